@@ -1,0 +1,97 @@
+package engine
+
+// A Batch is a run of whole rows in the engine's own form, back to back in Raw.
+// It belongs to whoever received it until Release.
+type Batch struct {
+	Rows int
+	Raw  []byte
+	// Cells are the looked-into values, row by row: Rows × len(Read.Look).
+	Cells []Cell
+	Form  Form
+	// Free takes the batch back; nil where nothing is reused.
+	Free func(*Batch)
+}
+
+// A Cell is the place of one value in Batch.Raw. Start and End bound the whole
+// encoding of the value, so that a new encoding can stand in its place; bytes
+// between cells are copied as they are.
+type Cell struct {
+	Start, End int
+	Null       bool
+}
+
+// A Form encodes values as the engine's rows carry them. Column indexes are
+// those of Read.Columns.
+type Form interface {
+	// Value gives the canonical text of an encoded value that is not NULL. The
+	// result may alias raw or scratch and holds until either changes.
+	Value(scratch, raw []byte, column int) []byte
+	// Append encodes a value given as canonical text.
+	Append(dst, value []byte, column int) []byte
+	// AppendNull encodes NULL.
+	AppendNull(dst []byte, column int) []byte
+}
+
+// Release gives the batch back to its maker. The caller uses it no more.
+func (b *Batch) Release() {
+	if b.Free != nil {
+		b.Free(b)
+	}
+}
+
+// Tuples is a list of value tuples of one width, as canonical text. The zero
+// value with a Width is empty and ready. It is not safe for concurrent change.
+type Tuples struct {
+	Width int
+	data  []byte
+	ends  []int // end of each value in data; negative-1 of the end for NULL
+}
+
+// Len counts the tuples.
+func (t *Tuples) Len() int {
+	if t.Width == 0 {
+		return 0
+	}
+	return len(t.ends) / t.Width
+}
+
+// Bytes is the size of the values.
+func (t *Tuples) Bytes() int { return len(t.data) }
+
+// Add appends one value; the caller adds Width of them for a tuple. nil means NULL.
+func (t *Tuples) Add(value []byte) {
+	if value == nil {
+		t.AddNull()
+		return
+	}
+	t.data = append(t.data, value...)
+	t.ends = append(t.ends, len(t.data))
+}
+
+// AddString is Add for a string.
+func (t *Tuples) AddString(value string) {
+	t.data = append(t.data, value...)
+	t.ends = append(t.ends, len(t.data))
+}
+
+// AddNull appends one NULL.
+func (t *Tuples) AddNull() { t.ends = append(t.ends, -1-len(t.data)) }
+
+// At gives a value; ok is false for NULL. The bytes are valid until Reset.
+func (t *Tuples) At(row, column int) (value []byte, ok bool) {
+	i := row*t.Width + column
+	end := t.ends[i]
+	if end < 0 {
+		return nil, false
+	}
+	start := 0
+	if i > 0 {
+		if start = t.ends[i-1]; start < 0 {
+			start = -1 - start
+		}
+	}
+	return t.data[start:end:end], true
+}
+
+// Reset empties t and keeps its memory.
+func (t *Tuples) Reset() { t.data, t.ends = t.data[:0], t.ends[:0] }

@@ -1,0 +1,284 @@
+// Package engine is the line between the program and the databases. Above it
+// nobody names a product; below it nobody knows masking. An engine opens a
+// source, which is only read, and a target, which is replaced as a whole.
+//
+// Values cross the line in the engine's own form (see Batch): they are carried,
+// not understood. Where the program must look at a value, the engine gives it
+// as canonical text: the same text for the same value on every engine (decimal
+// integers, ISO dates, lower-case uuids, raw bytes for binary columns).
+//
+// Contract for every method: it may be called from any goroutine unless it says
+// otherwise; it returns soon after its context ends; its errors are *Error (or
+// wrap one), which carry codes and names, never a value.
+package engine
+
+import (
+	"context"
+	"iter"
+	"time"
+
+	"understudy/internal/catalog"
+	"understudy/internal/schema"
+	"understudy/internal/secret"
+)
+
+// An Engine is one database product, or a family that shares its protocol.
+type Engine interface {
+	// Parse reads a URL without opening anything. Its errors name what is wrong
+	// and never show the URL's password.
+	Parse(url secret.Text) (Address, error)
+	// Source opens a database to read from. The session is read-only by the
+	// server's word, checked.
+	Source(ctx context.Context, at Address, limits Limits) (Source, error)
+	// Target opens a database to replace.
+	Target(ctx context.Context, at Address, limits Limits) (Target, error)
+	// Apart tells whether source and target are two databases. Both were opened by this engine.
+	Apart(ctx context.Context, source Source, target Target) (Distance, error)
+}
+
+// An Address is a parsed URL. String shows it without secrets.
+type Address interface {
+	String() string
+	// Schema is the schema that an unqualified name of this database means,
+	// and Insecure tells that the transport is neither local nor verified TLS.
+	Schema() string
+	Insecure() bool
+}
+
+// Limits protects a server from us; the zero value of a field means the default.
+type Limits struct {
+	Readers     int           // parallel readers of the source; default 2
+	LockWait    time.Duration // wait for a lock at most this long; default 2 s
+	SnapshotAge time.Duration // give up when the source's snapshot is older; default 30 min
+	Statement   time.Duration // a single statement's time limit; default 10 min
+	BatchBytes  int           // size of a batch, about; default 256 KiB
+}
+
+// WithDefaults fills what is left out.
+func (l Limits) WithDefaults() Limits {
+	if l.Readers <= 0 {
+		l.Readers = 2
+	}
+	if l.LockWait <= 0 {
+		l.LockWait = 2 * time.Second
+	}
+	if l.SnapshotAge <= 0 {
+		l.SnapshotAge = 30 * time.Minute
+	}
+	if l.Statement <= 0 {
+		l.Statement = 10 * time.Minute
+	}
+	if l.BatchBytes <= 0 {
+		l.BatchBytes = 256 << 10
+	}
+	return l
+}
+
+// Distance is what an engine knows about two databases being different ones.
+type Distance struct {
+	// Same: they are one database, whatever the host names say. Always refused.
+	Same bool
+	// Kin: not seen to be one, but of one origin: a standby, or a copy of the
+	// files. Refused unless the job says target_is_a_clone.
+	Kin bool
+	// Why says in one sentence how it was found out.
+	Why string
+}
+
+// A Side is what source and target have in common: a database whose structure can be read.
+type Side interface {
+	// Inspect reads the structure of the given schemas; none given means all
+	// that are not the server's own nor understudy's.
+	Inspect(ctx context.Context, schemas []string) (*schema.Schema, error)
+	// Catalog reads everything that parity compares.
+	Catalog(ctx context.Context, schemas []string) (*catalog.Catalog, error)
+	// Try asks the server whether rows would be accepted by the types, lengths
+	// and checks of the table, without writing anything. Checks that read a column
+	// outside columns are not tried. It returns what was refused, by name.
+	Try(ctx context.Context, table *schema.Table, columns []string, rows *Tuples) ([]Rejection, error)
+	// Close ends every session. It is called once, after everything else returned.
+	Close() error
+}
+
+// A Rejection names what would refuse a row.
+type Rejection struct {
+	Column string // empty for a check over several columns
+	Check  string // a constraint's name; empty when the type refused
+	Reason string // "too long", "not a date"; never a value
+	Rows   int    // how many of the rows tried
+}
+
+// A Source is a database that is only read.
+type Source interface {
+	Side
+	// Accept prepares each fragment alone in the read-only session; a non-nil
+	// error stands at the index of a fragment that must not be used.
+	Accept(ctx context.Context, fragments []Fragment) []error
+	// Snapshot locks every table of s against change of structure, takes one
+	// moment for all readers, then reads the structure again: if it is no
+	// longer s, it fails with code Changed.
+	Snapshot(ctx context.Context, s *schema.Schema) (Snapshot, error)
+}
+
+// A Fragment is a piece of SQL from a file: a condition, or an ORDER BY list.
+type Fragment struct {
+	Table *schema.Table
+	Text  string
+	Order bool // an ORDER BY list instead of a condition
+	// Subqueries allows SELECT inside.
+	Subqueries bool
+}
+
+// RowID identifies a row of a table within one snapshot and means nothing outside it.
+type RowID = uint64
+
+// A Snapshot is one moment of the source. Find and Read may run in parallel, as
+// many as Limits.Readers at once; more wait.
+type Snapshot interface {
+	// Find gives identities and key values of the rows that a Find describes.
+	Find(ctx context.Context, f Find) iter.Seq2[*Found, error]
+	// Read gives whole rows.
+	Read(ctx context.Context, r Read) iter.Seq2[*Batch, error]
+	// Structure is the source's structure at this moment, in a form that only
+	// a target of the same engine understands; it is used while the snapshot is open.
+	Structure() Structure
+	// Close lets go of locks and the moment.
+	Close() error
+}
+
+// A Structure stands for a database's whole DDL. Its content is the engine's.
+type Structure interface{ Describe() string }
+
+// Find describes rows to look for by value.
+type Find struct {
+	Table   *schema.Table
+	Columns []string // whose values are wanted, as canonical text
+	// By and Keys: only rows whose By columns equal one of the tuples of Keys.
+	// Keys are not null. Nil Keys means no such condition.
+	By   []string
+	Keys *Tuples
+	// Where is an accepted fragment; empty means none. Order is an accepted
+	// ORDER BY list; the key that identifies rows breaks ties.
+	Where, Order string
+	// Now is the run's instant: now() and its kin mean it in fragments.
+	Now time.Time
+}
+
+// Found is a batch of rows found. The caller may keep it.
+type Found struct {
+	IDs    []RowID
+	Values Tuples // one tuple for each id, Width = len(Find.Columns)
+}
+
+// Read describes rows to read.
+type Read struct {
+	Table *schema.Table
+	// Columns to read, by name, in this order.
+	Columns []string
+	// Look: indexes into Columns, ascending, of the values that will be looked into.
+	Look []int
+	// Rows: only these, sorted ascending. Nil means every row.
+	Rows []RowID
+	// Limit reads at most so many rows; 0 means all.
+	Limit int
+}
+
+// A Target is a database that is replaced as a whole.
+type Target interface {
+	Side
+	Prover
+	// State tells what stands there: the claim, rows, generations, leftovers.
+	State(ctx context.Context) (*State, error)
+	// Begin takes the target's lock (code Busy if another run holds it), clears
+	// what a crashed run left behind, and starts a new generation beside the present one.
+	Begin(ctx context.Context, spec Spec) (Load, error)
+	// Rollback puts a kept generation back in place of the present one, which is kept instead.
+	Rollback(ctx context.Context, generation string) error
+}
+
+// State is what stands in a target.
+type State struct {
+	// Claimed: the target bears understudy's marker.
+	Claimed bool
+	// Rows lists the tables, outside the server's own and understudy's, that hold
+	// any row, sorted. Exact counts are not taken.
+	Rows []schema.Name
+	// Generations: the present one first, then the kept ones, newest first.
+	Generations []Generation
+	// Manifest is what the last switch left; nil before the first.
+	Manifest []byte
+	// Leftovers describes what a crashed run left and the next Begin will clear.
+	Leftovers []string
+	// Switched: a crashed run got as far as the switch.
+	Switched string
+	// Obstacles: why a new generation could not be built or switched here, each a
+	// sentence with its remedy ("the role may not create databases: ALTER ROLE ... CREATEDB").
+	Obstacles []string
+	// Mechanism says in a few words how the switch works here.
+	Mechanism string
+}
+
+// A Generation is one loaded content of the target.
+type Generation struct {
+	ID      string    `json:"id"` // the run's id
+	Made    time.Time `json:"made"`
+	Present bool      `json:"present"`
+}
+
+// Spec describes a generation to build.
+type Spec struct {
+	RunID string
+	// Structure: the source's, when the target has none of its own; nil means the target's own.
+	Structure Structure
+	// Schemas are the schemas the job covers; none means all.
+	Schemas []string
+	// Preserve: tables whose present rows are carried into the new generation.
+	Preserve []schema.Name
+	// Keep: how many earlier generations remain after the switch.
+	Keep int
+	// Writers: parallel Write calls that will be made.
+	Writers int
+	// Step is told what the load does now; never nil.
+	Step func(step string)
+}
+
+// A Load is a generation being built, where readers of the target do not see it.
+type Load interface {
+	Prover
+	// Write loads rows into a table of the new generation and returns how many
+	// it sent. It may be called in parallel for different tables; triggers stay silent.
+	// Columns are named as Read.Columns was. It releases each batch.
+	Write(ctx context.Context, table schema.Name, columns []string, rows iter.Seq2[*Batch, error]) (int64, error)
+	// Finish builds what comes after rows: indexes, constraints, sequences past
+	// the maximum, materialized views, statistics.
+	Finish(ctx context.Context) error
+	// Switch puts the generation in the target's place, leaving manifest in it,
+	// in one short step. The error of a switch that took place wraps ErrSwitched.
+	Switch(ctx context.Context, manifest []byte) error
+	// Abort drops a generation that was not switched, frees the lock and ends the
+	// sessions; after a switch it only does the latter two. It is always called,
+	// with a context that is not the run's.
+	Abort(ctx context.Context) error
+}
+
+// A Prover asks the database itself about the rows that stand in it: those of a
+// target, or those of a generation being built.
+type Prover interface {
+	// Count counts the rows of a table and the NULLs of each given column.
+	Count(ctx context.Context, table schema.Name, columns []string) (rows int64, nulls []int64, err error)
+	// Prove checks every foreign key (re-added or anti-joined, never by its flag
+	// alone), unique, NOT NULL and CHECK constraint, and every sequence against
+	// its column's maximum. One Proof for each.
+	Prove(ctx context.Context, schemas []string) ([]Proof, error)
+}
+
+// A Proof is the outcome of checking one thing in the database.
+type Proof struct {
+	Kind   string // foreign-key, unique, not-null, check, sequence, view
+	Table  schema.Name
+	Name   string // of the constraint or sequence
+	Method string // how: "added to the loaded rows", "anti-join"
+	// Failures counts offending rows; -1 means that it could not be measured, for the reason in Detail.
+	Failures int64
+	Detail   string
+}

@@ -1,0 +1,86 @@
+// Package mask turns a value into a fake: deterministically, under a key, so
+// that the same value of a domain becomes the same fake in every table, every
+// run and every database. One file for each family of masks, one table of kinds
+// (kinds.go), one place for keys (key.go). It is the home of gofakeit, which
+// fills the pools that fakes are picked from; it knows no database.
+//
+// A fake is a function of the key, the domain, the value and the parameters.
+// Nothing else has a part in it: no clock, no locale, no order of rows.
+package mask
+
+import "understudy/internal/schema"
+
+// A Spec is a mask as a rule asks for it.
+type Spec struct {
+	Mask   string            `json:"mask"`   // a name from Kinds
+	Params map[string]string `json:"params"` // as written; checked by Kind.Check
+	Domain string            `json:"domain"` // values of one domain share their fakes
+	Class  string            `json:"class"`  // what the data is
+	// Fold: values that differ in case only are one value.
+	Fold bool `json:"fold,omitempty"`
+}
+
+// Limits is what the fakes of a domain must fit. Where several columns share a
+// domain it is the intersection over them, fixed before the first row.
+type Limits struct {
+	Kind schema.Kind
+	// Length in characters (bytes for Kind Bytes); 0 means none.
+	Length int
+	// Min and Max bound integers, inclusive; both 0 mean those of int64.
+	Min, Max int64
+	// Scale of decimals; -1 for any.
+	Scale int
+	// Unique: a column of the domain must stay unique, so fakes must not collide.
+	Unique bool
+	// Rows is the largest number of distinct values expected, for the bound on
+	// collisions; 0 means unknown (the source's whole row count is a safe bound).
+	Rows int64
+	// NotNull: no fake may be NULL.
+	NotNull bool
+	// Labels of an enum.
+	Labels []string
+}
+
+// A Kind describes one mask: what rule files, plans and audits say about it.
+type Kind struct {
+	Name    string
+	Family  string        // people, places, ids, money, net, time, text, shape
+	Class   string        // what the data is by nature; "" where a rule must say or the column decides
+	Accepts []schema.Kind // column kinds it can mask
+	Params  []Param
+	// Injective: different values have different fakes, by construction.
+	Injective bool
+	// Strength in one word for the audit: strong, linkable, weak.
+	Strength string
+	// Reversible by whoever has the key.
+	Reversible bool
+	Doc        string // one sentence
+}
+
+// A Param is a parameter of a mask.
+type Param struct {
+	Name     string
+	Doc      string // one phrase, with the unit
+	Default  string
+	Required bool
+}
+
+// Intersect gives limits that fit both.
+func (l Limits) Intersect(o Limits) Limits {
+	out := l
+	if o.Length > 0 && (l.Length == 0 || o.Length < l.Length) {
+		out.Length = o.Length
+	}
+	if l.Min == 0 && l.Max == 0 {
+		out.Min, out.Max = o.Min, o.Max
+	} else if o.Min != 0 || o.Max != 0 {
+		out.Min, out.Max = max(l.Min, o.Min), min(l.Max, o.Max)
+	}
+	if o.Scale >= 0 && (l.Scale < 0 || o.Scale < l.Scale) {
+		out.Scale = o.Scale
+	}
+	out.Unique = l.Unique || o.Unique
+	out.Rows = max(l.Rows, o.Rows)
+	out.NotNull = l.NotNull || o.NotNull
+	return out
+}
