@@ -1,0 +1,239 @@
+// Package scratchtest gives tests a real PostgreSQL: one server per test
+// binary, one database per test. Only test files import it.
+//
+// The server is the one that UNDERSTUDY_TEST_POSTGRES_URL or TEST_POSTGRES_URL
+// names (a superuser's address), else one started from installed programs. If
+// there is neither, a test fails with the command that installs one; under
+// -short it is skipped, aloud.
+package scratchtest
+
+import (
+	"bufio"
+	"compress/gzip"
+	"context"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"understudy/internal/scratch"
+)
+
+// SamplesVariable names the folder with the sample databases, one folder each.
+const SamplesVariable = "UNDERSTUDY_SAMPLES"
+
+// shared starts the one server of this test binary at its first use. It is the
+// package's only variable, and is written once: tests run in parallel, and a
+// server for each would take a second each. The server ends with the process.
+var shared = sync.OnceValues(func() (*scratch.Postgres, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // undo: no test owns the server, so none may cancel its start
+	defer cancel()
+	return scratch.StartPostgres(ctx, scratch.Options{})
+})
+
+// Postgres gives the test binary's own server, started at the first call. Tests
+// must not stop, kill or reconfigure it; those start one with Own.
+func Postgres(t testing.TB) *scratch.Postgres {
+	t.Helper()
+	needsServer(t)
+	p, err := shared()
+	if err != nil {
+		t.Fatalf("no PostgreSQL for this test: %v", err)
+	}
+	return p
+}
+
+// Own starts a server for this test alone and stops it afterwards.
+func Own(t testing.TB, o scratch.Options) *scratch.Postgres {
+	t.Helper()
+	needsServer(t)
+	p, err := scratch.StartPostgres(t.Context(), o)
+	if err != nil {
+		t.Fatalf("no PostgreSQL for this test: %v", err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := undoing()
+		defer cancel()
+		if err := p.Stop(ctx); err != nil {
+			t.Errorf("stop the test's server: %v", err)
+		}
+	})
+	return p
+}
+
+// Main runs the tests and then stops the shared server, for packages that
+// have a TestMain: os.Exit(scratchtest.Main(m)). Without it the server still
+// ends with the process; only its directory stays until the next start.
+func Main(m *testing.M) int {
+	code := m.Run()
+	if testing.Short() || serverURL() != "" {
+		return code
+	}
+	if p, err := shared(); err == nil {
+		ctx, cancel := undoing()
+		defer cancel()
+		_ = p.Stop(ctx) // the outcome of the tests is what counts
+	}
+	return code
+}
+
+// Database makes an empty database for this test, dropped afterwards, and gives
+// its address with the superuser's rights.
+func Database(t testing.TB) string {
+	t.Helper()
+	needsServer(t)
+	server := serverURL()
+	if server == "" {
+		server = Postgres(t).URL("postgres")
+	}
+	return DatabaseOn(t, server)
+}
+
+// DatabaseOn is Database on a server of the test's own, given by a superuser's
+// address of any of its databases.
+func DatabaseOn(t testing.TB, server string) string {
+	t.Helper()
+	name := "test_" + strings.ToLower(rand.Text()[:12])
+	SQL(t, server, "CREATE DATABASE "+scratch.Quote(name))
+	t.Cleanup(func() {
+		ctx, cancel := undoing()
+		defer cancel()
+		_ = scratch.SQL(ctx, server, "DROP DATABASE IF EXISTS "+scratch.Quote(name)+" WITH (FORCE)") // the server may be stopped by now
+	})
+	return withDatabase(t, server, name)
+}
+
+// Role makes a login role without any right but to connect, runs the grants
+// (statements in which %s stands for its quoted name), and gives the address
+// of the same database for it. With no grants it may SELECT from every table
+// that there is in the database's own schemas.
+func Role(t testing.TB, database string, grants ...string) string {
+	t.Helper()
+	name, password := "role_"+strings.ToLower(rand.Text()[:12]), rand.Text()
+	quoted := scratch.Quote(name)
+	SQL(t, database, fmt.Sprintf("CREATE ROLE %s LOGIN PASSWORD '%s'", quoted, password))
+	t.Cleanup(func() {
+		ctx, cancel := undoing()
+		defer cancel()
+		_ = scratch.SQL(ctx, database, fmt.Sprintf("DROP OWNED BY %s; DROP ROLE %s", quoted, quoted)) // the server may be stopped by now
+	})
+	if len(grants) == 0 {
+		grants = selectOnly(t, database)
+	}
+	for _, g := range grants {
+		SQL(t, database, strings.ReplaceAll(g, "%s", quoted))
+	}
+	u := parse(t, database)
+	u.User = url.UserPassword(name, password)
+	return u.String()
+}
+
+// selectOnly grants USAGE and SELECT in every schema that is not the server's own.
+func selectOnly(t testing.TB, database string) []string {
+	t.Helper()
+	schemas := Query(t, database, `SELECT quote_ident(nspname) FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'`)
+	var grants []string
+	for schema := range strings.Lines(schemas) {
+		s := strings.TrimSpace(schema)
+		grants = append(grants, "GRANT USAGE ON SCHEMA "+s+" TO %s; GRANT SELECT ON ALL TABLES IN SCHEMA "+s+" TO %s")
+	}
+	return grants
+}
+
+// SQL runs statements and fails the test if one fails.
+func SQL(t testing.TB, address, statements string) {
+	t.Helper()
+	if err := scratch.SQL(t.Context(), address, statements); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Query gives a query's rows as text: a line a row, tabs between columns, NULL as \N.
+func Query(t testing.TB, address, query string) string {
+	t.Helper()
+	out, err := scratch.Query(t.Context(), address, query)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// Load runs a plain SQL dump, compressed if its name ends in .gz.
+func Load(t testing.TB, address, file string) {
+	t.Helper()
+	f, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var script io.Reader = bufio.NewReader(f)
+	if strings.HasSuffix(file, ".gz") {
+		if script, err = gzip.NewReader(f); err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+	}
+	if err := scratch.Script(t.Context(), address, script); err != nil {
+		t.Fatalf("%s: %v", file, err)
+	}
+}
+
+// SampleDatabase gives the path of a file among the sample databases, for
+// example "pagila/pagila.sql.gz". Without UNDERSTUDY_SAMPLES the test is
+// skipped and says so; with it, a missing file fails the test.
+func SampleDatabase(t testing.TB, name string) string {
+	t.Helper()
+	dir := os.Getenv(SamplesVariable)
+	if dir == "" {
+		t.Skipf("NOT RUN: %s is unset, so the sample database %s cannot be tried; set it to the folder with the samples", SamplesVariable, name)
+	}
+	path := filepath.Join(dir, filepath.FromSlash(name))
+	if _, err := os.Stat(path); err != nil {
+		t.Fatalf("sample database: %v", err)
+	}
+	return path
+}
+
+// needsServer skips, aloud, under -short.
+func needsServer(t testing.TB) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("NOT RUN: needs a PostgreSQL server, and -short asks for none")
+	}
+}
+
+// serverURL is the server given by the environment; empty if none is.
+func serverURL() string {
+	for _, name := range []string{"UNDERSTUDY_TEST_POSTGRES_URL", "TEST_POSTGRES_URL"} {
+		if v := os.Getenv(name); v != "" {
+			return v
+		}
+	}
+	return ""
+}
+
+func withDatabase(t testing.TB, server, name string) string {
+	t.Helper()
+	u := parse(t, server)
+	u.Path = "/" + name
+	return u.String()
+}
+
+func parse(t testing.TB, address string) *url.URL {
+	t.Helper()
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal("the server's address is not a URL") // it may hold a password, so it is not repeated
+	}
+	return u
+}
+
+// undoing is the context of clean-up: the test's own has ended by then.
+func undoing() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.Background(), 30*time.Second) // undo: drops what the test made
+}

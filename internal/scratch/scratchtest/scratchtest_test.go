@@ -1,0 +1,93 @@
+package scratchtest_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"understudy/internal/scratch"
+	"understudy/internal/scratch/scratchtest"
+)
+
+func TestMain(m *testing.M) { os.Exit(scratchtest.Main(m)) }
+
+func TestDatabasesAreSeparate(t *testing.T) {
+	a, b := scratchtest.Database(t), scratchtest.Database(t)
+	scratchtest.SQL(t, a, "CREATE TABLE only_here (id int)")
+	if got := scratchtest.Query(t, b, "SELECT count(*) FROM pg_tables WHERE tablename = 'only_here'"); got != "0" {
+		t.Errorf("table is seen from the other database: %s", got)
+	}
+}
+
+func TestRoleMaySelectOnly(t *testing.T) {
+	db := scratchtest.Database(t)
+	scratchtest.SQL(t, db, "CREATE TABLE t (id int); INSERT INTO t VALUES (7)")
+	role := scratchtest.Role(t, db)
+	if got := scratchtest.Query(t, role, "SELECT id FROM t"); got != "7" {
+		t.Errorf("the role reads %q", got)
+	}
+	if err := scratch.SQL(t.Context(), role, "INSERT INTO t VALUES (8)"); err == nil {
+		t.Error("the role may write")
+	}
+}
+
+func TestKilledServerComesBackWithItsData(t *testing.T) {
+	p := scratchtest.Own(t, scratch.Options{Settings: map[string]string{"log_statement": "all"}})
+	db := scratchtest.DatabaseOn(t, p.URL("postgres"))
+	scratchtest.SQL(t, db, "CREATE TABLE t AS SELECT generate_series(1, 1000) AS id")
+	pid := p.PID()
+	p.Kill()
+	if p.PID() != 0 || syscall.Kill(pid, 0) == nil {
+		t.Error("the server lives on")
+	}
+	if err := scratch.SQL(t.Context(), db, "SELECT 1"); err == nil {
+		t.Error("a killed server answers")
+	}
+	if err := p.Restart(t.Context(), map[string]string{"work_mem": "1MB"}); err != nil {
+		t.Fatal(err)
+	}
+	if got := scratchtest.Query(t, db, "SELECT count(*), current_setting('work_mem') FROM t"); got != "1000\t1MB" {
+		t.Errorf("after the crash: %q", got)
+	}
+	log, err := os.ReadFile(p.LogFile())
+	if err != nil || !strings.Contains(string(log), "CREATE TABLE t AS SELECT") {
+		t.Errorf("log_statement=all did not reach the log (%v)", err)
+	}
+	if url := p.SocketURL("postgres"); url != "" {
+		if got := scratchtest.Query(t, url, "SELECT 1"); got != "1" {
+			t.Errorf("by the socket: %q", got)
+		}
+	}
+}
+
+func TestStopLeavesNothing(t *testing.T) {
+	p := scratchtest.Own(t, scratch.Options{})
+	pid, dir := p.PID(), filepath.Dir(p.DataDir())
+	if err := p.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Stop(t.Context()); err != nil {
+		t.Errorf("second stop: %v", err)
+	}
+	if syscall.Kill(pid, 0) == nil {
+		t.Error("the server lives on")
+	}
+	if _, err := os.Stat(dir); !os.IsNotExist(err) {
+		t.Errorf("directory: %v", err)
+	}
+}
+
+func TestErrorsHoldNoPasswordAndNoRow(t *testing.T) {
+	db := scratchtest.Database(t)
+	scratchtest.SQL(t, db, "CREATE TABLE t (id text PRIMARY KEY)")
+	err := scratch.SQL(t.Context(), db, "INSERT INTO t VALUES ('marker-7041'), ('marker-7041')")
+	if err == nil || strings.Contains(err.Error(), "marker-7041") {
+		t.Errorf("error: %v", err)
+	}
+	gone := strings.Replace(db, "/test_", "/nowhere_", 1)
+	if err := scratch.SQL(t.Context(), gone, "SELECT 1"); err == nil || strings.Contains(err.Error(), strings.SplitN(strings.SplitN(db, ":", 3)[2], "@", 2)[0]) {
+		t.Errorf("the error repeats the password, or there is none: %t", err == nil)
+	}
+}
