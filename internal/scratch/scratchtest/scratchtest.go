@@ -28,21 +28,50 @@ import (
 // SamplesVariable names the folder with the sample databases, one folder each.
 const SamplesVariable = "UNDERSTUDY_SAMPLES"
 
-// shared starts the one server of this test binary at its first use. It is the
-// package's only variable, and is written once: tests run in parallel, and a
-// server for each would take a second each. The server ends with the process.
-var shared = sync.OnceValues(func() (*scratch.Postgres, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // undo: no test owns the server, so none may cancel its start
-	defer cancel()
-	return scratch.StartPostgres(ctx, scratch.Options{})
-})
+// shared is the one server of this test binary. It is the package's only
+// variable: tests run in parallel in many files, and a server for each would
+// take a second each. The server ends with the process.
+var shared server
 
-// Postgres gives the test binary's own server, started at the first call. Tests
-// must not stop, kill or reconfigure it; those start one with Own.
+// server starts at its first use and is then the same for all.
+type server struct {
+	mu      sync.Mutex
+	tried   bool
+	running *scratch.Postgres
+	err     error
+}
+
+// get gives the server, started if this is the first call.
+func (s *server) get() (*scratch.Postgres, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.tried {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // undo: no test owns the server, so none may cancel its start
+		defer cancel()
+		s.running, s.err = scratch.StartPostgres(ctx, scratch.Options{})
+		s.tried = true
+	}
+	return s.running, s.err
+}
+
+// stop ends the server if it was ever started.
+func (s *server) stop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.running != nil {
+		ctx, cancel := undoing()
+		defer cancel()
+		_ = s.running.Stop(ctx) // the outcome of the tests is what counts
+	}
+}
+
+// Postgres gives the test binary's own server, started at the first call, also
+// when the environment names another for Database. Tests must not stop, kill or
+// reconfigure it; those start one with Own.
 func Postgres(t testing.TB) *scratch.Postgres {
 	t.Helper()
 	needsServer(t)
-	p, err := shared()
+	p, err := shared.get()
 	if err != nil {
 		t.Fatalf("no PostgreSQL for this test: %v", err)
 	}
@@ -71,16 +100,8 @@ func Own(t testing.TB, o scratch.Options) *scratch.Postgres {
 // have a TestMain: os.Exit(scratchtest.Main(m)). Without it the server still
 // ends with the process; only its directory stays until the next start.
 func Main(m *testing.M) int {
-	code := m.Run()
-	if testing.Short() || serverURL() != "" {
-		return code
-	}
-	if p, err := shared(); err == nil {
-		ctx, cancel := undoing()
-		defer cancel()
-		_ = p.Stop(ctx) // the outcome of the tests is what counts
-	}
-	return code
+	defer shared.stop()
+	return m.Run()
 }
 
 // Database makes an empty database for this test, dropped afterwards, and gives

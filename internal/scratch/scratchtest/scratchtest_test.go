@@ -91,3 +91,31 @@ func TestErrorsHoldNoPasswordAndNoRow(t *testing.T) {
 		t.Errorf("the error repeats the password, or there is none: %t", err == nil)
 	}
 }
+
+func TestStandbyFollowsAndOnlyReads(t *testing.T) {
+	p := scratchtest.Own(t, scratch.Options{})
+	scratchtest.SQL(t, p.URL("postgres"), "CREATE TABLE t AS SELECT 5 AS id")
+	s, err := p.Standby(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Stop(t.Context())
+	if got := scratchtest.Query(t, s.URL("postgres"), "SELECT id, pg_is_in_recovery() FROM t"); got != "5\tt" {
+		t.Errorf("the standby answers %q", got)
+	}
+	if err := scratch.SQL(t.Context(), s.URL("postgres"), "INSERT INTO t VALUES (6)"); err == nil {
+		t.Error("the standby may be written to")
+	}
+}
+
+func TestSamplesLoad(t *testing.T) {
+	for _, files := range [][]string{{"pagila/pagila.sql.gz"}, {"sakila/sakila-pg-schema.sql.gz", "sakila/sakila-pg-data.sql.gz"}, {"chinook/chinook-pg.sql.gz"}} {
+		db := scratchtest.Database(t)
+		for _, f := range files {
+			scratchtest.Load(t, db, scratchtest.SampleDatabase(t, f))
+		}
+		if got := scratchtest.Query(t, db, "SELECT count(*) > 10 FROM pg_stat_user_tables"); got != "t" {
+			t.Errorf("%s: too few tables", files[0])
+		}
+	}
+}
