@@ -1,10 +1,19 @@
-// Package catalog reads what parity compares and compares it: tables, columns,
-// keys, indexes and checks as Atlas sees them, and every other object as a
-// digest of its definition. It is the home of Atlas; an engine opens its own
-// dialect of Atlas and hands it over, and adds the facts Atlas does not see.
+// Package catalog holds what parity compares and compares it: every object of a
+// database as a fact told by the server's own definition, and beside that the
+// tables as Atlas sees them, from which the statement that closes a difference
+// is planned. It is the home of Atlas; an engine opens its own dialect of Atlas
+// and hands the outcome over. Nothing here touches a database or names a product.
 package catalog
 
-// A Fact is one object that Atlas does not see, told by its definition.
+import (
+	"cmp"
+	"slices"
+
+	"ariga.io/atlas/sql/migrate"
+	"ariga.io/atlas/sql/schema"
+)
+
+// A Fact is one object, told by its definition.
 type Fact struct {
 	Kind   string // view, function, trigger, sequence, extension, policy, grant, ...
 	Object string // schema-qualified, as schema.Name.String writes names
@@ -13,6 +22,38 @@ type Fact struct {
 	Definition string
 	// Table the object belongs to, schema.table; empty for none.
 	Table string
+	// Parts tell the object piece by piece, so that a difference can say which
+	// piece it is. They are compared as well as Definition; either may be empty.
+	Parts []Part
+	// Unnamed: the database gives the object no name of its own, and Object was
+	// made from its definition.
+	Unnamed bool
+}
+
+// A Part is one piece of an object: a column's type, an index's method. An
+// empty text is the same as no part.
+type Part struct{ Name, Text string }
+
+// ColumnOrder names the part of a table that lists its columns in order. It is
+// compared over the columns both sides have, so that a column too many is told once.
+const ColumnOrder = "column order"
+
+// A Dialect is one product's half of Atlas. Both fields work without a
+// connection: comparing never asks a server, so no expression of a source is ever run.
+type Dialect struct {
+	Differ  schema.Differ
+	Planner migrate.PlanApplier
+}
+
+// A Structure is what an engine read of tables and what belongs to them.
+type Structure struct {
+	Dialect Dialect
+	// Schemas are Atlas's view. Tables that Atlas could not read are left out;
+	// they are compared all the same, without a closing statement.
+	Schemas []*schema.Schema
+	Facts   []Fact
+	Kinds   []string // of Facts, see Catalog.Kinds
+	Unseen  []string // see Catalog.Unseen
 }
 
 // A Catalog is one database's structure, ready to be compared.
@@ -23,4 +64,42 @@ type Catalog struct {
 	Kinds []string
 	// Unseen lists what could not be seen and why; never counted as equal.
 	Unseen []string
+
+	dialect Dialect
+	schemas []*schema.Schema
+}
+
+// New joins what was read of tables with the facts about everything else. The
+// catalog takes over its arguments. A nil structure means that there are facts only.
+func New(tables *Structure, facts []Fact, kinds, unseen []string) *Catalog {
+	c := &Catalog{Facts: facts, Kinds: kinds, Unseen: unseen}
+	if tables != nil {
+		c.Facts = append(slices.Clone(tables.Facts), facts...)
+		c.Kinds = append(slices.Clone(tables.Kinds), kinds...)
+		c.Unseen = append(slices.Clone(tables.Unseen), unseen...)
+		c.dialect, c.schemas = tables.Dialect, tables.Schemas
+	}
+	slices.SortStableFunc(c.Facts, func(a, b Fact) int {
+		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Object, b.Object))
+	})
+	for _, f := range c.Facts {
+		c.Kinds = append(c.Kinds, f.Kind)
+	}
+	slices.Sort(c.Kinds)
+	c.Kinds = slices.Compact(c.Kinds)
+	slices.Sort(c.Unseen)
+	c.Unseen = slices.Compact(c.Unseen)
+	return c
+}
+
+// table finds Atlas's view of a table; nil where it has none.
+func (c *Catalog) table(schemaName, name string) *schema.Table {
+	for _, s := range c.schemas {
+		if s.Name == schemaName {
+			if t, ok := s.Table(name); ok {
+				return t
+			}
+		}
+	}
+	return nil
 }

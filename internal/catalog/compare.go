@@ -1,0 +1,393 @@
+package catalog
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+
+	"understudy/internal/schema"
+)
+
+// The three ways in which two databases differ in an object.
+const (
+	Missing   = "missing in target"
+	Extra     = "extra in target"
+	Different = "different"
+)
+
+// A Difference is one object that is not the same on both sides.
+type Difference struct {
+	Kind   string
+	Object string // in the source's names
+	Table  string // the table it belongs to, schema.table; the table itself for a table
+	Change string // Missing, Extra or Different
+	// Detail says which parts differ, and how, where that can be told in a line.
+	Detail string
+	// SQL would make the target as the source. It is for reading, never run.
+	SQL string
+	// Destructive: the statement takes something away.
+	Destructive bool
+}
+
+// A Count says how many objects of a kind each side has.
+type Count struct {
+	Kind           string
+	Source, Target int
+}
+
+// A Comparison is the outcome of Compare.
+type Comparison struct {
+	Differences []Difference // sorted by table, kind, object
+	Compared    []Count      // every kind looked at on both sides, sorted
+	// Unseen says what was not compared and why, in sentences that begin with the side.
+	Unseen []string
+}
+
+// Compare tells in what target differs from source. Names says what a schema of
+// the source is called in the target, where that is not the same. Two catalogs
+// may be compared again, but not by two goroutines at once: Atlas sorts in place.
+func Compare(ctx context.Context, source, target *Catalog, names map[string]string) (*Comparison, error) {
+	back := make(map[string]string, len(names))
+	for s, t := range names {
+		if s != t {
+			back[t] = s
+		}
+	}
+	var (
+		out  = &Comparison{}
+		both = slices.DeleteFunc(slices.Clone(source.Kinds), func(k string) bool { return !slices.Contains(target.Kinds, k) })
+		src  = index(source.Facts, both, nil)
+		dst  = index(target.Facts, both, back)
+	)
+	out.Unseen = unseen(source, target)
+	for _, k := range both {
+		out.Compared = append(out.Compared, Count{Kind: k, Source: src.count(k), Target: dst.count(k)})
+	}
+	out.Differences = facts(src, dst)
+	(&planner{ctx, source, target, names}).close(out, both)
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	slices.SortFunc(out.Differences, func(a, b Difference) int {
+		return cmp.Or(cmp.Compare(a.Table, b.Table), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Object, b.Object), cmp.Compare(a.Change, b.Change))
+	})
+	return out, nil
+}
+
+// unseen joins what either side could not see, and the kinds only one side looked for.
+func unseen(source, target *Catalog) []string {
+	var out []string
+	for _, side := range []struct {
+		name     string
+		it, that *Catalog
+	}{{"source", source, target}, {"target", target, source}} {
+		for _, u := range side.it.Unseen {
+			out = append(out, side.name+": "+u)
+		}
+		for _, k := range side.that.Kinds {
+			if !slices.Contains(side.it.Kinds, k) {
+				out = append(out, side.name+": "+k+" was not looked for")
+			}
+		}
+	}
+	return out
+}
+
+type factID struct{ kind, object string }
+
+// An inventory is one side's facts by identity. Several facts of one identity
+// (overloads, two readers of one object) stand together, in the order of their text.
+type inventory struct {
+	facts map[factID][]Fact
+	ids   []factID // sorted
+}
+
+// index sorts facts of the given kinds, written in the source's schema names.
+// What understudy itself left in a database is no part of its structure.
+func index(facts []Fact, kinds []string, rename map[string]string) *inventory {
+	inv := &inventory{facts: make(map[factID][]Fact)}
+	for _, f := range facts {
+		if !slices.Contains(kinds, f.Kind) || own(f.Object) || own(f.Table) {
+			continue
+		}
+		f = f.renamed(rename)
+		id := factID{f.Kind, f.Object}
+		if inv.facts[id] == nil {
+			inv.ids = append(inv.ids, id)
+		}
+		inv.facts[id] = append(inv.facts[id], f)
+	}
+	for _, fs := range inv.facts {
+		slices.SortFunc(fs, func(a, b Fact) int { return cmp.Compare(a.text(), b.text()) })
+	}
+	slices.SortFunc(inv.ids, func(a, b factID) int {
+		return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.object, b.object))
+	})
+	return inv
+}
+
+// own tells whether an object lives in the schema that understudy keeps its manifest in.
+func own(object string) bool {
+	return object == "understudy" || strings.HasPrefix(object, "understudy.")
+}
+
+func (v *inventory) count(kind string) int {
+	n := 0
+	for id, fs := range v.facts {
+		if id.kind == kind {
+			n += len(fs)
+		}
+	}
+	return n
+}
+
+// renamed writes the fact with other schema names.
+func (f Fact) renamed(names map[string]string) Fact {
+	if len(names) == 0 {
+		return f
+	}
+	f.Object, f.Table, f.Definition = requalify(f.Object, names), requalify(f.Table, names), requalify(f.Definition, names)
+	if to, ok := names[f.Object]; ok && f.Kind == "schema" {
+		f.Object = to
+	}
+	parts := slices.Clone(f.Parts)
+	for i := range parts {
+		parts[i].Text = requalify(parts[i].Text, names)
+	}
+	f.Parts = parts
+	return f
+}
+
+// text is all that a fact says, its name left out.
+func (f Fact) text() string {
+	var b strings.Builder
+	b.WriteString(f.Definition)
+	for _, p := range f.Parts {
+		if p.Text != "" {
+			b.WriteString("\x00" + p.Name + "\x01" + p.Text)
+		}
+	}
+	return b.String()
+}
+
+// facts compares two inventories object by object. What belongs to a table that
+// one side lacks is told by the table alone.
+func facts(src, dst *inventory) []Difference {
+	var gone, more, out []Difference
+	for _, id := range src.ids {
+		a, b := src.facts[id], dst.facts[id]
+		if b == nil {
+			gone = append(gone, Difference{Kind: id.kind, Object: id.object, Table: a[0].Table, Change: Missing})
+			continue
+		}
+		if detail, same := differ(a, b); !same {
+			out = append(out, Difference{Kind: id.kind, Object: id.object, Table: a[0].Table, Change: Different, Detail: detail})
+		}
+	}
+	for _, id := range dst.ids {
+		if src.facts[id] == nil {
+			more = append(more, Difference{Kind: id.kind, Object: id.object, Table: dst.facts[id][0].Table, Change: Extra})
+		}
+	}
+	gone, more = absorbed(gone), absorbed(more)
+	gone, more, pairs := paired(gone, more, src, dst)
+	return slices.Concat(out, pairs, gone, more)
+}
+
+// absorbed drops what belongs to a table that is itself in the list.
+func absorbed(list []Difference) []Difference {
+	tables := make(map[string]bool)
+	for _, d := range list {
+		if holder(d.Kind) {
+			tables[d.Object] = true
+		}
+	}
+	return slices.DeleteFunc(list, func(d Difference) bool {
+		return !holder(d.Kind) && tables[d.Table]
+	})
+}
+
+// holder tells whether things of a kind have columns, indexes and triggers of their own.
+func holder(kind string) bool {
+	switch kind {
+	case "table", "view", "materialized view", "foreign table", "partition":
+		return true
+	}
+	return false
+}
+
+// paired finds objects of one table that were only renamed, and unnamed ones
+// that were only changed, so that each is one difference instead of two.
+func paired(gone, more []Difference, src, dst *inventory) (g, m, pairs []Difference) {
+	text := func(inv *inventory, d Difference) (Fact, string) {
+		f := inv.facts[factID{d.Kind, d.Object}][0]
+		return f, f.text()
+	}
+	taken := make([]bool, len(more))
+	match := func(d Difference, unnamed bool) bool {
+		f, t := text(src, d)
+		for i, e := range more {
+			if taken[i] || e.Kind != d.Kind || e.Table != d.Table || holder(d.Kind) || d.Kind == "column" || d.Table == "" {
+				continue
+			}
+			h, u := text(dst, e)
+			switch {
+			case !unnamed && t == u && t != "":
+				d.Detail = "name: " + last(d.Object) + " is " + last(e.Object) + " in target"
+			case unnamed && f.Unnamed && h.Unnamed && alone(gone, d) && alone(more, e):
+				d.Detail = "definition: " + brief(f.Definition) + " is " + brief(h.Definition) + " in target"
+			default:
+				continue
+			}
+			taken[i], d.Change = true, Different
+			pairs = append(pairs, d)
+			return true
+		}
+		return false
+	}
+	for _, unnamed := range []bool{false, true} {
+		gone = slices.DeleteFunc(gone, func(d Difference) bool { return match(d, unnamed) })
+	}
+	for i, e := range more {
+		if !taken[i] {
+			m = append(m, e)
+		}
+	}
+	return gone, m, pairs
+}
+
+// alone tells whether d is the only one of its kind and table in the list.
+func alone(list []Difference, d Difference) bool {
+	n := 0
+	for _, e := range list {
+		if e.Kind == d.Kind && e.Table == d.Table {
+			n++
+		}
+	}
+	return n == 1
+}
+
+// differ compares the facts of one identity and says which parts differ.
+func differ(a, b []Fact) (detail string, same bool) {
+	if len(a) != len(b) {
+		return "another number of them", false
+	}
+	var said []string
+	same = true
+	for i := range a {
+		if a[i].Definition != b[i].Definition {
+			same = false
+			said = append(said, "definition")
+		}
+		for _, name := range partNames(a[i], b[i]) {
+			x, y := a[i].part(name), b[i].part(name)
+			if name == ColumnOrder {
+				x, y = common(x, y), common(y, x)
+			}
+			if x == y {
+				continue
+			}
+			same = false
+			if name == ColumnOrder {
+				said = append(said, name)
+			} else {
+				said = append(said, name+": "+brief(x)+" is "+brief(y)+" in target")
+			}
+		}
+	}
+	return strings.Join(slices.Compact(said), "; "), same
+}
+
+func (f Fact) part(name string) string {
+	for _, p := range f.Parts {
+		if p.Name == name {
+			return p.Text
+		}
+	}
+	return ""
+}
+
+func partNames(a, b Fact) []string {
+	var out []string
+	for _, p := range slices.Concat(a.Parts, b.Parts) {
+		if !slices.Contains(out, p.Name) {
+			out = append(out, p.Name)
+		}
+	}
+	return out
+}
+
+// common gives the lines of x that y has as well, in x's order.
+func common(x, y string) string {
+	in := strings.Split(y, "\n")
+	return strings.Join(slices.DeleteFunc(strings.Split(x, "\n"), func(l string) bool { return !slices.Contains(in, l) }), "\n")
+}
+
+// brief makes a part fit into a line.
+func brief(s string) string {
+	s = strings.Join(strings.Fields(s), " ")
+	if s == "" {
+		return "none"
+	}
+	if r := []rune(s); len(r) > 60 {
+		return string(r[:57]) + "..."
+	}
+	return s
+}
+
+// last is the last part of a name as it was written.
+func last(object string) string {
+	parts, err := schema.ParseName(object)
+	if err != nil {
+		return object
+	}
+	return schema.Ident(parts[len(parts)-1])
+}
+
+// requalify replaces schema names that stand before a dot. Names are matched as
+// whole words, quoted or not, inside string literals as well: a default like
+// nextval('shop.ids'::regclass) names its schema there.
+func requalify(text string, names map[string]string) string {
+	var b strings.Builder
+	for i := 0; i < len(text); {
+		word, end := wordAt(text, i)
+		if word == "" {
+			b.WriteByte(text[i])
+			i++
+			continue
+		}
+		to, ok := names[word]
+		if ok && end < len(text) && text[end] == '.' && (i == 0 || text[i-1] != '.') {
+			b.WriteString(schema.Ident(to))
+		} else {
+			b.WriteString(text[i:end])
+		}
+		i = end
+	}
+	return b.String()
+}
+
+// wordAt reads the identifier that begins at i, with its quotes taken off; an
+// empty word if none begins there.
+func wordAt(text string, i int) (word string, end int) {
+	if text[i] == '"' {
+		var b strings.Builder
+		for j := i + 1; j < len(text); j++ {
+			if text[j] != '"' {
+				b.WriteByte(text[j])
+			} else if j+1 < len(text) && text[j+1] == '"' {
+				b.WriteByte('"')
+				j++
+			} else {
+				return b.String(), j + 1
+			}
+		}
+		return "", i
+	}
+	j := i
+	for j < len(text) && (text[j] == '_' || text[j] == '$' || text[j] >= 0x80 || '0' <= text[j] && text[j] <= '9' || 'a' <= text[j]|0x20 && text[j]|0x20 <= 'z') {
+		j++
+	}
+	return text[i:j], j
+}
