@@ -1,0 +1,131 @@
+package check
+
+import (
+	"fmt"
+	"math"
+
+	"understudy/internal/engine"
+	"understudy/internal/fault"
+	"understudy/internal/finding"
+	"understudy/internal/schema"
+)
+
+// An Outcome is what a proof came to.
+type Outcome string
+
+const (
+	Passed     Outcome = "passed"
+	Failed     Outcome = "failed"
+	Unmeasured Outcome = "not measured"
+)
+
+// A Verdict is one proof with its outcome. Its JSON is part of the contract.
+type Verdict struct {
+	Check   string      `json:"check"`
+	Outcome Outcome     `json:"outcome"`
+	Detail  string      `json:"detail"`
+	Table   schema.Name `json:"table,omitzero"`
+	Column  string      `json:"column,omitempty"`
+}
+
+// A Ledger follows the rows of one table through the run: five counts, taken at
+// five places, that must be equal.
+type Ledger struct {
+	Table    schema.Name `json:"table"`
+	Selected int64       `json:"selected"` // by the plan; what the source said it sent for a whole table
+	Read     int64       `json:"read"`     // batches from the source
+	Masked   int64       `json:"masked"`   // through the rewriter
+	Sent     int64       `json:"sent"`     // acknowledged by the target
+	Counted  int64       `json:"counted"`  // by the target, afterwards
+}
+
+// Rows judges a table's ledger.
+func Rows(l Ledger) Verdict {
+	v := Verdict{Check: "rows", Table: l.Table, Outcome: Passed, Detail: fmt.Sprintf("selected = read = masked = sent = counted = %d", l.Counted)}
+	if l.Selected != l.Read || l.Read != l.Masked || l.Masked != l.Sent || l.Sent != l.Counted {
+		v.Outcome = Failed
+		v.Detail = fmt.Sprintf("selected %d, read %d, masked %d, sent %d, counted %d", l.Selected, l.Read, l.Masked, l.Sent, l.Counted)
+	}
+	return v
+}
+
+// A Column is what was counted in one masked column.
+type Column struct {
+	Table  schema.Name
+	Name   string
+	Values int64 // not NULL in the source
+	Nulls  int64 // NULL in the source
+	Made   int64 // NULLs made by the mask
+	Same   int64 // fakes equal to their original
+	// Chance is the mask's bound on the probability that a fake equals its original.
+	Chance float64
+	// Counted is the number of NULLs in the target.
+	Counted int64
+}
+
+// Nulls judges that NULL stayed NULL and nothing else became NULL.
+func Nulls(c Column) Verdict {
+	v := Verdict{Check: "nulls", Table: c.Table, Column: c.Name, Outcome: Passed, Detail: fmt.Sprintf("%d NULLs, as in the source", c.Counted)}
+	if c.Made > 0 {
+		v.Detail = fmt.Sprintf("%d NULLs: %d of the source, %d made by the mask", c.Counted, c.Nulls, c.Made)
+	}
+	if c.Counted != c.Nulls+c.Made {
+		v.Outcome = Failed
+		v.Detail = fmt.Sprintf("%d NULLs expected, %d counted", c.Nulls+c.Made, c.Counted)
+	}
+	return v
+}
+
+// Changed judges that masking took place: no more fakes equal their original
+// than chance explains. The bound is the expected number plus six standard
+// deviations of a binomial count plus three, which an honest run exceeds less
+// than once in a million columns.
+func Changed(c Column) Verdict {
+	v := Verdict{Check: "masked", Table: c.Table, Column: c.Name, Outcome: Passed}
+	if c.Chance >= 1 {
+		v.Detail = "the mask does not depend on the value; equality proves nothing"
+		return v
+	}
+	n := float64(c.Values)
+	bound := n*c.Chance + 6*math.Sqrt(n*c.Chance*(1-c.Chance)) + 3
+	v.Detail = fmt.Sprintf("%d of %d fakes equal their original, %.0f are within chance", c.Same, c.Values, math.Floor(bound))
+	if float64(c.Same) > bound {
+		v.Outcome = Failed
+	}
+	return v
+}
+
+// Proved turns an engine's proof into a verdict.
+func Proved(p engine.Proof) Verdict {
+	v := Verdict{Check: p.Kind, Table: p.Table, Outcome: Passed, Detail: p.Name + ": " + p.Method}
+	switch {
+	case p.Failures < 0:
+		v.Outcome, v.Detail = Unmeasured, p.Name+": "+p.Detail
+	case p.Failures > 0:
+		v.Outcome, v.Detail = Failed, fmt.Sprintf("%s: %d rows fail (%s)", p.Name, p.Failures, p.Method)
+	}
+	return v
+}
+
+// Judge turns verdicts into findings: a failed one stops the run before the
+// switch (exit 5), an unmeasured one is told (exit 7).
+func Judge(vs []Verdict) []finding.Finding {
+	var out []finding.Finding
+	for _, v := range vs {
+		f := finding.Finding{Check: "proof-" + v.Check, Column: v.Column, Message: v.Detail}
+		if v.Table.Table != "" {
+			f.Table = v.Table.String()
+		}
+		switch v.Outcome {
+		case Failed:
+			f.Severity, f.Code = finding.Error, int(fault.Integrity)
+			f.Hint = "the target is unchanged; `understudy plan` shows how this table was selected and masked"
+		case Unmeasured:
+			f.Severity, f.Code = finding.Warning, int(fault.Unmeasured)
+		default:
+			continue
+		}
+		out = append(out, f)
+	}
+	return out
+}

@@ -1,0 +1,43 @@
+// Package check holds the reasons not to start a run and the proofs asked for
+// after the rows are loaded. It judges facts that an engine or the pipeline
+// gathered; it opens nothing itself.
+package check
+
+import (
+	"fmt"
+
+	"understudy/internal/engine"
+	"understudy/internal/fault"
+	"understudy/internal/finding"
+	"understudy/internal/schema"
+)
+
+// Start gives every reason why a refresh of this target must not begin.
+func Start(state *engine.State, claim bool) []finding.Finding {
+	var out []finding.Finding
+	if !state.Claimed && !claim && len(state.Rows) > 0 {
+		out = append(out, finding.Finding{Check: "unclaimed", Severity: finding.Error, Code: int(fault.Refused),
+			Message: fmt.Sprintf("the target bears no understudy marker and holds rows in %s: it may be somebody's database", some(state.Rows)),
+			Hint:    "if it may be replaced, run `understudy refresh --claim` once"})
+	}
+	for _, o := range state.Obstacles {
+		out = append(out, finding.Finding{Check: "target-obstacle", Severity: finding.Error, Code: int(fault.Refused), Message: o})
+	}
+	return out
+}
+
+// some names the first few tables and counts the rest.
+func some(names []schema.Name) string {
+	const few = 3
+	text := ""
+	for i, n := range names {
+		if i == few {
+			return fmt.Sprintf("%s and %d more tables", text, len(names)-few)
+		}
+		if i > 0 {
+			text += ", "
+		}
+		text += n.String()
+	}
+	return text
+}

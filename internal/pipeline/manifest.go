@@ -1,0 +1,62 @@
+package pipeline
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"understudy/internal/schema"
+)
+
+// A Manifest is what a refresh leaves in the target, so that verify can tell,
+// later and from elsewhere, what changed since. Digests are keyed and taken
+// over masked values only; nothing in it is a value.
+type Manifest struct {
+	Version        int             `json:"version"`
+	Generation     string          `json:"generation"`
+	KeyFingerprint string          `json:"key_fingerprint"`
+	Source         string          `json:"source"`
+	Started        time.Time       `json:"started"`
+	Finished       time.Time       `json:"finished"`
+	Schemas        []string        `json:"schemas,omitempty"`
+	Tables         []ManifestTable `json:"tables"`
+}
+
+// A ManifestTable is one loaded table.
+type ManifestTable struct {
+	Table  schema.Name      `json:"table"` // in the target
+	Rows   int64            `json:"rows"`
+	Nulls  map[string]int64 `json:"nulls,omitempty"` // of each masked column
+	Masked []string         `json:"masked,omitempty"`
+	Digest string           `json:"digest,omitempty"` // of the masked columns, in Masked's order
+}
+
+func manifestOf(r *Report, runs []*tableRun) Manifest {
+	m := Manifest{Version: 1, Generation: r.Generation, KeyFingerprint: r.KeyFingerprint, Source: r.Plan.Source, Started: r.Started, Finished: r.Finished, Tables: []ManifestTable{}}
+	for _, run := range runs {
+		t := ManifestTable{Table: run.target, Rows: run.ledger.Counted}
+		for i, c := range run.rewrite.columns {
+			if t.Nulls == nil {
+				t.Nulls = map[string]int64{}
+			}
+			t.Nulls[c.name] = run.rewrite.counts[i].Nulls + run.rewrite.counts[i].Made
+			t.Masked = append(t.Masked, c.name)
+		}
+		if len(t.Masked) > 0 {
+			t.Digest = run.rewrite.digester.Sum()
+		}
+		m.Tables = append(m.Tables, t)
+	}
+	slices.SortFunc(m.Tables, func(a, b ManifestTable) int { return a.Table.Compare(b.Table) })
+	return m
+}
+
+// ReadManifest reads what a switch left.
+func ReadManifest(data []byte) (*Manifest, error) {
+	var m Manifest
+	if err := json.Unmarshal(data, &m); err != nil || m.Version != 1 {
+		return nil, fmt.Errorf("the target's manifest is not one that this version can read")
+	}
+	return &m, nil
+}

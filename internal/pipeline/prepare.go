@@ -1,0 +1,352 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+
+	"understudy/internal/catalog"
+	"understudy/internal/check"
+	"understudy/internal/engine"
+	"understudy/internal/fault"
+	"understudy/internal/finding"
+	"understudy/internal/mask"
+	"understudy/internal/parity"
+	"understudy/internal/plan"
+	"understudy/internal/rules"
+	"understudy/internal/schema"
+	"understudy/internal/subset"
+)
+
+// work is everything between a plan and its carrying out.
+type work struct {
+	source, target *schema.Schema // as inspected
+	state          *engine.State
+	shape          *plan.Shape
+	scope          *schema.Schema // shape.Scope with declared references
+	binding        *rules.Binding
+	spec           *subset.Spec
+	masks          map[schema.Name][]maskedColumn // Copied tables only
+	plan           *plan.Plan
+	selection      *subset.Selection
+}
+
+// Plan makes the plan. When something stands against the run it gives both, the
+// plan as far as it came and the fault; no row is read before every column has
+// a decision.
+func (s *Session) Plan(ctx context.Context) (*plan.Plan, error) {
+	w := &work{masks: map[schema.Name][]maskedColumn{}}
+	s.work = w
+	w.plan = &plan.Plan{RunID: s.in.RunID, Source: s.in.SourceAt.String(), Target: s.in.TargetAt.String(), Now: s.in.Now,
+		KeyFingerprint: s.in.Key.Fingerprint(), Tables: []plan.Table{}, Masks: []plan.Mask{}, Undecided: []plan.Open{}, Fragments: []plan.Fragment{}}
+	for _, side := range []struct {
+		name string
+		at   engine.Address
+	}{{"source", s.in.SourceAt}, {"target", s.in.TargetAt}} {
+		if side.at.Insecure() {
+			w.plan.Insecure = append(w.plan.Insecure, side.name)
+		}
+	}
+	if err := s.inspect(ctx); err != nil {
+		return w.plan, err
+	}
+	found := s.decide(ctx)
+	w.plan.Findings = append(w.plan.Findings, found...)
+	if err := fault.From(found, fault.Usage); err != nil {
+		return w.plan, err
+	}
+	if err := s.selectRows(ctx); err != nil {
+		return w.plan, err
+	}
+	s.note(StageTry, "trying fakes against types, lengths and checks")
+	found, err := s.try(ctx)
+	if err != nil {
+		return w.plan, err
+	}
+	w.plan.Findings = append(w.plan.Findings, found...)
+	return w.plan, fault.From(found, fault.Usage)
+}
+
+// inspect reads both structures and the target's state.
+func (s *Session) inspect(ctx context.Context) error {
+	w := s.work
+	s.note(StageInspect, "reading the structure of both sides")
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() (err error) {
+		w.source, err = s.source.Inspect(gctx, s.sourceSchemas())
+		return Explain(err, "source")
+	})
+	g.Go(func() (err error) {
+		if w.state, err = s.target.State(gctx); err != nil {
+			return Explain(err, "target")
+		}
+		w.target, err = s.target.Inspect(gctx, s.targetSchemas())
+		return Explain(err, "target")
+	})
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	w.plan.Claimed, w.plan.Leftovers, w.plan.Mechanism = w.state.Claimed, w.state.Leftovers, w.state.Mechanism
+	return nil
+}
+
+func (s *Session) sourceSchemas() []string {
+	var out []string
+	for _, n := range s.in.Job.Schemas {
+		out = append(out, n.Source)
+	}
+	return out
+}
+
+func (s *Session) targetSchemas() []string {
+	var out []string
+	for _, n := range s.in.Job.Schemas {
+		if n.Target != "" {
+			out = append(out, n.Target)
+		} else {
+			out = append(out, n.Source)
+		}
+	}
+	return out
+}
+
+// decide does everything that needs no row: claim, fit, rules, masks, seeds and
+// fragments. It gives all that is wrong at once.
+func (s *Session) decide(ctx context.Context) []finding.Finding {
+	w := s.work
+	found := check.Start(w.state, s.in.Claim)
+	if len(w.source.Tables) == 0 {
+		found = append(found, finding.Finding{Check: "empty-source", Severity: finding.Error, Code: int(fault.Usage),
+			Message: "the source has no table that this role can see in the job's schemas", Hint: "check the URL's database, the role's privileges and `schemas` in the job"})
+	}
+	if s.in.Lock != nil {
+		if locked, err := rules.ReadLock(s.in.Lock); err != nil {
+			found = append(found, finding.Finding{Check: "lock-file", Severity: finding.Error, Code: int(fault.Usage), Message: err.Error(), Hint: "write it anew with `understudy init --lock-only`"})
+		} else {
+			found = append(found, rules.CompareLock(locked, w.source)...)
+		}
+	}
+	var fs []finding.Finding
+	w.shape, fs = plan.Fit(s.in.Job, w.source, w.target, w.state)
+	found = append(found, fs...)
+	w.plan.Shape = w.shape
+	w.plan.Structure = "target"
+	if w.shape.FromSource {
+		w.plan.Structure = "source"
+	}
+	w.scope = &schema.Schema{Tables: w.shape.Scope.Tables, References: slices.Clone(w.shape.Scope.References)}
+	declared, fs := plan.Declare(s.in.Job.References, w.scope)
+	found = append(found, fs...)
+	w.scope.References = append(w.scope.References, declared...)
+	w.scope.Sort()
+
+	w.binding, fs = rules.Bind(s.in.Rules, w.scope)
+	found = append(found, fs...)
+	w.plan.Masks = plan.Masks(w.binding, w.scope)
+	w.plan.Undecided = plan.OpenColumns(w.plan.Masks)
+	if open, _ := rules.Undecided(w.binding, w.scope); len(open) > 0 {
+		found = append(found, open...)
+	}
+	found = append(found, s.makeMasks()...)
+
+	w.spec, fs = subset.Resolve(s.in.Job.Subset, w.scope)
+	found = append(found, fs...)
+	if w.spec != nil {
+		found = append(found, s.acceptFragments(ctx)...)
+	}
+	return found
+}
+
+// makeMasks makes the masks of every loaded column, fitted to both sides.
+func (s *Session) makeMasks() []finding.Finding {
+	w := s.work
+	var out []finding.Finding
+	limits := s.domainLimits()
+	for _, d := range w.binding.Decisions {
+		shape := w.shape.Table(d.Table)
+		if d.Outcome != rules.Mask || shape == nil || shape.Fate != plan.Copied {
+			continue
+		}
+		index := slices.Index(shape.Columns, d.Column)
+		if index < 0 {
+			continue
+		}
+		m, err := mask.New(s.in.Key, d.Spec, limits[d.Spec.Domain].Intersect(d.Limits))
+		if err != nil {
+			out = append(out, finding.Finding{Check: "mask", Severity: finding.Error, At: d.At, Table: d.Table.String(), Column: d.Column, Code: int(fault.Usage),
+				Message: err.Error(), Hint: "choose a mask or parameters that fit; `understudy rules list masks` tells what each can"})
+			continue
+		}
+		w.masks[d.Table] = append(w.masks[d.Table], maskedColumn{name: d.Column, index: index, mask: m})
+	}
+	for _, cols := range w.masks {
+		slices.SortFunc(cols, func(a, b maskedColumn) int { return a.index - b.index })
+	}
+	return out
+}
+
+// domainLimits narrows each domain by the target's columns, where they are
+// narrower than the source's.
+func (s *Session) domainLimits() map[string]mask.Limits {
+	w := s.work
+	out := map[string]mask.Limits{}
+	for _, d := range w.binding.Decisions {
+		if d.Outcome != rules.Mask {
+			continue
+		}
+		l, ok := out[d.Spec.Domain]
+		if !ok {
+			l = d.Limits
+		}
+		l = l.Intersect(d.Limits)
+		if t := w.target.Table(w.shape.TargetName(d.Table)); t != nil {
+			if c := t.Column(d.Column); c != nil {
+				narrow := mask.Limits{Kind: c.Kind, Length: c.Length, Min: c.Min, Max: c.Max, Scale: c.Scale, NotNull: c.NotNull}
+				l = l.Intersect(narrow)
+			}
+		}
+		out[d.Spec.Domain] = l
+	}
+	return out
+}
+
+// acceptFragments has the source judge every fragment by itself.
+func (s *Session) acceptFragments(ctx context.Context) []finding.Finding {
+	fragments := subset.Fragments(s.work.spec)
+	if len(fragments) == 0 {
+		return nil
+	}
+	list := make([]engine.Fragment, len(fragments))
+	for i, f := range fragments {
+		s.work.plan.Fragments = append(s.work.plan.Fragments, plan.Fragment{At: f.At, Text: f.Fragment.Text})
+		list[i] = f.Fragment
+		list[i].Subqueries = s.in.Job.AllowSubqueries
+	}
+	var out []finding.Finding
+	for i, err := range s.source.Accept(ctx, list) {
+		if err == nil {
+			continue
+		}
+		f := finding.Finding{Check: "fragment", Severity: finding.Error, At: fragments[i].At, Table: list[i].Table.Name.String(), Code: int(fault.Refused),
+			Message: fmt.Sprintf("the fragment is refused: %s", err), Hint: "a fragment is one condition over the table's columns: balanced, without `;`, comments or subqueries"}
+		switch engine.CodeOf(err) {
+		case engine.Unreachable, engine.Stopped, engine.Timeout:
+			f.Code, f.Hint = int(fault.Unavailable), ""
+		}
+		out = append(out, f)
+	}
+	return out
+}
+
+// selectRows takes the snapshot, compares the schemas beside it, and finds the rows.
+func (s *Session) selectRows(ctx context.Context) error {
+	w := s.work
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return s.compare(gctx) })
+	g.Go(func() error {
+		s.note(StageSnapshot, "locking %d tables against change and taking one moment", len(w.source.Tables))
+		var err error
+		if s.snapshot, err = s.source.Snapshot(gctx, s.read()); err != nil {
+			return Explain(err, "source")
+		}
+		s.note(StageSelect, "finding the rows that come along")
+		w.selection, err = subset.Select(gctx, s.snapshot, w.scope, w.spec, subset.Options{
+			Readers: s.in.Job.Limits.Readers, Sample: s.sampler, Now: s.in.Now,
+		})
+		return Explain(err, "source")
+	})
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	s.fillTables()
+	return nil
+}
+
+// read is the part of the source that rows will be read from.
+func (s *Session) read() *schema.Schema {
+	w := s.work
+	out := &schema.Schema{}
+	for _, t := range w.source.Tables {
+		if shape := w.shape.Table(t.Name); shape != nil && (w.scope.Table(t.Name) != nil || len(shape.Columns) > 0) {
+			out.Tables = append(out.Tables, t)
+		}
+	}
+	for _, r := range w.source.References {
+		if out.Table(r.From) != nil && out.Table(r.To) != nil {
+			out.References = append(out.References, r)
+		}
+	}
+	return out
+}
+
+// sampler hashes seed keys. The domain is the table's bare name, so that a
+// sample is the same on engines that name their schemas differently.
+func (s *Session) sampler(table schema.Name) func([]byte) uint64 {
+	return s.in.Key.Sampler(table.Table).Hash
+}
+
+// compare makes the parity report. A target without structure has nothing to compare.
+func (s *Session) compare(ctx context.Context) error {
+	w := s.work
+	if w.shape.FromSource {
+		return nil
+	}
+	r, err := Parity(ctx, s.source, s.target, s.sourceSchemas(), s.targetSchemas())
+	w.plan.Parity = r
+	return err
+}
+
+// Parity compares the structures of two sides.
+func Parity(ctx context.Context, source, target engine.Side, sourceSchemas, targetSchemas []string) (*parity.Report, error) {
+	var a, b *catalog.Catalog
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() (err error) { a, err = source.Catalog(gctx, sourceSchemas); return Explain(err, "source") })
+	g.Go(func() (err error) { b, err = target.Catalog(gctx, targetSchemas); return Explain(err, "target") })
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	names := map[string]string{}
+	for i := range sourceSchemas {
+		names[sourceSchemas[i]] = targetSchemas[i]
+	}
+	return parity.Make(a, b, names)
+}
+
+// fillTables writes the plan's lines from shapes and selection.
+func (s *Session) fillTables() {
+	w := s.work
+	for _, shape := range w.shape.Tables {
+		line := plan.Table{Table: shape.Name, Fate: shape.Fate, Of: -1}
+		if t := w.source.Table(shape.Name); t != nil {
+			line.Of = t.Rows
+		}
+		switch shape.Fate {
+		case plan.Copied:
+			sel := w.selection.Table(shape.Name)
+			if sel == nil {
+				continue // a foreign table
+			}
+			line.Reason, line.Rows = sel.Reason, sel.Count
+			if sel.Whole && sel.Count < 0 {
+				line.Rows, line.About = max(line.Of, 0), true
+			}
+			if !sel.Whole && line.Of < line.Rows {
+				line.Of = -1
+			}
+		case plan.History:
+			line.Reason = "a migration tool's table: the target's rows stay with its structure"
+			if w.shape.FromSource {
+				line.Reason, line.Rows, line.About = "a migration tool's table: it comes with production's structure", max(line.Of, 0), true
+			}
+		case plan.Preserved:
+			line.Reason = "staging's own rows are carried over"
+		case plan.Emptied:
+			line.Reason = "only the target has it: it will be empty"
+		case plan.Absent:
+			line.Reason = "the target has no such table"
+		}
+		w.plan.Tables = append(w.plan.Tables, line)
+	}
+}

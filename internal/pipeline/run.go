@@ -1,0 +1,340 @@
+package pipeline
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"iter"
+	"reflect"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"understudy/internal/check"
+	"understudy/internal/engine"
+	"understudy/internal/fault"
+	"understudy/internal/finding"
+	"understudy/internal/plan"
+	"understudy/internal/schema"
+)
+
+// A Report is what a run did. Its JSON holds the plan's fields with rows as loaded.
+type Report struct {
+	*plan.Plan
+	Generation   string          `json:"generation"`
+	Started      time.Time       `json:"started"`
+	Finished     time.Time       `json:"finished"`
+	TotalRows    int64           `json:"rows"`
+	Bytes        int64           `json:"bytes"` // sent to the target
+	Verification []check.Verdict `json:"verification"`
+	Ledger       []check.Ledger  `json:"ledger"`
+	Timings      []Timing        `json:"timings"`
+}
+
+// A Timing is how long a stage took.
+type Timing struct {
+	Stage   Stage   `json:"stage"`
+	Seconds float64 `json:"seconds"`
+}
+
+// tableRun carries one table through the load.
+type tableRun struct {
+	source  *schema.Table
+	target  schema.Name
+	columns []string
+	rows    []engine.RowID // nil: whole
+	whole   bool
+	weight  int64
+	ledger  check.Ledger
+	rewrite *rewriter
+}
+
+// Run carries the plan out: Plan came first and gave no error. The target is
+// replaced when it returns nil or an error with code LaterFailed, and is what it
+// was otherwise. undo is the context for cleaning up: it outlives ctx.
+func (s *Session) Run(ctx, undo context.Context) (report *Report, err error) {
+	w := s.work
+	report = &Report{Plan: w.plan, Generation: s.in.RunID, Started: s.in.Now}
+	spec := engine.Spec{RunID: s.in.RunID, Schemas: s.targetSchemas(), Preserve: w.shape.Preserve, Keep: s.in.Job.Load.Keep,
+		Writers: s.in.Job.Limits.Readers, Step: func(step string) { s.note(StageFinish, "%s", step) }}
+	if w.shape.FromSource {
+		spec.Structure = s.snapshot.Structure()
+	}
+	begun := time.Now()
+	lap := func(stage Stage) {
+		report.Timings = append(report.Timings, Timing{stage, time.Since(begun).Seconds()})
+		begun = time.Now()
+	}
+	s.note(StageBegin, "building the new generation's structure beside the present one")
+	load, err := s.target.Begin(ctx, spec)
+	if err != nil {
+		return report, Explain(err, "target")
+	}
+	switched := false
+	defer func() {
+		if cleanup := Explain(load.Abort(undo), "target"); cleanup != nil && err == nil && switched {
+			err = later(cleanup)
+		}
+	}()
+	lap(StageBegin)
+
+	s.note(StageLoad, "loading")
+	runs := s.tableRuns()
+	if err := s.loadTables(ctx, load, runs, report); err != nil {
+		return report, err
+	}
+	// The source has given everything: its locks and its moment end here, not after the indexes.
+	if err := s.snapshot.Close(); err != nil {
+		return report, Explain(err, "source")
+	}
+	s.snapshot = nil
+	lap(StageLoad)
+
+	s.note(StageFinish, "building indexes and constraints")
+	if err := load.Finish(ctx); err != nil {
+		return report, Explain(err, "target")
+	}
+	lap(StageFinish)
+
+	s.note(StageProve, "having the database prove keys, counts and sequences")
+	if err := s.prove(ctx, load, runs, report); err != nil {
+		return report, err
+	}
+	lap(StageProve)
+
+	s.note(StageSwitch, "switching")
+	if err := s.sameTarget(ctx); err != nil {
+		return report, err
+	}
+	report.Finished = time.Now().UTC()
+	manifest, err := json.Marshal(manifestOf(report, runs))
+	if err != nil {
+		return report, err
+	}
+	if err := load.Switch(ctx, manifest); err != nil {
+		if errors.Is(err, engine.ErrSwitched) {
+			return report, later(Explain(err, "target"))
+		}
+		return report, Explain(err, "target")
+	}
+	switched = true
+	lap(StageSwitch)
+	report.Finished = time.Now().UTC()
+	return report, s.unmeasured(report)
+}
+
+// later marks a failure after the switch.
+func later(err error) error {
+	fs := slices.Clone(fault.FindingsOf(err))
+	for i := range fs {
+		fs[i].Code = int(fault.LaterFailed)
+	}
+	return &fault.Error{Code: fault.LaterFailed, Findings: fs, Cause: err}
+}
+
+// unmeasured turns proofs that could not run into exit 7.
+func (s *Session) unmeasured(r *Report) error {
+	var open []finding.Finding
+	for _, f := range check.Judge(r.Verification) {
+		if f.Code == int(fault.Unmeasured) {
+			open = append(open, f)
+		}
+	}
+	if len(open) == 0 {
+		return nil
+	}
+	return &fault.Error{Code: fault.Unmeasured, Findings: open}
+}
+
+// tableRuns lists what to load, the heaviest first, so that the longest table
+// does not begin when the others have ended.
+func (s *Session) tableRuns() []*tableRun {
+	w := s.work
+	var out []*tableRun
+	for _, shape := range w.shape.Tables {
+		t := w.source.Table(shape.Name)
+		if t == nil || len(shape.Columns) == 0 && shape.Fate != plan.Copied {
+			continue
+		}
+		run := &tableRun{source: t, target: shape.Target, columns: shape.Columns, whole: true, ledger: check.Ledger{Table: shape.Name}}
+		switch shape.Fate {
+		case plan.Copied:
+			sel := w.selection.Table(shape.Name)
+			if sel == nil {
+				continue
+			}
+			run.whole = sel.Whole
+			if !sel.Whole {
+				run.rows, run.ledger.Selected = sel.Rows.ToArray(), sel.Count
+			}
+		case plan.History:
+			if !w.shape.FromSource {
+				continue
+			}
+		default:
+			continue
+		}
+		run.rewrite = newRewriter(shape.Name, w.masks[shape.Name], s.in.Key)
+		run.weight = max(t.Bytes, 1)
+		if !run.whole {
+			run.weight = int64(len(run.rows)) * max(t.Bytes/max(t.Rows, 1), 1)
+		}
+		out = append(out, run)
+	}
+	slices.SortStableFunc(out, func(a, b *tableRun) int { return cmp.Compare(b.weight, a.weight) })
+	return out
+}
+
+func (s *Session) loadTables(ctx context.Context, load engine.Load, runs []*tableRun, report *Report) error {
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(s.readers())
+	var bytes atomic.Int64
+	for _, run := range runs {
+		g.Go(func() error { return s.loadTable(gctx, load, run, &bytes) })
+	}
+	err := g.Wait()
+	report.Bytes = bytes.Load()
+	for _, run := range runs {
+		report.TotalRows += run.ledger.Sent
+	}
+	return err
+}
+
+func (s *Session) readers() int {
+	return engine.Limits{Readers: s.in.Job.Limits.Readers}.WithDefaults().Readers
+}
+
+func (s *Session) loadTable(ctx context.Context, load engine.Load, run *tableRun, bytes *atomic.Int64) error {
+	if !run.whole && len(run.rows) == 0 {
+		return nil
+	}
+	read := engine.Read{Table: run.source, Columns: run.columns, Look: run.rewrite.look(), Rows: run.rows}
+	var broken error // of the source, so that it is not blamed on the target
+	rows := readAhead(s.snapshot.Read(ctx, read), 2)
+	counted := func(yield func(*engine.Batch, error) bool) {
+		for b, err := range rows {
+			if err != nil {
+				broken = Explain(err, "source")
+				yield(nil, broken)
+				return
+			}
+			run.ledger.Read += int64(b.Rows)
+			if !yield(b, nil) {
+				return
+			}
+		}
+	}
+	sent, err := load.Write(ctx, run.target, run.columns, s.told(run, bytes, run.rewrite.masked(counted)))
+	run.ledger.Sent, run.ledger.Masked = sent, run.rewrite.rows
+	if run.whole {
+		run.ledger.Selected = run.ledger.Read // the engine compared its rows with the server's own count
+	}
+	if broken != nil {
+		return broken
+	}
+	if err != nil {
+		return Explain(err, "target")
+	}
+	s.in.Observer(Event{Stage: StageLoad, Table: run.source.Name, Rows: sent, Done: true})
+	return nil
+}
+
+// told reports progress and counts bytes as batches pass.
+func (s *Session) told(run *tableRun, bytes *atomic.Int64, in iter.Seq2[*engine.Batch, error]) iter.Seq2[*engine.Batch, error] {
+	return func(yield func(*engine.Batch, error) bool) {
+		var rows int64
+		for b, err := range in {
+			if err == nil {
+				rows += int64(b.Rows)
+				bytes.Add(int64(len(b.Raw)))
+				s.in.Observer(Event{Stage: StageLoad, Table: run.source.Name, Rows: rows})
+			}
+			if !yield(b, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// prove counts every table in the target, has the engine prove the constraints,
+// and stops the run if anything fails.
+func (s *Session) prove(ctx context.Context, load engine.Load, runs []*tableRun, report *Report) error {
+	var mu sync.Mutex
+	add := func(vs ...check.Verdict) {
+		mu.Lock()
+		defer mu.Unlock()
+		report.Verification = append(report.Verification, vs...)
+	}
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(s.readers())
+	g.Go(func() error {
+		proofs, err := load.Prove(gctx, s.targetSchemas())
+		for _, p := range proofs {
+			add(check.Proved(p))
+		}
+		return Explain(err, "target")
+	})
+	for _, run := range runs {
+		g.Go(func() error {
+			names := make([]string, len(run.rewrite.columns))
+			for i, c := range run.rewrite.columns {
+				names[i] = c.name
+			}
+			rows, nulls, err := load.Count(gctx, run.target, names)
+			if err != nil {
+				return Explain(err, "target")
+			}
+			run.ledger.Counted = rows
+			add(check.Rows(run.ledger))
+			add(run.rewrite.verdicts(nulls)...)
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	for _, run := range runs {
+		report.Ledger = append(report.Ledger, run.ledger)
+	}
+	slices.SortFunc(report.Ledger, func(a, b check.Ledger) int { return a.Table.Compare(b.Table) })
+	slices.SortStableFunc(report.Verification, func(a, b check.Verdict) int {
+		return cmp.Or(cmp.Compare(a.Check, b.Check), a.Table.Compare(b.Table), cmp.Compare(a.Column, b.Column), cmp.Compare(a.Detail, b.Detail))
+	})
+	return fault.From(check.Judge(report.Verification), fault.Integrity)
+}
+
+// verdicts judges each masked column by what was counted on the way and in the target.
+func (r *rewriter) verdicts(nulls []int64) []check.Verdict {
+	var out []check.Verdict
+	for i, c := range r.columns {
+		column := check.Column{Table: r.table, Name: c.name, Values: r.counts[i].Values, Nulls: r.counts[i].Nulls,
+			Made: r.counts[i].Made, Same: r.counts[i].Same, Chance: c.mask.Chance(), Counted: nulls[i]}
+		out = append(out, check.Nulls(column), check.Changed(column))
+	}
+	return out
+}
+
+// sameTarget makes sure that nobody migrated the target while its successor was
+// built: what is about to be switched in was made from the structure seen then.
+func (s *Session) sameTarget(ctx context.Context) error {
+	now, err := s.target.Inspect(ctx, s.targetSchemas())
+	if err != nil {
+		return Explain(err, "target")
+	}
+	if !reflect.DeepEqual(withoutEstimates(now), withoutEstimates(s.work.target)) {
+		return fault.New(fault.Refused, "target-changed", "start again", "the target's structure changed during the run; it was left as it is")
+	}
+	return nil
+}
+
+func withoutEstimates(s *schema.Schema) *schema.Schema {
+	out := &schema.Schema{Tables: slices.Clone(s.Tables), References: s.References}
+	for i := range out.Tables {
+		out.Tables[i].Rows, out.Tables[i].Bytes = 0, 0
+	}
+	return out
+}

@@ -1,0 +1,187 @@
+// Package pipeline carries a plan out. It opens both sides, makes the plan,
+// moves rows from the source through the masks into a new generation of the
+// target, has the database prove it, and switches. It is the home of x/sync.
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"understudy/internal/config"
+	"understudy/internal/engine"
+	"understudy/internal/fault"
+	"understudy/internal/mask"
+	"understudy/internal/rules"
+)
+
+// Input is what a run is made of; the command line gathers it.
+type Input struct {
+	Job   *config.Job
+	Rules []*rules.File
+	Key   mask.Key
+	// Engine serves both URLs; At are their parsed forms.
+	Engine     engine.Engine
+	SourceAt   engine.Address
+	TargetAt   engine.Address
+	RunID      string
+	Now        time.Time
+	Claim      bool // take the target over although it bears no marker
+	BatchBytes int  // 0: the engine's default
+	Observer   Observer
+	Lock       []byte // schema.lock.json; nil when there is none
+}
+
+// A Session holds both sides open between planning and loading. Close it always.
+type Session struct {
+	in       Input
+	source   engine.Source
+	target   engine.Target
+	snapshot engine.Snapshot
+	work     *work
+}
+
+// Open connects to both sides and makes sure that they are two.
+func Open(ctx context.Context, in Input) (*Session, error) {
+	s := &Session{in: in}
+	if in.Observer == nil {
+		s.in.Observer = func(Event) {}
+	}
+	limits := engine.Limits{Readers: in.Job.Limits.Readers, LockWait: in.Job.Limits.LockWait, SnapshotAge: in.Job.Limits.SnapshotAge,
+		Statement: in.Job.Limits.Statement, BatchBytes: in.BatchBytes}.WithDefaults()
+	s.note(StageInspect, "connecting to %s and %s", in.SourceAt, in.TargetAt)
+	var err error
+	if s.source, err = in.Engine.Source(ctx, in.SourceAt, limits); err != nil {
+		return nil, Explain(err, "source")
+	}
+	if s.target, err = in.Engine.Target(ctx, in.TargetAt, limits); err != nil {
+		s.Close()
+		return nil, Explain(err, "target")
+	}
+	distance, err := in.Engine.Apart(ctx, s.source, s.target)
+	if err == nil {
+		err = s.apart(distance)
+	} else {
+		err = Explain(err, "target")
+	}
+	if err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// apart refuses a target that is, or may be, the source.
+func (s *Session) apart(d engine.Distance) error {
+	switch {
+	case d.Same:
+		return fault.New(fault.Refused, "same-database", "point target at a staging database of its own",
+			"source and target are the same database (%s)", d.Why)
+	case d.Kin && s.in.Job.TargetIsAClone == "":
+		return fault.New(fault.Refused, "kin-database", `if staging was restored from production's backup, say so in the job: target_is_a_clone: "reason"`,
+			"source and target have one origin: a standby, or a copy of the files (%s)", d.Why)
+	}
+	return nil
+}
+
+// Close lets go of everything. It may be called more than once.
+func (s *Session) Close() error {
+	var errs []error
+	if s.snapshot != nil {
+		errs = append(errs, s.snapshot.Close())
+		s.snapshot = nil
+	}
+	if s.source != nil {
+		errs = append(errs, s.source.Close())
+		s.source = nil
+	}
+	if s.target != nil {
+		errs = append(errs, s.target.Close())
+		s.target = nil
+	}
+	return errors.Join(errs...)
+}
+
+func (s *Session) note(stage Stage, format string, args ...any) {
+	s.in.Observer(Event{Stage: stage, Note: fmt.Sprintf(format, args...)})
+}
+
+// OpenSource opens the source alone, for commands that need no target.
+func OpenSource(ctx context.Context, e engine.Engine, at engine.Address, job *config.Job) (engine.Source, error) {
+	src, err := e.Source(ctx, at, engine.Limits{Readers: job.Limits.Readers, LockWait: job.Limits.LockWait, SnapshotAge: job.Limits.SnapshotAge, Statement: job.Limits.Statement}.WithDefaults())
+	return src, Explain(err, "source")
+}
+
+// OpenTarget opens the target alone, for commands that need no source.
+func OpenTarget(ctx context.Context, e engine.Engine, at engine.Address, job *config.Job) (engine.Target, error) {
+	dst, err := e.Target(ctx, at, engine.Limits{LockWait: job.Limits.LockWait, Statement: job.Limits.Statement}.WithDefaults())
+	return dst, Explain(err, "target")
+}
+
+// Explain turns an engine's error into a fault with the exit code and a remedy.
+// Faults and nil pass through; which names the side in the message.
+func Explain(err error, which string) error {
+	if err == nil {
+		return nil
+	}
+	var f *fault.Error
+	if errors.As(err, &f) {
+		return err
+	}
+	if errors.Is(err, context.Canceled) {
+		return fault.New(fault.Interrupted, "interrupted", "", "interrupted").Because(err)
+	}
+	var e *engine.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	code, hint := codeFor(e.Code), e.Hint
+	if hint == "" {
+		hint = hintFor(e.Code)
+	}
+	out := fault.New(code, "database-"+string(e.Code), hint, "%s: %s", which, e.Error()).Because(err)
+	out.Findings[0].Table, out.Findings[0].Column = tableName(e), e.Column
+	return out
+}
+
+func tableName(e *engine.Error) string {
+	if e.Table.Table == "" {
+		return ""
+	}
+	return e.Table.String()
+}
+
+func codeFor(c engine.Code) fault.Code {
+	switch c {
+	case engine.Busy:
+		return fault.Refused
+	case engine.Constraint:
+		return fault.Integrity
+	case engine.Unsupported, engine.Syntax:
+		return fault.Usage
+	case engine.Mistyped:
+		return fault.Undecided
+	}
+	return fault.Unavailable
+}
+
+func hintFor(c engine.Code) string {
+	switch c {
+	case engine.Unreachable:
+		return "is the server running, and the host and port of the URL right?"
+	case engine.Denied:
+		return "check user, password and privileges of the URL's role"
+	case engine.Timeout:
+		return "try again later, or raise limits.lock_wait or limits.statement in the job"
+	case engine.Changed:
+		return "somebody changed the structure during the run: start again"
+	case engine.Busy:
+		return "another refresh of this target is running: wait for it to end"
+	case engine.Full:
+		return "free some space; the target is unchanged"
+	case engine.Stopped:
+		return "start again; if it happens often, ask for a longer server-side limit or read from a replica"
+	}
+	return ""
+}

@@ -1,0 +1,161 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+
+	"understudy/internal/check"
+	"understudy/internal/engine"
+	"understudy/internal/fault"
+	"understudy/internal/mask"
+	"understudy/internal/schema"
+)
+
+// Verify proves a loaded target afresh: every constraint and sequence by the
+// database, and what changed since its refresh by the manifest. With a key (the
+// one of the refresh) the masked values' digests are compared as well; source
+// reads the target's rows for that and may be nil together with key.
+func Verify(ctx context.Context, target engine.Target, rows engine.Source, key *mask.Key, schemas []string) ([]check.Verdict, *Manifest, error) {
+	state, err := target.State(ctx)
+	if err != nil {
+		return nil, nil, Explain(err, "target")
+	}
+	if state.Manifest == nil {
+		return nil, nil, fault.New(fault.Refused, "no-manifest", "run `understudy refresh` first", "the target was not loaded by understudy: it bears no manifest")
+	}
+	m, err := ReadManifest(state.Manifest)
+	if err != nil {
+		return nil, nil, fault.New(fault.Refused, "manifest", "refresh the target with this version", "%s", err)
+	}
+	proofs, err := target.Prove(ctx, schemas)
+	if err != nil {
+		return nil, m, Explain(err, "target")
+	}
+	var out []check.Verdict
+	for _, p := range proofs {
+		out = append(out, check.Proved(p))
+	}
+	for _, t := range m.Tables {
+		vs, err := sinceRefresh(ctx, target, t)
+		if err != nil {
+			return out, m, Explain(err, "target")
+		}
+		out = append(out, vs...)
+	}
+	digests, err := digests(ctx, rows, key, m)
+	return append(out, digests...), m, err
+}
+
+// sinceRefresh compares counts with the manifest's.
+func sinceRefresh(ctx context.Context, target engine.Target, t ManifestTable) ([]check.Verdict, error) {
+	rows, nulls, err := target.Count(ctx, t.Table, t.Masked)
+	if err != nil {
+		return nil, err
+	}
+	v := check.Verdict{Check: "rows", Table: t.Table, Outcome: check.Passed, Detail: fmt.Sprintf("%d rows, as loaded", rows)}
+	if rows != t.Rows {
+		v.Outcome, v.Detail = check.Failed, fmt.Sprintf("%d rows were loaded, %d are there", t.Rows, rows)
+	}
+	out := []check.Verdict{v}
+	for i, name := range t.Masked {
+		if nulls[i] != t.Nulls[name] {
+			out = append(out, check.Verdict{Check: "nulls", Table: t.Table, Column: name, Outcome: check.Failed,
+				Detail: fmt.Sprintf("%d NULLs were loaded, %d are there", t.Nulls[name], nulls[i])})
+		}
+	}
+	return out, nil
+}
+
+// digests reads the masked columns back and compares their keyed digests.
+func digests(ctx context.Context, rows engine.Source, key *mask.Key, m *Manifest) ([]check.Verdict, error) {
+	skip := func(why string) []check.Verdict {
+		return []check.Verdict{{Check: "digest", Outcome: check.Unmeasured, Detail: why}}
+	}
+	switch {
+	case key == nil || rows == nil:
+		return skip("masked values were not compared: no key was given"), nil
+	case key.Fingerprint() != m.KeyFingerprint:
+		return skip("masked values were not compared: the refresh used another key (" + m.KeyFingerprint + ")"), nil
+	}
+	var names []schema.Name
+	for _, t := range m.Tables {
+		names = append(names, t.Table)
+	}
+	s, err := rows.Inspect(ctx, schemasOf(names))
+	if err != nil {
+		return nil, Explain(err, "target")
+	}
+	part := &schema.Schema{}
+	for _, t := range m.Tables {
+		if table := s.Table(t.Table); table != nil && t.Digest != "" {
+			part.Tables = append(part.Tables, *table)
+		}
+	}
+	for _, r := range s.References {
+		if part.Table(r.From) != nil && part.Table(r.To) != nil {
+			part.References = append(part.References, r)
+		}
+	}
+	snap, err := rows.Snapshot(ctx, part)
+	if err != nil {
+		return nil, Explain(err, "target")
+	}
+	defer snap.Close()
+	var out []check.Verdict
+	for _, t := range m.Tables {
+		if t.Digest == "" {
+			continue
+		}
+		v := check.Verdict{Check: "digest", Table: t.Table, Outcome: check.Passed, Detail: "masked values are as loaded"}
+		table := part.Table(t.Table)
+		if table == nil {
+			v.Outcome, v.Detail = check.Failed, "the table is gone"
+		} else if sum, err := digestOf(ctx, snap, table, t.Masked, *key); err != nil {
+			return out, Explain(err, "target")
+		} else if sum != t.Digest {
+			v.Outcome, v.Detail = check.Failed, "masked values changed since the refresh"
+		}
+		out = append(out, v)
+	}
+	return out, nil
+}
+
+func schemasOf(names []schema.Name) []string {
+	var out []string
+	seen := map[string]bool{}
+	for _, n := range names {
+		if !seen[n.Schema] {
+			seen[n.Schema] = true
+			out = append(out, n.Schema)
+		}
+	}
+	return out
+}
+
+func digestOf(ctx context.Context, snap engine.Snapshot, table *schema.Table, columns []string, key mask.Key) (string, error) {
+	d := key.Digester()
+	look := make([]int, len(columns))
+	for i := range columns {
+		if table.Column(columns[i]) == nil {
+			return "", nil
+		}
+		look[i] = i
+	}
+	for b, err := range snap.Read(ctx, engine.Read{Table: table, Columns: columns, Look: look}) {
+		if err != nil {
+			return "", err
+		}
+		for i, cell := range b.Cells {
+			if cell.Null {
+				d.Null()
+			} else {
+				d.Value(b.Form.Value(nil, b.Raw[cell.Start:cell.End], i%len(columns)))
+			}
+			if i%len(columns) == len(columns)-1 {
+				d.EndRow()
+			}
+		}
+		b.Release()
+	}
+	return d.Sum(), nil
+}

@@ -1,0 +1,118 @@
+// Package plan is the decision, as data: what will be done to which table, by
+// which rule, why, and what stands against it. It is made from a job, two
+// structures, a binding and a selection by pure functions, and it prints; the
+// pipeline carries it out. A refresh is a plan plus the last step.
+package plan
+
+import (
+	"time"
+
+	"understudy/internal/finding"
+	"understudy/internal/parity"
+	"understudy/internal/rules"
+	"understudy/internal/schema"
+)
+
+// A Plan is all that a refresh would do. Its JSON is part of the contract.
+type Plan struct {
+	RunID  string `json:"run"`
+	Source string `json:"source"` // addresses without secrets
+	Target string `json:"target"`
+	// Now is the run's instant, which now() means in fragments.
+	Now            time.Time `json:"now"`
+	KeyFingerprint string    `json:"key_fingerprint"`
+	// Structure says whose DDL the new generation has: target or source.
+	Structure string `json:"structure"`
+	// Mechanism says how the switch will work.
+	Mechanism string            `json:"mechanism"`
+	Claimed   bool              `json:"claimed"`
+	Tables    []Table           `json:"tables"`
+	Masks     []Mask            `json:"masks"`
+	Undecided []Open            `json:"undecided"`
+	Fragments []Fragment        `json:"fragments"`
+	Parity    *parity.Report    `json:"parity"`
+	Leftovers []string          `json:"leftovers,omitempty"`
+	Insecure  []string          `json:"insecure,omitempty"` // sides reached without verified TLS
+	Findings  []finding.Finding `json:"-"`
+
+	Shape *Shape `json:"-"`
+}
+
+// A Table is one line of the plan.
+type Table struct {
+	Table schema.Name `json:"table"`
+	// Rows to be loaded; an estimate where About.
+	Rows   int64  `json:"rows"`
+	Of     int64  `json:"of"` // rows in the source by its own estimate; -1 unknown
+	About  bool   `json:"about,omitempty"`
+	Fate   Fate   `json:"fate"`
+	Reason string `json:"reason"`
+}
+
+// A Mask is what becomes of one column.
+type Mask struct {
+	Table    schema.Name   `json:"table"`
+	Column   string        `json:"column"`
+	Type     string        `json:"type"`
+	Decision rules.Outcome `json:"decision"`
+	Mask     string        `json:"mask,omitempty"`
+	Class    string        `json:"class,omitempty"`
+	Domain   string        `json:"domain,omitempty"`
+	Reason   string        `json:"reason,omitempty"`
+	By       rules.Source  `json:"by,omitempty"`
+	Via      string        `json:"via,omitempty"`
+	At       finding.At    `json:"at"`
+}
+
+// Open is a column without a decision.
+type Open struct {
+	Table  schema.Name `json:"table"`
+	Column string      `json:"column"`
+	Type   string      `json:"type"`
+}
+
+// A Fragment is a piece of SQL from a file that will run on the source.
+type Fragment struct {
+	At   finding.At `json:"at"`
+	Text string     `json:"text"`
+}
+
+// Rows is the total of rows to be loaded.
+func (p *Plan) Rows() int64 {
+	var n int64
+	for _, t := range p.Tables {
+		if t.Fate == Copied || t.Fate == History {
+			n += max(t.Rows, 0)
+		}
+	}
+	return n
+}
+
+// Masks lists the decisions of a binding as plan lines.
+func Masks(b *rules.Binding, s *schema.Schema) []Mask {
+	out := make([]Mask, 0, len(b.Decisions))
+	for _, d := range b.Decisions {
+		m := Mask{Table: d.Table, Column: d.Column, Decision: d.Outcome, Reason: d.Reason, By: d.By, Via: d.Via, At: d.At}
+		if d.Outcome == rules.Mask {
+			m.Mask, m.Class, m.Domain = d.Spec.Mask, d.Spec.Class, d.Spec.Domain
+		}
+		if t := s.Table(d.Table); t != nil {
+			if c := t.Column(d.Column); c != nil {
+				m.Type = c.Type
+			}
+		}
+		out = append(out, m)
+	}
+	return out
+}
+
+// OpenColumns lists the columns of a binding that have no decision.
+func OpenColumns(ms []Mask) []Open {
+	out := []Open{}
+	for _, m := range ms {
+		if m.Decision == rules.Undecided {
+			out = append(out, Open{m.Table, m.Column, m.Type})
+		}
+	}
+	return out
+}
