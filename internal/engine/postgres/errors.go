@@ -1,0 +1,278 @@
+package postgres
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"net"
+	"syscall"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"understudy/internal/engine"
+	"understudy/internal/schema"
+)
+
+// wrap turns an error of the driver into one that holds no value: the server's
+// message, detail and context quote rows and statements, so only its code and
+// its names of objects are taken. The driver's error is not kept, not even as a
+// cause. nil stays nil; an *engine.Error stays as it is.
+func wrap(ctx context.Context, err error, doing string) error {
+	if err == nil {
+		return nil
+	}
+	var done *engine.Error
+	if errors.As(err, &done) {
+		return done
+	}
+	e := &engine.Error{Code: engine.Failed, Doing: doing}
+	if cause := ctx.Err(); cause != nil {
+		e.Code, e.Say, e.Err = engine.Stopped, "interrupted", cause
+		if errors.Is(cause, context.DeadlineExceeded) {
+			e.Code, e.Say = engine.Timeout, "it took too long"
+		}
+		return e
+	}
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		fill(e, pg)
+		return e
+	}
+	e.Code, e.Say, e.Hint = transportFailure(err)
+	if e.Code == engine.Unreachable && broken(err) {
+		e.Err = io.ErrUnexpectedEOF
+	}
+	return e
+}
+
+// fill takes from a server's error what cannot hold a value.
+func fill(e *engine.Error, pg *pgconn.PgError) {
+	e.State = pg.Code
+	e.Table = schema.Name{Schema: pg.SchemaName, Table: pg.TableName}
+	e.Column = pg.ColumnName
+	e.Constraint = pg.ConstraintName
+	e.Code = codeOf(pg.Code)
+	e.Say, e.Hint = meaning(pg.Code)
+}
+
+// codeOf sorts SQLSTATEs (PostgreSQL, appendix A) into the codes callers branch on.
+func codeOf(state string) engine.Code {
+	switch state {
+	case "57014", "55P03":
+		return engine.Timeout
+	case "25P03", "25P04", "57P01", "57P02", "57P03", "57P04", "57P05", "40001", "40P01", "72000":
+		return engine.Stopped
+	case "53100", "53200", "53400", "54000":
+		return engine.Full
+	case "42501", "25006":
+		return engine.Denied
+	case "3D000", "53300":
+		return engine.Unreachable
+	case "42601", "42602", "42622", "42703", "42P01", "42883", "42804", "42702", "42725", "42704", "42803", "42P20", "42846", "42809", "42P18", "42P02", "42712", "42P10", "42P21", "42P22", "0A000", "42P09", "42P08", "42P13", "42P19":
+		return engine.Syntax
+	}
+	if len(state) < 2 {
+		return engine.Failed
+	}
+	switch state[:2] {
+	case "08":
+		return engine.Unreachable
+	case "22", "23":
+		return engine.Constraint
+	case "28":
+		return engine.Denied
+	}
+	return engine.Failed
+}
+
+// meaning says a SQLSTATE in our words, with a remedy where there is one.
+func meaning(state string) (say, hint string) {
+	switch state {
+	case "08000", "08003", "08006", "08001", "08004":
+		return "the connection failed", ""
+	case "0A000":
+		return "the server does not support this", ""
+	case "22001":
+		return "a value is too long for its column", ""
+	case "22003":
+		return "a number is out of its type's range", ""
+	case "22007", "22008":
+		return "a value is not a date or time", ""
+	case "22012":
+		return "division by zero", ""
+	case "22021", "22P05":
+		return "a character does not exist in the database's encoding", ""
+	case "22023":
+		return "a parameter's value is not allowed", ""
+	case "22P02":
+		return "a value does not have its type's form", ""
+	case "22P03":
+		return "a binary value does not have its type's form", ""
+	case "22P04":
+		return "rows do not fit the columns", ""
+	case "23502":
+		return "a value is missing where the column requires one", ""
+	case "23503":
+		return "a foreign key finds no row", ""
+	case "23505":
+		return "a value is there twice where it must be unique", ""
+	case "23514":
+		return "a row breaks a check", ""
+	case "23P01":
+		return "a row breaks an exclusion constraint", ""
+	case "25006":
+		return "the session is read-only", ""
+	case "25P02":
+		return "the transaction had failed before", ""
+	case "25P03", "25P04", "57P05":
+		return "the server ended the session because it was idle or old", ""
+	case "28000":
+		return "the server does not let this user in", "check the user name and the server's pg_hba.conf"
+	case "28P01":
+		return "the password is wrong", "check the user name and password in the URL"
+	case "3D000":
+		return "there is no such database", "check the database name in the URL"
+	case "3F000":
+		return "there is no such schema", ""
+	case "40001":
+		return "the statement conflicts with changes on the server", "on a standby: raise max_standby_streaming_delay, or read from the primary"
+	case "40P01":
+		return "the server ended a deadlock", ""
+	case "42501":
+		return "the role lacks a privilege", "grant it, or use another role"
+	case "42601":
+		return "syntax error", ""
+	case "42622":
+		return "a name is too long", ""
+	case "42703":
+		return "there is no such column", ""
+	case "42704":
+		return "there is no such object", ""
+	case "42702":
+		return "a column name could mean several columns", ""
+	case "42803":
+		return "an aggregate function stands where none may", ""
+	case "42P20":
+		return "a window function stands where none may", ""
+	case "42804", "42846":
+		return "the types do not fit", ""
+	case "42883":
+		return "there is no such function or operator for these types", ""
+	case "42710", "42P04", "42P07", "42P06", "42723":
+		return "an object of this name exists", ""
+	case "42P01":
+		return "there is no such table", ""
+	case "42809":
+		return "the object is of another kind", ""
+	case "42P17":
+		return "the definition is not allowed", ""
+	case "42P18":
+		return "a type cannot be told", ""
+	case "53100":
+		return "the server's disk is full", "free space on the server"
+	case "53200":
+		return "the server is out of memory", ""
+	case "53300":
+		return "the server has no free connection", "raise max_connections, or lower limits.readers"
+	case "53400", "54000":
+		return "a limit of the server is reached", ""
+	case "55000":
+		return "the object is not in a state for this", ""
+	case "55006":
+		return "the object is in use", ""
+	case "55P03":
+		return "a lock was not to be had in time", "try again later, or raise limits.lock_wait"
+	case "57014":
+		return "the statement took too long, or was cancelled", "raise limits.statement"
+	case "57P01", "57P02":
+		return "the server or an administrator ended the session", ""
+	case "57P03":
+		return "the server is starting or stopping", ""
+	case "57P04":
+		return "the database was dropped or renamed", ""
+	case "58030", "58P01":
+		return "the server could not read or write a file", ""
+	case "72000":
+		return "the snapshot is too old for the server", "raise old_snapshot_threshold, or read faster"
+	case "XX000", "XX001", "XX002":
+		return "the server reports an internal error or damaged data", ""
+	}
+	return classMeaning(state), ""
+}
+
+func classMeaning(state string) string {
+	if len(state) < 2 {
+		return "the server reports an error"
+	}
+	switch state[:2] {
+	case "08":
+		return "the connection failed"
+	case "22":
+		return "a value does not fit"
+	case "23":
+		return "a constraint is broken"
+	case "28":
+		return "the server does not let this user in"
+	case "38", "39", "P0":
+		return "a function in the database failed"
+	case "42":
+		return "the statement is not understood or not allowed"
+	case "53", "54":
+		return "a resource or limit of the server is exhausted"
+	case "58", "XX":
+		return "the server had an internal failure"
+	}
+	return "the server reports an error"
+}
+
+// transportFailure sorts errors that did not come from the server. Their texts
+// are not used: a driver's text can hold pieces of its configuration.
+func transportFailure(err error) (engine.Code, string, string) {
+	var (
+		dns       *net.DNSError
+		authority x509.UnknownAuthorityError
+		name      x509.HostnameError
+		invalid   x509.CertificateInvalidError
+		verify    *tls.CertificateVerificationError
+		timeout   net.Error
+	)
+	switch {
+	case errors.As(err, &dns):
+		return engine.Unreachable, "the host name is not known", "check the host in the URL"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return engine.Unreachable, "the connection was refused", "check host and port in the URL, and that the server runs"
+	case errors.Is(err, syscall.ENOENT):
+		return engine.Unreachable, "there is no socket in that directory", "check host and port in the URL, and that the server runs"
+	case errors.As(err, &authority):
+		return engine.Unreachable, "the server's certificate is signed by an authority that is not trusted", "name the authority's file with sslrootcert"
+	case errors.As(err, &name):
+		return engine.Unreachable, "the server's certificate is for another host name", "use the name in the certificate, or sslmode=verify-ca with sslrootcert"
+	case errors.As(err, &invalid), errors.As(err, &verify):
+		return engine.Unreachable, "the server's certificate is not valid", ""
+	case errors.As(err, &timeout) && timeout.Timeout(), errors.Is(err, context.DeadlineExceeded):
+		return engine.Unreachable, "the server did not answer in time", "check host and port in the URL"
+	case err.Error() == "server refused TLS connection", refusedTLS(err):
+		return engine.Unreachable, "the server does not speak TLS", "turn it on there, or say sslmode=disable in the URL if the network is trusted"
+	}
+	return engine.Unreachable, "the connection broke", ""
+}
+
+// refusedTLS recognizes the driver's plain error for a server without TLS.
+func refusedTLS(err error) bool {
+	for ; err != nil; err = errors.Unwrap(err) {
+		if err.Error() == "server refused TLS connection" {
+			return true
+		}
+		if joined, ok := err.(interface{ Unwrap() []error }); ok {
+			for _, e := range joined.Unwrap() {
+				if refusedTLS(e) {
+					return true
+				}
+			}
+			return false
+		}
+	}
+	return false
+}

@@ -1,0 +1,264 @@
+package postgres
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"understudy/internal/schema"
+)
+
+// An inventory is what one look at pg_catalog found: the plain structure that
+// the rest of the program works on, and beside it what only this package needs.
+type inventory struct {
+	schema *schema.Schema
+	tables map[schema.Name]*tableFacts
+}
+
+// tableFacts is what reading needs of a table beyond schema.Table.
+type tableFacts struct {
+	oid         uint32
+	partitioned bool
+	leaves      []leaf // of a partitioned table, sorted by name as Table.Partitions
+	foreign     bool   // a foreign table, or one with a foreign partition
+	unlogged    bool
+	columns     map[string]columnFacts
+}
+
+type leaf struct {
+	oid  uint32
+	name schema.Name
+}
+
+// columnFacts is what reading needs of a column beyond schema.Column.
+type columnFacts struct {
+	base     uint32 // the type's oid, below domains
+	cast     string // the type's name without a length, to cast a parameter to
+	declared string // the type's name as declared
+	check    string // the domain's name if it is one; else empty
+}
+
+// inspect reads the structure of the given schemas; none means all that are
+// neither the server's own nor understudy's. It makes seven queries, whatever
+// the number of tables, and works inside the caller's transaction if there is one.
+func inspect(ctx context.Context, c *conn, schemas []string) (*inventory, error) {
+	r := &reading{want: schemas}
+	look := func() error { return r.collect(ctx, c) }
+	if c.TxStatus() == 'I' {
+		err := c.transaction(ctx, "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY", look)
+		if err != nil {
+			return nil, err
+		}
+	} else if err := look(); err != nil {
+		return nil, err
+	}
+	return r.assemble(), nil
+}
+
+// ownSchema tells whether a schema is the server's or understudy's own.
+const ownSchema = `(n.nspname ~ '^pg_' OR n.nspname IN ('information_schema', 'understudy'))`
+
+// notExtensions leaves out what belongs to an extension and comes with it.
+const notExtensions = `NOT EXISTS (SELECT FROM pg_catalog.pg_depend x
+	WHERE x.classid = 'pg_catalog.pg_class'::regclass AND x.objid = c.oid AND x.objsubid = 0 AND x.deptype = 'e')`
+
+func (r *reading) collect(ctx context.Context, c *conn) error {
+	queries := []struct {
+		doing, sql string
+		take       func(row [][]byte)
+	}{
+		{"read the tables", `
+SELECT c.oid, n.nspname, c.relname, c.relkind, c.relispartition, c.relpersistence, c.reltuples::float8::numeric::text, c.relpages,
+	CASE WHEN c.relkind = 'r' THEN pg_catalog.pg_relation_size(c.oid) + coalesce(pg_catalog.pg_relation_size(nullif(c.reltoastrelid, 0)), 0) ELSE 0 END,
+	CASE WHEN c.relkind = 'r' THEN pg_catalog.pg_relation_size(c.oid) ELSE 0 END
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p', 'f') AND NOT ` + ownSchema + ` AND ` + notExtensions + `
+ORDER BY n.nspname, c.relname`, r.takeTable},
+		{"read the partitions", `SELECT inhrelid, inhparent FROM pg_catalog.pg_inherits ORDER BY inhrelid, inhseqno`, r.takeParent},
+		{"read the types", `
+SELECT t.oid, t.typname, n.nspname, t.typtype, t.typcategory, t.typelem, t.typbasetype, t.typtypmod, t.typnotnull,
+	pg_catalog.format_type(t.oid, -1), coalesce(NOT l.collisdeterministic, false), t.typdefault
+FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+LEFT JOIN pg_catalog.pg_collation l ON l.oid = t.typcollation
+LEFT JOIN pg_catalog.pg_class c ON c.oid = t.typrelid
+LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem AND t.typcategory = 'A'
+LEFT JOIN pg_catalog.pg_class ec ON ec.oid = e.typrelid
+WHERE (c.oid IS NULL OR c.relkind = 'c') AND (ec.oid IS NULL OR ec.relkind = 'c')`, r.takeType},
+		{"read the enumerations", `SELECT enumtypid, enumlabel FROM pg_catalog.pg_enum ORDER BY enumtypid, enumsortorder`, r.takeLabel},
+		{"read the columns", `
+SELECT a.attrelid, a.attnum, a.attname, a.atttypid, a.atttypmod, pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnotnull,
+	a.attidentity, a.attgenerated, pg_catalog.pg_get_expr(d.adbin, d.adrelid), coalesce(NOT l.collisdeterministic, false)
+FROM pg_catalog.pg_attribute a
+JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+LEFT JOIN pg_catalog.pg_collation l ON l.oid = a.attcollation
+WHERE c.relkind IN ('r', 'p', 'f') AND a.attnum > 0 AND NOT a.attisdropped AND NOT ` + ownSchema + `
+ORDER BY a.attrelid, a.attnum`, r.takeColumn},
+		{"read the constraints", `
+SELECT k.oid, k.conname, k.contype, k.conrelid, k.contypid, k.confrelid, k.conkey, k.confkey, k.convalidated, k.confmatchtype, k.conparentid,
+	CASE WHEN k.contype = 'c' THEN pg_catalog.pg_get_expr(k.conbin, k.conrelid) END
+FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_namespace n ON n.oid = k.connamespace
+WHERE k.contype IN ('c', 'f') AND NOT ` + ownSchema + `
+ORDER BY k.oid`, r.takeConstraint},
+		{"read the indexes", `
+SELECT i.indrelid, c.relname, i.indisunique, i.indisprimary, i.indkey, i.indnkeyatts, i.indisvalid AND i.indislive,
+	pg_catalog.pg_get_expr(i.indpred, i.indrelid), i.indexprs IS NOT NULL, m.amname,
+	CASE WHEN i.indexprs IS NOT NULL THEN ARRAY(SELECT DISTINCT x.refobjsubid FROM pg_catalog.pg_depend x
+		WHERE x.classid = 'pg_catalog.pg_class'::regclass AND x.objid = i.indexrelid
+		AND x.refclassid = 'pg_catalog.pg_class'::regclass AND x.refobjid = i.indrelid AND x.refobjsubid > 0 ORDER BY 1) END
+FROM pg_catalog.pg_index i
+JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_catalog.pg_am m ON m.oid = c.relam
+WHERE NOT ` + ownSchema + `
+ORDER BY i.indrelid, c.relname`, r.takeIndex},
+	}
+	r.begin()
+	for _, q := range queries {
+		rows, err := c.query(ctx, q.doing, q.sql)
+		if err != nil {
+			return err
+		}
+		for _, row := range rows {
+			q.take(row)
+		}
+	}
+	return nil
+}
+
+// changed names the first thing that differs between two structures of one
+// database, estimates aside; "" if nothing does.
+func changed(before, after *schema.Schema) (table schema.Name, column, what string) {
+	for i := range before.Tables {
+		b := &before.Tables[i]
+		a := after.Table(b.Name)
+		if a == nil {
+			return b.Name, "", "the table is gone"
+		}
+		if column, what := changedTable(b, a); what != "" {
+			return b.Name, column, what
+		}
+	}
+	for i := range after.Tables {
+		if before.Table(after.Tables[i].Name) == nil {
+			return after.Tables[i].Name, "", "the table is new"
+		}
+	}
+	same := func(a, b schema.Reference) bool { return sameReference(a, b) }
+	for _, r := range before.References {
+		if !r.Declared && !slices.ContainsFunc(after.References, func(a schema.Reference) bool { return same(a, r) }) {
+			return r.From, "", "a foreign key changed"
+		}
+	}
+	for _, r := range after.References {
+		if !slices.ContainsFunc(before.References, func(b schema.Reference) bool { return same(b, r) }) {
+			return r.From, "", "a foreign key is new"
+		}
+	}
+	return schema.Name{}, "", ""
+}
+
+func changedTable(b, a *schema.Table) (column, what string) {
+	for i := range b.Columns {
+		c := a.Column(b.Columns[i].Name)
+		if c == nil {
+			return b.Columns[i].Name, "the column is gone"
+		}
+		x, y := b.Columns[i], *c
+		labels := slices.Equal(x.Labels, y.Labels)
+		x.Labels, y.Labels = nil, nil
+		if !labels || !sameColumn(x, y) {
+			return x.Name, "the column changed"
+		}
+	}
+	for _, c := range a.Columns {
+		if b.Column(c.Name) == nil {
+			return c.Name, "the column is new"
+		}
+	}
+	switch {
+	case !slices.Equal(b.Partitions, a.Partitions):
+		return "", "its partitions changed"
+	case !slices.Equal(b.Inherits, a.Inherits):
+		return "", "its inheritance changed"
+	case b.Note != a.Note:
+		return "", "it became another kind of table"
+	case !slices.EqualFunc(b.Keys, a.Keys, sameKey):
+		return "", "its keys changed"
+	case !slices.EqualFunc(b.Checks, a.Checks, sameCheck):
+		return "", "its checks changed"
+	}
+	return "", ""
+}
+
+func sameColumn(a, b schema.Column) bool {
+	return a.Name == b.Name && a.Type == b.Type && a.Kind == b.Kind && a.Length == b.Length && a.Min == b.Min && a.Max == b.Max &&
+		a.Scale == b.Scale && a.NotNull == b.NotNull && a.Generated == b.Generated && a.Surrogate == b.Surrogate && a.FoldCase == b.FoldCase && a.Default == b.Default
+}
+
+func sameKey(a, b schema.Key) bool {
+	return a.Name == b.Name && a.Primary == b.Primary && a.NotNull == b.NotNull && a.Partial == b.Partial && a.Expression == b.Expression &&
+		slices.Equal(a.Columns, b.Columns)
+}
+
+func sameCheck(a, b schema.Check) bool {
+	return a.Name == b.Name && a.Expr == b.Expr && a.Valid == b.Valid && slices.Equal(a.Columns, b.Columns)
+}
+
+// sameReference leaves Indexed out: an index that comes or goes changes speed, not rows.
+func sameReference(a, b schema.Reference) bool {
+	return a.Name == b.Name && a.From == b.From && a.To == b.To && a.Valid == b.Valid && a.Part == b.Part && a.Full == b.Full &&
+		slices.Equal(a.Columns, b.Columns) && slices.Equal(a.ToColumns, b.ToColumns)
+}
+
+// replaceValue puts a column in place of the word VALUE of a domain's check,
+// outside of quotes.
+func replaceValue(expr, column string) string {
+	var b strings.Builder
+	for i := 0; i < len(expr); {
+		switch c := expr[i]; {
+		case c == '\'' || c == '"':
+			end := quotedEnd(expr, i)
+			b.WriteString(expr[i:end])
+			i = end
+		case isWord(c):
+			end := i
+			for end < len(expr) && isWord(expr[end]) {
+				end++
+			}
+			if word := expr[i:end]; word == "VALUE" {
+				b.WriteString(column)
+			} else {
+				b.WriteString(word)
+			}
+			i = end
+		default:
+			b.WriteByte(c)
+			i++
+		}
+	}
+	return b.String()
+}
+
+// quotedEnd finds the end of the quoted text that begins at i. An E string
+// (backslash escapes) is told by the letter before it.
+func quotedEnd(s string, i int) int {
+	quote := s[i]
+	escapes := quote == '\'' && i > 0 && (s[i-1] == 'E' || s[i-1] == 'e') && (i == 1 || !isWord(s[i-2]))
+	for j := i + 1; j < len(s); j++ {
+		switch {
+		case escapes && s[j] == '\\':
+			j++
+		case s[j] == quote && j+1 < len(s) && s[j+1] == quote:
+			j++
+		case s[j] == quote:
+			return j + 1
+		}
+	}
+	return len(s)
+}
+
+func isWord(c byte) bool {
+	return c == '_' || c == '$' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= 0x80
+}

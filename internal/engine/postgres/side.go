@@ -1,0 +1,64 @@
+package postgres
+
+import (
+	"context"
+	"sync"
+
+	"understudy/internal/engine"
+	"understudy/internal/schema"
+)
+
+// A side is what source and target have in common: a database whose structure
+// is read through one connection, made when it is first needed.
+type side struct {
+	at       *address
+	limits   engine.Limits
+	name     string // of its sessions: "source", "target"
+	readOnly bool
+
+	mu   sync.Mutex
+	main *conn
+}
+
+// with runs do with the side's connection, alone, and makes a new one if the
+// last broke.
+func (s *side) with(ctx context.Context, do func(c *conn) error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.main == nil || s.main.IsClosed() {
+		c, err := connect(ctx, s.at, session{name: s.name, readOnly: s.readOnly, limits: s.limits})
+		if err != nil {
+			return err
+		}
+		s.main = c
+	}
+	err := do(s.main)
+	if s.main.TxStatus() != 'I' && !s.main.IsClosed() {
+		s.main.rollback()
+	}
+	return err
+}
+
+// Inspect reads the structure.
+func (s *side) Inspect(ctx context.Context, schemas []string) (*schema.Schema, error) {
+	var inv *inventory
+	err := s.with(ctx, func(c *conn) (err error) {
+		inv, err = inspect(ctx, c, schemas)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return inv.schema, nil
+}
+
+// Close ends the side's connection.
+func (s *side) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.main != nil {
+		s.main.hangUp()
+		s.main = nil
+	}
+	return nil
+}

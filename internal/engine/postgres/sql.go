@@ -1,0 +1,88 @@
+package postgres
+
+import (
+	"strconv"
+	"strings"
+
+	"understudy/internal/schema"
+)
+
+// quote writes an identifier so that the server takes it as it is.
+func quote(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
+
+// quoteName writes a table's full name.
+func quoteName(n schema.Name) string {
+	if n.Schema == "" {
+		return quote(n.Table)
+	}
+	return quote(n.Schema) + "." + quote(n.Table)
+}
+
+// quoteList writes identifiers with commas between.
+func quoteList(names []string) string {
+	out := make([]string, len(names))
+	for i, n := range names {
+		out[i] = quote(n)
+	}
+	return strings.Join(out, ", ")
+}
+
+// literal writes a string constant. It is for names and settings only: values
+// of rows travel as parameters. The E form reads backslashes the same whatever
+// standard_conforming_strings says.
+func literal(s string) string {
+	s = strings.ReplaceAll(s, `'`, `''`)
+	if strings.Contains(s, `\`) {
+		return `E'` + strings.ReplaceAll(s, `\`, `\\`) + `'`
+	}
+	return `'` + s + `'`
+}
+
+// appendElement adds one element to a one-dimensional array in text form that
+// begins with "{"; the caller closes it. nil means NULL. Every element is
+// quoted, because NULL, blanks, commas and braces mean something when bare.
+func appendElement(dst, value []byte) []byte {
+	if dst[len(dst)-1] != '{' {
+		dst = append(dst, ',')
+	}
+	if value == nil {
+		return append(dst, "NULL"...)
+	}
+	dst = append(dst, '"')
+	for _, c := range value {
+		if c == '"' || c == '\\' {
+			dst = append(dst, '\\')
+		}
+		dst = append(dst, c)
+	}
+	return append(dst, '"')
+}
+
+// array writes strings as a text array.
+func array(values []string) []byte {
+	dst := []byte{'{'}
+	for _, v := range values {
+		dst = appendElement(dst, []byte(v))
+	}
+	return append(dst, '}')
+}
+
+// parseInts reads a list of numbers as int2vector ("1 2") or array ("{1,2}") text.
+func parseInts(text []byte) []int {
+	var out []int
+	for _, f := range strings.FieldsFunc(string(text), func(r rune) bool { return r == ' ' || r == ',' || r == '{' || r == '}' }) {
+		if n, err := strconv.Atoi(f); err == nil {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// parseUint reads a number the server wrote; 0 for NULL.
+func parseUint(text []byte) uint32 {
+	n, _ := strconv.ParseUint(string(text), 10, 32) // an oid is always a number
+	return uint32(n)
+}
+
+// isTrue reads a boolean the server wrote; false for NULL.
+func isTrue(text []byte) bool { return len(text) == 1 && text[0] == 't' }
