@@ -1,0 +1,268 @@
+package postgres
+
+import (
+	"context"
+	"database/sql"
+	"strings"
+
+	"understudy/internal/catalog"
+	"understudy/internal/schema"
+)
+
+// A factReader collects the facts about tables from pg_catalog, six
+// queries for a whole database.
+type factReader struct {
+	ctx     context.Context
+	conn    *sql.Conn
+	facts   []catalog.Fact
+	schemas []string         // that were read
+	oids    []int64          // of the relations that were read
+	tables  map[int64]string // by oid
+	kinds   map[int64]string // by oid
+	names   []string         // schema NUL table, for Atlas's view
+	keys    []string         // schema NUL table NUL constraint: foreign keys that somebody declared
+}
+
+func (r *factReader) all(schemas []string) error {
+	for _, read := range []func() error{
+		func() error { return r.readSchemas(schemas) }, r.readTables, r.readColumns, r.readConstraints, r.readIndexes, r.readEnums,
+	} {
+		if err := read(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rows runs a query and gives every row as text, NULL as the empty text.
+func (r *factReader) rows(query string, args ...any) ([][]string, error) {
+	rows, err := r.conn.QueryContext(r.ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	columns, err := rows.Columns()
+	if err != nil {
+		return nil, err
+	}
+	var out [][]string
+	for rows.Next() {
+		row, at := make([]sql.NullString, len(columns)), make([]any, len(columns))
+		for i := range row {
+			at[i] = &row[i]
+		}
+		if err := rows.Scan(at...); err != nil {
+			return nil, err
+		}
+		line := make([]string, len(row))
+		for i, v := range row {
+			line[i] = v.String
+		}
+		out = append(out, line)
+	}
+	return out, rows.Err()
+}
+
+// readSchemas finds the schemas: those asked for, or all that are not the
+// server's, an extension's or understudy's own.
+func (r *factReader) readSchemas(schemas []string) error {
+	rows, err := r.rows(`
+SELECT n.nspname FROM pg_namespace n
+WHERE n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' AND n.nspname <> 'understudy'
+  AND ($1 = '{}'::text[] OR n.nspname = ANY ($1))
+  AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_namespace'::regclass AND d.objid = n.oid AND d.deptype = 'e')
+ORDER BY 1`, nonNil(schemas))
+	for _, row := range rows {
+		r.schemas = append(r.schemas, row[0])
+	}
+	return err
+}
+
+func nonNil[T any](s []T) []T {
+	if s == nil {
+		return []T{}
+	}
+	return s
+}
+
+// part adds a piece unless it is empty.
+func part(parts *[]catalog.Part, name, text string) {
+	if text != "" {
+		*parts = append(*parts, catalog.Part{Name: name, Text: text})
+	}
+}
+
+func (r *factReader) readTables() error {
+	rows, err := r.rows(`
+SELECT c.oid::text, n.nspname, c.relname, c.relkind::text,
+  CASE c.relpersistence WHEN 'u' THEN 'unlogged' END,
+  pg_get_partkeydef(c.oid),
+  CASE WHEN c.relispartition THEN (SELECT i.inhparent::regclass::text FROM pg_inherits i WHERE i.inhrelid = c.oid LIMIT 1) END,
+  pg_get_expr(c.relpartbound, c.oid),
+  (SELECT string_agg(o, ', ' ORDER BY o) FROM unnest(c.reloptions) o),
+  CASE WHEN c.relreplident <> 'd' THEN c.relreplident::text END,
+  CASE WHEN c.relkind IN ('r', 'm') AND a.amname <> 'heap' THEN a.amname END,
+  obj_description(c.oid, 'pg_class'),
+  (SELECT string_agg(quote_ident(t.attname), E'\n' ORDER BY t.attnum) FROM pg_attribute t WHERE t.attrelid = c.oid AND t.attnum > 0 AND NOT t.attisdropped)
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN pg_am a ON a.oid = c.relam
+WHERE c.relkind IN ('r', 'p', 'f', 'm') AND n.nspname = ANY ($1)
+  AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')`, nonNil(r.schemas))
+	for _, row := range rows {
+		oid := number(row[0])
+		name := schema.Name{Schema: row[1], Table: row[2]}.String()
+		r.oids = append(r.oids, oid)
+		r.tables[oid] = name
+		f := catalog.Fact{Kind: "table", Object: name, Table: name}
+		switch {
+		case row[6] != "": // a partition, whose columns are its parent's
+			f.Kind, f.Definition = "partition", "PARTITION OF "+row[6]+" "+row[7]
+			part(&f.Parts, "partition key", row[5])
+		case row[3] == "m": // a view is not ours, its indexes are
+			r.kinds[oid] = "materialized view"
+			continue
+		case row[3] == "f":
+			f.Kind = "foreign table"
+		}
+		r.kinds[oid] = f.Kind
+		if f.Kind != "partition" {
+			r.names = append(r.names, row[1]+"\x00"+row[2])
+			part(&f.Parts, "partition key", row[5])
+			part(&f.Parts, catalog.ColumnOrder, row[12])
+		}
+		part(&f.Parts, "persistence", row[4])
+		part(&f.Parts, "storage options", row[8])
+		part(&f.Parts, "replica identity", row[9])
+		part(&f.Parts, "access method", row[10])
+		part(&f.Parts, "comment", row[11])
+		r.facts = append(r.facts, f)
+	}
+	return err
+}
+
+func number(text string) int64 {
+	var n int64
+	for _, c := range text {
+		n = n*10 + int64(c-'0')
+	}
+	return n
+}
+
+func (r *factReader) readColumns() error {
+	rows, err := r.rows(`
+SELECT a.attrelid::bigint::text, a.attname, format_type(a.atttypid, a.atttypmod),
+  CASE WHEN a.attnotnull THEN 'NOT NULL' END,
+  CASE WHEN a.attgenerated = '' THEN pg_get_expr(d.adbin, d.adrelid) END,
+  CASE WHEN a.attgenerated <> '' THEN a.attgenerated::text || ' ' || pg_get_expr(d.adbin, d.adrelid) END,
+  CASE a.attidentity WHEN 'a' THEN 'always' WHEN 'd' THEN 'by default' END ||
+    COALESCE((SELECT format(' (start %s increment %s minvalue %s maxvalue %s cache %s%s)', s.seqstart, s.seqincrement, s.seqmin, s.seqmax, s.seqcache,
+        CASE WHEN s.seqcycle THEN ' cycle' ELSE '' END)
+      FROM pg_depend p JOIN pg_sequence s ON s.seqrelid = p.objid
+      WHERE p.classid = 'pg_class'::regclass AND p.refclassid = 'pg_class'::regclass AND p.refobjid = a.attrelid AND p.refobjsubid = a.attnum AND p.deptype = 'i' LIMIT 1), ''),
+  CASE WHEN a.attcollation <> t.typcollation THEN (SELECT quote_ident(n.nspname) || '.' || quote_ident(c.collname) FROM pg_collation c JOIN pg_namespace n ON n.oid = c.collnamespace WHERE c.oid = a.attcollation) END,
+  CASE WHEN a.attstorage <> t.typstorage THEN a.attstorage::text END,
+  col_description(a.attrelid, a.attnum)
+FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+WHERE a.attrelid::bigint = ANY ($1::bigint[]) AND a.attnum > 0 AND NOT a.attisdropped`, nonNil(r.oids))
+	for _, row := range rows {
+		oid := number(row[0])
+		table := r.tables[oid]
+		if kind := r.kinds[oid]; kind == "partition" || kind == "materialized view" {
+			continue
+		}
+		f := catalog.Fact{Kind: "column", Object: table + "." + schema.Ident(row[1]), Table: table}
+		for i, name := range []string{"type", "null", "default", "generated", "identity", "collation", "storage", "comment"} {
+			part(&f.Parts, name, row[i+2])
+		}
+		r.facts = append(r.facts, f)
+	}
+	return err
+}
+
+// constraintKind tells pg_constraint.contype in words.
+func constraintKind(contype string) string {
+	switch contype {
+	case "p":
+		return "primary key"
+	case "u":
+		return "unique"
+	case "f":
+		return "foreign key"
+	case "c":
+		return "check"
+	case "x":
+		return "exclusion"
+	}
+	return ""
+}
+
+// readConstraints reads constraints as the server writes them, DEFERRABLE, NOT
+// VALID and MATCH FULL included. Those that a partition or a child has from its
+// parent are the parent's.
+func (r *factReader) readConstraints() error {
+	rows, err := r.rows(`
+SELECT c.conrelid::bigint::text, c.conname, c.contype::text, pg_get_constraintdef(c.oid), obj_description(c.oid, 'pg_constraint'), n.nspname, t.relname,
+  CASE WHEN c.connoinherit AND c.contype = 'c' THEN 'no inherit' END,
+  (SELECT string_agg(o, ', ' ORDER BY o) FROM unnest(i.reloptions) o)
+FROM pg_constraint c JOIN pg_class t ON t.oid = c.conrelid JOIN pg_namespace n ON n.oid = t.relnamespace
+LEFT JOIN pg_class i ON i.oid = c.conindid AND c.contype IN ('p', 'u', 'x')
+WHERE c.conrelid::bigint = ANY ($1::bigint[]) AND c.contype IN ('p', 'u', 'f', 'c', 'x') AND c.conparentid = 0 AND (c.conislocal OR c.coninhcount = 0)`, nonNil(r.oids))
+	for _, row := range rows {
+		table := r.tables[number(row[0])]
+		kind := constraintKind(row[2])
+		f := catalog.Fact{Kind: kind, Object: table + "." + schema.Ident(row[1]), Table: table, Definition: row[3]}
+		if kind == "primary key" { // one to a table, so its name is a part of it
+			f.Object = table
+			part(&f.Parts, "name", row[1])
+		}
+		if kind == "foreign key" {
+			r.keys = append(r.keys, row[5]+"\x00"+row[6]+"\x00"+row[1])
+		}
+		part(&f.Parts, "comment", row[4])
+		part(&f.Parts, "inheritance", row[7])
+		part(&f.Parts, "storage options", row[8])
+		r.facts = append(r.facts, f)
+	}
+	return err
+}
+
+// readIndexes reads the indexes that no constraint stands for. The name is cut
+// out of the definition, so that a renamed index is told from another one.
+func (r *factReader) readIndexes() error {
+	rows, err := r.rows(`
+SELECT x.indrelid::bigint::text, i.relname, pg_get_indexdef(x.indexrelid), quote_ident(i.relname),
+  CASE WHEN NOT x.indisvalid THEN 'not valid' END,
+  CASE WHEN x.indisclustered THEN 'clustered' END,
+  CASE WHEN x.indisreplident THEN 'replica identity' END,
+  obj_description(i.oid, 'pg_class')
+FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid
+WHERE x.indrelid::bigint = ANY ($1::bigint[])
+  AND NOT EXISTS (SELECT FROM pg_constraint c WHERE c.conindid = x.indexrelid AND c.contype IN ('p', 'u', 'x'))
+  AND NOT EXISTS (SELECT FROM pg_inherits h WHERE h.inhrelid = x.indexrelid)`, nonNil(r.oids))
+	for _, row := range rows {
+		table := r.tables[number(row[0])]
+		f := catalog.Fact{Kind: "index", Object: table + "." + schema.Ident(row[1]), Table: table}
+		f.Definition = strings.Replace(row[2], " "+row[3]+" ON ", " ON ", 1)
+		part(&f.Parts, "validity", row[4])
+		part(&f.Parts, "cluster", row[5])
+		part(&f.Parts, "replica identity", row[6])
+		part(&f.Parts, "comment", row[7])
+		r.facts = append(r.facts, f)
+	}
+	return err
+}
+
+func (r *factReader) readEnums() error {
+	rows, err := r.rows(`
+SELECT n.nspname, t.typname, (SELECT string_agg(quote_literal(e.enumlabel), ', ' ORDER BY e.enumsortorder) FROM pg_enum e WHERE e.enumtypid = t.oid),
+  obj_description(t.oid, 'pg_type')
+FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
+WHERE t.typtype = 'e' AND n.nspname = ANY ($1)
+  AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_type'::regclass AND d.objid = t.oid AND d.deptype = 'e')`, nonNil(r.schemas))
+	for _, row := range rows {
+		f := catalog.Fact{Kind: "enum", Object: schema.Name{Schema: row[0], Table: row[1]}.String()}
+		part(&f.Parts, "labels", row[2])
+		part(&f.Parts, "comment", row[3])
+		r.facts = append(r.facts, f)
+	}
+	return err
+}
