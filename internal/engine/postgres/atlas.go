@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"slices"
 
-	"ariga.io/atlas/sql/postgres"
+	dialect "ariga.io/atlas/sql/postgres"
 	atlas "ariga.io/atlas/sql/schema"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -62,12 +62,12 @@ func readStructure(ctx context.Context, db *sql.DB, readOnly bool, schemas []str
 	if _, err := conn.ExecContext(ctx, set, mode); err != nil {
 		return nil, err
 	}
-	r := &factReader{ctx: ctx, conn: conn, tables: make(map[int64]string), kinds: make(map[int64]string)}
+	r := &factReader{ctx: ctx, conn: conn, tables: make(map[string]string), kinds: make(map[string]string)}
 	if err := r.all(schemas); err != nil {
 		return nil, err
 	}
 	out := &catalog.Structure{
-		Dialect: catalog.Dialect{Differ: postgres.DefaultDiff, Planner: postgres.DefaultPlan},
+		Dialect: catalog.Dialect{Differ: dialect.DefaultDiff, Planner: dialect.DefaultPlan},
 		Facts:   r.facts,
 		Kinds: []string{"table", "partition", "foreign table", "column", "primary key", "unique", "foreign key", "check", "exclusion",
 			"index", "enum"},
@@ -81,7 +81,7 @@ func readStructure(ctx context.Context, db *sql.DB, readOnly bool, schemas []str
 // atlas reads Atlas's view of the same schemas. What it cannot read is left out:
 // the facts decide what differs, so only closing statements are lost.
 func (r *factReader) atlas() []*atlas.Schema {
-	driver, err := postgres.Open(r.conn)
+	driver, err := dialect.Open(r.conn)
 	if err != nil {
 		return nil
 	}

@@ -15,12 +15,12 @@ type factReader struct {
 	ctx     context.Context
 	conn    *sql.Conn
 	facts   []catalog.Fact
-	schemas []string         // that were read
-	oids    []int64          // of the relations that were read
-	tables  map[int64]string // by oid
-	kinds   map[int64]string // by oid
-	names   []string         // schema NUL table, for Atlas's view
-	keys    []string         // schema NUL table NUL constraint: foreign keys that somebody declared
+	schemas []string          // that were read
+	oids    []string          // of the relations that were read
+	tables  map[string]string // by oid
+	kinds   map[string]string // by oid
+	names   []string          // schema NUL table, for Atlas's view
+	keys    []string          // schema NUL table NUL constraint: foreign keys that somebody declared
 }
 
 func (r *factReader) all(schemas []string) error {
@@ -108,7 +108,7 @@ FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN pg_am a 
 WHERE c.relkind IN ('r', 'p', 'f', 'm') AND n.nspname = ANY ($1)
   AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')`, nonNil(r.schemas))
 	for _, row := range rows {
-		oid := number(row[0])
+		oid := row[0]
 		name := schema.Name{Schema: row[1], Table: row[2]}.String()
 		r.oids = append(r.oids, oid)
 		r.tables[oid] = name
@@ -139,14 +139,6 @@ WHERE c.relkind IN ('r', 'p', 'f', 'm') AND n.nspname = ANY ($1)
 	return err
 }
 
-func number(text string) int64 {
-	var n int64
-	for _, c := range text {
-		n = n*10 + int64(c-'0')
-	}
-	return n
-}
-
 func (r *factReader) readColumns() error {
 	rows, err := r.rows(`
 SELECT a.attrelid::bigint::text, a.attname, format_type(a.atttypid, a.atttypmod),
@@ -162,9 +154,9 @@ SELECT a.attrelid::bigint::text, a.attname, format_type(a.atttypid, a.atttypmod)
   CASE WHEN a.attstorage <> t.typstorage THEN a.attstorage::text END,
   col_description(a.attrelid, a.attnum)
 FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
-WHERE a.attrelid::bigint = ANY ($1::bigint[]) AND a.attnum > 0 AND NOT a.attisdropped`, nonNil(r.oids))
+WHERE a.attrelid::bigint = ANY ($1::text[]::bigint[]) AND a.attnum > 0 AND NOT a.attisdropped`, nonNil(r.oids))
 	for _, row := range rows {
-		oid := number(row[0])
+		oid := row[0]
 		table := r.tables[oid]
 		if kind := r.kinds[oid]; kind == "partition" || kind == "materialized view" {
 			continue
@@ -205,9 +197,9 @@ SELECT c.conrelid::bigint::text, c.conname, c.contype::text, pg_get_constraintde
   (SELECT string_agg(o, ', ' ORDER BY o) FROM unnest(i.reloptions) o)
 FROM pg_constraint c JOIN pg_class t ON t.oid = c.conrelid JOIN pg_namespace n ON n.oid = t.relnamespace
 LEFT JOIN pg_class i ON i.oid = c.conindid AND c.contype IN ('p', 'u', 'x')
-WHERE c.conrelid::bigint = ANY ($1::bigint[]) AND c.contype IN ('p', 'u', 'f', 'c', 'x') AND c.conparentid = 0 AND (c.conislocal OR c.coninhcount = 0)`, nonNil(r.oids))
+WHERE c.conrelid::bigint = ANY ($1::text[]::bigint[]) AND c.contype IN ('p', 'u', 'f', 'c', 'x') AND c.conparentid = 0 AND (c.conislocal OR c.coninhcount = 0)`, nonNil(r.oids))
 	for _, row := range rows {
-		table := r.tables[number(row[0])]
+		table := r.tables[row[0]]
 		kind := constraintKind(row[2])
 		f := catalog.Fact{Kind: kind, Object: table + "." + schema.Ident(row[1]), Table: table, Definition: row[3]}
 		if kind == "primary key" { // one to a table, so its name is a part of it
@@ -235,11 +227,11 @@ SELECT x.indrelid::bigint::text, i.relname, pg_get_indexdef(x.indexrelid), quote
   CASE WHEN x.indisreplident THEN 'replica identity' END,
   obj_description(i.oid, 'pg_class')
 FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid
-WHERE x.indrelid::bigint = ANY ($1::bigint[])
+WHERE x.indrelid::bigint = ANY ($1::text[]::bigint[])
   AND NOT EXISTS (SELECT FROM pg_constraint c WHERE c.conindid = x.indexrelid AND c.contype IN ('p', 'u', 'x'))
   AND NOT EXISTS (SELECT FROM pg_inherits h WHERE h.inhrelid = x.indexrelid)`, nonNil(r.oids))
 	for _, row := range rows {
-		table := r.tables[number(row[0])]
+		table := r.tables[row[0]]
 		f := catalog.Fact{Kind: "index", Object: table + "." + schema.Ident(row[1]), Table: table}
 		f.Definition = strings.Replace(row[2], " "+row[3]+" ON ", " ON ", 1)
 		part(&f.Parts, "validity", row[4])
