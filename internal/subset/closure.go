@@ -1,0 +1,368 @@
+package subset
+
+import (
+	"slices"
+
+	"github.com/RoaringBitmap/roaring/v2/roaring64"
+
+	"understudy/internal/engine"
+	"understudy/internal/finding"
+	"understudy/internal/schema"
+)
+
+// mode is how a table's rows are chosen.
+type mode int
+
+const (
+	partial mode = iota // those that are reached
+	whole               // all, and never looked for by key
+	none                // none
+)
+
+// A node is a table within the closure.
+type node struct {
+	table     *schema.Table
+	mode      mode
+	where     string
+	reason    string // where it is fixed from the start
+	unreached bool
+	large     bool  // unreached, and too large for Small
+	seeded    bool  // rows came from a seed
+	complete  bool  // a seed took every row
+	count     int64 // of a whole table; -1 unknown
+	columns   []string
+	// down holds rows reached downward, up those pulled only as parents until now.
+	down, up roaring64.Bitmap
+	targets  []*target
+	out, in  []*edge
+}
+
+// A target is a list of columns of a table that references lead to.
+type target struct {
+	node    *node
+	columns []string
+	at      []int // in node.columns
+	// unique: at most one row has a given key. exact: equal keys have equal texts.
+	unique, exact, indexed bool
+	known                  keySet  // keys asked for and, where unique, keys of pulled rows
+	pending                keyList // to be asked for
+	missing                keySet  // asked for and not found
+	edges                  []*edge // in the order of the schema
+	pulled                 int64   // rows first pulled this way
+	scanned                bool
+}
+
+// An edge is a reference within the closure.
+type edge struct {
+	ref      schema.Reference
+	from, to *node
+	target   *target
+	at       []int // of ref.Columns in from.columns; nil if they are not needed
+	follow   bool
+	asked    *keySet // downward, only where the target is not unique
+	pending  keyList // keys of parents whose children are to be asked for
+	needs    int64   // pulled rows whose key is not null
+	found    int64   // rows found downward
+	pulled   int64   // rows first pulled this way, downward
+	orphans  int64   // distinct keys that lead nowhere
+	scanned  bool    // for lack of an index
+}
+
+// dangles tells whether a key that leads nowhere is no failure of the source:
+// the database checks the reference on some partitions only, or has not proved it.
+func (e *edge) dangles() bool { return e.ref.Part || !e.ref.Declared && !e.ref.Valid }
+
+// closure is the state of one Select. One goroutine owns it; workers only get
+// jobs and send back what they found.
+type closure struct {
+	snap     engine.Snapshot
+	schema   *schema.Schema
+	spec     *Spec
+	opts     Options
+	nodes    []*node
+	edges    []*edge
+	targets  []*target
+	first    []*job // seeds and whole tables
+	findings []finding.Finding
+	rows     int64 // pulled, whole tables included where counted
+	gather   gatherer
+	fresh    []int // rows of the batch at hand that were not pulled before
+	lowered  []int // rows of the batch at hand that were not down before
+	steps    []step
+	work
+}
+
+// A step of the trace: the rows that one job brought in first.
+type step struct {
+	job  int
+	node *node
+	down bool
+	edge *edge   // downward
+	to   *target // upward
+	seed *Seed
+	rows *roaring64.Bitmap
+}
+
+func newClosure(snap engine.Snapshot, s *schema.Schema, spec *Spec, opts Options) *closure {
+	c := &closure{snap: snap, schema: s, spec: spec, opts: opts}
+	for i := range s.Tables {
+		t := &s.Tables[i]
+		rule := spec.rule(t.Name)
+		n := &node{table: t, where: rule.Where, count: -1}
+		switch {
+		case spec.Whole:
+			n.mode, n.reason = whole, "whole: everything is copied"
+		case rule.Rows == AllRows:
+			n.mode, n.reason = whole, "whole: all"
+		case rule.Rows == NoneAtAll:
+			n.mode, n.reason = none, "none: structure only"
+		}
+		c.nodes = append(c.nodes, n)
+	}
+	for _, ref := range s.References {
+		c.connect(ref)
+	}
+	return c
+}
+
+// connect adds a reference between two nodes.
+func (c *closure) connect(ref schema.Reference) {
+	from, to := c.node(ref.From), c.node(ref.To)
+	if from == nil || to == nil {
+		if from != nil && from.mode != none {
+			c.findings = append(c.findings, finding.Finding{Check: "subset-outside", Severity: finding.Warning, Table: ref.From.String(),
+				Message: edgeName(ref) + " leads to " + ref.To.String() + ", which is outside the job's schemas: its rows are not selected",
+				Hint:    "add the schema to the job, or make sure that the target has these rows"})
+		}
+		return
+	}
+	e := &edge{ref: ref, from: from, to: to, follow: c.spec.follows(ref)}
+	for _, t := range to.targets {
+		if slices.Equal(t.columns, ref.ToColumns) {
+			e.target = t
+		}
+	}
+	if e.target == nil {
+		e.target = newTarget(to, ref.ToColumns)
+		to.targets = append(to.targets, e.target)
+		c.targets = append(c.targets, e.target)
+	}
+	t := e.target
+	t.edges = append(t.edges, e)
+	t.exact = t.exact && sameText(from.table, ref.Columns, to.table, ref.ToColumns)
+	if !t.unique {
+		e.asked = &keySet{}
+	}
+	from.out = append(from.out, e)
+	to.in = append(to.in, e)
+	c.edges = append(c.edges, e)
+}
+
+func newTarget(n *node, columns []string) *target {
+	t := &target{node: n, columns: columns, exact: true}
+	for _, k := range n.table.Keys {
+		if k.Expression || k.Partial {
+			continue
+		}
+		if len(k.Columns) == len(columns) && contains(k.Columns, columns) {
+			t.unique = true
+		}
+		if len(k.Columns) >= len(columns) && contains(k.Columns[:len(columns)], columns) {
+			t.indexed = true
+		}
+	}
+	return t
+}
+
+// sameText tells whether two column lists hold kinds of which equal values
+// always have equal canonical text. Others (numbers with a scale, text with a
+// collation) may be equal and look different.
+func sameText(a *schema.Table, as []string, b *schema.Table, bs []string) bool {
+	for i := range as {
+		x, y := a.Column(as[i]), b.Column(bs[i])
+		if x == nil || y == nil || x.Kind != y.Kind {
+			return false
+		}
+		switch x.Kind {
+		case schema.Integer, schema.UUID, schema.Date:
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+func (c *closure) node(n schema.Name) *node {
+	i, ok := slices.BinarySearchFunc(c.nodes, n, func(x *node, n schema.Name) int { return x.table.Name.Compare(n) })
+	if !ok {
+		return nil
+	}
+	return c.nodes[i]
+}
+
+// ask fixes which columns every Find of a node asks for: all that a later step
+// needs, so that no row is looked up twice for its keys.
+func (n *node) ask() {
+	add := func(names []string) []int {
+		at := make([]int, len(names))
+		for i, name := range names {
+			at[i] = slices.Index(n.columns, name)
+			if at[i] < 0 {
+				at[i] = len(n.columns)
+				n.columns = append(n.columns, name)
+			}
+		}
+		return at
+	}
+	for _, e := range n.out {
+		if e.to.mode != whole {
+			e.at = add(e.ref.Columns)
+		}
+	}
+	if n.mode != partial {
+		return
+	}
+	for _, t := range n.targets {
+		for _, e := range t.edges {
+			if e.from.mode != none && t.at == nil {
+				t.at = add(t.columns)
+			}
+		}
+	}
+	if len(n.columns) == 0 {
+		n.columns = []string{cheapest(n.table)}
+	}
+}
+
+// cheapest names a column that costs little to ask for.
+func cheapest(t *schema.Table) string {
+	if k := t.Identity(); k != nil {
+		return k.Columns[0]
+	}
+	for _, c := range t.Columns {
+		if c.Kind == schema.Integer {
+			return c.Name
+		}
+	}
+	return t.Columns[0].Name
+}
+
+// take enters the rows of a batch that a job found, all or those listed in
+// only, and makes what follows from them pending.
+func (c *closure) take(j *job, found *engine.Found, only []int) {
+	n := j.node
+	if n.mode == whole {
+		c.fresh = c.fresh[:0]
+		for row := range found.IDs {
+			c.fresh = append(c.fresh, row)
+		}
+		n.count += int64(len(found.IDs))
+		c.rows += int64(len(found.IDs))
+		c.climb(j, &found.Values)
+		return
+	}
+	c.mark(j, found, only)
+	c.rows += int64(len(c.fresh))
+	c.climb(j, &found.Values)
+	c.descend(n, &found.Values)
+}
+
+// mark grows the marks of the rows found and leaves in fresh and lowered what changed.
+func (c *closure) mark(j *job, found *engine.Found, only []int) {
+	n := j.node
+	c.fresh, c.lowered = c.fresh[:0], c.lowered[:0]
+	each := func(row int) {
+		id := found.IDs[row]
+		if !j.down {
+			if !n.down.Contains(id) && n.up.CheckedAdd(id) {
+				c.fresh = append(c.fresh, row)
+			}
+			return
+		}
+		if !n.down.CheckedAdd(id) {
+			return
+		}
+		c.lowered = append(c.lowered, row)
+		if !n.up.Contains(id) {
+			c.fresh = append(c.fresh, row)
+		}
+	}
+	if only != nil {
+		for _, row := range only {
+			each(row)
+		}
+	} else {
+		for row := range found.IDs {
+			each(row)
+		}
+	}
+	switch {
+	case j.edge != nil:
+		j.edge.found += int64(len(found.IDs))
+		j.edge.pulled += int64(len(c.fresh))
+	case j.target != nil:
+		j.target.pulled += int64(len(c.fresh))
+	}
+	if c.opts.Trace {
+		c.trace(j, found)
+	}
+}
+
+func (c *closure) trace(j *job, found *engine.Found) {
+	changed := c.fresh
+	if j.down {
+		changed = c.lowered
+	}
+	if len(changed) == 0 {
+		return
+	}
+	s := step{job: j.number, node: j.node, down: j.down, edge: j.edge, to: j.target, seed: j.seed, rows: roaring64.New()}
+	for _, row := range changed {
+		s.rows.Add(found.IDs[row])
+	}
+	c.steps = append(c.steps, s)
+}
+
+// climb makes the parents of fresh rows pending, after the rows' own keys
+// became known, so that a row that references itself asks nothing. Where a key
+// is not unique, a row that has it says nothing about the others that have it.
+func (c *closure) climb(j *job, values *engine.Tuples) {
+	n := j.node
+	for _, t := range n.targets {
+		if t.at != nil && t.unique {
+			c.gather.gather(values, c.fresh, t.at, &t.known, nil)
+		}
+	}
+	for _, e := range n.out {
+		switch {
+		case e.at == nil:
+		case e.to.mode == none:
+			e.needs += c.gather.gather(values, c.fresh, e.at, &keySet{}, nil)
+		case j.edge == e && e.target.unique:
+			// Found by this very key, which a pulled parent has.
+			e.needs += int64(len(c.fresh))
+		default:
+			e.needs += c.gather.gather(values, c.fresh, e.at, &e.target.known, &e.target.pending)
+		}
+	}
+}
+
+// descend makes the children of rows pending: of lowered rows along every edge,
+// of fresh ones along the edges that are followed.
+func (c *closure) descend(n *node, values *engine.Tuples) {
+	for _, e := range n.in {
+		rows := c.lowered
+		if e.follow {
+			// A row is fresh once, and lowered then or later; one asking is enough.
+			rows = c.fresh
+		}
+		if e.from.mode != partial || len(rows) == 0 {
+			continue
+		}
+		if e.asked != nil {
+			c.gather.gather(values, rows, e.target.at, e.asked, &e.pending)
+			continue
+		}
+		c.gather.collect(values, rows, e.target.at, &e.pending)
+	}
+}

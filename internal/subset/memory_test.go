@@ -1,0 +1,223 @@
+package subset
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"iter"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"understudy/internal/engine"
+	"understudy/internal/schema"
+)
+
+// memory is a snapshot of rows held in memory. A value is *string, nil for NULL.
+// A condition is "COLUMN < NUMBER"; an order is "COLUMN".
+type memory struct {
+	schema *schema.Schema
+	rows   map[schema.Name][][]*string // row i has identity ids[i]
+	ids    map[schema.Name][]engine.RowID
+	chunk  int // rows per Found
+
+	mu      sync.Mutex
+	indexes map[string]map[string][]int
+	finds   atomic.Int64
+}
+
+func newMemory(s *schema.Schema) *memory {
+	return &memory{schema: s, rows: map[schema.Name][][]*string{}, ids: map[schema.Name][]engine.RowID{}, chunk: 1000, indexes: map[string]map[string][]int{}}
+}
+
+// add appends a row; its identity is made so that identities are neither dense nor shared.
+func (m *memory) add(t schema.Name, values ...*string) {
+	m.rows[t] = append(m.rows[t], values)
+	n := uint64(len(m.rows[t]))
+	m.ids[t] = append(m.ids[t], n%3<<48|n/100<<16|n%100)
+}
+
+func val(v any) *string {
+	s := fmt.Sprint(v)
+	return &s
+}
+
+func columnIndex(t *schema.Table, name string) int {
+	return slices.IndexFunc(t.Columns, func(c schema.Column) bool { return c.Name == name })
+}
+
+// comparable writes a value so that values the database holds equal are equal.
+func comparable(c schema.Column, v string) string {
+	if c.FoldCase {
+		return strings.ToLower(v)
+	}
+	if c.Kind == schema.Decimal {
+		if f, err := strconv.ParseFloat(v, 64); err == nil {
+			return strconv.FormatFloat(f, 'g', -1, 64)
+		}
+	}
+	return v
+}
+
+func (m *memory) index(t *schema.Table, by []string) map[string][]int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	name := t.Name.String() + "|" + strings.Join(by, "|")
+	if ix, ok := m.indexes[name]; ok {
+		return ix
+	}
+	ix := map[string][]int{}
+	for i, row := range m.rows[t.Name] {
+		var key strings.Builder
+		null := false
+		for _, b := range by {
+			at := columnIndex(t, b)
+			if row[at] == nil {
+				null = true
+				break
+			}
+			fmt.Fprintf(&key, "%q", comparable(t.Columns[at], *row[at]))
+		}
+		if !null {
+			ix[key.String()] = append(ix[key.String()], i)
+		}
+	}
+	m.indexes[name] = ix
+	return ix
+}
+
+func holds(t *schema.Table, row []*string, where string) bool {
+	if where == "" {
+		return true
+	}
+	column, bound, ok := strings.Cut(where, " < ")
+	if !ok {
+		panic("condition " + where)
+	}
+	v := row[columnIndex(t, column)]
+	if v == nil {
+		return false
+	}
+	a, _ := strconv.Atoi(*v)
+	b, _ := strconv.Atoi(bound)
+	return a < b
+}
+
+func (m *memory) match(f engine.Find) []int {
+	var out []int
+	if f.Keys == nil {
+		for i := range m.rows[f.Table.Name] {
+			out = append(out, i)
+		}
+	} else {
+		ix := m.index(f.Table, f.By)
+		seen := map[int]bool{}
+		for k := range f.Keys.Len() {
+			var key strings.Builder
+			for j, b := range f.By {
+				v, ok := f.Keys.At(k, j)
+				if !ok {
+					panic("a key is null")
+				}
+				fmt.Fprintf(&key, "%q", comparable(*f.Table.Column(b), string(v)))
+			}
+			for _, i := range ix[key.String()] {
+				if !seen[i] {
+					seen[i] = true
+					out = append(out, i)
+				}
+			}
+		}
+	}
+	out = slices.DeleteFunc(out, func(i int) bool { return !holds(f.Table, m.rows[f.Table.Name][i], f.Where) })
+	if f.Order != "" {
+		m.order(f, out)
+	}
+	return out
+}
+
+func (m *memory) order(f engine.Find, rows []int) {
+	columns := append([]string{f.Order}, f.Table.Identity().Columns...)
+	slices.SortFunc(rows, func(a, b int) int {
+		for _, c := range columns {
+			at := columnIndex(f.Table, c)
+			x, y := m.rows[f.Table.Name][a][at], m.rows[f.Table.Name][b][at]
+			i, errX := strconv.Atoi(*x)
+			j, errY := strconv.Atoi(*y)
+			d := cmp.Compare(*x, *y)
+			if errX == nil && errY == nil {
+				d = cmp.Compare(i, j)
+			}
+			if d != 0 {
+				return d
+			}
+		}
+		return 0
+	})
+}
+
+// Find implements engine.Snapshot.
+func (m *memory) Find(ctx context.Context, f engine.Find) iter.Seq2[*engine.Found, error] {
+	return func(yield func(*engine.Found, error) bool) {
+		m.finds.Add(1)
+		rows := m.match(f)
+		at := make([]int, len(f.Columns))
+		for i, c := range f.Columns {
+			at[i] = columnIndex(f.Table, c)
+		}
+		for len(rows) > 0 {
+			if err := ctx.Err(); err != nil {
+				yield(nil, err)
+				return
+			}
+			n := min(m.chunk, len(rows))
+			found := &engine.Found{Values: engine.Tuples{Width: len(f.Columns)}}
+			for _, i := range rows[:n] {
+				found.IDs = append(found.IDs, m.ids[f.Table.Name][i])
+				for _, c := range at {
+					if v := m.rows[f.Table.Name][i][c]; v == nil {
+						found.Values.AddNull()
+					} else {
+						found.Values.AddString(*v)
+					}
+				}
+			}
+			if !yield(found, nil) {
+				return
+			}
+			rows = rows[n:]
+		}
+	}
+}
+
+// Read implements engine.Snapshot; the selection never reads rows.
+func (m *memory) Read(context.Context, engine.Read) iter.Seq2[*engine.Batch, error] {
+	panic("rows are not read here")
+}
+
+// Structure implements engine.Snapshot.
+func (m *memory) Structure() engine.Structure { return nil }
+
+// Close implements engine.Snapshot.
+func (m *memory) Close() error { return nil }
+
+// testSample is a sampling function without secrets.
+func testSample(t schema.Name) func([]byte) uint64 {
+	return func(v []byte) uint64 {
+		h := uint64(14695981039346656037)
+		for _, b := range append([]byte(t.String()+"|"), v...) {
+			h = (h ^ uint64(b)) * 1099511628211
+		}
+		// FNV leaves the high bits of short inputs alike; mix them.
+		h ^= h >> 33
+		h *= 0xff51afd7ed558ccd
+		h ^= h >> 33
+		h *= 0xc4ceb9fe1a85ec53
+		return h ^ h>>33
+	}
+}
+
+func newRand(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 2)) }

@@ -1,0 +1,238 @@
+package subset
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+
+	"understudy/internal/schema"
+)
+
+// world is a random schema with random rows.
+type world struct {
+	r      *rand.Rand
+	schema *schema.Schema
+	memory *memory
+}
+
+func newWorld(r *rand.Rand) *world {
+	w := &world{r: r, schema: &schema.Schema{}}
+	for i := range 1 + r.IntN(30) {
+		w.table(i)
+	}
+	for range r.IntN(2*len(w.schema.Tables) + 1) {
+		w.reference()
+	}
+	w.schema.Sort()
+	w.memory = newMemory(w.schema)
+	w.memory.chunk = 1 + r.IntN(7)
+	w.fill()
+	return w
+}
+
+// table makes a table with an integer, text or composite key, sometimes a
+// unique column beside it, and a number w for conditions.
+func (w *world) table(i int) {
+	t := schema.Table{Name: schema.Name{Schema: []string{"a", "b"}[w.r.IntN(2)], Table: fmt.Sprintf("t%02d", i)}, Rows: -1, Bytes: -1}
+	kind := []schema.Kind{schema.Integer, schema.Integer, schema.Text}[w.r.IntN(3)]
+	t.Columns = append(t.Columns, schema.Column{Name: "id", Kind: kind, NotNull: true})
+	key := []string{"id"}
+	if w.r.IntN(4) == 0 {
+		t.Columns = append(t.Columns, schema.Column{Name: "id2", Kind: schema.Integer, NotNull: true})
+		key = []string{"id", "id2"}
+		if w.r.IntN(2) == 0 {
+			key = []string{"id2", "id"}
+		}
+	}
+	if w.r.IntN(8) != 0 {
+		t.Keys = append(t.Keys, schema.Key{Name: "pk", Columns: key, Primary: true, NotNull: true})
+	}
+	t.Columns = append(t.Columns, schema.Column{Name: "w", Kind: schema.Integer, NotNull: true})
+	if w.r.IntN(3) == 0 {
+		t.Columns = append(t.Columns, schema.Column{Name: "u", Kind: schema.Text, FoldCase: w.r.IntN(3) == 0})
+		t.Keys = append(t.Keys, schema.Key{Name: "u", Columns: []string{"u"}})
+	}
+	w.schema.Tables = append(w.schema.Tables, t)
+}
+
+// reference adds a foreign key, or a declared relation, between two random
+// tables, which may be one; its columns are new ones or, sometimes, used before.
+func (w *world) reference() {
+	from := &w.schema.Tables[w.r.IntN(len(w.schema.Tables))]
+	to := &w.schema.Tables[w.r.IntN(len(w.schema.Tables))]
+	ref := schema.Reference{Name: fmt.Sprintf("fk%d", len(w.schema.References)), From: from.Name, To: to.Name,
+		Valid: true, Indexed: w.r.IntN(4) != 0}
+	switch {
+	case w.r.IntN(10) == 0:
+		ref.Declared, ref.Valid, ref.ToColumns = true, false, []string{"w"}
+	case len(to.Keys) == 0:
+		return
+	default:
+		ref.ToColumns = slices.Clone(to.Keys[w.r.IntN(len(to.Keys))].Columns)
+	}
+	switch w.r.IntN(12) {
+	case 0:
+		ref.Part = true
+	case 1:
+		ref.Valid = false
+	}
+	notNull := w.r.IntN(3) == 0
+	for i := range ref.ToColumns {
+		kind, fold := to.Column(ref.ToColumns[i]).Kind, to.Column(ref.ToColumns[i]).FoldCase
+		name := fmt.Sprintf("%s_%d", ref.Name, i)
+		if old := w.usedBefore(from, kind, fold); old != "" && w.r.IntN(12) == 0 && !slices.Contains(ref.Columns, old) {
+			ref.Columns = append(ref.Columns, old)
+			continue
+		}
+		from.Columns = append(from.Columns, schema.Column{Name: name, Kind: kind, FoldCase: fold, NotNull: notNull})
+		ref.Columns = append(ref.Columns, name)
+	}
+	w.schema.References = append(w.schema.References, ref)
+}
+
+func (w *world) usedBefore(t *schema.Table, kind schema.Kind, fold bool) string {
+	for _, c := range t.Columns {
+		if c.Kind == kind && c.FoldCase == fold && c.Name[0] == 'f' {
+			return c.Name
+		}
+	}
+	return ""
+}
+
+// fill makes rows: keys first, then references to what stands there.
+func (w *world) fill() {
+	perTable := w.r.IntN(30)
+	for i := range w.schema.Tables {
+		t := &w.schema.Tables[i]
+		for n := range w.r.IntN(perTable + 1) {
+			row := make([]*string, len(t.Columns))
+			for c := range t.Columns {
+				switch name := t.Columns[c].Name; {
+				case name == "id" && t.Columns[c].Kind == schema.Text:
+					row[c] = val(hostile[n%len(hostile)] + fmt.Sprint(n))
+				case name == "id":
+					row[c] = val(int64(n) * []int64{1, -1, 1 << 40}[i%3])
+				case name == "id2":
+					row[c] = val(n % 5)
+				case name == "w":
+					row[c] = val(w.r.IntN(10))
+				case name == "u" && w.r.IntN(3) != 0:
+					row[c] = val(fmt.Sprintf("Key-%d", n))
+				}
+			}
+			w.memory.add(t.Name, row...)
+		}
+	}
+	for _, ref := range w.schema.References {
+		w.point(ref)
+	}
+}
+
+// hostile are pieces of keys that could be mistaken for something else.
+var hostile = []string{"", "0", "-", " ", "a,b", `{"x"}`, `\N`, "NULL", "é", "'", "007", "+"}
+
+// point gives the columns of a reference their values, row by row: one of the
+// referenced keys that agrees with columns filled before, or NULL, or, rarely, nothing there.
+func (w *world) point(ref schema.Reference) {
+	from, to := w.schema.Table(ref.From), w.schema.Table(ref.To)
+	parents := w.memory.rows[to.Name]
+	lost := w.r.IntN(40) == 0 || ref.Part || !ref.Declared && !ref.Valid
+	for _, row := range w.memory.rows[from.Name] {
+		if w.r.IntN(5) == 0 && !from.Column(ref.Columns[0]).NotNull {
+			continue
+		}
+		if lost && w.r.IntN(8) == 0 {
+			w.set(from, row, ref, func(int) *string { return val(99991) })
+			continue
+		}
+		var fit [][]*string
+		for _, p := range parents {
+			if w.agrees(from, to, row, p, ref) {
+				fit = append(fit, p)
+			}
+		}
+		if len(fit) == 0 {
+			continue
+		}
+		p := fit[w.r.IntN(len(fit))]
+		swap := w.r.IntN(2) == 0
+		w.set(from, row, ref, func(i int) *string {
+			c := to.Column(ref.ToColumns[i])
+			v := p[columnIndex(to, c.Name)]
+			if c.FoldCase && swap && v != nil {
+				return val("KEY" + (*v)[3:])
+			}
+			return v
+		})
+		if len(ref.Columns) > 1 && w.r.IntN(8) == 0 && !from.Column(ref.Columns[1]).NotNull && row[columnIndex(from, ref.Columns[1])] != nil {
+			row[columnIndex(from, ref.Columns[1])] = nil // half null: references nothing
+		}
+	}
+}
+
+func (w *world) agrees(from, to *schema.Table, row, parent []*string, ref schema.Reference) bool {
+	for i, c := range ref.Columns {
+		have := row[columnIndex(from, c)]
+		want := parent[columnIndex(to, ref.ToColumns[i])]
+		if want == nil || have != nil && *have != *want {
+			return false
+		}
+	}
+	return true
+}
+
+func (w *world) set(from *schema.Table, row []*string, ref schema.Reference, value func(i int) *string) {
+	for i, c := range ref.Columns {
+		if at := columnIndex(from, c); row[at] == nil {
+			row[at] = value(i)
+		}
+	}
+}
+
+// spec makes a random subset of the world.
+func (w *world) spec() *Spec {
+	spec := &Spec{Unreached: []Unreached{Small, Empty, All}[w.r.IntN(3)]}
+	tables := w.schema.Tables
+	for range 1 + w.r.IntN(3) {
+		t := &tables[w.r.IntN(len(tables))]
+		seed := Seed{Table: t}
+		if w.r.IntN(2) == 0 {
+			seed.Where = fmt.Sprintf("w < %d", w.r.IntN(11))
+		}
+		if t.Identity() != nil && w.r.IntN(2) == 0 {
+			seed.Percent = float64(1+w.r.IntN(100)) * []float64{1, 0.5}[w.r.IntN(2)]
+		}
+		if t.Identity() != nil && w.r.IntN(3) == 0 {
+			seed.Limit = int64(1 + w.r.IntN(6))
+			if w.r.IntN(2) == 0 {
+				seed.Order = "w"
+			}
+		}
+		spec.Seeds = append(spec.Seeds, seed)
+	}
+	reached := reach(spec, w.schema)
+	for i := range tables {
+		t := &tables[i]
+		if slices.ContainsFunc(spec.Seeds, func(s Seed) bool { return s.Table == t }) {
+			continue
+		}
+		switch w.r.IntN(12) {
+		case 0:
+			spec.Rules = append(spec.Rules, Rule{Table: t, Rows: AllRows})
+		case 1:
+			if w.r.IntN(3) == 0 {
+				spec.Rules = append(spec.Rules, Rule{Table: t, Rows: NoneAtAll})
+			}
+		case 2, 3:
+			if reached.down[t.Name] {
+				spec.Rules = append(spec.Rules, Rule{Table: t, Where: fmt.Sprintf("w < %d", w.r.IntN(11))})
+			}
+		}
+	}
+	for _, ref := range w.schema.References {
+		if w.r.IntN(5) == 0 {
+			spec.Follow = append(spec.Follow, ref)
+		}
+	}
+	return spec
+}

@@ -1,0 +1,253 @@
+package subset
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"understudy/internal/config"
+	"understudy/internal/fault"
+	"understudy/internal/finding"
+	"understudy/internal/schema"
+)
+
+// Resolve finds the tables, columns and references that a job's subset names,
+// and returns every mistake at once, each with its place. A nil job copies
+// everything. The Spec is usable only if no finding is an error.
+func Resolve(job *config.Subset, s *schema.Schema) (*Spec, []finding.Finding) {
+	if job == nil {
+		return &Spec{Whole: true}, nil
+	}
+	r := &resolver{schema: s, spec: &Spec{Budget: job.Budget, BudgetAt: job.BudgetAt}}
+	r.unreached(job)
+	if job.Budget < 0 {
+		r.wrong("subset-budget", job.BudgetAt, "", "leave budget out for no limit", "budget.rows is %d; it must be at least 1", job.Budget)
+	}
+	for _, seed := range job.Seeds {
+		r.seed(seed)
+	}
+	for _, rows := range job.Tables {
+		r.table(rows)
+	}
+	slices.SortFunc(r.spec.Rules, func(a, b Rule) int { return a.Table.Name.Compare(b.Table.Name) })
+	for _, f := range job.Follow {
+		r.follow(f)
+	}
+	r.contradictions(job)
+	finding.Sort(r.found)
+	return r.spec, r.found
+}
+
+type resolver struct {
+	schema *schema.Schema
+	spec   *Spec
+	found  []finding.Finding
+}
+
+func (r *resolver) wrong(check string, at finding.At, table, hint, format string, args ...any) {
+	r.found = append(r.found, finding.Finding{Check: check, Severity: finding.Error, At: at, Table: table,
+		Message: fmt.Sprintf(format, args...), Hint: hint, Code: int(fault.Usage)})
+}
+
+func (r *resolver) warn(check string, at finding.At, table, hint, format string, args ...any) {
+	r.found = append(r.found, finding.Finding{Check: check, Severity: finding.Warning, At: at, Table: table,
+		Message: fmt.Sprintf(format, args...), Hint: hint})
+}
+
+func (r *resolver) unreached(job *config.Subset) {
+	r.spec.Unreached = Unreached(job.Unreached)
+	switch r.spec.Unreached {
+	case "":
+		r.spec.Unreached = Small
+	case Small, Empty, All:
+	default:
+		r.wrong("subset-unreached", job.At, "", "unreached: small", "unreached is %q; it is small, empty or all%s",
+			job.Unreached, schema.DidYouMean(job.Unreached, []string{"small", "empty", "all"}))
+	}
+}
+
+func (r *resolver) seed(seed config.Seed) {
+	t, err := r.schema.Resolve(seed.Table.Value)
+	if err != nil {
+		r.wrong("subset-seed", place(seed.Table.At, seed.At), "", "", "seed: %v", err)
+	}
+	if seed.Percent != 0 && !(seed.Percent > 0 && seed.Percent <= 100) {
+		r.wrong("subset-seed", seed.At, nameOf(t), "percent: 2", "percent is %v; it must be above 0 and at most 100", seed.Percent)
+	}
+	if seed.Limit < 0 {
+		r.wrong("subset-seed", seed.At, nameOf(t), "limit: 500", "limit is %d; it must be at least 1", seed.Limit)
+	}
+	if seed.Order.Value != "" && seed.Limit == 0 {
+		r.warn("subset-seed", place(seed.Order.At, seed.At), nameOf(t), "add a limit, or leave order out", "order says which rows a limit takes, and this seed has no limit")
+	}
+	if t == nil {
+		return
+	}
+	if (seed.Percent != 0 || seed.Limit != 0) && t.Identity() == nil {
+		r.wrong("subset-seed", seed.At, t.Name.String(), "choose its rows by where, or choose another table",
+			"percent and limit need a unique key without NULL, and %s has none", t.Name)
+	}
+	r.spec.Seeds = append(r.spec.Seeds, Seed{Table: t, Where: seed.Where.Value, Percent: seed.Percent, Limit: seed.Limit,
+		Order: seed.Order.Value, At: place(seed.At, seed.Table.At), WhereAt: place(seed.Where.At, seed.At), OrderAt: place(seed.Order.At, seed.At)})
+}
+
+func (r *resolver) table(rows config.TableRows) {
+	at := rows.Table.At
+	t, err := r.schema.Resolve(rows.Table.Value)
+	if err != nil {
+		r.wrong("subset-table", at, "", "", "%v", err)
+	}
+	kind := Rows(rows.Rows)
+	bounded := rows.PerParent != 0 || rows.Order.Value != "" || rows.By.Value != ""
+	switch kind {
+	case AllRows, NoneAtAll:
+		if rows.Where.Value != "" || bounded {
+			r.wrong("subset-table", at, nameOf(t), "keep one of the two", "%s is %s, so where, per_parent, order and by have no meaning", rows.Table.Value, kind)
+		}
+	case Reached:
+		if bounded {
+			r.wrong("subset-table", at, nameOf(t), "use where", "per_parent, order and by are not supported yet")
+		} else if rows.Where.Value == "" {
+			r.wrong("subset-table", at, nameOf(t), "write all, none, or where", "nothing is said about the rows of %s", rows.Table.Value)
+		}
+	default:
+		r.wrong("subset-table", at, nameOf(t), "write all, none, or {where: ...}", "%q is not a choice of rows%s",
+			rows.Rows, schema.DidYouMean(rows.Rows, []string{"all", "none"}))
+	}
+	if t == nil {
+		return
+	}
+	if earlier := r.spec.rule(t.Name); earlier.Table != nil {
+		r.wrong("subset-table", at, t.Name.String(), "keep one of the two", "%s already stands at %s", t.Name, earlier.At)
+		return
+	}
+	r.spec.Rules = append(r.spec.Rules, Rule{Table: t, Rows: kind, Where: rows.Where.Value, At: at, WhereAt: place(rows.Where.At, at)})
+}
+
+// follow resolves table.column or table.(a, b) to the references that start
+// there. Columns that are exactly a reference's win over those that are a part of one.
+func (r *resolver) follow(text config.Text) {
+	t, columns, err := r.columns(text.Value)
+	if err != nil {
+		r.wrong("subset-follow", text.At, "", "name the referencing side, as in film_actor.film_id", "follow: %v", err)
+		return
+	}
+	var exact, part []schema.Reference
+	var known []string
+	for _, ref := range r.schema.References {
+		if ref.From != t.Name {
+			continue
+		}
+		known = append(known, edgeName(ref))
+		if !contains(ref.Columns, columns) {
+			continue
+		}
+		if len(ref.Columns) == len(columns) {
+			exact = append(exact, ref)
+		} else {
+			part = append(part, ref)
+		}
+	}
+	switch {
+	case len(exact) > 0:
+		r.spec.Follow = append(r.spec.Follow, exact...)
+	case len(part) == 1:
+		r.spec.Follow = append(r.spec.Follow, part...)
+	case len(part) > 1:
+		names := make([]string, len(part))
+		for i, ref := range part {
+			names[i] = edgeName(ref)
+		}
+		r.wrong("subset-follow", text.At, t.Name.String(), "name all columns of one of them", "follow: %s is part of several references: %s", text.Value, strings.Join(names, "; "))
+	case len(known) == 0:
+		r.wrong("subset-follow", text.At, t.Name.String(), "name the referencing side of a foreign key", "follow: %s is not part of a reference; %s references nothing", text.Value, t.Name)
+	default:
+		r.wrong("subset-follow", text.At, t.Name.String(), "one of "+strings.Join(known, "; "), "follow: %s is not part of a reference", text.Value)
+	}
+}
+
+func (r *resolver) columns(text string) (*schema.Table, []string, error) {
+	head, list, several := strings.Cut(text, ".(")
+	if !several {
+		t, c, err := r.schema.ResolveColumn(text)
+		if err != nil {
+			return nil, nil, err
+		}
+		return t, []string{c.Name}, nil
+	}
+	t, err := r.schema.Resolve(head)
+	if err != nil {
+		return nil, nil, err
+	}
+	list, closed := strings.CutSuffix(strings.TrimSpace(list), ")")
+	if !closed {
+		return nil, nil, fmt.Errorf("%q: the parenthesis is not closed", text)
+	}
+	names, err := schema.ParseNames(list)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, n := range names {
+		if t.Column(n) == nil {
+			var known []string
+			for _, c := range t.Columns {
+				known = append(known, c.Name)
+			}
+			return nil, nil, fmt.Errorf("%s has no column %q%s", t.Name, n, schema.DidYouMean(n, known))
+		}
+	}
+	return t, names, nil
+}
+
+// contradictions finds what is wrong only in company.
+func (r *resolver) contradictions(job *config.Subset) {
+	if len(job.Seeds) == 0 && r.spec.Unreached != All {
+		r.wrong("subset-seed", job.At, "", "add seeds, or unreached: all to copy every table that is not listed", "subset has no seeds, so nothing would be pulled")
+	}
+	for _, seed := range r.spec.Seeds {
+		switch rule := r.spec.rule(seed.Table.Name); rule.Rows {
+		case NoneAtAll:
+			r.wrong("subset-seed", seed.At, seed.Table.Name.String(), "keep one of the two", "%s is a seed here and none at %s", seed.Table.Name, rule.At)
+		case AllRows:
+			r.wrong("subset-seed", seed.At, seed.Table.Name.String(), "a seed without where, percent and limit takes all rows and follows them down",
+				"%s is a seed here and all at %s", seed.Table.Name, rule.At)
+		}
+	}
+	for _, ref := range r.spec.Follow {
+		for _, end := range []schema.Name{ref.From, ref.To} {
+			if rule := r.spec.rule(end); rule.Rows != Reached {
+				r.warn("subset-follow", rule.At, end.String(), "leave one of the two out", "%s is %s, so following %s changes nothing", end, rule.Rows, edgeName(ref))
+			}
+		}
+	}
+	if len(finding.Errors(r.found)) > 0 {
+		return
+	}
+	reached := reach(r.spec, r.schema)
+	for _, rule := range r.spec.Rules {
+		if rule.Where != "" && !reached.down[rule.Table.Name] {
+			r.wrong("subset-table", rule.WhereAt, rule.Table.Name.String(), "make it a seed: {table: "+rule.Table.Name.String()+", where: ...}, or name an edge to it under follow",
+				"where holds for rows reached downward, and no edge leads down to %s from the seeds", rule.Table.Name)
+		}
+	}
+}
+
+// place gives the first place that is known.
+func place(at, otherwise finding.At) finding.At { return cmp.Or(at, otherwise) }
+
+func nameOf(t *schema.Table) string {
+	if t == nil {
+		return ""
+	}
+	return t.Name.String()
+}
+
+func contains(all, some []string) bool {
+	for _, s := range some {
+		if !slices.Contains(all, s) {
+			return false
+		}
+	}
+	return true
+}

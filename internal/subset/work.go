@@ -1,0 +1,276 @@
+package subset
+
+import (
+	"context"
+	"sync"
+
+	"understudy/internal/engine"
+	"understudy/internal/schema"
+)
+
+// How many key values one Find may ask for. Where no index helps, every Find is
+// a scan, and fewer with more keys are cheaper.
+const (
+	keysPerFind = 100_000
+	keysPerScan = 1_000_000
+)
+
+// A job is one Find and what its rows mean.
+type job struct {
+	number int
+	node   *node
+	down   bool
+	seed   *Seed   // rows of a seed
+	edge   *edge   // children
+	target *target // parents
+	asked  keyList // parents' keys
+	find   engine.Find
+}
+
+// A message is what a worker has to tell about a job.
+type message struct {
+	job   *job
+	found *engine.Found
+	only  []int // rows of found that count; nil means all
+	// The last message of a job:
+	done    bool
+	missing keyList
+	err     error
+}
+
+// work is the pool of workers of a closure.
+type work struct {
+	workers  sync.WaitGroup
+	messages chan message
+	busy     int
+	started  int
+	finds    int64
+}
+
+// run works until nothing is pending.
+func (c *closure) run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	readers := max(c.opts.Readers, 1)
+	c.messages = make(chan message, readers)
+	defer c.workers.Wait()
+	defer cancel()
+	for {
+		for c.busy < readers {
+			j := c.next()
+			if j == nil {
+				break
+			}
+			c.start(ctx, j)
+		}
+		if c.busy == 0 {
+			return nil
+		}
+		select {
+		case m := <-c.messages:
+			if err := c.handle(m); err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+func (c *closure) handle(m message) error {
+	if m.err != nil {
+		return m.err
+	}
+	if m.found != nil {
+		c.take(m.job, m.found, m.only)
+		if err := c.withinBudget(); err != nil {
+			return err
+		}
+	}
+	if m.done {
+		c.busy--
+		c.finds++
+		if m.job.target != nil {
+			m.job.target.missing.addList(m.missing)
+		}
+	}
+	if c.opts.Progress != nil {
+		c.opts.Progress(Progress{Rows: c.rows, Finds: c.finds})
+	}
+	return nil
+}
+
+// next makes a job of what is pending: seeds and whole tables first, then where
+// most keys wait. Lookups without an index wait until nothing else is under way,
+// because each costs a scan and should ask for as much as possible.
+func (c *closure) next() *job {
+	if len(c.first) > 0 {
+		j := c.first[0]
+		c.first = c.first[1:]
+		return j
+	}
+	if j := c.fullest(true); j != nil {
+		return j
+	}
+	if c.busy > 0 {
+		return nil
+	}
+	return c.fullest(false)
+}
+
+func (c *closure) fullest(indexed bool) *job {
+	var t *target
+	var e *edge
+	most := 0
+	for _, x := range c.targets {
+		if n := x.pending.len(); x.indexed == indexed && n > most {
+			t, most = x, n
+		}
+	}
+	for _, x := range c.edges {
+		if n := x.pending.len(); x.ref.Indexed == indexed && n > most {
+			e, most = x, n
+		}
+	}
+	limit := keysPerFind
+	if !indexed {
+		limit = keysPerScan
+	}
+	switch {
+	case e != nil:
+		keys := e.pending.take(max(limit/len(e.ref.Columns), 1))
+		if !indexed {
+			e.scanned = true
+		}
+		return &job{node: e.from, down: true, edge: e, find: engine.Find{Table: e.from.table, Columns: e.from.columns,
+			By: e.ref.Columns, Keys: keys.tuples(len(e.ref.Columns)), Where: e.from.where, Now: c.opts.Now}}
+	case t != nil:
+		keys := t.pending.take(max(limit/len(t.columns), 1))
+		if !indexed {
+			t.scanned = true
+		}
+		return &job{node: t.node, target: t, asked: keys, find: engine.Find{Table: t.node.table, Columns: t.node.columns,
+			By: t.columns, Keys: keys.tuples(len(t.columns)), Now: c.opts.Now}}
+	}
+	return nil
+}
+
+// start runs a job on a worker of its own.
+func (c *closure) start(ctx context.Context, j *job) {
+	c.started++
+	j.number = c.started
+	c.busy++
+	w := &worker{snap: c.snap, messages: c.messages, job: j}
+	if j.seed != nil && (j.seed.Percent != 0 || j.seed.Limit != 0) {
+		w.sample = c.opts.Sample
+	}
+	c.workers.Go(func() { w.work(ctx) })
+}
+
+// A worker carries one job out and shares nothing but the channel.
+type worker struct {
+	snap     engine.Snapshot
+	messages chan<- message
+	job      *job
+	sample   func(schema.Name) func([]byte) uint64
+}
+
+func (w *worker) work(ctx context.Context) {
+	last := message{job: w.job, done: true}
+	switch {
+	case w.job.target != nil:
+		last.missing, last.err = w.parents(ctx)
+	case w.sample != nil:
+		last.err = w.seed(ctx)
+	default:
+		last.err = w.rows(ctx)
+	}
+	w.send(ctx, last)
+}
+
+// send reports false if nobody waits any more.
+func (w *worker) send(ctx context.Context, m message) bool {
+	select {
+	case w.messages <- m:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// rows sends all rows of the job.
+func (w *worker) rows(ctx context.Context) error {
+	for found, err := range w.snap.Find(ctx, w.job.find) {
+		if err != nil {
+			return err
+		}
+		if !w.send(ctx, message{job: w.job, found: found}) {
+			return context.Cause(ctx)
+		}
+	}
+	return nil
+}
+
+// parents sends the rows that were asked for by key and returns the keys that no row has.
+func (w *worker) parents(ctx context.Context) (missing keyList, err error) {
+	t := w.job.target
+	var g gatherer
+	var have keyList
+	rows := 0
+	for found, err := range w.snap.Find(ctx, w.job.find) {
+		if err != nil {
+			return missing, err
+		}
+		rows += len(found.IDs)
+		g.collect(&found.Values, upTo(len(found.IDs)), t.at, &have)
+		if !w.send(ctx, message{job: w.job, found: found}) {
+			return missing, context.Cause(ctx)
+		}
+	}
+	if t.unique && rows == w.job.asked.len() {
+		return missing, nil
+	}
+	missing = minus(w.job.asked, have)
+	if t.exact || missing.len() == 0 {
+		return missing, nil
+	}
+	return w.confirm(ctx, missing)
+}
+
+// confirm asks for keys once more whose text was not among the answers: 1.0 is
+// found as 1.00, and Ann as ann where the column folds case. It halves the list
+// until a part is found as a whole or not at all.
+func (w *worker) confirm(ctx context.Context, keys keyList) (missing keyList, err error) {
+	f := w.job.find
+	f.Columns, f.Keys = f.By, keys.tuples(len(f.By))
+	rows := 0
+	for found, err := range w.snap.Find(ctx, f) {
+		if err != nil {
+			return missing, err
+		}
+		rows += len(found.IDs)
+	}
+	n := keys.len()
+	switch {
+	case rows == 0:
+		return keys, nil
+	case n == 1, w.job.target.unique && rows == n:
+		return missing, nil
+	}
+	for _, half := range []keyList{keys.slice(0, n/2), keys.slice(n/2, n)} {
+		part, err := w.confirm(ctx, half)
+		if err != nil {
+			return missing, err
+		}
+		missing.packed = append(missing.packed, part.packed...)
+		missing.loose = append(missing.loose, part.loose...)
+	}
+	return missing, nil
+}
+
+func upTo(n int) []int {
+	out := make([]int, n)
+	for i := range out {
+		out[i] = i
+	}
+	return out
+}
