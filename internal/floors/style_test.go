@@ -197,7 +197,7 @@ func TestContextsComeFromTheCaller(t *testing.T) {
 		excused := map[int]bool{} // lines with, or right under, a comment that says what is undone
 		for _, group := range f.syntax.Comments {
 			for _, c := range group.List {
-				if strings.HasPrefix(c.Text, "// undo:") {
+				if strings.HasPrefix(c.Text, "// undo") {
 					line := f.fset.Position(c.End()).Line
 					excused[line], excused[line+1] = true, true
 				}
