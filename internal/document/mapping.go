@@ -38,7 +38,7 @@ func (v Value) Map() (Mapping, bool) {
 	m := Mapping{Value: v}
 	for i := 0; i+1 < len(v.n.Content); i += 2 {
 		k, c := v.n.Content[i], v.n.Content[i+1]
-		if v.r.broken[k] || k.Kind != yaml.ScalarNode {
+		if _, mended := v.r.written[place{k.Line, k.Column}]; mended || v.r.broken[k] || k.Kind != yaml.ScalarNode {
 			continue
 		}
 		m.Entries = append(m.Entries, Entry{
