@@ -18,6 +18,7 @@ const (
 	Changed     Code = "changed"     // the structure changed underneath
 	Busy        Code = "busy"        // another run holds the target
 	Constraint  Code = "constraint"  // a row broke a constraint or a type
+	Contradicts Code = "contradicts" // a value is not of the type its column declares (exit 3: the type is undecided)
 	Full        Code = "full"        // out of space
 	Stopped     Code = "stopped"     // an administrator, a server limit or a conflict ended the session
 	Unsupported Code = "unsupported" // the server or its version cannot do this

@@ -1,0 +1,89 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"slices"
+
+	atlas "ariga.io/atlas/sql/schema"
+	dialect "ariga.io/atlas/sql/sqlite"
+
+	"understudy/internal/catalog"
+)
+
+// atlasStructure reads tables and what belongs to them, for parity: from the
+// text of CREATE statements what differs, and from Atlas what closes a
+// difference (it compares types by affinity and sees no collation). The
+// connection is the caller's and stays open; nobody else uses it meanwhile.
+// Kinds of facts it gives: table, virtual table, column, primary key, unique,
+// foreign key, check, index.
+func atlasStructure(ctx context.Context, c *conn) (*catalog.Structure, error) {
+	r := &factReader{ctx: ctx, c: c}
+	if err := r.all(); err != nil {
+		return nil, err
+	}
+	out := &catalog.Structure{
+		Dialect: catalog.Dialect{Differ: dialect.DefaultDiff, Planner: dialect.DefaultPlan},
+		Facts:   r.facts,
+		Kinds:   []string{"table", "virtual table", "column", "primary key", "unique", "foreign key", "check", "index"},
+	}
+	db := sql.OpenDB(lent{c.raw})
+	db.SetMaxOpenConns(1)
+	defer func() { _ = db.Close() }() // closes nothing of the caller's
+	if s := r.atlas(db); len(s.Tables) > 0 {
+		out.Schemas = []*atlas.Schema{s}
+	}
+	return out, ctx.Err()
+}
+
+// atlas reads Atlas's view, table by table, because one foreign key that names
+// no column fails it: such a table is left out and only its closing statements are lost.
+func (r *factReader) atlas(db *sql.DB) *atlas.Schema {
+	out := atlas.New(mainSchema)
+	conn, err := db.Conn(r.ctx)
+	if err != nil {
+		return out
+	}
+	defer func() { _ = conn.Close() }()
+	inspector, err := dialect.Open(conn)
+	if err != nil {
+		return out
+	}
+	s, err := inspector.InspectSchema(r.ctx, mainSchema, &atlas.InspectOptions{Tables: r.tables, Mode: atlas.InspectTables})
+	if err == nil {
+		out.AddTables(s.Tables...)
+		return r.trim(out)
+	}
+	for _, name := range r.tables {
+		if s, err := inspector.InspectSchema(r.ctx, mainSchema, &atlas.InspectOptions{Tables: []string{name}, Mode: atlas.InspectTables}); err == nil {
+			out.AddTables(s.Tables...)
+		}
+	}
+	return r.trim(out)
+}
+
+func (r *factReader) trim(s *atlas.Schema) *atlas.Schema {
+	s.Tables = slices.DeleteFunc(s.Tables, func(t *atlas.Table) bool { return !slices.Contains(r.tables, t.Name) })
+	return s
+}
+
+// lent gives database/sql a connection that is not its own.
+type lent struct{ raw driver.Conn }
+
+// Connect gives the lent connection; with one open connection at most it is
+// given to one user at a time.
+func (l lent) Connect(context.Context) (driver.Conn, error) { return lentConn{l.raw}, nil }
+
+// Driver is part of driver.Connector; nothing here calls it.
+func (l lent) Driver() driver.Driver { return nil }
+
+type lentConn struct{ driver.Conn }
+
+// Close leaves the connection open for its owner.
+func (lentConn) Close() error { return nil }
+
+// QueryContext passes a query on; without it every query would be prepared first.
+func (l lentConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	return l.Conn.(driver.QueryerContext).QueryContext(ctx, query, args)
+}

@@ -1,0 +1,57 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+
+	"understudy/internal/catalog"
+	"understudy/internal/schema"
+)
+
+// readCatalog collects what Atlas does not see. Objects without a text of
+// their own, such as the indexes of constraints, are parts of their tables.
+func (s *side) readCatalog(ctx context.Context, c *conn, schemas []string) (*catalog.Catalog, error) {
+	found, err := readStructure(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	var facts []catalog.Fact
+	name := func(n string) string { return schema.Name{Schema: mainSchema, Table: n}.String() }
+	for _, o := range found.objects {
+		fact := catalog.Fact{Kind: o.kind, Object: name(o.name), Definition: normal(o.sql)}
+		switch {
+		case found.shadow[o.name]:
+			continue
+		case found.virtual[o.name]:
+			fact.Kind = "virtual table"
+		case o.kind == "trigger":
+			fact.Table = name(o.table)
+		case o.kind != "view":
+			continue
+		}
+		facts = append(facts, fact)
+	}
+	for setting, value := range map[string]string{
+		"encoding": found.encoding, "auto_vacuum": fmt.Sprint(found.autoVacuum), "page_size": fmt.Sprint(found.pageSize),
+		"user_version": fmt.Sprint(found.userVersion), "application_id": fmt.Sprint(found.applicationID),
+	} {
+		facts = append(facts, catalog.Fact{Kind: "setting", Object: setting, Definition: value})
+	}
+	return catalog.New(nil, facts, []string{"view", "trigger", "virtual table", "setting"}, nil), nil
+}
+
+// normal writes a definition with single spaces and without comments, so that
+// layout is no difference.
+func normal(sql string) string {
+	var out []byte
+	for _, t := range tokens(sql) {
+		if t.kind == comment {
+			continue
+		}
+		if len(out) > 0 {
+			out = append(out, ' ')
+		}
+		out = append(out, t.text...)
+	}
+	return string(out)
+}

@@ -1,0 +1,296 @@
+package sqlite
+
+import (
+	"bytes"
+	"context"
+	"database/sql/driver"
+	"errors"
+	"io"
+	"iter"
+	"strings"
+
+	"understudy/internal/engine"
+	"understudy/internal/schema"
+)
+
+// foundRows is the size of a batch of rows found.
+const foundRows = 10_000
+
+// Find gives identities and key values.
+func (s *snapshot) Find(ctx context.Context, f engine.Find) iter.Seq2[*engine.Found, error] {
+	return func(yield func(*engine.Found, error) bool) {
+		doing := "look rows up in " + f.Table.Name.String()
+		c, err := s.acquire(ctx, doing)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		defer s.release(c)
+		fd := finder{snapshot: s, conn: c, find: f, doing: doing, yield: yield}
+		if err := fd.run(ctx); err != nil && !errors.Is(err, errStopped) {
+			yield(nil, wrapTable(err, doing, f.Table.Name, nil))
+		}
+	}
+}
+
+// finder carries out one Find.
+type finder struct {
+	snapshot *snapshot
+	conn     *conn
+	find     engine.Find
+	doing    string
+	yield    func(*engine.Found, error) bool
+	shape    *shape
+	columns  []*schema.Column
+	by       []*schema.Column
+	batch    *engine.Found
+	// seen keeps rows from being found twice, where two keys can mean one row.
+	seen         map[engine.RowID]struct{}
+	key, raw, tx []byte
+}
+
+func (f *finder) run(ctx context.Context) error {
+	if err := f.prepare(); err != nil {
+		return err
+	}
+	query, tail := f.query()
+	if f.find.Keys == nil {
+		if err := f.search(ctx, query+" WHERE true"+tail, nil); err != nil {
+			return err
+		}
+		return f.flush()
+	}
+	if f.folds() {
+		f.seen = map[engine.RowID]struct{}{}
+	}
+	for at := 0; at < f.find.Keys.Len(); {
+		args, tuples := f.keys(&at)
+		if tuples == 0 {
+			continue
+		}
+		if err := f.search(ctx, query+" WHERE "+f.matches(tuples)+tail, args); err != nil {
+			return err
+		}
+	}
+	return f.flush()
+}
+
+func (f *finder) prepare() (err error) {
+	if f.shape, err = f.snapshot.shapeOf(f.doing, f.find.Table); err != nil {
+		return err
+	}
+	column := func(name string) *schema.Column {
+		c := f.find.Table.Column(name)
+		if c == nil && err == nil {
+			err = &engine.Error{Code: engine.Changed, Doing: f.doing, Table: f.find.Table.Name, Column: name, Say: "there is no such column in the source"}
+		}
+		return c
+	}
+	for _, name := range f.find.Columns {
+		f.columns = append(f.columns, column(name))
+	}
+	for _, name := range f.find.By {
+		f.by = append(f.by, column(name))
+	}
+	return err
+}
+
+// query gives the statement up to the condition on keys, and what follows that.
+func (f *finder) query() (head, tail string) {
+	identity := []string{f.shape.rowid}
+	if len(f.shape.primary) > 0 {
+		identity = nil
+		for _, p := range f.shape.primary {
+			identity = append(identity, "+"+quote(p))
+		}
+	}
+	wanted := identity
+	for _, c := range f.columns {
+		wanted = append(wanted, "+"+quote(c.Name))
+	}
+	head = "SELECT " + strings.Join(wanted, ", ") + " FROM main." + quote(f.find.Table.Name.Table)
+	if f.find.Where != "" {
+		tail = " AND (" + instant(f.find.Where, f.find.Now) + ")"
+	}
+	switch {
+	case f.find.Order != "":
+		tail += " ORDER BY " + instant(f.find.Order, f.find.Now) + ", " + f.tieBreak(identity)
+	case f.find.Where != "":
+		// Sorting by an expression makes the whole search one step of the
+		// statement, and only the first step of a statement can be interrupted.
+		tail += " ORDER BY " + f.tieBreak(identity)
+	}
+	return head, tail
+}
+
+// tieBreak orders rows by the key that identifies them.
+func (f *finder) tieBreak(identity []string) string {
+	if k := f.find.Table.Identity(); k != nil {
+		parts := make([]string, len(k.Columns))
+		for i, c := range k.Columns {
+			parts[i] = "+" + quote(c)
+		}
+		return strings.Join(parts, ", ")
+	}
+	return strings.Join(identity, ", ")
+}
+
+// folds tells whether two tuples of keys can mean one row.
+func (f *finder) folds() bool {
+	for _, c := range f.by {
+		if c.FoldCase || c.Kind == schema.UUID || affinityOf(c.Type) == blobAffinity {
+			return true
+		}
+	}
+	return false
+}
+
+// matches is the condition that the columns equal one of n tuples. A foreign
+// key compares by the collation of the referenced column.
+func (f *finder) matches(n int) string {
+	names := make([]string, len(f.by))
+	for i, c := range f.by {
+		names[i] = quote(c.Name)
+		if c.FoldCase && f.shape.columns[c.Name].collation != "NOCASE" {
+			names[i] += " COLLATE NOCASE"
+		}
+	}
+	if len(names) == 1 {
+		return names[0] + " IN (" + list(n, "?") + ")"
+	}
+	return "(" + strings.Join(names, ", ") + ") IN (VALUES " + list(n, "("+list(len(names), "?")+")") + ")"
+}
+
+// keys gives the parameters for as many tuples as a statement takes, from *at on.
+func (f *finder) keys(at *int) (args []any, tuples int) {
+	width := len(f.by)
+	for ; *at < f.find.Keys.Len() && len(args)+4*width <= parameters; *at++ {
+		variants := [][]any{{}}
+		for i, c := range f.by {
+			v, ok := f.find.Keys.At(*at, i)
+			if !ok {
+				variants = nil // NULL equals nothing
+				break
+			}
+			variants = multiply(variants, storedAs(v, c))
+		}
+		for _, tuple := range variants {
+			args = append(args, tuple...)
+			tuples++
+		}
+	}
+	return args, tuples
+}
+
+// multiply appends each of the values to each of the tuples.
+func multiply(tuples [][]any, values []any) [][]any {
+	out := make([][]any, 0, len(tuples)*len(values))
+	for _, t := range tuples {
+		for _, v := range values {
+			out = append(out, append(append(make([]any, 0, len(t)+1), t...), v))
+		}
+	}
+	return out
+}
+
+// storedAs gives the values that canonical text may stand for in a column:
+// where the column has no type, a number as well as a text; a uuid in capitals as well.
+func storedAs(text []byte, c *schema.Column) []any {
+	switch {
+	case c.Kind == schema.UUID:
+		if upper := bytes.ToUpper(text); !bytes.Equal(upper, text) {
+			return []any{string(text), string(upper)}
+		}
+	case c.Kind == schema.Decimal:
+		// The column's affinity makes of a text the number it would have stored.
+		return []any{string(text)}
+	case c.Kind == schema.Bytes && affinityOf(c.Type) != blobAffinity:
+		return []any{append([]byte{}, text...), string(text)}
+	case affinityOf(c.Type) == blobAffinity && c.Kind == schema.Other:
+		out := []any{string(text), append([]byte{}, text...)}
+		number := schema.Column{Kind: schema.Decimal, Scale: -1}
+		switch v := native(text, &number).(type) {
+		case int64, float64:
+			if string(canonical(nil, appendValue(nil, v), &number)) == string(text) {
+				out = append(out, v)
+			}
+		}
+		return out
+	}
+	return []any{native(text, c)}
+}
+
+func (f *finder) search(ctx context.Context, query string, args []any) error {
+	rows, err := f.conn.raw.(driver.QueryerContext).QueryContext(ctx, query, named(args))
+	if err != nil {
+		return f.conn.wrap(ctx, err)
+	}
+	defer rows.Close()
+	row := make([]driver.Value, max(1, len(f.shape.primary))+len(f.columns))
+	for n := 1; ; n++ {
+		if n&0xff == 0 && ctx.Err() != nil {
+			return f.conn.wrap(ctx, ctx.Err())
+		}
+		switch err := rows.Next(row); {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return f.conn.wrap(ctx, err)
+		}
+		if err := f.add(row); err != nil {
+			return err
+		}
+	}
+}
+
+func (f *finder) add(row []driver.Value) error {
+	var id engine.RowID
+	if n := len(f.shape.primary); n > 0 {
+		f.key = f.key[:0]
+		for _, v := range row[:n] {
+			f.key = appendValue(f.key, v)
+		}
+		id, row = f.snapshot.numbers.number(f.find.Table.Name, f.key), row[n:]
+	} else {
+		n, _ := row[0].(int64)
+		id, row = engine.RowID(n), row[1:]
+	}
+	if f.seen != nil {
+		if _, again := f.seen[id]; again {
+			return nil
+		}
+		f.seen[id] = struct{}{}
+	}
+	if f.batch == nil {
+		f.batch = &engine.Found{Values: engine.Tuples{Width: len(f.columns)}}
+	}
+	f.batch.IDs = append(f.batch.IDs, id)
+	for i, v := range row {
+		if v == nil {
+			f.batch.Values.AddNull()
+			continue
+		}
+		f.raw = appendValue(f.raw[:0], v)
+		f.tx = append(f.tx[:0], canonical(f.tx, f.raw, f.columns[i])...)
+		f.batch.Values.Add(f.tx)
+	}
+	if len(f.batch.IDs) >= foundRows {
+		return f.flush()
+	}
+	return nil
+}
+
+func (f *finder) flush() error {
+	b := f.batch
+	f.batch = nil
+	if b == nil {
+		return nil
+	}
+	if err := f.snapshot.old(f.doing); err != nil {
+		return err
+	}
+	if !f.yield(b, nil) {
+		return errStopped
+	}
+	return nil
+}

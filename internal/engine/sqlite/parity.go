@@ -1,0 +1,254 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql/driver"
+	"slices"
+	"strings"
+
+	"understudy/internal/catalog"
+	"understudy/internal/schema"
+)
+
+// A factReader collects the facts about tables, from the text of CREATE
+// statements: the pragmas tell neither collations nor checks nor names.
+type factReader struct {
+	ctx    context.Context
+	c      *conn
+	facts  []catalog.Fact
+	tables []string // ordinary tables that were read
+}
+
+func (r *factReader) all() error {
+	kinds, err := tableKinds(r.ctx, r.c)
+	if err != nil {
+		return err
+	}
+	return r.c.each(r.ctx, `SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE type IN ('table', 'index') AND sql IS NOT NULL AND name NOT LIKE 'sqlite\_%' ESCAPE '\' ORDER BY type, name`, nil, func(row []driver.Value) error {
+		kind, name, table, text := str(row[0]), str(row[1]), str(row[2]), words(str(row[3]))
+		on := schema.Name{Schema: mainSchema, Table: table}.String()
+		switch {
+		case isOwn(table) || kinds[table] == "shadow":
+		case kind == "index":
+			r.facts = append(r.facts, catalog.Fact{Kind: "index", Object: on + "." + schema.Ident(name), Table: on, Definition: indexText(text)})
+		case kinds[table] == "virtual":
+			at := slices.IndexFunc(text, func(t token) bool { return t.is("using") })
+			r.facts = append(r.facts, catalog.Fact{Kind: "virtual table", Object: on, Table: on, Definition: "create virtual table " + plain(text[max(at, 0):])})
+		default:
+			r.tables = append(r.tables, table)
+			d := &declaration{table: on}
+			d.read(text)
+			r.facts = append(r.facts, d.facts...)
+		}
+		return nil
+	})
+}
+
+// words cuts SQL into tokens without comments.
+func words(sql string) []token {
+	return slices.DeleteFunc(tokens(sql), func(t token) bool { return t.kind == comment })
+}
+
+// plain writes tokens so that two spellings of the same SQL are equal: no
+// comments, one space, names and keywords in lower case, quotes only where needed.
+func plain(list []token) string {
+	var b strings.Builder
+	for i, t := range list {
+		text := t.text
+		if name, ok := t.name(); ok && t.kind != stringLit {
+			text = schema.Ident(strings.ToLower(name))
+			if t.kind == word {
+				text = strings.ToLower(name)
+			}
+		}
+		if i > 0 && !t.mark(")") && !t.mark(",") && !t.mark(".") && !list[i-1].mark("(") && !list[i-1].mark(".") {
+			b.WriteByte(' ')
+		}
+		b.WriteString(text)
+	}
+	return b.String()
+}
+
+// indexText leaves the index's name out.
+func indexText(list []token) string {
+	index := slices.IndexFunc(list, func(t token) bool { return t.is("index") })
+	on := slices.IndexFunc(list, func(t token) bool { return t.is("on") })
+	if index < 0 || on < index {
+		return plain(list)
+	}
+	return plain(list[:index+1]) + " " + plain(list[on:])
+}
+
+// A declaration reads one CREATE TABLE statement, which SQLite has accepted
+// before. Constraints of a column and of the table give the same facts.
+type declaration struct {
+	table string
+	facts []catalog.Fact
+	order []string
+}
+
+func (d *declaration) read(list []token) {
+	open := slices.IndexFunc(list, func(t token) bool { return t.mark("(") })
+	if open < 0 {
+		return
+	}
+	end := matching(list, open)
+	for _, item := range items(list[open+1 : end+1]) {
+		if len(item) == 0 {
+			continue
+		}
+		if constraintWord(item[0]) {
+			d.constraints("", item)
+		} else {
+			d.column(item)
+		}
+	}
+	f := catalog.Fact{Kind: "table", Object: d.table, Table: d.table}
+	f.Parts = append(f.Parts, catalog.Part{Name: catalog.ColumnOrder, Text: strings.Join(d.order, "\n")})
+	var options []string
+	for _, o := range strings.Split(plain(list[end+1:]), ",") {
+		if o = strings.TrimSpace(o); o != "" {
+			options = append(options, o)
+		}
+	}
+	slices.Sort(options)
+	f.Parts = append(f.Parts, catalog.Part{Name: "options", Text: strings.Join(options, ", ")})
+	d.facts = append(d.facts, f)
+}
+
+// constraintWord tells whether a token begins a constraint rather than a
+// column. A quoted name never does.
+func constraintWord(t token) bool {
+	return t.is("constraint") || t.is("primary") || t.is("unique") || t.is("check") || t.is("foreign")
+}
+
+// clauseWord tells whether a token begins a clause of a column definition.
+func clauseWord(t token) bool {
+	for _, w := range []string{"constraint", "primary", "unique", "check", "not", "null", "default", "collate", "references", "generated", "as"} {
+		if t.is(w) {
+			return true
+		}
+	}
+	return false
+}
+
+func (d *declaration) column(item []token) {
+	name, _ := item[0].name()
+	n := 1
+	for n < len(item) && !clauseWord(item[n]) {
+		if item[n].mark("(") {
+			n = matching(item, n)
+		}
+		n++
+	}
+	f := catalog.Fact{Kind: "column", Object: d.table + "." + schema.Ident(name), Table: d.table}
+	f.Parts = append(f.Parts, catalog.Part{Name: "type", Text: plain(item[1:n])})
+	d.order = append(d.order, schema.Ident(name))
+	f.Parts = append(f.Parts, d.constraints(name, item[n:])...)
+	d.facts = append(d.facts, f)
+}
+
+// constraints reads clauses one after the other. What is an object of its own
+// becomes a fact; the rest are parts of the column.
+func (d *declaration) constraints(column string, item []token) (parts []catalog.Part) {
+	name := ""
+	for len(item) > 0 {
+		n := clauseLength(item)
+		clause := item[:n]
+		item = item[n:]
+		if clause[0].is("constraint") {
+			if len(clause) > 1 {
+				name, _ = clause[1].name()
+			}
+			continue
+		}
+		switch word := strings.ToLower(clause[0].text); word {
+		case "primary":
+			f := catalog.Fact{Kind: "primary key", Object: d.table, Table: d.table}
+			f.Parts = []catalog.Part{{Name: "name", Text: name}}
+			f.Definition = keyText("primary key", column, clause[min(2, len(clause)):])
+			d.facts = append(d.facts, f)
+		case "unique":
+			d.object("unique", name, keyText("unique", column, clause[1:]), keyNames(column, clause[1:]))
+		case "check":
+			d.object("check", name, plain(clause), nil)
+		case "foreign":
+			d.object("foreign key", name, plain(clause), keyNames("", clause))
+		case "references":
+			d.object("foreign key", name, "foreign key ("+schema.Ident(strings.ToLower(column))+") "+plain(clause), []string{column})
+		case "default", "collate":
+			parts = append(parts, catalog.Part{Name: word, Text: plain(clause[1:])})
+		case "not", "null":
+			parts = append(parts, catalog.Part{Name: "null", Text: plain(clause)})
+		case "generated", "as":
+			at := slices.IndexFunc(clause, func(t token) bool { return t.is("as") })
+			parts = append(parts, catalog.Part{Name: "generated", Text: plain(clause[max(at, 0):])})
+		default:
+			parts = append(parts, catalog.Part{Name: "clause", Text: plain(clause)})
+		}
+		name = ""
+	}
+	return parts
+}
+
+// clauseLength is where the next clause begins. ON DELETE SET NULL, NOT
+// DEFERRABLE and GENERATED ALWAYS AS contain words that begin clauses elsewhere.
+func clauseLength(item []token) int {
+	n := 1
+	first := item[0]
+	if first.is("constraint") {
+		return min(2, len(item))
+	}
+	for n < len(item) {
+		t := item[n]
+		switch {
+		case t.mark("("):
+			n = matching(item, n)
+		case !clauseWord(t):
+		case first.is("not") && n == 1, first.is("default") && n == 1: // NOT NULL, DEFAULT NULL
+		case first.is("generated") && t.is("as"), first.is("foreign") && t.is("references"):
+		case item[n-1].is("set") && (t.is("null") || t.is("default")):
+		case t.is("not") && n+1 < len(item) && item[n+1].is("deferrable"):
+		default:
+			return n
+		}
+		n++
+	}
+	return n
+}
+
+// keyText writes a key of a column as one of the table would be written.
+func keyText(kind, column string, rest []token) string {
+	if column == "" {
+		return kind + " " + plain(rest)
+	}
+	return strings.TrimSpace(kind + " (" + schema.Ident(strings.ToLower(column)) + ") " + plain(rest))
+}
+
+// keyNames gives the columns of the first parenthesis, or the column itself.
+func keyNames(column string, clause []token) (out []string) {
+	open := slices.IndexFunc(clause, func(t token) bool { return t.mark("(") })
+	if column != "" || open < 0 {
+		return []string{column}
+	}
+	for _, item := range items(clause[open+1 : matching(clause, open)+1]) {
+		if len(item) > 0 {
+			name, _ := item[0].name()
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// object adds the fact of a constraint, named by its columns or its text if it has no name.
+func (d *declaration) object(kind, name, definition string, columns []string) {
+	f := catalog.Fact{Kind: kind, Table: d.table, Definition: definition, Unnamed: name == ""}
+	switch {
+	case name == "" && columns != nil:
+		name = catalog.ByColumns(kind, columns)
+	case name == "":
+		name = definition
+	}
+	f.Object = d.table + "." + schema.Ident(name)
+	d.facts = append(d.facts, f)
+}

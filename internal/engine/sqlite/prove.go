@@ -1,0 +1,211 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql/driver"
+	"slices"
+	"strings"
+
+	"understudy/internal/engine"
+	"understudy/internal/schema"
+)
+
+// count counts rows and NULLs in one scan.
+func count(ctx context.Context, c *conn, table schema.Name, columns []string) (int64, []int64, error) {
+	terms := []string{"count(*)"}
+	for _, name := range columns {
+		terms = append(terms, "count(*)-count("+quote(name)+")")
+	}
+	out := make([]int64, len(terms))
+	err := c.each(ctx, "SELECT "+strings.Join(terms, ", ")+" FROM main."+quote(table.Table), nil, func(row []driver.Value) error {
+		for i, v := range row {
+			out[i], _ = v.(int64)
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, nil, wrapTable(err, "count "+table.String(), table, nil)
+	}
+	return out[0], out[1:], nil
+}
+
+// prover asks a database about its constraints.
+type prover struct {
+	ctx    context.Context
+	conn   *conn
+	found  *inspection
+	proofs []engine.Proof
+}
+
+func prove(ctx context.Context, c *conn, schemas []string) ([]engine.Proof, error) {
+	found, err := inspect(ctx, c, schemas)
+	if err != nil {
+		return nil, err
+	}
+	p := prover{ctx: ctx, conn: c, found: found}
+	for i := range found.schema.Tables {
+		t := &found.schema.Tables[i]
+		for _, step := range []func(*schema.Table) error{p.references, p.rows, p.keys, p.sequence} {
+			if err := step(t); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if len(schemas) == 0 || slices.Contains(schemas, mainSchema) {
+		err = p.views()
+	}
+	return p.proofs, err
+}
+
+// references lets SQLite check the foreign keys of a table, whatever they say
+// of themselves: it never checked rows that were written with the check off.
+func (p *prover) references(t *schema.Table) error {
+	var mine []schema.Reference
+	for _, r := range p.found.schema.References {
+		if r.From == t.Name {
+			mine = append(mine, r)
+		}
+	}
+	if len(mine) == 0 {
+		return nil
+	}
+	ids, err := p.referenceIDs(t.Name.Table)
+	if err != nil {
+		return err
+	}
+	failures := map[int64]int64{}
+	detail, broken := "", int64(0)
+	err = p.conn.each(p.ctx, "SELECT fkid, count(*) FROM pragma_foreign_key_check(?) GROUP BY fkid", []any{t.Name.Table}, func(row []driver.Value) error {
+		id, _ := row[0].(int64)
+		failures[id], _ = row[1].(int64)
+		return nil
+	})
+	if err != nil && p.ctx.Err() != nil {
+		return err
+	}
+	if err != nil {
+		broken, detail = -1, "SQLite cannot check it: the referenced columns have no unique index, or their table is missing"
+	}
+	for _, r := range mine {
+		proof := engine.Proof{Kind: "foreign-key", Table: t.Name, Name: r.Name, Method: "foreign_key_check", Failures: broken, Detail: detail}
+		if id, ok := ids[strings.ToLower(strings.Join(r.Columns, "\x00"))+"\x01"+strings.ToLower(r.To.Table)]; ok && broken == 0 {
+			proof.Failures = failures[id]
+		}
+		p.proofs = append(p.proofs, proof)
+	}
+	return nil
+}
+
+// referenceIDs gives SQLite's numbers of a table's foreign keys, by their columns and referenced table.
+func (p *prover) referenceIDs(table string) (map[string]int64, error) {
+	columns := map[int64][]string{}
+	to := map[int64]string{}
+	err := p.conn.each(p.ctx, "SELECT id, \"from\", \"table\" FROM pragma_foreign_key_list(?) ORDER BY id, seq", []any{table}, func(row []driver.Value) error {
+		id, _ := row[0].(int64)
+		columns[id], to[id] = append(columns[id], strings.ToLower(str(row[1]))), strings.ToLower(str(row[2]))
+		return nil
+	})
+	out := map[string]int64{}
+	for id, names := range columns {
+		out[strings.Join(names, "\x00")+"\x01"+to[id]] = id
+	}
+	return out, err
+}
+
+// rows checks NOT NULL and CHECK constraints in one scan.
+func (p *prover) rows(t *schema.Table) error {
+	var terms []string
+	var proofs []engine.Proof
+	for _, c := range t.Columns {
+		if c.NotNull && !c.Generated {
+			terms = append(terms, "count(*)-count("+quote(c.Name)+")")
+			proofs = append(proofs, engine.Proof{Kind: "not-null", Table: t.Name, Name: c.Name, Method: "scan"})
+		}
+	}
+	for _, c := range t.Checks {
+		terms = append(terms, "coalesce(sum(NOT ("+c.Expr+"\n)),0)")
+		proofs = append(proofs, engine.Proof{Kind: "check", Table: t.Name, Name: c.Name, Method: "scan"})
+	}
+	if len(terms) == 0 {
+		return nil
+	}
+	err := p.conn.each(p.ctx, "SELECT "+strings.Join(terms, ", ")+" FROM main."+quote(t.Name.Table), nil, func(row []driver.Value) error {
+		for i, v := range row {
+			proofs[i].Failures, _ = v.(int64)
+		}
+		return nil
+	})
+	if err != nil && p.ctx.Err() != nil {
+		return err
+	}
+	if err != nil {
+		for i := range proofs {
+			proofs[i].Failures, proofs[i].Detail = -1, "this program's SQLite cannot evaluate a check of the table"
+		}
+	}
+	p.proofs = append(p.proofs, proofs...)
+	return nil
+}
+
+// keys looks for values that stand twice under a unique index.
+func (p *prover) keys(t *schema.Table) error {
+	for _, k := range t.Keys {
+		proof := engine.Proof{Kind: "unique", Table: t.Name, Name: k.Name, Method: "grouped by the index"}
+		query := p.duplicates(t, k)
+		if query == "" { // a primary key that is the row's number, or of parts that only the index can compute
+			proof.Method = "built by the database over the rows"
+			p.proofs = append(p.proofs, proof)
+			continue
+		}
+		n, err := p.conn.integer(p.ctx, query)
+		if err != nil {
+			return wrapTable(err, "prove "+t.Name.String(), t.Name, nil)
+		}
+		proof.Failures = n
+		p.proofs = append(p.proofs, proof)
+	}
+	return nil
+}
+
+func (p *prover) duplicates(t *schema.Table, k schema.Key) string {
+	if k.Partial || k.Expression || len(k.Columns) == 0 {
+		return ""
+	}
+	if k.Primary && len(k.Columns) == 1 && t.Column(k.Columns[0]).Surrogate {
+		return ""
+	}
+	var set []string
+	for _, c := range k.Columns {
+		set = append(set, quote(c)+" IS NOT NULL")
+	}
+	return "SELECT count(*) FROM (SELECT 1 FROM main." + quote(t.Name.Table) + " WHERE " + strings.Join(set, " AND ") +
+		" GROUP BY " + quotes(k.Columns) + " HAVING count(*)>1)"
+}
+
+// sequence compares an AUTOINCREMENT counter with the highest row number.
+func (p *prover) sequence(t *schema.Table) error {
+	s := p.found.shapes[t.Name.Table]
+	if !s.autoincrement || s.rowid == "" {
+		return nil
+	}
+	behind, err := p.conn.integer(p.ctx, "SELECT coalesce((SELECT max("+s.rowid+") FROM main."+quote(t.Name.Table)+"),0) > coalesce((SELECT seq FROM main.sqlite_sequence WHERE name=?),0)", t.Name.Table)
+	p.proofs = append(p.proofs, engine.Proof{Kind: "sequence", Table: t.Name, Name: t.Name.Table, Method: "compared with the highest row number", Failures: behind})
+	return err
+}
+
+// views compiles each view, which fails if it names what is not there.
+func (p *prover) views() error {
+	var names []string
+	err := p.conn.each(p.ctx, "SELECT name FROM sqlite_schema WHERE type='view' ORDER BY name", nil, func(row []driver.Value) error {
+		names = append(names, str(row[0]))
+		return nil
+	})
+	for _, name := range names {
+		proof := engine.Proof{Kind: "view", Table: schema.Name{Schema: mainSchema, Table: name}, Name: name, Method: "compiled"}
+		if bad := p.conn.each(p.ctx, "EXPLAIN SELECT * FROM main."+quote(name), nil, discard); bad != nil {
+			proof.Failures, proof.Detail = 1, "it does not compile"
+		}
+		p.proofs = append(p.proofs, proof)
+	}
+	return err
+}

@@ -1,0 +1,243 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	sqlite "modernc.org/sqlite"
+
+	"understudy/internal/engine"
+)
+
+// patience is how many times limits.lock_wait the switch waits for
+// applications that hold a lock on the target.
+const patience = 10
+
+// Switch marks the generation, keeps a copy of the present one and copies all
+// pages into the target in one transaction. Applications that hold the target
+// open see the old rows until it commits and the new ones after it.
+func (l *load) Switch(ctx context.Context, manifest []byte) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := l.open(); err != nil {
+		return err
+	}
+	l.spec.Step("switch")
+	l.conn.doing = "write the manifest"
+	if err := writeMark(ctx, l.conn, mark{generation: l.spec.RunID, made: l.made, manifest: append([]byte{}, manifest...)}); err != nil {
+		return err
+	}
+	l.conn.close()
+	l.conn = nil
+	if l.spec.Keep > 0 && !absent(l.target.path) {
+		if _, err := l.target.keep(ctx, "before-"+l.spec.RunID); err != nil {
+			return err
+		}
+	}
+	if err := l.target.replace(ctx, l.path); err != nil {
+		return err
+	}
+	if err := l.target.prune(ctx, l.spec.Keep); err != nil {
+		return errors.Join(engine.ErrSwitched, err)
+	}
+	if err := removeDatabase(l.path); err != nil {
+		return errors.Join(engine.ErrSwitched, err)
+	}
+	return nil
+}
+
+// keep copies the present generation, page by page, into a file beside the
+// target, and gives its id; a database without a marker is given the id unmarked.
+func (t *target) keep(ctx context.Context, unmarked string) (id string, err error) {
+	part := beside(t.path, "part-"+unmarked)
+	if err := removeDatabase(part); err != nil {
+		return "", err
+	}
+	if err := t.copyOut(ctx, part); err != nil {
+		return "", err
+	}
+	c, err := t.product.open(ctx, part, readWrite, t.limits.LockWait)
+	if err != nil {
+		return "", err
+	}
+	defer c.close()
+	c.doing = "keep the present generation"
+	if err := c.exec(ctx, "PRAGMA journal_mode=DELETE"); err != nil { // a copy of a WAL database says that it is one
+		return "", err
+	}
+	m, err := readMark(ctx, c)
+	if err == nil && m == nil {
+		m = &mark{generation: unmarked, made: time.Now().Add(-time.Second)}
+		err = writeMark(ctx, c, *m)
+	}
+	if err != nil {
+		return "", err
+	}
+	if err := os.Rename(part, beside(t.path, "prev-"+m.generation)); err != nil {
+		return "", fileError("keep the present generation", err)
+	}
+	return m.generation, syncDirectory(t.path)
+}
+
+// copyOut copies the target as it is at one moment.
+func (t *target) copyOut(ctx context.Context, to string) error {
+	c, err := t.product.open(ctx, t.path, queryOnly, t.limits.LockWait)
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	c.doing = "copy the present generation"
+	return c.backup(ctx, patience*t.limits.LockWait, func(b backer) (*sqlite.Backup, error) {
+		return b.NewBackup(dsn(to, readWrite))
+	})
+}
+
+// replace copies a database's pages over the target's, in one transaction of
+// the target. The target's journals are left to SQLite: they may be in use.
+func (t *target) replace(ctx context.Context, from string) error {
+	c, err := t.product.open(ctx, t.path, readWrite, t.limits.LockWait)
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	c.doing = "switch"
+	if err := c.exec(ctx, "PRAGMA synchronous=FULL"); err != nil {
+		return err
+	}
+	return c.backup(ctx, patience*t.limits.LockWait, func(b backer) (*sqlite.Backup, error) {
+		return b.NewRestore(dsn(from, readOnly))
+	})
+}
+
+// backer is the driver's door to SQLite's backup interface.
+type backer interface {
+	NewBackup(to string) (*sqlite.Backup, error)
+	NewRestore(from string) (*sqlite.Backup, error)
+}
+
+// backup copies all pages in one step, which is one transaction on both sides.
+// While somebody holds a lock it tries again, until the deadline.
+func (c *conn) backup(ctx context.Context, wait time.Duration, start func(backer) (*sqlite.Backup, error)) error {
+	door, ok := c.raw.(backer)
+	if !ok {
+		return &engine.Error{Code: engine.Unsupported, Doing: c.doing, Say: "the driver has no backup interface"}
+	}
+	b, err := start(door)
+	if err != nil {
+		return c.wrap(ctx, err)
+	}
+	deadline := time.Now().Add(wait)
+	for err = step(b); busy(err); err = step(b) {
+		if time.Now().After(deadline) {
+			break
+		}
+		pause := time.NewTimer(10 * time.Millisecond)
+		select {
+		case <-ctx.Done():
+			pause.Stop()
+			_ = b.Finish() // gives the copying up
+			return c.wrap(ctx, ctx.Err())
+		case <-pause.C:
+		}
+	}
+	finish := b.Finish()
+	if err == nil {
+		err = finish
+	}
+	if busy(err) {
+		return &engine.Error{Code: engine.Timeout, Doing: c.doing, State: fmt.Sprintf("SQLITE %d", codeOf(err)), Err: err,
+			Say:  "an application holds a lock on the target and does not let go",
+			Hint: "end its long transaction, or raise limits.lock_wait"}
+	}
+	if err != nil {
+		return wrap(err, c.doing)
+	}
+	return nil
+}
+
+// step copies all pages.
+func step(b *sqlite.Backup) error {
+	more, err := b.Step(-1)
+	if err == nil && more {
+		return errors.New("the copy is not whole")
+	}
+	return err
+}
+
+func busy(err error) bool {
+	code := codeOf(err) & 0xff
+	return code == codeBusy || code == codeLocked
+}
+
+// prune removes kept generations beyond the newest so many.
+func (t *target) prune(ctx context.Context, keep int) error {
+	var present *mark
+	err := t.with(ctx, func(ctx context.Context, c *conn) (err error) {
+		present, err = readMark(ctx, c)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	kept, err := t.kept(ctx, present)
+	if err != nil || len(kept) <= keep {
+		return err
+	}
+	for _, g := range kept[max(0, keep):] {
+		if err := removeDatabase(beside(t.path, "prev-"+g.ID)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Rollback copies a kept generation over the present one, which is kept instead.
+func (t *target) Rollback(ctx context.Context, generation string) error {
+	held, err := take(t.path)
+	if err != nil {
+		return err
+	}
+	defer held.free()
+	missing := &engine.Error{Code: engine.Changed, Doing: "roll back", Say: "there is no such generation", Hint: "list them: understudy rollback --list"}
+	if !plainID(generation) {
+		return missing
+	}
+	from := beside(t.path, "prev-"+generation)
+	if absent(from) {
+		return missing
+	}
+	if m, err := t.markOf(ctx, from); err != nil || m == nil {
+		return missing
+	}
+	id, err := t.keep(ctx, "before-"+generation)
+	if err != nil {
+		return err
+	}
+	if id == generation {
+		return &engine.Error{Code: engine.Changed, Doing: "roll back", Say: "this generation is the present one"}
+	}
+	if err := t.replace(ctx, from); err != nil {
+		return err
+	}
+	if err := removeDatabase(from); err != nil {
+		return errors.Join(engine.ErrSwitched, err)
+	}
+	return nil
+}
+
+// syncDirectory makes a new name in the target's directory last.
+func syncDirectory(path string) error {
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return fileError("keep the present generation", err)
+	}
+	defer dir.Close()
+	if err := dir.Sync(); err != nil {
+		return fileError("keep the present generation", err)
+	}
+	return nil
+}

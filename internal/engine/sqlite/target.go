@@ -1,0 +1,276 @@
+package sqlite
+
+import (
+	"cmp"
+	"context"
+	"database/sql/driver"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"understudy/internal/engine"
+	"understudy/internal/schema"
+)
+
+// target is a file that is replaced as a whole.
+type target struct{ side }
+
+// manifestTable is the marker of a claimed target; its only row tells the generation.
+const manifestTable = own + "manifest"
+
+// mark is what the manifest table holds.
+type mark struct {
+	generation string
+	made       time.Time
+	manifest   []byte
+}
+
+// readMark reads the marker; nil if the database bears none.
+func readMark(ctx context.Context, c *conn) (*mark, error) {
+	n, err := c.integer(ctx, "SELECT count(*) FROM sqlite_schema WHERE type='table' AND name=?", manifestTable)
+	if err != nil || n == 0 {
+		return nil, err
+	}
+	var out *mark
+	err = c.each(ctx, "SELECT generation, made, manifest FROM "+manifestTable, nil, func(row []driver.Value) error {
+		made, _ := time.Parse(time.RFC3339Nano, str(row[1])) // the zero time if somebody changed it
+		out = &mark{generation: str(row[0]), made: made}
+		if row[2] != nil {
+			out.manifest = []byte(str(row[2]))
+		}
+		return nil
+	})
+	return out, err
+}
+
+// writeMark marks a database as ours.
+func writeMark(ctx context.Context, c *conn, m mark) error {
+	statements := []string{
+		"DROP TABLE IF EXISTS " + manifestTable,
+		"CREATE TABLE " + manifestTable + " (generation TEXT NOT NULL PRIMARY KEY, made TEXT NOT NULL, manifest BLOB) WITHOUT ROWID",
+	}
+	for _, s := range statements {
+		if err := c.exec(ctx, s); err != nil {
+			return err
+		}
+	}
+	var manifest any
+	if m.manifest != nil {
+		manifest = m.manifest
+	}
+	return c.exec(ctx, "INSERT INTO "+manifestTable+" VALUES (?, ?, ?)", m.generation, m.made.UTC().Format(time.RFC3339Nano), manifest)
+}
+
+// files lists our files of one sort beside the target, by what follows the sort in their names.
+func (t *target) files(sort string) (map[string]string, error) {
+	dir, prefix := filepath.Split(beside(t.path, sort+"-"))
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, fileError("read the target's directory", err)
+	}
+	out := map[string]string{}
+	for _, e := range entries {
+		if id, ok := strings.CutPrefix(e.Name(), prefix); ok && e.Type().IsRegular() {
+			out[id] = filepath.Join(dir, e.Name())
+		}
+	}
+	return out, nil
+}
+
+// sideFile tells whether a name is that of a journal or its kin.
+func sideFile(id string) bool {
+	for _, s := range []string{"-journal", "-wal", "-shm"} {
+		if strings.HasSuffix(id, s) {
+			return true
+		}
+	}
+	return false
+}
+
+// State tells what stands in the file and beside it.
+func (t *target) State(ctx context.Context) (*engine.State, error) {
+	s := &engine.State{Mechanism: "all pages copied into the file in one transaction"}
+	var present *mark
+	err := t.with(ctx, func(ctx context.Context, c *conn) (err error) {
+		if present, err = readMark(ctx, c); err != nil {
+			return err
+		}
+		s.Rows, err = filled(ctx, c)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if present != nil {
+		s.Claimed, s.Manifest = true, present.manifest
+		s.Generations = append(s.Generations, engine.Generation{ID: present.generation, Made: present.made, Present: true})
+	}
+	kept, err := t.kept(ctx, present)
+	if err != nil {
+		return nil, err
+	}
+	s.Generations = append(s.Generations, kept...)
+	if err := t.leftovers(s, present); err != nil {
+		return nil, err
+	}
+	s.Obstacles = t.obstacles()
+	return s, nil
+}
+
+// filled lists the tables that hold any row.
+func filled(ctx context.Context, c *conn) ([]schema.Name, error) {
+	found, err := inspect(ctx, c, nil)
+	if err != nil {
+		return nil, err
+	}
+	var out []schema.Name
+	for _, t := range found.schema.Tables {
+		n, err := c.integer(ctx, "SELECT count(*) FROM (SELECT 1 FROM main."+quote(t.Name.Table)+" LIMIT 1)")
+		if err != nil {
+			return nil, err
+		}
+		if n > 0 {
+			out = append(out, t.Name)
+		}
+	}
+	return out, nil
+}
+
+// kept lists the generations in files beside the target, newest first. One
+// that is still the present one was left by a run that died before its switch.
+func (t *target) kept(ctx context.Context, present *mark) ([]engine.Generation, error) {
+	files, err := t.files("prev")
+	if err != nil {
+		return nil, err
+	}
+	var out []engine.Generation
+	for id, path := range files {
+		if sideFile(id) || present != nil && id == present.generation {
+			continue
+		}
+		m, err := t.markOf(ctx, path)
+		if err != nil || m == nil {
+			continue // not one of ours, or damaged: it cannot be put back
+		}
+		out = append(out, engine.Generation{ID: m.generation, Made: m.made})
+	}
+	slices.SortFunc(out, func(a, b engine.Generation) int {
+		return cmp.Or(b.Made.Compare(a.Made), cmp.Compare(a.ID, b.ID))
+	})
+	return out, nil
+}
+
+func (t *target) markOf(ctx context.Context, path string) (*mark, error) {
+	c, err := t.product.open(ctx, path, readOnly, t.limits.LockWait)
+	if err != nil {
+		return nil, err
+	}
+	defer c.close()
+	return readMark(ctx, c)
+}
+
+// leftovers tells what a dead run left. While another run lives, its files are not leftovers.
+func (t *target) leftovers(s *engine.State, present *mark) error {
+	next, err := t.files("next")
+	if err != nil {
+		return err
+	}
+	part, err := t.files("part")
+	if err != nil || len(next)+len(part) == 0 {
+		return err
+	}
+	held, err := take(t.path)
+	if err != nil {
+		var e *engine.Error
+		if errors.As(err, &e) && e.Code == engine.Busy {
+			return nil
+		}
+		return err
+	}
+	defer held.free()
+	for id, path := range next {
+		if present != nil && id == present.generation {
+			s.Switched = id
+		}
+		s.Leftovers = append(s.Leftovers, "unfinished generation "+filepath.Base(path))
+	}
+	for _, path := range part {
+		s.Leftovers = append(s.Leftovers, "unfinished copy "+filepath.Base(path))
+	}
+	slices.Sort(s.Leftovers)
+	return nil
+}
+
+// obstacles tells why a generation could not be built here.
+func (t *target) obstacles() []string {
+	var out []string
+	const writable = 2 // W_OK
+	dir := filepath.Dir(t.path)
+	if syscall.Access(dir, writable) != nil {
+		out = append(out, "the target's directory is not writable, but the next generation is built there: chmod u+w it, or run as its owner")
+	}
+	info, err := os.Stat(t.path)
+	if err != nil {
+		return out
+	}
+	if syscall.Access(t.path, writable) != nil {
+		out = append(out, "the target file is not writable: chmod u+w it, or run as its owner")
+	}
+	var fs syscall.Statfs_t
+	if info.Size() > 0 && syscall.Statfs(dir, &fs) == nil && int64(fs.Bavail)*int64(fs.Bsize) < 2*info.Size() {
+		out = append(out, "the target's disk has less room than twice the target's size: free some, because the next and the kept generation stand beside it")
+	}
+	return out
+}
+
+// clear removes what dead runs left. The caller holds the lock.
+func (t *target) clear(present *mark) error {
+	for _, sort := range []string{"next", "part"} {
+		files, err := t.files(sort)
+		if err != nil {
+			return err
+		}
+		for _, path := range files {
+			if err := os.Remove(path); err != nil {
+				return fileError("remove what a dead run left", err)
+			}
+		}
+	}
+	if present != nil {
+		return removeDatabase(beside(t.path, "prev-"+present.generation))
+	}
+	return nil
+}
+
+// removeDatabase removes a file of ours with its journals. It is never called for the target.
+func removeDatabase(path string) error {
+	for _, s := range []string{"-journal", "-wal", "-shm", ""} {
+		if err := os.Remove(path + s); err != nil && !os.IsNotExist(err) {
+			return fileError("remove "+filepath.Base(path), err)
+		}
+	}
+	return nil
+}
+
+// Count counts rows and NULLs of a table of the target.
+func (t *target) Count(ctx context.Context, table schema.Name, columns []string) (rows int64, nulls []int64, err error) {
+	err = t.with(ctx, func(ctx context.Context, c *conn) (err error) {
+		rows, nulls, err = count(ctx, c, table, columns)
+		return err
+	})
+	return rows, nulls, err
+}
+
+// Prove asks the target itself.
+func (t *target) Prove(ctx context.Context, schemas []string) ([]engine.Proof, error) {
+	var out []engine.Proof
+	err := t.with(ctx, func(ctx context.Context, c *conn) (err error) {
+		out, err = prove(ctx, c, schemas)
+		return err
+	})
+	return out, err
+}

@@ -1,0 +1,180 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql/driver"
+	"fmt"
+	"slices"
+	"strings"
+
+	"understudy/internal/engine"
+	"understudy/internal/schema"
+)
+
+// Try puts the rows into a table of the same columns in a database in memory,
+// so that affinities, STRICT and checks are SQLite's own, and counts what is
+// refused. The file itself is not opened. SQLite does not enforce declared
+// lengths; they are judged all the same, because whoever declared them meant them.
+func (s *side) Try(ctx context.Context, table *schema.Table, columns []string, rows *engine.Tuples) ([]engine.Rejection, error) {
+	doing := "try rows on " + table.Name.String()
+	var shape *shape
+	err := s.with(ctx, func(ctx context.Context, c *conn) error {
+		found, err := inspect(ctx, c, nil)
+		if err == nil {
+			shape = found.shapes[table.Name.Table]
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if shape == nil {
+		return nil, &engine.Error{Code: engine.Changed, Doing: doing, Table: table.Name, Say: "there is no such table"}
+	}
+	mem, err := s.product.open(ctx, "", readWrite, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer mem.close()
+	mem.doing = doing
+	t := trial{conn: mem, table: table, shape: shape, counts: map[engine.Rejection]int{}}
+	for _, name := range columns {
+		c := table.Column(name)
+		if c == nil {
+			return nil, &engine.Error{Code: engine.Changed, Doing: doing, Table: table.Name, Column: name, Say: "there is no such column"}
+		}
+		t.columns = append(t.columns, c)
+	}
+	if err := t.run(ctx, rows); err != nil {
+		return nil, err
+	}
+	return t.rejections(), nil
+}
+
+// trial is one call of Try.
+type trial struct {
+	conn    *conn
+	table   *schema.Table
+	shape   *shape
+	columns []*schema.Column
+	counts  map[engine.Rejection]int
+}
+
+func (t *trial) run(ctx context.Context, rows *engine.Tuples) error {
+	var defs []string
+	for _, c := range t.columns {
+		def := quote(c.Name) + " " + c.Type
+		if x := t.shape.columns[c.Name].collation; x == "NOCASE" || x == "RTRIM" {
+			def += " COLLATE " + x
+		}
+		defs = append(defs, def)
+	}
+	create := "CREATE TABLE " + quote(t.table.Name.Table) + " (" + strings.Join(defs, ", ") + ")"
+	if err := t.conn.exec(ctx, create); err != nil {
+		return err
+	}
+	if err := t.insert(ctx, rows); err != nil {
+		return err
+	}
+	for _, c := range t.columns {
+		if err := t.classes(ctx, c); err != nil {
+			return err
+		}
+	}
+	for _, c := range t.table.Checks {
+		if err := t.check(ctx, c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *trial) insert(ctx context.Context, rows *engine.Tuples) error {
+	insert := "INSERT INTO " + quote(t.table.Name.Table) + " VALUES (" + list(len(t.columns), "?") + ")"
+	stmt, err := t.conn.raw.(driver.ConnPrepareContext).PrepareContext(ctx, insert)
+	if err != nil {
+		return t.conn.wrap(ctx, err)
+	}
+	defer stmt.Close()
+	args := make([]any, len(t.columns))
+	for row := range rows.Len() {
+		for i, c := range t.columns {
+			v, ok := rows.At(row, i)
+			switch {
+			case !ok && c.NotNull:
+				t.counts[engine.Rejection{Column: c.Name, Reason: "null in a column that allows none"}]++
+				args[i] = nil
+			case !ok:
+				args[i] = nil
+			default:
+				args[i] = native(v, c)
+				if n := length(v, c); c.Length > 0 && n > c.Length {
+					t.counts[engine.Rejection{Column: c.Name, Reason: "too long"}]++
+				}
+			}
+		}
+		if _, err := stmt.(driver.StmtExecContext).ExecContext(ctx, named(args)); err != nil {
+			return t.conn.wrap(ctx, err)
+		}
+	}
+	return nil
+}
+
+// length counts characters, or bytes where the column holds bytes.
+func length(v []byte, c *schema.Column) int {
+	if c.Kind == schema.Bytes {
+		return len(v)
+	}
+	return len([]rune(string(v)))
+}
+
+// classes counts values that the column's affinity could not make its own.
+func (t *trial) classes(ctx context.Context, c *schema.Column) error {
+	if c.Kind == schema.Other && !t.shape.strict {
+		return nil
+	}
+	n, err := t.conn.integer(ctx, "SELECT count(*) FROM "+quote(t.table.Name.Table)+" WHERE typeof("+quote(c.Name)+") NOT IN ("+fits(c).names()+")")
+	if n > 0 {
+		t.counts[engine.Rejection{Column: c.Name, Reason: "not " + article(c.Kind)}] += int(n)
+	}
+	return err
+}
+
+func article(k schema.Kind) string {
+	switch k {
+	case schema.Integer, schema.Interval, schema.Array, schema.Enum, schema.Other:
+		return "an " + string(k)
+	}
+	return "a " + string(k)
+}
+
+func (t *trial) check(ctx context.Context, c schema.Check) error {
+	for _, name := range c.Columns {
+		if !slices.ContainsFunc(t.columns, func(x *schema.Column) bool { return x.Name == name }) {
+			return nil
+		}
+	}
+	n, err := t.conn.integer(ctx, "SELECT count(*) FROM "+quote(t.table.Name.Table)+" WHERE NOT ("+c.Expr+"\n)")
+	if err != nil {
+		return &engine.Error{Code: engine.Unsupported, Doing: t.conn.doing, Table: t.table.Name, Constraint: c.Name, Err: err,
+			Say: "the check calls something that this program's SQLite does not have"}
+	}
+	if n > 0 {
+		r := engine.Rejection{Check: c.Name, Reason: "refused by the check"}
+		if len(c.Columns) == 1 {
+			r.Column = c.Columns[0]
+		}
+		t.counts[r] += int(n)
+	}
+	return nil
+}
+
+func (t *trial) rejections() []engine.Rejection {
+	var out []engine.Rejection
+	for r, n := range t.counts {
+		r.Rows = n
+		out = append(out, r)
+	}
+	slices.SortFunc(out, func(a, b engine.Rejection) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
+	return out
+}
