@@ -34,15 +34,18 @@ func floorOf(t *testing.T) map[string]int {
 	return floors
 }
 
-func TestImportsGoDownward(t *testing.T) {
-	floors := floorOf(t)
-	for _, f := range source(t) {
+func TestImportsGoDownward(t *testing.T) { report(t, upwardImports(source(t), floorOf(t))) }
+
+// upwardImports lists the imports of the module's own packages that the floors
+// forbid, and the packages that stand on no floor.
+func upwardImports(files []sourceFile, floors map[string]int) (wrong []string) {
+	for _, f := range files {
 		own, known := floors[f.pkg]
 		if !known {
 			if strings.HasPrefix(f.pkg, module+"/cmd/") {
 				continue // a main package stands above all floors
 			}
-			t.Errorf("%s: package %s has no floor in internal/README.md", f.name, f.pkg)
+			wrong = append(wrong, f.name+": package "+f.pkg+" has no floor in internal/README.md")
 			continue
 		}
 		for _, path := range f.imports() {
@@ -53,15 +56,16 @@ func TestImportsGoDownward(t *testing.T) {
 			other, known := floors[name]
 			switch {
 			case !known:
-				t.Errorf("%s imports %s, which has no floor in internal/README.md", f.name, name)
+				wrong = append(wrong, f.name+" imports "+name+", which has no floor in internal/README.md")
 			case f.test && (other == forTests || name == "scratch" || name == "engine/enginetest"):
 			case other == forTests && own != forTests:
-				t.Errorf("%s imports %s, which is for tests only", f.name, name)
+				wrong = append(wrong, f.name+" imports "+name+", which is for tests only")
 			case own != forTests && other >= own:
-				t.Errorf("%s (floor %d) imports %s (floor %d): imports go to lower floors only", f.name, own, name, other)
+				wrong = append(wrong, f.name+" imports "+name+" from floor "+strconv.Itoa(other)+", but stands on floor "+strconv.Itoa(own)+" itself: imports go to lower floors only")
 			}
 		}
 	}
+	return wrong
 }
 
 func TestFloorsNameWhatThereIs(t *testing.T) {
@@ -77,44 +81,57 @@ func TestFloorsNameWhatThereIs(t *testing.T) {
 	}
 }
 
-func TestLibrariesStayAtHome(t *testing.T) {
+// home is one row of the homes table.
+type home struct {
+	library  string
+	packages []string
+}
+
+func homes(t *testing.T) []home {
+	t.Helper()
+	var list []home
 	for _, row := range table(t, "Homes") {
-		library, homes := names(row[0])[0], names(row[1])
-		used := map[string]bool{}
-		for _, f := range source(t) {
-			for _, path := range f.imports() {
-				if path != library && !strings.HasPrefix(path, library+"/") {
-					continue
-				}
-				used[f.pkg] = true
-				if !f.test && !slices.Contains(homes, f.pkg) {
-					t.Errorf("%s imports %s; its homes are %s", f.name, path, strings.Join(homes, ", "))
-				}
-			}
-		}
-		for _, home := range homes {
-			if !used[home] {
-				t.Errorf("internal/README.md calls %s a home of %s, which it does not import", home, library)
+		list = append(list, home{library: names(row[0])[0], packages: names(row[1])})
+	}
+	return list
+}
+
+func TestLibrariesStayAtHome(t *testing.T) {
+	files := source(t)
+	report(t, strayImports(files, homes(t), floorOf(t)))
+	for _, h := range homes(t) {
+		for _, pkg := range h.packages {
+			if !slices.ContainsFunc(files, func(f sourceFile) bool { return f.pkg == pkg && slices.ContainsFunc(f.imports(), h.has) }) {
+				t.Errorf("internal/README.md calls %s a home of %s, which it does not import", pkg, h.library)
 			}
 		}
 	}
 }
 
-func TestOutsideLibrariesHaveAHome(t *testing.T) {
-	var known []string
-	for _, row := range table(t, "Homes") {
-		known = append(known, names(row[0])[0])
-	}
-	for _, f := range source(t) {
-		if f.test || floorOf(t)[f.pkg] == forTests {
+// has tells whether an import path is of the library, whatever its version.
+func (h home) has(path string) bool {
+	return path == h.library || strings.HasPrefix(path, h.library+"/")
+}
+
+// strayImports lists the imports of outside libraries away from their homes,
+// and of those that have none. Test files are free.
+func strayImports(files []sourceFile, homes []home, floors map[string]int) (wrong []string) {
+	for _, f := range files {
+		if f.test || floors[f.pkg] == forTests {
 			continue
 		}
 		for _, path := range f.imports() {
-			first, _, _ := strings.Cut(path, "/")
-			outside := strings.Contains(first, ".")
-			if outside && !slices.ContainsFunc(known, func(l string) bool { return path == l || strings.HasPrefix(path, l+"/") }) {
-				t.Errorf("%s imports %s, which has no home in internal/README.md", f.name, path)
+			if first, _, _ := strings.Cut(path, "/"); !strings.Contains(first, ".") {
+				continue // the standard library, or the module's own
+			}
+			i := slices.IndexFunc(homes, func(h home) bool { return h.has(path) })
+			switch {
+			case i < 0:
+				wrong = append(wrong, f.name+" imports "+path+", which has no home in internal/README.md")
+			case !slices.Contains(homes[i].packages, f.pkg):
+				wrong = append(wrong, f.name+" imports "+path+", whose homes are "+strings.Join(homes[i].packages, ", "))
 			}
 		}
 	}
+	return wrong
 }

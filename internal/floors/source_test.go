@@ -86,21 +86,35 @@ func source(t *testing.T) []sourceFile {
 		if err != nil {
 			return err
 		}
-		fset := token.NewFileSet()
-		syntax, err := parser.ParseFile(fset, file, nil, parser.ParseComments)
+		text, err := os.ReadFile(file)
 		if err != nil {
 			return err
 		}
-		name := filepath.ToSlash(rel)
-		files = append(files, sourceFile{
-			name: name, pkg: shortName(path.Join(module, path.Dir(name))), test: strings.HasSuffix(base, "_test.go"), syntax: syntax, fset: fset,
-		})
-		return nil
+		f, err := parse(filepath.ToSlash(rel), text)
+		files = append(files, f)
+		return err
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return files
+}
+
+// parse reads one file of the module, given by its path from the root.
+func parse(name string, text []byte) (sourceFile, error) {
+	fset := token.NewFileSet()
+	syntax, err := parser.ParseFile(fset, name, text, parser.ParseComments)
+	return sourceFile{
+		name: name, pkg: shortName(path.Join(module, path.Dir(name))), test: strings.HasSuffix(name, "_test.go"), syntax: syntax, fset: fset,
+	}, err
+}
+
+// report fails the test with each complaint.
+func report(t *testing.T, wrong []string) {
+	t.Helper()
+	for _, w := range wrong {
+		t.Error(w)
+	}
 }
 
 // table reads the rows of the first Markdown table under a heading, cells

@@ -1,6 +1,7 @@
 package floors_test
 
 import (
+	"fmt"
 	"go/ast"
 	"go/token"
 	"path"
@@ -10,9 +11,12 @@ import (
 	"testing"
 )
 
-func TestPackagesHaveAComment(t *testing.T) {
+func TestPackagesHaveAComment(t *testing.T) { report(t, uncommentedPackages(source(t))) }
+
+// uncommentedPackages lists folders in which no file says what the package is for.
+func uncommentedPackages(files []sourceFile) (wrong []string) {
 	commented := map[string]bool{}
-	for _, f := range source(t) {
+	for _, f := range files {
 		if f.test {
 			continue
 		}
@@ -21,13 +25,17 @@ func TestPackagesHaveAComment(t *testing.T) {
 	}
 	for dir, ok := range commented {
 		if !ok {
-			t.Errorf("%s: the package has no comment", dir)
+			wrong = append(wrong, fmt.Sprintf("%s: the package has no comment", dir))
 		}
 	}
+	return wrong
 }
 
-func TestExportedNamesHaveAComment(t *testing.T) {
-	for _, f := range source(t) {
+func TestExportedNamesHaveAComment(t *testing.T) { report(t, uncommentedNames(source(t))) }
+
+// uncommentedNames lists exported names that nothing explains.
+func uncommentedNames(files []sourceFile) (wrong []string) {
+	for _, f := range files {
 		if f.test {
 			continue
 		}
@@ -35,15 +43,16 @@ func TestExportedNamesHaveAComment(t *testing.T) {
 			switch d := decl.(type) {
 			case *ast.FuncDecl:
 				if d.Doc == nil && d.Name.IsExported() && exportedReceiver(d) {
-					t.Errorf("%s: %s has no comment", f.at(d), d.Name.Name)
+					wrong = append(wrong, fmt.Sprintf("%s: %s has no comment", f.at(d), d.Name.Name))
 				}
 			case *ast.GenDecl:
 				for _, name := range bareNames(d) {
-					t.Errorf("%s: %s has no comment", f.at(d), name)
+					wrong = append(wrong, fmt.Sprintf("%s: %s has no comment", f.at(d), name))
 				}
 			}
 		}
 	}
+	return wrong
 }
 
 // exportedReceiver tells whether a method can be seen from outside.
@@ -89,15 +98,18 @@ func bareNames(d *ast.GenDecl) []string {
 	return bare
 }
 
-func TestNoInitAndNoStateInPackages(t *testing.T) {
+func TestNoInitAndNoStateInPackages(t *testing.T) { report(t, packageState(source(t))) }
+
+// packageState lists init functions, variables without a value, and writes to variables of
+// a package.
+func packageState(files []sourceFile) (wrong []string) {
 	// The one server that all tests of a binary share has to be found by all of them.
 	allowed := []string{"scratch/scratchtest.shared"}
-	files := source(t)
 	variables := map[string]bool{} // package.name
 	for _, f := range files {
 		for _, decl := range f.syntax.Decls {
 			if fn, ok := decl.(*ast.FuncDecl); ok && fn.Recv == nil && fn.Name.Name == "init" {
-				t.Errorf("%s: init hides what starts when; call it by name", f.at(fn))
+				wrong = append(wrong, fmt.Sprintf("%s: init hides what starts when; call it by name", f.at(fn)))
 			}
 			d, ok := decl.(*ast.GenDecl)
 			if f.test || !ok || d.Tok != token.VAR {
@@ -109,7 +121,7 @@ func TestNoInitAndNoStateInPackages(t *testing.T) {
 					name := f.pkg + "." + n.Name
 					variables[name] = true
 					if len(s.Values) == 0 && !embedded(d, s) && !slices.Contains(allowed, name) {
-						t.Errorf("%s: %s is a variable without a value, thus state of the package", f.at(s), n.Name)
+						wrong = append(wrong, fmt.Sprintf("%s: %s is a variable without a value, thus state of the package", f.at(s), n.Name))
 					}
 				}
 			}
@@ -117,9 +129,10 @@ func TestNoInitAndNoStateInPackages(t *testing.T) {
 	}
 	for _, f := range files {
 		if !f.test {
-			reportWrites(t, f, variables)
+			wrong = append(wrong, writes(f, variables)...)
 		}
 	}
+	return wrong
 }
 
 // embedded tells whether the compiler fills the variable.
@@ -137,10 +150,9 @@ func embedded(d *ast.GenDecl, s *ast.ValueSpec) bool {
 	return false
 }
 
-// reportWrites reports assignments to package variables, to what they hold, and
+// writes lists assignments to package variables, to what they hold, and
 // clearing or deleting from it.
-func reportWrites(t *testing.T, f sourceFile, variables map[string]bool) {
-	t.Helper()
+func writes(f sourceFile, variables map[string]bool) (wrong []string) {
 	written := func(e ast.Expr) {
 		id := rootOf(e)
 		// The parser binds names declared inside functions; what it left unbound,
@@ -148,7 +160,7 @@ func reportWrites(t *testing.T, f sourceFile, variables map[string]bool) {
 		if id == nil || id.Name == "_" || !variables[f.pkg+"."+id.Name] || (id.Obj != nil && id.Obj != f.syntax.Scope.Lookup(id.Name)) {
 			return
 		}
-		t.Errorf("%s: writes to the package's variable %s", f.at(e), id.Name)
+		wrong = append(wrong, fmt.Sprintf("%s: writes to the package's variable %s", f.at(e), id.Name))
 	}
 	ast.Inspect(f.syntax, func(n ast.Node) bool {
 		switch s := n.(type) {
@@ -167,6 +179,7 @@ func reportWrites(t *testing.T, f sourceFile, variables map[string]bool) {
 		}
 		return true
 	})
+	return wrong
 }
 
 // rootOf finds the name at the left end of a.b[c].d; nil if there is none.
@@ -189,8 +202,11 @@ func rootOf(e ast.Expr) *ast.Ident {
 	}
 }
 
-func TestContextsComeFromTheCaller(t *testing.T) {
-	for _, f := range source(t) {
+func TestContextsComeFromTheCaller(t *testing.T) { report(t, rootContexts(source(t))) }
+
+// rootContexts lists contexts made outside main and undoing.
+func rootContexts(files []sourceFile) (wrong []string) {
+	for _, f := range files {
 		if f.test || strings.HasPrefix(f.pkg, module+"/cmd/") {
 			continue
 		}
@@ -210,23 +226,28 @@ func TestContextsComeFromTheCaller(t *testing.T) {
 			}
 			if x, ok := sel.X.(*ast.Ident); ok && x.Name == "context" && (sel.Sel.Name == "Background" || sel.Sel.Name == "TODO") {
 				if sel.Sel.Name == "TODO" || !excused[f.fset.Position(sel.Pos()).Line] {
-					t.Errorf("%s: context.%s outside main; where something is undone after the caller's context ended, say so in a comment \"// undo: ...\"", f.at(sel), sel.Sel.Name)
+					wrong = append(wrong, fmt.Sprintf("%s: context.%s outside main; where something is undone after the caller's context ended, say so in a comment \"// undo: ...\"", f.at(sel), sel.Sel.Name))
 				}
 			}
 			return true
 		})
 	}
+	return wrong
 }
 
-func TestNamesSaySomething(t *testing.T) {
-	for _, f := range source(t) {
+func TestNamesSaySomething(t *testing.T) { report(t, emptyNames(source(t))) }
+
+// emptyNames lists files and folders whose names say nothing.
+func emptyNames(files []sourceFile) (wrong []string) {
+	for _, f := range files {
 		for _, part := range append(strings.Split(path.Dir(f.name), "/"), strings.TrimSuffix(path.Base(f.name), ".go")) {
 			switch part {
 			case "util", "utils", "common", "helper", "helpers", "misc", "types", "interfaces":
-				t.Errorf("%s: %q says nothing about what is in it", f.name, part)
+				wrong = append(wrong, fmt.Sprintf("%s: %q says nothing about what is in it", f.name, part))
 			}
 		}
 	}
+	return wrong
 }
 
 // product is a database's or a driver's name, alone or inside an identifier.
@@ -236,13 +257,20 @@ var product = regexp.MustCompile(`(?i)postgres|pgx|mysql|mariadb|sqlite`)
 // texts and hints have to show.
 var addressExample = regexp.MustCompile(`(?i)(postgres|postgresql|mysql|sqlite):(//)?`)
 
-func TestNoProductIsNamedAboveTheLine(t *testing.T) {
+func TestNoProductIsNamedAboveTheLine(t *testing.T) { report(t, namedProducts(source(t))) }
+
+// producing are the files above the line that make databases of a product that
+// the user names, and so have to say which there are.
+var producing = []string{"internal/cli/demo.go"}
+
+// namedProducts lists identifiers and strings above the line that name a product.
+func namedProducts(files []sourceFile) (wrong []string) {
 	below := func(pkg string) bool {
 		return pkg == "engines" || pkg == "scratch" || strings.HasPrefix(pkg, "scratch/") || strings.HasPrefix(pkg, "engine/") ||
 			strings.HasPrefix(pkg, module+"/")
 	}
-	for _, f := range source(t) {
-		if f.test || below(f.pkg) {
+	for _, f := range files {
+		if f.test || below(f.pkg) || slices.Contains(producing, f.name) {
 			continue
 		}
 		imported := map[ast.Node]bool{}
@@ -263,9 +291,10 @@ func TestNoProductIsNamedAboveTheLine(t *testing.T) {
 				return true
 			}
 			if product.MatchString(text) {
-				t.Errorf("%s: names a product: %s", f.at(n), text)
+				wrong = append(wrong, fmt.Sprintf("%s: names a product: %s", f.at(n), text))
 			}
 			return true
 		})
 	}
+	return wrong
 }
