@@ -214,6 +214,9 @@ type State struct {
 	// Obstacles: why a new generation could not be built or switched here, each a
 	// sentence with its remedy ("the role may not create databases: ALTER ROLE ... CREATEDB").
 	Obstacles []string
+	// Notes: what a switch would change beside rows, each a sentence, such as
+	// owners that the role cannot give back.
+	Notes []string
 	// Mechanism says in a few words how the switch works here.
 	Mechanism string
 }

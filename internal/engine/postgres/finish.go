@@ -1,0 +1,291 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+
+	"understudy/internal/engine"
+	"understudy/internal/schema"
+)
+
+// tableKind is what statements about a table depend on.
+type tableKind struct {
+	oid         uint32
+	partitioned bool
+}
+
+// from writes the table for a FROM clause: its own rows, not those of tables
+// that inherit from it; a partitioned table has none but its partitions'.
+func (k tableKind) from(name schema.Name) string {
+	if k.partitioned {
+		return quoteName(name)
+	}
+	return "ONLY " + quoteName(name)
+}
+
+// tableKinds reads the tables of a database outside the server's own schemas.
+func tableKinds(ctx context.Context, c *conn) (map[schema.Name]tableKind, error) {
+	rows, err := c.query(ctx, "list the tables", `
+		SELECT n.nspname, c.relname, c.oid, c.relkind FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+		WHERE c.relkind IN ('r', 'p') AND NOT `+serverSchemas)
+	if err != nil {
+		return nil, err
+	}
+	kinds := make(map[schema.Name]tableKind, len(rows))
+	for _, r := range rows {
+		kinds[schema.Name{Schema: string(r[0]), Table: string(r[1])}] = tableKind{oid: parseUint(r[2]), partitioned: letter(r[3]) == 'p'}
+	}
+	return kinds, nil
+}
+
+// Finish carries the preserved rows over and builds what comes after rows. What
+// fails here names the constraint or index that the rows break.
+func (l *load) Finish(ctx context.Context) error {
+	l.spec.Step("carry preserved rows")
+	if err := l.preserve(ctx); err != nil {
+		return err
+	}
+	l.pool.hangUp(false) // idle sessions would only hold memory while indexes are built
+	l.spec.Step("build indexes and keys")
+	if err := l.plan.build(ctx, l.t.at, l.next, l.spec.RunID+" indexes", "post-data", max(1, l.spec.Writers), l.buildSettings(ctx)); err != nil {
+		return err
+	}
+	if err := l.t.pauses.at(ctx, "indexes"); err != nil {
+		return err
+	}
+	l.spec.Step("set sequences")
+	if err := l.with(ctx, func(c *conn) error { return l.setSequences(ctx, c) }); err != nil {
+		return err
+	}
+	l.spec.Step("refresh materialized views")
+	if err := l.with(ctx, func(c *conn) error { return l.refreshViews(ctx, c) }); err != nil {
+		return err
+	}
+	l.spec.Step("gather statistics")
+	if err := l.analyze(ctx); err != nil {
+		return err
+	}
+	l.spec.Step("carry the database's settings")
+	return l.carrySettings(ctx)
+}
+
+// buildSettings give the sessions that build indexes and check keys memory to
+// sort in, unless the server already gives more.
+func (l *load) buildSettings(ctx context.Context) map[string]string {
+	set := loadSettings()
+	have, err := l.guard.value(ctx, "look at maintenance_work_mem", `SELECT setting FROM pg_catalog.pg_settings WHERE name = 'maintenance_work_mem'`)
+	if n, _ := strconv.Atoi(have); err == nil && n < 256<<10 { // in kB
+		set["maintenance_work_mem"] = "256MB"
+	}
+	return set
+}
+
+// refreshViews fills the materialized views, those first that others read.
+// Views that are not filled in the target stay so.
+func (l *load) refreshViews(ctx context.Context, c *conn) error {
+	filled, err := l.filledViews(ctx)
+	if err != nil {
+		return err
+	}
+	rows, err := c.query(ctx, "list the materialized views", `
+		WITH RECURSIVE reads (view, source) AS (
+			SELECT DISTINCT r.ev_class, d.refobjid FROM pg_catalog.pg_rewrite r
+			JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_rewrite'::regclass AND d.objid = r.oid
+				AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid <> r.ev_class
+		), depth (view, source) AS (
+			SELECT c.oid, c.oid FROM pg_catalog.pg_class c WHERE c.relkind = 'm'
+			UNION SELECT depth.view, reads.source FROM depth JOIN reads ON reads.view = depth.source
+		)
+		SELECT n.nspname, c.relname, (SELECT count(*) FROM depth d JOIN pg_catalog.pg_class m ON m.oid = d.source AND m.relkind = 'm' WHERE d.view = c.oid) AS below
+		FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+		WHERE c.relkind = 'm' AND NOT `+serverSchemas+` ORDER BY below, n.nspname, c.relname`)
+	if err != nil {
+		return err
+	}
+	for _, r := range rows {
+		name := schema.Name{Schema: string(r[0]), Table: string(r[1])}
+		if filled != nil && !filled[name] {
+			continue
+		}
+		if err := c.exec(ctx, "refresh the materialized view "+name.String(), "REFRESH MATERIALIZED VIEW "+quoteName(name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// filledViews are the target's materialized views that hold rows; nil when the
+// structure is the source's, of whose views all are filled.
+func (l *load) filledViews(ctx context.Context) (map[schema.Name]bool, error) {
+	if l.plan.foreign {
+		return nil, nil
+	}
+	filled := map[schema.Name]bool{}
+	return filled, l.t.with(ctx, func(c *conn) error {
+		rows, err := c.query(ctx, "look at the materialized views", `SELECT n.nspname, c.relname FROM pg_catalog.pg_class c
+			JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'm' AND c.relispopulated`)
+		for _, r := range rows {
+			filled[schema.Name{Schema: string(r[0]), Table: string(r[1])}] = true
+		}
+		return err
+	})
+}
+
+// analyze gathers statistics of every table and materialized view by name: a
+// bare ANALYZE complains about each of the server's own that it may not touch.
+func (l *load) analyze(ctx context.Context) error {
+	var names []string
+	err := l.with(ctx, func(c *conn) error {
+		rows, err := c.query(ctx, "list what has rows", `
+			SELECT n.nspname, c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+			WHERE c.relkind IN ('r', 'm') AND pg_catalog.pg_relation_size(c.oid) > 0 AND NOT `+serverSchemas+` AND `+notExtensions+`
+			ORDER BY pg_catalog.pg_relation_size(c.oid) DESC`)
+		for _, r := range rows {
+			names = append(names, quoteName(schema.Name{Schema: string(r[0]), Table: string(r[1])}))
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return l.each(ctx, len(names), func(ctx context.Context, c *conn, i int) error {
+		return c.exec(ctx, "gather statistics of "+names[i], "ANALYZE "+names[i])
+	})
+}
+
+// each runs do for 0 to n-1 over as many sessions as the load may use, in
+// order of starting, and gives the first error.
+func (l *load) each(ctx context.Context, n int, do func(ctx context.Context, c *conn, i int) error) error {
+	return spread(ctx, l.pool, min(n, max(1, l.spec.Writers)), n, do)
+}
+
+// spread runs do for 0 to n-1 over some of a pool's sessions at once.
+func spread(ctx context.Context, p *pool, workers, n int, do func(ctx context.Context, c *conn, i int) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	work := make(chan int)
+	var wg sync.WaitGroup
+	var once sync.Once
+	var first error
+	for range workers {
+		wg.Go(func() {
+			err := p.with(ctx, func(c *conn) error {
+				for i := range work {
+					if err := do(ctx, c, i); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+			if err != nil {
+				once.Do(func() { first = err; cancel(err) })
+			}
+		})
+	}
+	for i := range n {
+		select {
+		case work <- i:
+			continue
+		case <-ctx.Done():
+		}
+		break
+	}
+	close(work)
+	wg.Wait()
+	if first == nil && ctx.Err() != nil && n > 0 {
+		first = wrap(ctx, ctx.Err(), "build the generation")
+	}
+	return first
+}
+
+// preserve copies the preserved tables' rows from the present target, all as of
+// one moment.
+func (l *load) preserve(ctx context.Context) error {
+	if len(l.spec.Preserve) == 0 {
+		return nil
+	}
+	from, err := connect(ctx, l.t.at, session{name: l.spec.RunID + " preserve", readOnly: true, limits: l.t.limits, set: map[string]string{"statement_timeout": "0"}})
+	if err != nil {
+		return err
+	}
+	defer from.hangUp()
+	return from.transaction(ctx, "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY", func() error {
+		kinds, err := tableKinds(ctx, from)
+		if err != nil {
+			return err
+		}
+		for _, name := range l.spec.Preserve {
+			kind, ok := kinds[name]
+			if !ok {
+				return &engine.Error{Code: engine.Changed, Doing: "carry " + name.String(), Say: "the target has no such table any more", Table: name}
+			}
+			l.spec.Step("carry " + name.String())
+			err := l.with(ctx, func(to *conn) error { return carry(ctx, from, to, name, kind) })
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// carry copies one table's rows between two databases of the same structure.
+func carry(ctx context.Context, from, to *conn, name schema.Name, kind tableKind) error {
+	doing := "carry " + name.String()
+	columns, err := writtenColumns(ctx, to, name)
+	if err != nil {
+		return err
+	}
+	if columns == nil {
+		return &engine.Error{Code: engine.Changed, Doing: doing, Say: "the new generation has no such table", Table: name}
+	}
+	var list, into string
+	if len(columns) > 0 {
+		list = quoteList(columns)
+		into = " (" + list + ")"
+	}
+	sent, got, err := relay(ctx, from, to, "COPY (SELECT "+list+" FROM "+kind.from(name)+") TO STDOUT", "COPY "+quoteName(name)+into+" FROM STDIN", doing)
+	if err != nil {
+		return err
+	}
+	if sent != got {
+		return &engine.Error{Code: engine.Failed, Doing: doing, Table: name, Say: fmt.Sprintf("%d rows were read and %d taken", sent, got)}
+	}
+	return nil
+}
+
+// writtenColumns names a table's columns that are not generated; nil if there is no such table.
+func writtenColumns(ctx context.Context, c *conn, name schema.Name) ([]string, error) {
+	rows, err := c.query(ctx, "read the columns of "+name.String(), `
+		SELECT a.attname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+		LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+		WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p') ORDER BY a.attnum`, name.Schema, name.Table)
+	if err != nil || len(rows) == 0 {
+		return nil, err
+	}
+	columns := []string{}
+	for _, r := range rows {
+		if r[0] != nil {
+			columns = append(columns, string(r[0]))
+		}
+	}
+	return columns, nil
+}
+
+// quotedSettings are the settings whose value is a list of names: a value read
+// from the catalog would be taken for one name if it were written as a string.
+func quotedSettings() []string {
+	return []string{"search_path", "temp_tablespaces", "session_preload_libraries", "local_preload_libraries", "shared_preload_libraries", "unix_socket_directories"}
+}
+
+func isQuotedSetting(name string) bool {
+	for _, q := range quotedSettings() {
+		if strings.EqualFold(name, q) {
+			return true
+		}
+	}
+	return false
+}

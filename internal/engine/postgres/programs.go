@@ -1,0 +1,272 @@
+package postgres
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"understudy/internal/engine"
+	"understudy/internal/schema"
+)
+
+// Whole-schema DDL is left to PostgreSQL's own pg_dump and pg_restore: they are
+// the ones who know every object of every version.
+
+// programs are one version's pg_dump and pg_restore.
+type programs struct {
+	dump, restore string
+	major         int
+}
+
+// findPrograms looks in PATH and in the usual places for the oldest pair that
+// is at least as new as the server: older ones refuse the server, newer ones
+// may write settings an old server does not know.
+func findPrograms(ctx context.Context, major int) (programs, error) {
+	dirs := filepath.SplitList(os.Getenv("PATH"))
+	for _, pattern := range []string{"/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/usr/lib64/pgsql/bin", "/usr/local/pgsql/bin",
+		"/opt/homebrew/opt/postgresql@*/bin", "/opt/homebrew/opt/libpq/bin", "/usr/local/opt/postgresql@*/bin",
+		"/Applications/Postgres.app/Contents/Versions/*/bin"} {
+		found, _ := filepath.Glob(pattern) // only a malformed pattern fails
+		dirs = append(dirs, found...)
+	}
+	best, newest := programs{}, 0
+	seen := map[string]bool{}
+	for _, dir := range dirs {
+		if dir == "" || seen[dir] {
+			continue
+		}
+		seen[dir] = true
+		p := programs{dump: filepath.Join(dir, "pg_dump"), restore: filepath.Join(dir, "pg_restore")}
+		p.major = min(programMajor(ctx, p.dump), programMajor(ctx, p.restore))
+		newest = max(newest, p.major)
+		if p.major >= major && (best.major == 0 || p.major < best.major) {
+			best = p
+		}
+	}
+	if best.major != 0 {
+		return best, nil
+	}
+	e := &engine.Error{Code: engine.Unsupported, Doing: "look for pg_dump and pg_restore",
+		Say:  "they are not installed",
+		Hint: fmt.Sprintf("install PostgreSQL's client programs, version %d or newer: apt-get install postgresql-client-%d", major, major)}
+	if newest > 0 {
+		e.Say = fmt.Sprintf("the newest pair found is version %d, the server is version %d", newest, major)
+	}
+	return programs{}, e
+}
+
+// programMajor asks a program for its version; 0 if it is not there or says nothing known.
+func programMajor(ctx context.Context, path string) int {
+	if info, err := os.Stat(path); err != nil || info.IsDir() {
+		return 0
+	}
+	out, err := exec.CommandContext(ctx, path, "--version").Output()
+	if err != nil {
+		return 0
+	}
+	m := regexp.MustCompile(`\(PostgreSQL\) (\d+)`).FindSubmatch(out)
+	if m == nil {
+		return 0
+	}
+	n, _ := strconv.Atoi(string(m[1])) // digits
+	return n
+}
+
+// conninfo is a libpq connection string for a database of the server, without
+// the password. libpq's own defaults that would change what happens are
+// answered, so that it connects as this process does.
+func (a *address) conninfo(database string) string {
+	parts := []struct{ name, value string }{
+		{"host", a.host}, {"port", strconv.Itoa(int(a.port))}, {"user", a.user}, {"dbname", database},
+		{"connect_timeout", strconv.Itoa(int(a.timeout / time.Second))},
+		{"gssencmode", "disable"}, {"sslmode", a.sslmode}, {"sslrootcert", a.rootCert}, {"sslcert", a.cert}, {"sslkey", a.key},
+		{"target_session_attrs", libpqSession(a.session)},
+	}
+	var b strings.Builder
+	for _, p := range parts {
+		if p.value == "" {
+			continue
+		}
+		if p.name == "sslmode" && a.socket() {
+			p.value = "disable"
+		}
+		value := strings.ReplaceAll(strings.ReplaceAll(p.value, `\`, `\\`), `'`, `\'`)
+		fmt.Fprintf(&b, "%s='%s' ", p.name, value)
+	}
+	if a.rootCert == "" && (a.sslmode == "verify-full" || a.sslmode == "verify-ca") {
+		b.WriteString("sslrootcert='" + systemRoots() + "' ")
+	}
+	return strings.TrimRight(b.String(), " ")
+}
+
+// libpqSession leaves out the session kinds that libpq before version 14 does not know.
+func libpqSession(kind string) string {
+	if kind == "read-write" {
+		return kind
+	}
+	return ""
+}
+
+// systemRoots is the file of the certificate authorities this machine trusts:
+// libpq has looked for it by itself only since version 16, where it is called "system".
+func systemRoots() string {
+	for _, file := range []string{os.Getenv("SSL_CERT_FILE"), "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt",
+		"/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem"} {
+		if file == "" {
+			continue
+		}
+		if _, err := os.Stat(file); err == nil {
+			return file
+		}
+	}
+	return "system"
+}
+
+// A tool is one run of pg_dump or pg_restore.
+type tool struct {
+	program string
+	args    []string
+	files   []option          // options whose value is a file of ours
+	output  *os.File          // takes the standard output; nil to have it returned
+	at      *address          // nil for one that opens no connection
+	name    string            // of the session
+	set     map[string]string // settings of its sessions
+}
+
+// An option is a file that a tool reads: name=path, or the path alone without a name.
+type option struct {
+	name string
+	file *os.File
+}
+
+// run runs a tool to its end and gives its standard output. It is killed when
+// ctx ends or this process dies. What it writes about an error quotes DDL and
+// rows; only names of objects are taken from it.
+func (r tool) run(ctx context.Context, doing string) ([]byte, error) {
+	cmd := exec.CommandContext(ctx, r.program, r.args...)
+	for _, o := range r.files {
+		cmd.Args = append(cmd.Args, o.name+lend(cmd, o.file))
+	}
+	cmd.Env = r.environment()
+	cmd.WaitDelay = 5 * time.Second
+	var out bytes.Buffer
+	complaint := &tail{limit: 64 << 10}
+	cmd.Stdout, cmd.Stderr = &out, complaint
+	if r.output != nil {
+		cmd.Stdout = r.output
+	}
+	if err := runChild(cmd); err != nil {
+		if ctx.Err() != nil {
+			return nil, wrap(ctx, err, doing)
+		}
+		return nil, complaintError(doing, complaint.text)
+	}
+	return out.Bytes(), nil
+}
+
+// environment is all the child gets: nothing of this process's PG* variables,
+// which would change where it connects; English messages, to be recognized.
+func (r tool) environment() []string {
+	env := []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C", "PGPASSFILE=" + os.DevNull, "PGSERVICEFILE=" + os.DevNull, "PGSYSCONFDIR=" + os.DevNull}
+	if dir := os.Getenv("TMPDIR"); dir != "" {
+		env = append(env, "TMPDIR="+dir)
+	}
+	if r.at == nil {
+		return env
+	}
+	var options []string
+	for name, value := range r.set {
+		options = append(options, "-c "+name+"="+strings.NewReplacer(`\`, `\\`, ` `, `\ `).Replace(value))
+	}
+	slices.Sort(options)
+	env = append(env, "PGAPPNAME="+applicationName(r.name), "PGOPTIONS="+strings.Join(options, " "), "PGCLIENTENCODING=UTF8")
+	if !r.at.password.Empty() {
+		env = append(env, "PGPASSWORD="+r.at.password.Reveal())
+	}
+	return env
+}
+
+// tail keeps the first bytes of what a child complains about and drops the rest.
+type tail struct {
+	text  []byte
+	limit int
+}
+
+func (t *tail) Write(p []byte) (int, error) {
+	if room := t.limit - len(t.text); room > 0 {
+		t.text = append(t.text, p[:min(room, len(p))]...)
+	}
+	return len(p), nil
+}
+
+var (
+	// "from TOC entry 3421; 2606 16437 FK CONSTRAINT orders orders_fkey owner"
+	entryLine = regexp.MustCompile(`(?m)from TOC entry \d+; \d+ \d+ (.+)$`)
+	errorLine = regexp.MustCompile(`(?m)^pg_(?:dump|restore): error: (.*)$`)
+)
+
+// complaints maps the beginnings and kinds of messages, as libpq's programs
+// write them in English, to what they mean. Text of the message itself is never
+// passed on: it quotes rows and definitions.
+func complaints() []struct {
+	has, say, hint string
+	code           engine.Code
+} {
+	return []struct {
+		has, say, hint string
+		code           engine.Code
+	}{
+		{"violates foreign key constraint", "a foreign key finds no row", "", engine.Constraint},
+		{"could not create unique index", "a value is there twice where it must be unique", "", engine.Constraint},
+		{"could not create exclusion constraint", "a row breaks an exclusion constraint", "", engine.Constraint},
+		{"is violated by some row", "a row breaks a check", "", engine.Constraint},
+		{"contains null values", "a value is missing where the column requires one", "", engine.Constraint},
+		{"permission denied", "the role lacks a privilege", "grant it, or use another role", engine.Denied},
+		{"must be owner of", "the role does not own the object", "", engine.Denied},
+		{"must be member of role", "the role is no member of the object's owner", "", engine.Denied},
+		{"must be able to SET ROLE", "the role is no member of the object's owner", "", engine.Denied},
+		{"must be superuser", "only a superuser may do this", "", engine.Denied},
+		{"No space left on device", "the server's disk is full", "free space on the server", engine.Full},
+		{"password authentication failed", "the password is wrong", "check the user name and password in the URL", engine.Denied},
+		{"could not connect", "no connection", "", engine.Unreachable},
+		{"connection to server", "no connection", "", engine.Unreachable},
+		{"server closed the connection", "the connection broke", "", engine.Unreachable},
+		{"terminating connection", "the server or an administrator ended the session", "", engine.Stopped},
+		{"canceling statement due to lock timeout", "a lock was not to be had in time", "try again later, or raise limits.lock_wait", engine.Timeout},
+		{"canceling statement", "the statement took too long, or was cancelled", "raise limits.statement", engine.Timeout},
+		{"is not available", "an extension is not installed on the server", "install it there", engine.Unsupported},
+		{"server version mismatch", "the program is older than the server", "install newer client programs", engine.Unsupported},
+		{"does not exist", "something it needs does not exist", "", engine.Failed},
+		{"already exists", "an object of this name exists", "", engine.Failed},
+	}
+}
+
+// complaintError makes an error of what pg_dump or pg_restore wrote, with the
+// name of the object that was being made.
+func complaintError(doing string, text []byte) error {
+	e := &engine.Error{Code: engine.Failed, Doing: doing, Say: "the program failed"}
+	if m := entryLine.FindSubmatch(text); m != nil {
+		entry := parseEntry(string(m[1]))
+		e.Doing += " (" + entry.describe() + ")"
+		if strings.HasSuffix(entry.kind, "CONSTRAINT") {
+			table, name, _ := strings.Cut(entry.tag, " ")
+			e.Table, e.Constraint = schema.Name{Schema: entry.schema, Table: table}, name
+		}
+	}
+	line := errorLine.FindSubmatch(text)
+	for _, c := range complaints() {
+		if line != nil && bytes.Contains(line[1], []byte(c.has)) {
+			e.Code, e.Say, e.Hint = c.code, c.say, c.hint
+			break
+		}
+	}
+	return e
+}

@@ -1,0 +1,153 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"understudy/internal/engine"
+)
+
+// A blueprint is a database's whole DDL, as an archive of pg_dump that is built
+// in two parts: what rows need before they come, and what comes after them.
+type blueprint struct {
+	tools    programs
+	archive  *os.File
+	contents []entry // what is built, in the archive's order
+	dropped  []entry // what is left out on purpose
+	owners   bool    // objects get the owners they had
+	foreign  bool    // it is the source's
+}
+
+// drawBlueprint dumps the DDL that the new generation gets: the target's own,
+// or the source's as of the snapshot that its structure names.
+func (t *target) drawBlueprint(ctx context.Context, spec engine.Spec, facts *standing) (b *blueprint, err error) {
+	from, origin := t.at, (*structure)(nil)
+	major := facts.version / 10000
+	if spec.Structure != nil {
+		s, ok := spec.Structure.(*structure)
+		if !ok {
+			return nil, &engine.Error{Code: engine.Failed, Doing: "take over the source's structure", Say: "it belongs to another engine"}
+		}
+		from, origin = s.at, s
+		major = max(major, s.version/10000)
+	}
+	b = &blueprint{foreign: origin != nil}
+	if b.tools, err = findPrograms(ctx, major); err != nil {
+		return nil, err
+	}
+	if b.archive, err = hiddenFile(nil); err != nil {
+		return nil, err
+	}
+	dump := tool{program: b.tools.dump, at: from, name: spec.RunID + " structure", output: b.archive,
+		args: []string{"--format=custom", "--schema-only", "--no-subscriptions", "--exclude-schema=" + markSchema,
+			"--lock-wait-timeout=" + milliseconds(t.limits.WithDefaults().LockWait), "--no-password"}}
+	if origin != nil {
+		dump.set = map[string]string{"default_transaction_read_only": "on"}
+		dump.args = append(dump.args, "--snapshot="+origin.snapshot, "--no-owner", "--no-privileges", "--no-comments", "--no-security-labels", "--no-publications")
+		dump.args = append(dump.args, onlySchemas(spec.Schemas, b.tools.major)...)
+	}
+	dump.args = append(dump.args, "--dbname="+from.conninfo(from.database))
+	if _, err := dump.run(ctx, "read the structure with pg_dump"); err != nil {
+		b.close()
+		return nil, err
+	}
+	if err := b.choose(ctx, facts); err != nil {
+		b.close()
+		return nil, err
+	}
+	return b, nil
+}
+
+// onlySchemas narrows a dump to schemas; none given means all. Extensions come
+// along, because types and functions of theirs are used anywhere.
+func onlySchemas(schemas []string, major int) []string {
+	var args []string
+	for _, s := range schemas {
+		args = append(args, "--schema="+quote(s))
+	}
+	if len(args) > 0 && major >= 14 {
+		args = append(args, "--extension=*")
+	}
+	return args
+}
+
+// choose decides what of the archive is built.
+func (b *blueprint) choose(ctx context.Context, facts *standing) error {
+	list := tool{program: b.tools.restore, args: []string{"--list", "--verbose"}, files: []option{{"", b.archive}}}
+	text, err := list.run(ctx, "read the structure's contents")
+	if err != nil {
+		return err
+	}
+	b.owners = !b.foreign && facts.mayGiveAway
+	b.contents, b.dropped = without(parseContents(text), func(e entry) bool {
+		switch e.kind {
+		case "SUBSCRIPTION", "SUBSCRIPTION TABLE":
+			return true // they would fetch another database's rows
+		case "USER MAPPING", "SERVER", "FOREIGN SERVER", "FOREIGN DATA WRAPPER", "FOREIGN TABLE", "PUBLICATION":
+			return b.foreign // passwords, and ways into production
+		case "EVENT TRIGGER":
+			return b.foreign || !facts.superuser
+		case "COMMENT":
+			return !facts.superuser && strings.Contains(e.line, " EXTENSION ")
+		case "DEFAULT ACL":
+			return !b.owners
+		}
+		return false
+	})
+	return nil
+}
+
+// build restores one part of the blueprint into a database. Jobs is the number
+// of parallel sessions.
+func (b *blueprint) build(ctx context.Context, at *address, database, name, section string, jobs int, set map[string]string) error {
+	list, err := hiddenFile(listing(b.contents))
+	if err != nil {
+		return err
+	}
+	defer discard(list)
+	run := tool{program: b.tools.restore, at: at, name: name, set: set, files: []option{{"--use-list=", list}, {"", b.archive}},
+		args: []string{"--section=" + section, "--exit-on-error", "--no-password", "--dbname=" + at.conninfo(database)}}
+	if !b.owners {
+		run.args = append(run.args, "--no-owner")
+	}
+	if b.foreign {
+		run.args = append(run.args, "--no-tablespaces") // a disk of one server means nothing on another
+	}
+	if jobs > 1 {
+		run.args = append(run.args, "--jobs="+strconv.Itoa(jobs))
+	}
+	_, err = run.run(ctx, fmt.Sprintf("build the structure (%s)", section))
+	return err
+}
+
+// close lets go of the archive.
+func (b *blueprint) close() {
+	if b != nil && b.archive != nil {
+		discard(b.archive)
+		b.archive = nil
+	}
+}
+
+// hiddenFile makes a private temporary file with some content.
+func hiddenFile(content []byte) (*os.File, error) {
+	f, err := os.CreateTemp("", "understudy-*")
+	if err != nil {
+		return nil, &engine.Error{Code: engine.Failed, Doing: "make a temporary file", Say: "it cannot be made", Hint: "TMPDIR may name another directory"}
+	}
+	if err := conceal(f); err == nil {
+		_, err = f.Write(content)
+		if err == nil {
+			return f, nil
+		}
+	}
+	discard(f)
+	return nil, &engine.Error{Code: engine.Full, Doing: "write a temporary file", Say: "it cannot be written", Hint: "free space there, or let TMPDIR name another directory"}
+}
+
+func discard(f *os.File) {
+	_ = f.Close()           // nothing in it is wanted any more
+	_ = os.Remove(f.Name()) // it may have no name already
+}

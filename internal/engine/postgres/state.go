@@ -1,0 +1,236 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"understudy/internal/engine"
+	"understudy/internal/schema"
+)
+
+// mechanism says how the switch works here.
+const mechanism = "a new database beside the target, then two renames in one transaction"
+
+// State tells what stands there. It takes no lock beyond those of reading.
+func (t *target) State(ctx context.Context) (*engine.State, error) {
+	state := &engine.State{Mechanism: mechanism}
+	var facts *standing
+	err := t.with(ctx, func(c *conn) (err error) {
+		if facts, err = stand(ctx, c); err != nil {
+			return err
+		}
+		present, manifest, err := readClaim(ctx, c)
+		if err != nil {
+			return err
+		}
+		if present != nil {
+			state.Claimed, state.Manifest = true, manifest
+			state.Generations = append(state.Generations, *present)
+		}
+		var unreadable []schema.Name
+		if state.Rows, unreadable, err = filledTables(ctx, c); err != nil {
+			return err
+		}
+		state.Obstacles, state.Notes, err = obstacles(ctx, c, facts)
+		for _, n := range unreadable {
+			state.Obstacles = append(state.Obstacles, fmt.Sprintf("the role %s may not read %s, which pg_dump must: GRANT SELECT ON %s TO %s", quote(facts.role), n, n, quote(facts.role)))
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if _, err := findPrograms(ctx, facts.version/10000); err != nil {
+		state.Obstacles = append(state.Obstacles, sentence(err))
+	}
+	c, err := t.maintenance(ctx, "state")
+	if err != nil {
+		state.Obstacles = append(state.Obstacles, "no connection to the database postgres, from where the target is renamed: "+sentence(err))
+		return state, nil
+	}
+	defer c.hangUp()
+	return state, t.lookBeside(ctx, c, state)
+}
+
+// sentence is an error with its hint.
+func sentence(err error) string {
+	if e, ok := err.(*engine.Error); ok && e.Hint != "" {
+		return e.Error() + ": " + e.Hint
+	}
+	return err.Error()
+}
+
+// lookBeside tells of the databases beside the target.
+func (t *target) lookBeside(ctx context.Context, c *conn, state *engine.State) error {
+	next, kept, err := neighbours(ctx, c, t.at.database)
+	if err != nil {
+		return err
+	}
+	busy, err := t.locked(ctx, c)
+	if err != nil {
+		return err
+	}
+	for _, n := range next {
+		if !busy { // else it is the work of the run that holds the lock
+			state.Leftovers = append(state.Leftovers, fmt.Sprintf("database %s, begun by a run that did not end", quote(n.name)))
+		}
+	}
+	for _, k := range kept {
+		state.Generations = append(state.Generations, engine.Generation{ID: k.mark.Run, Made: k.mark.Made})
+		if k.mark.Pending {
+			state.Switched = k.mark.By
+		}
+	}
+	return nil
+}
+
+// readClaim reads understudy's own table in a database; nil if it has none.
+func readClaim(ctx context.Context, c *conn) (*engine.Generation, []byte, error) {
+	is, err := c.value(ctx, "look for the claim", `SELECT pg_catalog.to_regclass($1) IS NOT NULL`, markSchema+".generation")
+	if err != nil || is != "t" {
+		return nil, nil, err
+	}
+	rows, err := c.query(ctx, "read the claim", `SELECT run, made, manifest FROM `+quote(markSchema)+`.generation ORDER BY made DESC LIMIT 1`)
+	if err != nil || len(rows) == 0 {
+		return nil, nil, err
+	}
+	made, _ := parseInstant(string(rows[0][1]))
+	manifest := rows[0][2]
+	return &engine.Generation{ID: string(rows[0][0]), Made: made, Present: true}, manifest, nil
+}
+
+// parseInstant reads a timestamptz as our sessions write it (ISO, UTC).
+func parseInstant(text string) (time.Time, error) {
+	t, err := time.Parse("2006-01-02 15:04:05.999999999-07", text)
+	return t.UTC(), err
+}
+
+// filledTables lists the tables that hold any row, a partitioned table as one,
+// and those the role may not read.
+func filledTables(ctx context.Context, c *conn) (filled, unreadable []schema.Name, err error) {
+	rows, err := c.query(ctx, "list the tables", `
+		SELECT n.nspname, c.relname, c.relkind, 
+			pg_catalog.has_table_privilege(c.oid, 'SELECT') AND pg_catalog.has_schema_privilege(n.oid, 'USAGE'), c.relispartition
+		FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+		WHERE c.relkind IN ('r', 'p') AND NOT `+serverSchemas+` AND `+notExtensions+`
+		ORDER BY n.nspname, c.relname`)
+	if err != nil {
+		return nil, nil, err
+	}
+	var ask []schema.Name
+	var only []string
+	for _, r := range rows {
+		name := schema.Name{Schema: string(r[0]), Table: string(r[1])}
+		switch {
+		case !isTrue(r[3]):
+			unreadable = append(unreadable, name)
+		case isTrue(r[4]): // its root is asked
+		case letter(r[2]) == 'p':
+			ask, only = append(ask, name), append(only, quoteName(name))
+		default:
+			ask, only = append(ask, name), append(only, "ONLY "+quoteName(name))
+		}
+	}
+	for start := 0; start < len(ask); start += 100 {
+		end := min(start+100, len(ask))
+		var parts []string
+		for i := start; i < end; i++ {
+			parts = append(parts, fmt.Sprintf("SELECT %d WHERE EXISTS (SELECT FROM %s LIMIT 1)", i, only[i]))
+		}
+		found, err := c.query(ctx, "look for rows in the target", strings.Join(parts, " UNION ALL "))
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, r := range found {
+			if i, err := strconv.Atoi(string(r[0])); err == nil {
+				filled = append(filled, ask[i])
+			}
+		}
+	}
+	slices.SortFunc(filled, schema.Name.Compare)
+	return filled, unreadable, nil
+}
+
+// obstacles finds what would stop a new generation here, each with its remedy,
+// and what the switch would change beside rows.
+func obstacles(ctx context.Context, c *conn, f *standing) (obstacles, notes []string, err error) {
+	say := func(format string, args ...any) { obstacles = append(obstacles, fmt.Sprintf(format, args...)) }
+	role, database := quote(f.role), quote(f.database.name)
+	if f.standby {
+		say("the server is a standby, which cannot be written: use the primary's address")
+	}
+	if !f.createdb {
+		say("the role %s may not create databases: ALTER ROLE %s CREATEDB", role, role)
+	}
+	if !f.owns {
+		say("the role %s does not own the database %s: ALTER DATABASE %s OWNER TO %s", role, database, database, role)
+	}
+	for _, q := range obstacleQueries() {
+		if q.superuser && f.superuser {
+			continue
+		}
+		rows, err := c.query(ctx, "look for obstacles", q.sql)
+		if err != nil {
+			return nil, nil, err
+		}
+		if len(rows) == 0 {
+			continue
+		}
+		var names []string
+		for _, r := range rows {
+			names = append(names, string(r[0]))
+		}
+		text := fmt.Sprintf(q.say, strings.Join(names, ", "))
+		if q.note {
+			notes = append(notes, text)
+		} else {
+			obstacles = append(obstacles, text)
+		}
+	}
+	if !f.mayGiveAway {
+		notes = append(notes, fmt.Sprintf("objects of other owners (%s) will belong to %s afterwards: connect as a superuser, or as a member of those roles, to keep them", strings.Join(f.others, ", "), role))
+	}
+	return obstacles, notes, nil
+}
+
+type obstacleQuery struct {
+	superuser bool   // no obstacle for a superuser
+	note      bool   // tell it, do not refuse
+	sql, say  string // one name a row; %s is the names
+}
+
+func obstacleQueries() []obstacleQuery {
+	return []obstacleQuery{
+		{sql: `SELECT count(*) FROM pg_catalog.pg_prepared_xacts WHERE database = pg_catalog.current_database() HAVING count(*) > 0`,
+			say: "%s prepared transactions are open in the target, so it cannot be renamed: COMMIT PREPARED or ROLLBACK PREPARED them"},
+		{sql: `SELECT pg_catalog.quote_ident(slot_name) FROM pg_catalog.pg_replication_slots WHERE database = pg_catalog.current_database() ORDER BY 1`,
+			say: "replication slots hang on the target, so it cannot be replaced: SELECT pg_drop_replication_slot(...) for %s"},
+		{sql: `SELECT pg_catalog.quote_ident(subname) FROM pg_catalog.pg_subscription s JOIN pg_catalog.pg_database d ON d.oid = s.subdbid WHERE d.datname = pg_catalog.current_database() ORDER BY 1`,
+			say: "the target subscribes to another database, whose rows would mix with ours: DROP SUBSCRIPTION %s"},
+		{sql: `SELECT count(*) FROM pg_catalog.pg_largeobject_metadata HAVING count(*) > 0`,
+			say: "the target holds %s large objects, which are not carried over: remove them (vacuumlo, or lo_unlink) if nobody needs them"},
+		{superuser: true, sql: `
+			SELECT a.pid || ' (' || pg_catalog.quote_ident(coalesce(a.usename, '')) || ')' FROM pg_catalog.pg_stat_activity a
+			JOIN pg_catalog.pg_roles r ON r.oid = a.usesysid
+			WHERE a.datname = pg_catalog.current_database() AND a.pid <> pg_catalog.pg_backend_pid()
+				AND (r.rolsuper OR NOT (pg_catalog.pg_has_role(r.oid, 'MEMBER') OR pg_catalog.pg_has_role('pg_signal_backend', 'MEMBER'))) ORDER BY a.pid`,
+			say: "sessions on the target that the role may not end stand in the way of the switch, process %s: close them, or GRANT pg_signal_backend (a superuser's session only a superuser can end)"},
+		{superuser: true, sql: `
+			SELECT pg_catalog.quote_ident(e.extname) FROM pg_catalog.pg_extension e WHERE e.extname <> 'plpgsql' AND NOT EXISTS (
+				SELECT FROM pg_catalog.pg_available_extensions x JOIN pg_catalog.pg_available_extension_versions v ON v.name = x.name AND v.version = x.default_version
+				WHERE v.name = e.extname AND (NOT v.superuser OR coalesce((to_jsonb(v) ->> 'trusted')::boolean, false))) ORDER BY 1`,
+			say: "only a superuser may create the extensions %s in a new database: connect as one"},
+		{superuser: true, sql: `SELECT pg_catalog.quote_ident(pubname) FROM pg_catalog.pg_publication WHERE puballtables ORDER BY 1`,
+			say: "only a superuser may create publications FOR ALL TABLES in a new database: connect as one, or DROP PUBLICATION %s"},
+		{superuser: true, sql: `
+			SELECT pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+			WHERE c.relforcerowsecurity AND NOT (SELECT rolbypassrls FROM pg_catalog.pg_roles WHERE rolname = current_user) ORDER BY 1`,
+			say: "row security is forced on the role for %s, so rows could not be counted: ALTER ROLE ... BYPASSRLS, or connect as a superuser"},
+		{superuser: true, note: true, sql: `SELECT pg_catalog.quote_ident(evtname) FROM pg_catalog.pg_event_trigger ORDER BY 1`,
+			say: "event triggers will be missing afterwards, because only a superuser may create them: %s"},
+	}
+}

@@ -1,0 +1,147 @@
+package postgres
+
+import (
+	"context"
+	"strings"
+	"sync"
+
+	"understudy/internal/engine"
+)
+
+// A target is a database that is replaced as a whole: a new one is built beside
+// it and takes its name.
+type target struct {
+	side
+
+	mu     sync.Mutex // guards loads
+	loads  []*load    // begun and not yet aborted
+	pauses pauses
+}
+
+var _ engine.Target = (*target)(nil)
+
+// pauses lets a test fail or stop the work at a named place; nil does nothing.
+type pauses func(ctx context.Context, place string) error
+
+func (p pauses) at(ctx context.Context, place string) error {
+	if p == nil {
+		return nil
+	}
+	return p(ctx, place)
+}
+
+// newTarget opens a database to replace. It must exist: its name, owner,
+// encoding and privileges are what the next generation gets.
+func newTarget(ctx context.Context, at *address, limits engine.Limits) (*target, error) {
+	t := &target{side: side{at: at, limits: limits, name: "target"}}
+	if err := t.with(ctx, func(*conn) error { return nil }); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// Close ends every session of the target, those of loads too.
+func (t *target) Close() error {
+	t.mu.Lock()
+	loads := t.loads
+	t.loads = nil
+	t.mu.Unlock()
+	for _, l := range loads {
+		l.hangUp()
+	}
+	return t.side.Close()
+}
+
+// A standing is what the target's server says about the database and the role.
+type standing struct {
+	version   int
+	database  databaseFacts
+	role      string
+	superuser bool
+	createdb  bool
+	owns      bool // the role is, or belongs to, the database's owner
+	standby   bool
+	// mayGiveAway: every object's owner is the role, or one it belongs to, so
+	// that the objects of a new generation can get the same owners.
+	mayGiveAway bool
+	others      []string // the owners of whom that is not true
+}
+
+// databaseFacts is what CREATE DATABASE needs to make one like it.
+type databaseFacts struct {
+	oid                      uint32
+	name                     string
+	owner                    string
+	encoding, collate, ctype string
+	provider                 string // c: libc, i: icu, b: builtin
+	locale, rules            string // of providers other than libc
+	tablespace               string
+	limit                    int
+	template                 bool
+	hasPublic                bool // the schema "public" was not dropped
+	comment                  string
+}
+
+// stand asks the target's server. c is a session on the target.
+func stand(ctx context.Context, c *conn) (*standing, error) {
+	rows, err := c.query(ctx, "look at the target", `
+		SELECT d.oid, pg_catalog.pg_get_userbyid(d.datdba), pg_catalog.pg_encoding_to_char(d.encoding), d.datcollate, d.datctype,
+			coalesce(to_jsonb(d) ->> 'datlocprovider', 'c'), coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale', ''),
+			coalesce(to_jsonb(d) ->> 'daticurules', ''), s.spcname, d.datconnlimit, d.datistemplate,
+			pg_catalog.to_regnamespace('public') IS NOT NULL, pg_catalog.shobj_description(d.oid, 'pg_database'),
+			current_user, r.rolsuper, r.rolcreatedb OR r.rolsuper, r.rolsuper OR pg_catalog.pg_has_role(d.datdba, 'MEMBER'), pg_catalog.pg_is_in_recovery(), d.datname
+		FROM pg_catalog.pg_database d JOIN pg_catalog.pg_tablespace s ON s.oid = d.dattablespace, pg_catalog.pg_roles r
+		WHERE d.datname = pg_catalog.current_database() AND r.rolname = current_user`)
+	if err != nil {
+		return nil, err
+	}
+	if len(rows) != 1 {
+		return nil, &engine.Error{Code: engine.Denied, Doing: "look at the target", Say: "its entry in the server's catalog cannot be seen"}
+	}
+	r := rows[0]
+	s := &standing{version: c.version, role: string(r[13]), superuser: isTrue(r[14]), createdb: isTrue(r[15]), owns: isTrue(r[16]), standby: isTrue(r[17])}
+	s.database = databaseFacts{oid: parseUint(r[0]), name: string(r[18]), owner: string(r[1]), encoding: string(r[2]), collate: string(r[3]), ctype: string(r[4]),
+		provider: string(r[5]), locale: string(r[6]), rules: string(r[7]), tablespace: string(r[8]), limit: int(number(r[9])), template: isTrue(r[10]),
+		hasPublic: isTrue(r[11]), comment: string(r[12])}
+	return s, s.lookAtOwners(ctx, c)
+}
+
+// lookAtOwners finds the owners to whom the role could not give objects.
+func (s *standing) lookAtOwners(ctx context.Context, c *conn) error {
+	rows, err := c.query(ctx, "look at the owners", `
+		SELECT DISTINCT pg_catalog.pg_get_userbyid(o.owner) FROM (
+			SELECT relowner, relnamespace, 'pg_catalog.pg_class'::regclass, oid FROM pg_catalog.pg_class
+			UNION ALL SELECT proowner, pronamespace, 'pg_catalog.pg_proc'::regclass, oid FROM pg_catalog.pg_proc
+			UNION ALL SELECT typowner, typnamespace, 'pg_catalog.pg_type'::regclass, oid FROM pg_catalog.pg_type
+			UNION ALL SELECT nspowner, oid, 'pg_catalog.pg_namespace'::regclass, oid FROM pg_catalog.pg_namespace
+			UNION ALL SELECT defaclrole, 0, 'pg_catalog.pg_default_acl'::regclass, oid FROM pg_catalog.pg_default_acl
+		) AS o (owner, namespace, class, oid) LEFT JOIN pg_catalog.pg_namespace n ON n.oid = o.namespace
+		WHERE (n.oid IS NULL OR NOT `+serverSchemas+`) AND NOT pg_catalog.pg_has_role(o.owner, 'MEMBER')
+			AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend x WHERE x.classid = o.class AND x.objid = o.oid AND x.deptype = 'e')
+		ORDER BY 1`)
+	if err != nil {
+		return err
+	}
+	for _, r := range rows {
+		s.others = append(s.others, string(r[0]))
+	}
+	s.mayGiveAway = s.superuser || len(s.others) == 0
+	return nil
+}
+
+// create writes the statement that makes an empty database like this one.
+func (d databaseFacts) create(name string) string {
+	var b strings.Builder
+	b.WriteString("CREATE DATABASE " + quote(name) + " OWNER " + quote(d.owner) + " TEMPLATE template0 ENCODING " + literal(d.encoding) +
+		" LC_COLLATE " + literal(d.collate) + " LC_CTYPE " + literal(d.ctype) + " TABLESPACE " + quote(d.tablespace))
+	switch d.provider {
+	case "i":
+		b.WriteString(" LOCALE_PROVIDER icu ICU_LOCALE " + literal(d.locale))
+		if d.rules != "" {
+			b.WriteString(" ICU_RULES " + literal(d.rules))
+		}
+	case "b":
+		b.WriteString(" LOCALE_PROVIDER builtin BUILTIN_LOCALE " + literal(d.locale))
+	}
+	return b.String()
+}
