@@ -28,6 +28,11 @@ func wrap(ctx context.Context, err error, doing string) error {
 		return done
 	}
 	e := &engine.Error{Code: engine.Failed, Doing: doing}
+	if errors.As(context.Cause(ctx), &done) && ctx.Err() != nil {
+		why := *done
+		why.Doing = doing
+		return &why
+	}
 	if cause := ctx.Err(); cause != nil {
 		e.Code, e.Say, e.Err = engine.Stopped, "interrupted", cause
 		if errors.Is(cause, context.DeadlineExceeded) {

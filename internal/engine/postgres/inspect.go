@@ -55,8 +55,8 @@ func inspect(ctx context.Context, c *conn, schemas []string) (*inventory, error)
 	return r.assemble(), nil
 }
 
-// ownSchema tells whether a schema is the server's or understudy's own.
-const ownSchema = `(n.nspname ~ '^pg_' OR n.nspname IN ('information_schema', 'understudy'))`
+// serverSchemas tells whether a schema is the server's or understudy's own.
+const serverSchemas = `(n.nspname ~ '^pg_' OR n.nspname IN ('information_schema', 'understudy'))`
 
 // notExtensions leaves out what belongs to an extension and comes with it.
 const notExtensions = `NOT EXISTS (SELECT FROM pg_catalog.pg_depend x
@@ -72,7 +72,7 @@ SELECT c.oid, n.nspname, c.relname, c.relkind, c.relispartition, c.relpersistenc
 	CASE WHEN c.relkind = 'r' THEN pg_catalog.pg_relation_size(c.oid) + coalesce(pg_catalog.pg_relation_size(nullif(c.reltoastrelid, 0)), 0) ELSE 0 END,
 	CASE WHEN c.relkind = 'r' THEN pg_catalog.pg_relation_size(c.oid) ELSE 0 END
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind IN ('r', 'p', 'f') AND NOT ` + ownSchema + ` AND ` + notExtensions + `
+WHERE c.relkind IN ('r', 'p', 'f') AND NOT ` + serverSchemas + ` AND ` + notExtensions + `
 ORDER BY n.nspname, c.relname`, r.takeTable},
 		{"read the partitions", `SELECT inhrelid, inhparent FROM pg_catalog.pg_inherits ORDER BY inhrelid, inhseqno`, r.takeParent},
 		{"read the types", `
@@ -93,13 +93,13 @@ JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 LEFT JOIN pg_catalog.pg_collation l ON l.oid = a.attcollation
-WHERE c.relkind IN ('r', 'p', 'f') AND a.attnum > 0 AND NOT a.attisdropped AND NOT ` + ownSchema + `
+WHERE c.relkind IN ('r', 'p', 'f') AND a.attnum > 0 AND NOT a.attisdropped AND NOT ` + serverSchemas + `
 ORDER BY a.attrelid, a.attnum`, r.takeColumn},
 		{"read the constraints", `
 SELECT k.oid, k.conname, k.contype, k.conrelid, k.contypid, k.confrelid, k.conkey, k.confkey, k.convalidated, k.confmatchtype, k.conparentid,
 	CASE WHEN k.contype = 'c' THEN pg_catalog.pg_get_expr(k.conbin, k.conrelid) END
 FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_namespace n ON n.oid = k.connamespace
-WHERE k.contype IN ('c', 'f') AND NOT ` + ownSchema + `
+WHERE k.contype IN ('c', 'f') AND NOT ` + serverSchemas + `
 ORDER BY k.oid`, r.takeConstraint},
 		{"read the indexes", `
 SELECT i.indrelid, c.relname, i.indisunique, i.indisprimary, i.indkey, i.indnkeyatts, i.indisvalid AND i.indislive,
@@ -111,7 +111,7 @@ FROM pg_catalog.pg_index i
 JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_catalog.pg_am m ON m.oid = c.relam
-WHERE NOT ` + ownSchema + `
+WHERE NOT ` + serverSchemas + `
 ORDER BY i.indrelid, c.relname`, r.takeIndex},
 	}
 	r.begin()
@@ -219,7 +219,7 @@ func replaceValue(expr, column string) string {
 	for i := 0; i < len(expr); {
 		switch c := expr[i]; {
 		case c == '\'' || c == '"':
-			end := quotedEnd(expr, i)
+			end, _ := quotedEnd(expr, i)
 			b.WriteString(expr[i:end])
 			i = end
 		case isWord(c):
@@ -241,9 +241,9 @@ func replaceValue(expr, column string) string {
 	return b.String()
 }
 
-// quotedEnd finds the end of the quoted text that begins at i. An E string
-// (backslash escapes) is told by the letter before it.
-func quotedEnd(s string, i int) int {
+// quotedEnd finds the end of the quoted text that begins at i; ok is false if
+// there is none. An E string (backslash escapes) is told by the letter before it.
+func quotedEnd(s string, i int) (end int, ok bool) {
 	quote := s[i]
 	escapes := quote == '\'' && i > 0 && (s[i-1] == 'E' || s[i-1] == 'e') && (i == 1 || !isWord(s[i-2]))
 	for j := i + 1; j < len(s); j++ {
@@ -253,10 +253,10 @@ func quotedEnd(s string, i int) int {
 		case s[j] == quote && j+1 < len(s) && s[j+1] == quote:
 			j++
 		case s[j] == quote:
-			return j + 1
+			return j + 1, true
 		}
 	}
-	return len(s)
+	return len(s), false
 }
 
 func isWord(c byte) bool {

@@ -18,6 +18,7 @@ type side struct {
 
 	mu   sync.Mutex
 	main *conn
+	seen *inventory // what the last Inspect found, for Try
 }
 
 // with runs do with the side's connection, alone, and makes a new one if the
@@ -49,7 +50,30 @@ func (s *side) Inspect(ctx context.Context, schemas []string) (*schema.Schema, e
 	if err != nil {
 		return nil, err
 	}
+	s.mu.Lock()
+	s.seen = inv
+	s.mu.Unlock()
 	return inv.schema, nil
+}
+
+// factsOf gives what is known of a table's types: from the last Inspect if the
+// table is still as it was then found, else from a new look. with holds the lock.
+func (s *side) factsOf(ctx context.Context, c *conn, table *schema.Table) (*tableFacts, error) {
+	if s.seen != nil {
+		if known := s.seen.schema.Table(table.Name); known != nil {
+			if _, what := changedTable(known, table); what == "" {
+				return s.seen.tables[table.Name], nil
+			}
+		}
+	}
+	inv, err := inspect(ctx, c, []string{table.Name.Schema})
+	if err != nil {
+		return nil, err
+	}
+	if inv.tables[table.Name] == nil {
+		return nil, &engine.Error{Code: engine.Changed, Doing: "look at the table", Say: "the table is not there", Table: table.Name}
+	}
+	return inv.tables[table.Name], nil
 }
 
 // Close ends the side's connection.

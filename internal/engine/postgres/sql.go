@@ -86,3 +86,6 @@ func parseUint(text []byte) uint32 {
 
 // isTrue reads a boolean the server wrote; false for NULL.
 func isTrue(text []byte) bool { return len(text) == 1 && text[0] == 't' }
+
+// appendUint writes a number.
+func appendUint(dst []byte, n uint64) []byte { return strconv.AppendUint(dst, n, 10) }

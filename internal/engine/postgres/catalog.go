@@ -1,0 +1,176 @@
+package postgres
+
+import (
+	"context"
+	"strings"
+
+	"understudy/internal/catalog"
+	"understudy/internal/engine"
+	"understudy/internal/schema"
+)
+
+// Catalog reads everything that parity compares: tables and what belongs to
+// them through atlas.go, all other objects here, one query for each kind.
+func (s *side) Catalog(ctx context.Context, schemas []string) (*catalog.Catalog, error) {
+	tables, err := atlasStructure(ctx, s.at, session{name: s.name + " parity", readOnly: s.readOnly, limits: s.limits}, schemas)
+	if err != nil {
+		return nil, err
+	}
+	var facts []catalog.Fact
+	var kinds, unseen []string
+	err = s.with(ctx, func(c *conn) error {
+		for _, k := range objectKinds(c.version) {
+			kinds = append(kinds, k.kind)
+			rows, err := c.query(ctx, "read every "+k.kind, k.statement(), schemas)
+			if engine.CodeOf(err) == engine.Denied {
+				unseen = append(unseen, k.kind+": the role may not read the catalog of it")
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			for _, row := range rows {
+				facts = append(facts, k.fact(row))
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return catalog.New(tables, facts, kinds, unseen), nil
+}
+
+// An objectKind is a kind of object and the query that lists it: schema (NULL
+// for objects of the database), name, what follows the name, the table's schema
+// and name if it belongs to one, and its definition.
+type objectKind struct {
+	kind, sql string
+	// class is the catalog of the objects, to leave out an extension's; empty
+	// where the query has no x.oid.
+	class string
+}
+
+// statement wraps the query: only the schemas asked for ($1; empty means all),
+// nothing of the server's or understudy's own, nothing that comes with an extension.
+func (k objectKind) statement() string {
+	sql := "SELECT x.nsp, x.name, x.tail, x.tnsp, x.tname, x.def FROM (" + k.sql + `) AS x (oid, nsp, name, tail, tnsp, tname, def)
+WHERE (x.nsp IS NULL OR x.nsp !~ '^pg_' AND x.nsp NOT IN ('information_schema', 'understudy') AND ($1::text[] = '{}' OR x.nsp = ANY ($1::text[])))`
+	if k.class != "" {
+		sql += ` AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e WHERE e.classid = 'pg_catalog.` + k.class + `'::regclass AND e.objid = x.oid AND e.deptype = 'e')`
+	}
+	return sql + " ORDER BY 1, 2, 3"
+}
+
+func (k objectKind) fact(row [][]byte) catalog.Fact {
+	object := schema.Ident(string(row[1]))
+	if row[0] != nil {
+		object = schema.Name{Schema: string(row[0]), Table: string(row[1])}.String()
+	}
+	f := catalog.Fact{Kind: k.kind, Object: object + string(row[2]), Definition: strings.TrimSpace(string(row[5]))}
+	if row[4] != nil {
+		f.Table = schema.Name{Schema: string(row[3]), Table: string(row[4])}.String()
+		if k.kind == "trigger" || k.kind == "rule" || k.kind == "policy" {
+			f.Object = f.Table + "." + schema.Ident(string(row[1]))
+		}
+	}
+	return f
+}
+
+// accessList writes an access list without the owner, whose name may differ and who
+// has every right, in a fixed order.
+func accessList(acl, letter, owner string) string {
+	return `(SELECT string_agg(format('%s TO %s%s', g.privilege_type, coalesce(quote_ident(r.rolname), 'PUBLIC'), CASE WHEN g.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END), ', '
+	ORDER BY g.privilege_type, r.rolname) FROM pg_catalog.aclexplode(coalesce(` + acl + `, pg_catalog.acldefault('` + letter + `', ` + owner + `))) g
+	LEFT JOIN pg_catalog.pg_roles r ON r.oid = g.grantee WHERE g.grantee <> ` + owner + `)`
+}
+
+// objectKinds lists what is compared beyond tables. Secrets are left out:
+// connection strings of subscriptions, values of options of foreign servers.
+func objectKinds(version int) []objectKind {
+	cloned := "false"
+	if version >= 130000 {
+		cloned = "t.tgparentid <> 0"
+	}
+	const namespace = ` JOIN pg_catalog.pg_namespace n ON n.oid = `
+	const ofTable = ` JOIN pg_catalog.pg_class c ON c.oid = `
+	return []objectKind{
+		{"schema", `SELECT n.oid, n.nspname, n.nspname, NULL, NULL, NULL, '' FROM pg_catalog.pg_namespace n`, "pg_namespace"},
+		{"extension", `SELECT 0, NULL, e.extname, NULL, NULL, NULL, format('version %s in schema %s', e.extversion, n.nspname)
+FROM pg_catalog.pg_extension e` + namespace + `e.extnamespace`, ""},
+		{"view", `SELECT c.oid, n.nspname, c.relname, NULL, n.nspname, c.relname,
+	concat_ws(E'\n', pg_catalog.pg_get_viewdef(c.oid), array_to_string(ARRAY(SELECT unnest(c.reloptions) ORDER BY 1), ', '))
+FROM pg_catalog.pg_class c` + namespace + `c.relnamespace WHERE c.relkind = 'v'`, "pg_class"},
+		{"materialized view", `SELECT c.oid, n.nspname, c.relname, NULL, n.nspname, c.relname, pg_catalog.pg_get_viewdef(c.oid)
+FROM pg_catalog.pg_class c` + namespace + `c.relnamespace WHERE c.relkind = 'm'`, "pg_class"},
+		{"function", `SELECT p.oid, n.nspname, p.proname, '(' || pg_catalog.pg_get_function_identity_arguments(p.oid) || ')', NULL, NULL, pg_catalog.pg_get_functiondef(p.oid)
+FROM pg_catalog.pg_proc p` + namespace + `p.pronamespace WHERE p.prokind IN ('f', 'w') AND n.nspname !~ '^pg_'`, "pg_proc"},
+		{"procedure", `SELECT p.oid, n.nspname, p.proname, '(' || pg_catalog.pg_get_function_identity_arguments(p.oid) || ')', NULL, NULL, pg_catalog.pg_get_functiondef(p.oid)
+FROM pg_catalog.pg_proc p` + namespace + `p.pronamespace WHERE p.prokind = 'p'`, "pg_proc"},
+		{"aggregate", `SELECT p.oid, n.nspname, p.proname, '(' || pg_catalog.pg_get_function_identity_arguments(p.oid) || ')', NULL, NULL,
+	format('%s %s %s %s %s', a.aggtransfn, a.aggfinalfn, a.aggtranstype::regtype, a.agginitval, a.aggkind)
+FROM pg_catalog.pg_proc p` + namespace + `p.pronamespace JOIN pg_catalog.pg_aggregate a ON a.aggfnoid = p.oid`, "pg_proc"},
+		{"trigger", `SELECT t.oid, n.nspname, t.tgname, NULL, n.nspname, c.relname, pg_catalog.pg_get_triggerdef(t.oid) || CASE t.tgenabled WHEN 'O' THEN '' ELSE ' enabled: ' || t.tgenabled END
+FROM pg_catalog.pg_trigger t` + ofTable + `t.tgrelid` + namespace + `c.relnamespace WHERE NOT t.tgisinternal AND NOT (` + cloned + `)`, "pg_trigger"},
+		{"event trigger", `SELECT e.oid, NULL, e.evtname, NULL, NULL, NULL, format('%s %s %s %s', e.evtevent, e.evtfoid::regproc, e.evtenabled, e.evttags)
+FROM pg_catalog.pg_event_trigger e`, "pg_event_trigger"},
+		{"rule", `SELECT r.oid, n.nspname, r.rulename, NULL, n.nspname, c.relname, pg_catalog.pg_get_ruledef(r.oid) || CASE r.ev_enabled WHEN 'O' THEN '' ELSE ' enabled: ' || r.ev_enabled END
+FROM pg_catalog.pg_rewrite r` + ofTable + `r.ev_class` + namespace + `c.relnamespace WHERE r.rulename <> '_RETURN'`, "pg_rewrite"},
+		{"policy", `SELECT p.oid, n.nspname, p.polname, NULL, n.nspname, c.relname,
+	format('%s %s TO %s USING (%s) WITH CHECK (%s)', CASE WHEN p.polpermissive THEN 'PERMISSIVE' ELSE 'RESTRICTIVE' END, p.polcmd,
+		ARRAY(SELECT coalesce(r.rolname, 'PUBLIC') FROM unnest(p.polroles) x LEFT JOIN pg_catalog.pg_roles r ON r.oid = x ORDER BY 1),
+		pg_catalog.pg_get_expr(p.polqual, p.polrelid), pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid))
+FROM pg_catalog.pg_policy p` + ofTable + `p.polrelid` + namespace + `c.relnamespace`, "pg_policy"},
+		{"row security", `SELECT c.oid, n.nspname, c.relname, NULL, n.nspname, c.relname, CASE WHEN c.relforcerowsecurity THEN 'forced' ELSE 'enabled' END
+FROM pg_catalog.pg_class c` + namespace + `c.relnamespace WHERE c.relrowsecurity AND c.relkind IN ('r', 'p')`, "pg_class"},
+		{"inheritance", `SELECT c.oid, n.nspname, c.relname, NULL, n.nspname, c.relname, string_agg(i.inhparent::regclass::text, ', ' ORDER BY i.inhseqno)
+FROM pg_catalog.pg_inherits i` + ofTable + `i.inhrelid` + namespace + `c.relnamespace WHERE NOT c.relispartition AND c.relkind IN ('r', 'f') GROUP BY 1, 2, 3`, "pg_class"},
+		{"sequence", `SELECT c.oid, n.nspname, c.relname, NULL, NULL, NULL,
+	format('%s start %s increment %s from %s to %s cache %s%s%s', pg_catalog.format_type(s.seqtypid, NULL), s.seqstart, s.seqincrement, s.seqmin, s.seqmax, s.seqcache,
+		CASE WHEN s.seqcycle THEN ' cycle' ELSE '' END,
+		(SELECT format(' owned by %s.%s', d.refobjid::regclass, quote_ident(a.attname)) FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+			WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'a' AND d.refobjsubid > 0 LIMIT 1))
+FROM pg_catalog.pg_sequence s` + ofTable + `s.seqrelid` + namespace + `c.relnamespace
+WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'i')`, "pg_class"},
+		{"domain", `SELECT t.oid, n.nspname, t.typname, NULL, NULL, NULL,
+	concat_ws(' ', pg_catalog.format_type(t.typbasetype, t.typtypmod), CASE WHEN t.typnotnull THEN 'NOT NULL' END, 'DEFAULT ' || t.typdefault, 'COLLATE ' || nullif(l.collname, 'default'),
+		(SELECT string_agg(quote_ident(k.conname) || ' ' || pg_catalog.pg_get_constraintdef(k.oid), ' ' ORDER BY k.conname) FROM pg_catalog.pg_constraint k WHERE k.contypid = t.oid AND k.contype = 'c'))
+FROM pg_catalog.pg_type t` + namespace + `t.typnamespace LEFT JOIN pg_catalog.pg_collation l ON l.oid = t.typcollation WHERE t.typtype = 'd'`, "pg_type"},
+		{"composite type", `SELECT t.oid, n.nspname, t.typname, NULL, NULL, NULL,
+	(SELECT string_agg(quote_ident(a.attname) || ' ' || pg_catalog.format_type(a.atttypid, a.atttypmod), ', ' ORDER BY a.attnum)
+		FROM pg_catalog.pg_attribute a WHERE a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped)
+FROM pg_catalog.pg_type t` + ofTable + `t.typrelid` + namespace + `t.typnamespace WHERE t.typtype = 'c' AND c.relkind = 'c'`, "pg_type"},
+		{"range type", `SELECT t.oid, n.nspname, t.typname, NULL, NULL, NULL, format('%s %s %s', pg_catalog.format_type(r.rngsubtype, NULL), r.rngcanonical, r.rngsubdiff)
+FROM pg_catalog.pg_type t` + namespace + `t.typnamespace JOIN pg_catalog.pg_range r ON r.rngtypid = t.oid`, "pg_type"},
+		{"collation", `SELECT l.oid, n.nspname, l.collname, NULL, NULL, NULL, format('%s %s %s', l.collprovider, l.collcollate, l.collisdeterministic)
+FROM pg_catalog.pg_collation l` + namespace + `l.collnamespace`, "pg_collation"},
+		{"operator", `SELECT o.oid, n.nspname, o.oprname, format('(%s, %s)', o.oprleft::regtype, o.oprright::regtype), NULL, NULL, format('%s %s', o.oprresult::regtype, o.oprcode)
+FROM pg_catalog.pg_operator o` + namespace + `o.oprnamespace`, "pg_operator"},
+		{"cast", `SELECT k.oid, NULL, format('%s as %s', k.castsource::regtype, k.casttarget::regtype), NULL, NULL, NULL, format('%s %s %s', k.castfunc::regproc, k.castcontext, k.castmethod)
+FROM pg_catalog.pg_cast k WHERE k.oid >= 16384`, "pg_cast"},
+		{"text search configuration", `SELECT t.oid, n.nspname, t.cfgname, NULL, NULL, NULL,
+	(SELECT string_agg(format('%s %s %s', m.maptokentype, m.mapseqno, m.mapdict::regdictionary), ', ' ORDER BY m.maptokentype, m.mapseqno) FROM pg_catalog.pg_ts_config_map m WHERE m.mapcfg = t.oid)
+FROM pg_catalog.pg_ts_config t` + namespace + `t.cfgnamespace`, "pg_ts_config"},
+		{"statistics object", `SELECT s.oid, n.nspname, s.stxname, NULL, NULL, NULL, pg_catalog.pg_get_statisticsobjdef(s.oid)
+FROM pg_catalog.pg_statistic_ext s` + namespace + `s.stxnamespace`, "pg_statistic_ext"},
+		{"publication", `SELECT p.oid, NULL, p.pubname, NULL, NULL, NULL, format('all tables %s insert %s update %s delete %s truncate %s: %s', p.puballtables, p.pubinsert, p.pubupdate, p.pubdelete, p.pubtruncate,
+	(SELECT string_agg(r.prrelid::regclass::text, ', ' ORDER BY r.prrelid::regclass::text) FROM pg_catalog.pg_publication_rel r WHERE r.prpubid = p.oid))
+FROM pg_catalog.pg_publication p`, "pg_publication"},
+		{"subscription", `SELECT 0, NULL, s.subname, NULL, NULL, NULL, format('enabled %s to %s', s.subenabled, s.subpublications)
+FROM pg_catalog.pg_subscription s WHERE s.subdbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())`, ""},
+		{"foreign server", `SELECT s.oid, NULL, s.srvname, NULL, NULL, NULL, format('%s %s %s options %s', w.fdwname, s.srvtype, s.srvversion,
+	ARRAY(SELECT o.option_name FROM pg_catalog.pg_options_to_table(s.srvoptions) o ORDER BY 1))
+FROM pg_catalog.pg_foreign_server s JOIN pg_catalog.pg_foreign_data_wrapper w ON w.oid = s.srvfdw`, "pg_foreign_server"},
+		{"grant", `SELECT c.oid, n.nspname, c.relname, NULL, n.nspname, c.relname, concat_ws('; ', ` + accessList("c.relacl", "r", "c.relowner") + `,
+	(SELECT string_agg(format('(%s) %s', quote_ident(a.attname), ` + accessList("a.attacl", "c", "c.relowner") + `), '; ' ORDER BY a.attnum)
+		FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attacl IS NOT NULL AND NOT a.attisdropped))
+FROM pg_catalog.pg_class c` + namespace + `c.relnamespace WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT c.relispartition
+	AND (c.relacl IS NOT NULL OR EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attacl IS NOT NULL))`, "pg_class"},
+		{"grant on a sequence", `SELECT c.oid, n.nspname, c.relname, NULL, NULL, NULL, ` + accessList("c.relacl", "s", "c.relowner") + `
+FROM pg_catalog.pg_class c` + namespace + `c.relnamespace WHERE c.relkind = 'S' AND c.relacl IS NOT NULL`, "pg_class"},
+		{"grant on a schema", `SELECT n.oid, n.nspname, n.nspname, NULL, NULL, NULL, ` + accessList("n.nspacl", "n", "n.nspowner") + `
+FROM pg_catalog.pg_namespace n WHERE n.nspacl IS NOT NULL`, "pg_namespace"},
+		{"grant on a function", `SELECT p.oid, n.nspname, p.proname, '(' || pg_catalog.pg_get_function_identity_arguments(p.oid) || ')', NULL, NULL, ` + accessList("p.proacl", "f", "p.proowner") + `
+FROM pg_catalog.pg_proc p` + namespace + `p.pronamespace WHERE p.proacl IS NOT NULL`, "pg_proc"},
+	}
+}

@@ -1,0 +1,321 @@
+package postgres
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"iter"
+	"slices"
+	"strconv"
+	"strings"
+
+	"understudy/internal/engine"
+	"understudy/internal/schema"
+)
+
+const (
+	// foundAtOnce is how many rows one batch of Found holds.
+	foundAtOnce = 10000
+	// keysAtOnce is how many keys one statement looks for.
+	keysAtOnce = 50000
+)
+
+// Find gives identities and values of rows. An identity is the row's place: the
+// partition's number in 16 bits, the block in 32, the line pointer in 16. It
+// needs no key and stays true while the snapshot is open.
+//
+// Conditions and orders from files run on the exporter, one at a time, so that
+// now() is one instant for all; looking up keys runs on the readers.
+func (s *snapshot) Find(ctx context.Context, f engine.Find) iter.Seq2[*engine.Found, error] {
+	return func(yield func(*engine.Found, error) bool) {
+		ctx, stop := s.bounded(ctx)
+		defer stop()
+		h, err := s.hunt(f)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		on := s.withReader
+		if f.Where != "" || f.Order != "" {
+			on = s.withExporter
+		}
+		h.yield = yield
+		err = on(ctx, func(c *conn) error {
+			ctx, cancel := context.WithCancel(ctx)
+			defer cancel()
+			h.stop = cancel
+			defer func() {
+				if !h.done { // the consumer left by a panic: a statement is under way
+					_ = c.Conn().Close()
+				}
+			}()
+			err := h.run(ctx, c)
+			h.done = true
+			return err
+		})
+		if err != nil && !h.stopped {
+			yield(nil, err)
+		}
+	}
+}
+
+// A hunt is one Find under way.
+type hunt struct {
+	find   engine.Find
+	facts  *tableFacts
+	number map[uint32]uint64 // a partition's place in the list
+	values []translation
+	keys   []keyColumn
+	yield  func(*engine.Found, error) bool
+	stop   context.CancelFunc
+
+	found   *engine.Found
+	scratch []byte
+	stopped bool
+	done    bool
+}
+
+// keyColumn says how a By column's keys are written.
+type keyColumn struct {
+	array     string // the parameter's type
+	translate translation
+	integer   bool
+}
+
+func (s *snapshot) hunt(f engine.Find) (*hunt, error) {
+	facts, err := s.facts(f.Table, slices.Concat(f.Columns, f.By))
+	if err != nil {
+		return nil, err
+	}
+	h := &hunt{find: f, facts: facts, number: map[uint32]uint64{}}
+	for i, l := range facts.leaves {
+		h.number[l.oid] = uint64(i)
+	}
+	for _, c := range f.Columns {
+		h.values = append(h.values, translationOf(facts.columns[c].base))
+	}
+	for _, c := range f.By {
+		h.keys = append(h.keys, keyColumnOf(facts.columns[c]))
+	}
+	return h, nil
+}
+
+// keyColumnOf chooses the parameter's type. Integers go as bigint whatever their
+// own width, because a key may come from a wider column; the operators between
+// widths belong to the index's family. A type goes without its length: casting
+// to char(3) would cut a longer key to one that matches.
+func keyColumnOf(c columnFacts) keyColumn {
+	k := keyColumn{array: c.cast + "[]", translate: translationOf(c.base)}
+	switch c.base {
+	case 20, 21, 23:
+		k.array, k.integer = "pg_catalog.int8[]", true
+	case 1043, 25:
+		k.array = "pg_catalog.text[]"
+	}
+	return k
+}
+
+func (h *hunt) run(ctx context.Context, c *conn) error {
+	sql := h.statement()
+	if h.find.Keys == nil {
+		return h.ask(ctx, c, sql, nil)
+	}
+	total, step := h.find.Keys.Len(), keysAtOnce
+	if h.find.Order != "" {
+		step = max(1, total) // an order holds over all keys
+	}
+	for from := 0; from < total && !h.stopped; from += step {
+		params, n := h.parameters(from, min(total, from+step))
+		if n == 0 {
+			continue
+		}
+		if err := h.ask(ctx, c, sql, params); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (h *hunt) statement() string {
+	var b strings.Builder
+	f := h.find
+	b.WriteString("SELECT ctid")
+	if h.facts.partitioned {
+		b.WriteString(", tableoid")
+	}
+	for _, c := range f.Columns {
+		b.WriteString(", " + quote(c))
+	}
+	b.WriteString(" FROM ")
+	if !h.facts.partitioned {
+		b.WriteString("ONLY ")
+	}
+	b.WriteString(quoteName(f.Table.Name))
+	var conditions []string
+	if f.Keys != nil {
+		conditions = append(conditions, h.lookup())
+	}
+	if f.Where != "" {
+		conditions = append(conditions, "("+f.Where+")")
+	}
+	if len(conditions) > 0 {
+		b.WriteString(" WHERE " + strings.Join(conditions, " AND "))
+	}
+	if f.Order != "" {
+		b.WriteString(" ORDER BY " + f.Order + ", " + tieBreak(f.Table, h.facts))
+	}
+	return b.String()
+}
+
+// tieBreak makes an order total: by the key that identifies rows, else by place.
+func tieBreak(t *schema.Table, facts *tableFacts) string {
+	if k := t.Identity(); k != nil {
+		return quoteList(k.Columns)
+	}
+	if facts.partitioned {
+		return "tableoid, ctid"
+	}
+	return "ctid"
+}
+
+// lookup is the condition for the keys; they are parameters, one array a column.
+func (h *hunt) lookup() string {
+	if len(h.keys) == 1 {
+		return quote(h.find.By[0]) + " = ANY ($1::" + h.keys[0].array + ")"
+	}
+	var arrays []string
+	for i, k := range h.keys {
+		arrays = append(arrays, "$"+strconv.Itoa(i+1)+"::"+k.array)
+	}
+	// A semijoin: keys that are there twice do not double a row.
+	return "(" + quoteList(h.find.By) + ") IN (SELECT * FROM ROWS FROM (" + unnested(arrays) + "))"
+}
+
+func unnested(arrays []string) string {
+	for i, a := range arrays {
+		arrays[i] = "pg_catalog.unnest(" + a + ")"
+	}
+	return strings.Join(arrays, ", ")
+}
+
+// parameters writes keys as arrays in text form and counts them. A key that no
+// integer column can hold is left out: it matches nothing, and would fail the cast.
+func (h *hunt) parameters(from, to int) ([][]byte, int) {
+	params := make([][]byte, len(h.keys))
+	for i := range params {
+		params[i] = append(make([]byte, 0, 16*(to-from)), '{')
+	}
+	n := 0
+	for row := from; row < to; row++ {
+		if !h.usable(row) {
+			continue
+		}
+		n++
+		for i, k := range h.keys {
+			value, _ := h.find.Keys.At(row, i)
+			if k.integer {
+				value, _ = wholeNumber(value)
+			}
+			params[i] = appendElement(params[i], k.translate.input(nil, value))
+		}
+	}
+	for i := range params {
+		params[i] = append(params[i], '}')
+	}
+	return params, n
+}
+
+func (h *hunt) usable(row int) bool {
+	for i, k := range h.keys {
+		value, ok := h.find.Keys.At(row, i)
+		if !ok {
+			return false
+		}
+		if k.integer {
+			if _, ok := wholeNumber(value); !ok {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// wholeNumber gives an integer's digits where the text is one, perhaps written
+// with a fraction of zeros as a numeric column writes it.
+func wholeNumber(text []byte) ([]byte, bool) {
+	if dot := bytes.IndexByte(text, '.'); dot >= 0 {
+		if len(bytes.Trim(text[dot+1:], "0")) > 0 {
+			return nil, false
+		}
+		text = text[:dot]
+	}
+	_, err := strconv.ParseInt(string(text), 10, 64)
+	return text, err == nil
+}
+
+// ask runs the statement and hands on what it finds.
+func (h *hunt) ask(ctx context.Context, c *conn, sql string, params [][]byte) error {
+	formats := make([]int16, 0, 2+len(h.find.Columns))
+	formats = append(formats, 1) // the place in binary: block and line pointer
+	if h.facts.partitioned {
+		formats = append(formats, 1)
+	}
+	for range h.find.Columns {
+		formats = append(formats, 0)
+	}
+	result := c.ExecParams(ctx, sql, params, nil, nil, formats)
+	for result.NextRow() {
+		h.take(result.Values())
+		if h.stopped {
+			break
+		}
+	}
+	_, err := result.Close()
+	if h.stopped {
+		return nil
+	}
+	if err != nil {
+		return wrap(ctx, err, "look for rows of "+h.find.Table.Name.String())
+	}
+	h.flush()
+	return nil
+}
+
+func (h *hunt) take(row [][]byte) {
+	if h.found == nil {
+		h.found = &engine.Found{Values: engine.Tuples{Width: len(h.values)}}
+	}
+	id := uint64(binary.BigEndian.Uint32(row[0]))<<16 | uint64(binary.BigEndian.Uint16(row[0][4:]))
+	row = row[1:]
+	if h.facts.partitioned {
+		id |= h.number[binary.BigEndian.Uint32(row[0])] << 48
+		row = row[1:]
+	}
+	h.found.IDs = append(h.found.IDs, id)
+	for i, v := range row {
+		if v == nil {
+			h.found.Values.AddNull()
+			continue
+		}
+		value := h.values[i].canonical(h.scratch, v)
+		if value == nil {
+			value = []byte{} // an empty value is no NULL
+		}
+		h.found.Values.Add(value)
+	}
+	if len(h.found.IDs) >= foundAtOnce {
+		h.flush()
+	}
+}
+
+func (h *hunt) flush() {
+	if h.found == nil || h.stopped {
+		return
+	}
+	f := h.found
+	h.found = nil
+	if !h.yield(f, nil) {
+		h.stopped = true
+		h.stop()
+	}
+}

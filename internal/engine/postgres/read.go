@@ -1,0 +1,326 @@
+package postgres
+
+import (
+	"bytes"
+	"context"
+	"iter"
+
+	"understudy/internal/engine"
+)
+
+// rowsAtOnce is how many rows one statement asks for by their places.
+const rowsAtOnce = 10000
+
+// Read gives whole rows. All rows of a table come by COPY; given rows by their
+// places (ctid), which do not change while the snapshot is open, and are then
+// written as COPY would have written them, so both have one form.
+func (s *snapshot) Read(ctx context.Context, r engine.Read) iter.Seq2[*engine.Batch, error] {
+	return func(yield func(*engine.Batch, error) bool) {
+		ctx, stop := s.bounded(ctx)
+		defer stop()
+		facts, err := s.facts(r.Table, r.Columns)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		var p *packer
+		err = s.withReader(ctx, func(c *conn) error {
+			ctx, cancel := context.WithCancel(ctx)
+			defer cancel()
+			p = s.packer(r, newForm(facts, r.Columns), yield, cancel)
+			defer p.drop()
+			defer closeUnlessDone(c, p)
+			if r.Rows != nil {
+				err = c.readRows(ctx, facts, r, p)
+			} else {
+				err = c.readAll(ctx, facts, r, p)
+			}
+			if err == nil {
+				p.flush()
+			}
+			p.done = true
+			return err
+		})
+		if err != nil && (p == nil || !p.stopped) {
+			yield(nil, err)
+		}
+	}
+}
+
+// closeUnlessDone breaks the connection when the consumer left by a panic: a
+// statement is still under way on it.
+func closeUnlessDone(c *conn, p *packer) {
+	if !p.done {
+		_ = c.Conn().Close()
+	}
+}
+
+// readAll copies a table. The server writes one message for each row, and the
+// consumer runs inside the write, so that nothing stands between them.
+func (c *conn) readAll(ctx context.Context, facts *tableFacts, r engine.Read, p *packer) error {
+	doing := "read " + r.Table.Name.String()
+	tag, err := c.CopyTo(ctx, p, copyStatement(facts, r))
+	if p.stopped {
+		return err
+	}
+	if err != nil {
+		return wrap(ctx, err, doing)
+	}
+	if tag.RowsAffected() != p.rows {
+		return &engine.Error{Code: engine.Failed, Doing: doing, Say: "the server's count of rows is not the count that arrived"}
+	}
+	return nil
+}
+
+func copyStatement(facts *tableFacts, r engine.Read) string {
+	columns := quoteList(r.Columns)
+	plain := !facts.partitioned && r.Limit == 0 && len(r.Columns) > 0
+	for _, name := range r.Columns {
+		if col := r.Table.Column(name); col != nil && col.Generated {
+			plain = false // COPY does not take generated columns by name
+		}
+	}
+	if plain {
+		return "COPY " + quoteName(r.Table.Name) + " (" + columns + ") TO STDOUT"
+	}
+	sql := "SELECT " + columns + " FROM " + rangeOf(facts, r)
+	if r.Limit > 0 {
+		sql += " LIMIT " + string(parameter(r.Limit))
+	}
+	return "COPY (" + sql + ") TO STDOUT"
+}
+
+// rangeOf names the rows that are a table's own: with its partitions, without
+// the tables that inherit from it.
+func rangeOf(facts *tableFacts, r engine.Read) string {
+	if facts.partitioned {
+		return quoteName(r.Table.Name)
+	}
+	return "ONLY " + quoteName(r.Table.Name)
+}
+
+// readRows reads rows by their places.
+func (c *conn) readRows(ctx context.Context, facts *tableFacts, r engine.Read, p *packer) error {
+	doing := "read rows of " + r.Table.Name.String()
+	rows := r.Rows
+	if r.Limit > 0 {
+		rows = rows[:min(len(rows), r.Limit)]
+	}
+	direct, err := c.readable(ctx, facts)
+	if err != nil {
+		return err
+	}
+	for len(rows) > 0 && !p.stopped {
+		n := chunk(rows)
+		sql, err := rowsStatement(facts, r, int(rows[0]>>48), direct)
+		if err != nil {
+			return err
+		}
+		result := c.ExecParams(ctx, sql, [][]byte{places(rows[:n])}, nil, nil, nil)
+		before := p.rows
+		for result.NextRow() {
+			p.add(result.Values())
+			if p.stopped {
+				break
+			}
+		}
+		_, err = result.Close()
+		if p.stopped {
+			return err
+		}
+		if err != nil {
+			return wrap(ctx, err, doing)
+		}
+		if p.rows-before != int64(n) {
+			return &engine.Error{Code: engine.Changed, Doing: doing, Say: "rows found in the snapshot are not there any more"}
+		}
+		rows = rows[n:]
+	}
+	return nil
+}
+
+// chunk counts the leading rows that one statement reads: of one partition, not too many.
+func chunk(rows []engine.RowID) int {
+	n := 1
+	for n < len(rows) && n < rowsAtOnce && rows[n]>>48 == rows[0]>>48 {
+		n++
+	}
+	return n
+}
+
+// readable tells for each partition whether it may be read by its own name; a
+// role may have been granted the partitioned table alone.
+func (c *conn) readable(ctx context.Context, facts *tableFacts) ([]bool, error) {
+	if !facts.partitioned {
+		return nil, nil
+	}
+	oids := []byte{'{'}
+	for _, l := range facts.leaves {
+		oids = appendElement(oids, parameter(l.oid))
+	}
+	rows, err := c.query(ctx, "ask for privileges", `SELECT has_table_privilege(o, 'SELECT') FROM unnest($1::oid[]) WITH ORDINALITY AS x (o, n) ORDER BY n`, append(oids, '}'))
+	if err != nil {
+		return nil, err
+	}
+	out := make([]bool, len(rows))
+	for i, row := range rows {
+		out[i] = isTrue(row[0])
+	}
+	return out, nil
+}
+
+func rowsStatement(facts *tableFacts, r engine.Read, part int, direct []bool) (string, error) {
+	columns := quoteList(r.Columns)
+	if !facts.partitioned {
+		return "SELECT " + columns + " FROM ONLY " + quoteName(r.Table.Name) + " WHERE ctid = ANY ($1::pg_catalog.tid[])", nil
+	}
+	if part >= len(facts.leaves) {
+		return "", &engine.Error{Code: engine.Failed, Doing: "read rows of " + r.Table.Name.String(), Say: "a row's identity is of another snapshot"}
+	}
+	leaf := facts.leaves[part]
+	if direct[part] {
+		return "SELECT " + columns + " FROM ONLY " + quoteName(leaf.name) + " WHERE ctid = ANY ($1::pg_catalog.tid[])", nil
+	}
+	return "SELECT " + columns + " FROM " + quoteName(r.Table.Name) + " WHERE tableoid = " + string(parameter(leaf.oid)) + " AND ctid = ANY ($1::pg_catalog.tid[])", nil
+}
+
+// A packer makes batches of rows and hands them to the consumer.
+type packer struct {
+	snap  *snapshot
+	look  []int
+	size  int
+	form  *form
+	yield func(*engine.Batch, error) bool
+	stop  context.CancelFunc
+
+	batch   *engine.Batch
+	rows    int64
+	stopped bool // the consumer wants no more
+	done    bool // the statement ended in an orderly way
+}
+
+func (s *snapshot) packer(r engine.Read, f *form, yield func(*engine.Batch, error) bool, stop context.CancelFunc) *packer {
+	return &packer{snap: s, look: r.Look, size: s.limits.BatchBytes, form: f, yield: yield, stop: stop}
+}
+
+// Write takes one row as COPY writes it. It never fails: to stop, it cancels
+// the statement and lets the rest pass, so that the connection stays in order.
+func (p *packer) Write(row []byte) (int, error) {
+	if p.stopped || len(row) == 0 {
+		return len(row), nil
+	}
+	b := p.current()
+	start := len(b.Raw)
+	b.Raw = append(b.Raw, row...)
+	if len(p.look) > 0 {
+		b.Cells = appendCells(b.Cells, row, start, p.look)
+	}
+	p.count()
+	return len(row), nil
+}
+
+// appendCells finds the looked-into values of a row. It reads no further than the last of them.
+func appendCells(cells []engine.Cell, row []byte, base int, look []int) []engine.Cell {
+	at, column := 0, 0
+	for _, want := range look {
+		for column < want {
+			at += bytes.IndexByte(row[at:], '\t') + 1
+			column++
+		}
+		end := bytes.IndexByte(row[at:], '\t')
+		if end < 0 {
+			end = len(row) - at - 1 // the line's end
+		}
+		null := end == 2 && row[at] == '\\' && row[at+1] == 'N'
+		cells = append(cells, engine.Cell{Start: base + at, End: base + at + end, Null: null})
+	}
+	return cells
+}
+
+// add takes one row as a query gives it and writes it as COPY would.
+func (p *packer) add(values [][]byte) {
+	b := p.current()
+	next := 0
+	for i, v := range values {
+		if i > 0 {
+			b.Raw = append(b.Raw, '\t')
+		}
+		start := len(b.Raw)
+		if v == nil {
+			b.Raw = append(b.Raw, '\\', 'N')
+		} else {
+			b.Raw = appendEscaped(b.Raw, v)
+		}
+		if next < len(p.look) && p.look[next] == i {
+			b.Cells = append(b.Cells, engine.Cell{Start: start, End: len(b.Raw), Null: v == nil})
+			next++
+		}
+	}
+	b.Raw = append(b.Raw, '\n')
+	p.count()
+}
+
+func (p *packer) count() {
+	p.rows++
+	p.batch.Rows++
+	if len(p.batch.Raw) >= p.size {
+		p.flush()
+	}
+}
+
+func (p *packer) current() *engine.Batch {
+	if p.batch == nil {
+		b, ok := p.snap.pool.Get().(*engine.Batch)
+		if !ok {
+			b = &engine.Batch{Raw: make([]byte, 0, p.size+p.size/8), Free: p.snap.reuse}
+		}
+		b.Rows, b.Raw, b.Cells, b.Form = 0, b.Raw[:0], b.Cells[:0], p.form
+		p.batch = b
+	}
+	return p.batch
+}
+
+// flush hands the batch over.
+func (p *packer) flush() {
+	b := p.batch
+	if b == nil || p.stopped {
+		return
+	}
+	p.batch = nil
+	if !p.yield(b, nil) {
+		p.stopped = true
+		p.stop()
+	}
+}
+
+// drop takes back a batch that nobody got.
+func (p *packer) drop() {
+	if p.batch != nil {
+		p.batch.Release()
+		p.batch = nil
+	}
+}
+
+// reuse keeps a batch for the next one, unless a huge row made it huge.
+func (s *snapshot) reuse(b *engine.Batch) {
+	if cap(b.Raw) <= 4*s.limits.BatchBytes {
+		s.pool.Put(b)
+	}
+}
+
+// places writes row identities as an array of tids.
+func places(rows []engine.RowID) []byte {
+	dst := make([]byte, 0, 16*len(rows)+2)
+	dst = append(dst, '{')
+	for i, id := range rows {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, '"', '(')
+		dst = appendUint(dst, id>>16&0xffffffff)
+		dst = append(dst, ',')
+		dst = appendUint(dst, id&0xffff)
+		dst = append(dst, ')', '"')
+	}
+	return append(dst, '}')
+}

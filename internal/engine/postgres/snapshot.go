@@ -1,0 +1,289 @@
+package postgres
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"time"
+
+	"understudy/internal/engine"
+	"understudy/internal/schema"
+)
+
+// A snapshot is one moment of the source. One connection, the exporter, holds
+// the locks and the moment; up to Limits.Readers others join it. Conditions
+// from files run on the exporter, so that now() is one instant for all of them:
+// the start of its transaction, which the server gives and nobody can set.
+//
+// A consumer that calls Find or Read inside a loop over another one holds one
+// reader for each; with all of them held that way, the next call waits for ever.
+type snapshot struct {
+	at     *address
+	limits engine.Limits
+	inv    *inventory
+	id     string
+	until  time.Time // the snapshot's age limit
+	expiry *time.Timer
+	pool   sync.Pool // of *engine.Batch
+
+	exporter *conn
+	alone    chan struct{} // holds one token: the right to use exporter
+	slots    chan struct{} // one token for each reader that may be in use
+
+	mu      sync.Mutex
+	idle    []*conn
+	working map[*conn]bool
+	closed  bool
+}
+
+var _ engine.Snapshot = (*snapshot)(nil)
+
+const (
+	beginReading = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+	savepoint    = "understudy"
+)
+
+// Snapshot locks the tables, takes the moment, reads the structure again and
+// compares. LOCK TABLE as a transaction's first statement takes no snapshot, so
+// the moment is later than all locks, and no table can have been emptied or
+// rewritten between.
+func (s *source) Snapshot(ctx context.Context, want *schema.Schema) (engine.Snapshot, error) {
+	c, err := connect(ctx, s.at, session{name: "source snapshot", readOnly: true, limits: s.limits})
+	if err != nil {
+		return nil, err
+	}
+	taken, err := s.take(ctx, c, want)
+	if err != nil {
+		c.hangUp()
+		return nil, err
+	}
+	return taken, nil
+}
+
+func (s *source) take(ctx context.Context, c *conn, want *schema.Schema) (*snapshot, error) {
+	if err := c.exec(ctx, "begin to read", beginReading); err != nil {
+		return nil, err
+	}
+	if err := lockTables(ctx, c, want); err != nil {
+		return nil, err
+	}
+	id, err := c.value(ctx, "take a snapshot of the source", `SELECT pg_catalog.pg_export_snapshot()`)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.checkReadOnly(ctx); err != nil {
+		return nil, err
+	}
+	inv, err := inspect(ctx, c, schemasOf(want))
+	if err != nil {
+		return nil, err
+	}
+	if table, column, what := changed(want, inv.schema); what != "" {
+		return nil, &engine.Error{Code: engine.Changed, Doing: "read the structure again under lock", Say: "it changed since it was planned: " + what,
+			Table: table, Column: column, Hint: "run again"}
+	}
+	snap := &snapshot{at: s.at, limits: s.limits, inv: inv, id: id, exporter: c, working: map[*conn]bool{},
+		until: time.Now().Add(s.limits.SnapshotAge), alone: make(chan struct{}, 1), slots: make(chan struct{}, s.limits.Readers)}
+	snap.expiry = time.AfterFunc(s.limits.SnapshotAge, snap.expire)
+	return snap, nil
+}
+
+// schemasOf lists the schemas that a structure's tables are in.
+func schemasOf(s *schema.Schema) []string {
+	var out []string
+	for i, t := range s.Tables {
+		if i == 0 || t.Name.Schema != s.Tables[i-1].Name.Schema {
+			out = append(out, t.Name.Schema)
+		}
+	}
+	return out
+}
+
+// lockTables takes the weakest lock that holds back changes of structure. A
+// partitioned table's partitions are locked with it.
+func lockTables(ctx context.Context, c *conn, s *schema.Schema) error {
+	var names []string
+	for _, t := range s.Tables {
+		switch {
+		case t.Note == "foreign table":
+			continue
+		case len(t.Partitions) > 0:
+			names = append(names, quoteName(t.Name))
+		default:
+			names = append(names, "ONLY "+quoteName(t.Name))
+		}
+	}
+	for len(names) > 0 {
+		n := min(len(names), 200)
+		if err := c.exec(ctx, "lock the source's tables against change", "LOCK TABLE "+strings.Join(names[:n], ", ")+" IN ACCESS SHARE MODE"); err != nil {
+			return err
+		}
+		names = names[n:]
+	}
+	return nil
+}
+
+// Structure is the source's DDL at this moment.
+func (s *snapshot) Structure() engine.Structure {
+	return &structure{at: s.at, snapshot: s.id, version: s.exporter.version}
+}
+
+// Close lets go of locks and the moment.
+func (s *snapshot) Close() error {
+	s.expiry.Stop()
+	s.mu.Lock()
+	idle := s.idle
+	s.idle, s.closed = nil, true
+	s.mu.Unlock()
+	for _, c := range idle {
+		c.hangUp()
+	}
+	s.exporter.hangUp()
+	return nil
+}
+
+// expire breaks every connection when the snapshot is too old: also those that
+// wait, idle, for a run that hangs elsewhere, because an open moment keeps the
+// source from cleaning up.
+func (s *snapshot) expire() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range s.idle {
+		_ = c.Conn().Close()
+	}
+	for c := range s.working {
+		_ = c.Conn().Close()
+	}
+	_ = s.exporter.Conn().Close()
+}
+
+// bounded gives a context that ends when the snapshot is too old.
+func (s *snapshot) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithDeadlineCause(ctx, s.until, &engine.Error{Code: engine.Timeout, Doing: "read the source",
+		Say: "the snapshot is older than " + s.limits.SnapshotAge.String(), Hint: "raise limits.snapshot_age, or copy less"})
+}
+
+// reader gives a connection that sees the moment; release takes it back.
+func (s *snapshot) reader(ctx context.Context) (*conn, error) {
+	select {
+	case s.slots <- struct{}{}:
+	case <-ctx.Done():
+		return nil, wrap(ctx, ctx.Err(), "wait for a reader")
+	}
+	s.mu.Lock()
+	var c *conn
+	if n := len(s.idle); n > 0 {
+		c, s.idle = s.idle[n-1], s.idle[:n-1]
+	}
+	s.mu.Unlock()
+	c, err := s.join(ctx, c)
+	if err != nil {
+		<-s.slots
+		return nil, err
+	}
+	s.mu.Lock()
+	s.working[c] = true
+	s.mu.Unlock()
+	return c, nil
+}
+
+// join opens a connection if there is none and makes it see the moment.
+func (s *snapshot) join(ctx context.Context, c *conn) (*conn, error) {
+	if c != nil && c.IsClosed() {
+		c = nil
+	}
+	if c == nil {
+		var err error
+		if c, err = connect(ctx, s.at, session{name: "source reader", readOnly: true, limits: s.limits}); err != nil {
+			return nil, err
+		}
+	}
+	if c.TxStatus() == 'T' {
+		return c, nil
+	}
+	err := c.exec(ctx, "join the source's snapshot", beginReading+"; SET TRANSACTION SNAPSHOT "+literal(s.id))
+	if err == nil {
+		err = c.checkReadOnly(ctx)
+	}
+	if err != nil {
+		c.hangUp()
+		if e, ok := err.(*engine.Error); ok && (e.State == "22023" || e.State == "42704") {
+			e.Code, e.Say = engine.Unsupported, "the snapshot is not known to the server that answered"
+			e.Hint = "connect to one server itself: a pooler or a reader endpoint spreads connections over several"
+		}
+		return nil, err
+	}
+	return c, nil
+}
+
+// release takes a reader back. A statement that failed or was stopped has ended
+// its transaction; the connection joins again when it is next needed.
+func (s *snapshot) release(c *conn) {
+	if !c.IsClosed() && c.TxStatus() == 'E' {
+		c.rollback()
+	}
+	s.mu.Lock()
+	delete(s.working, c)
+	keep := !s.closed && !c.IsClosed() && !c.IsBusy()
+	if keep {
+		s.idle = append(s.idle, c)
+	}
+	s.mu.Unlock()
+	if !keep {
+		c.hangUp()
+	}
+	<-s.slots
+}
+
+// withReader runs do on a reader.
+func (s *snapshot) withReader(ctx context.Context, do func(c *conn) error) error {
+	c, err := s.reader(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.release(c)
+	return do(c)
+}
+
+// withExporter runs do on the exporter behind a savepoint, so that a failing
+// statement ends neither the locks nor the moment. There the server's own
+// search path holds, because fragments are written by people who know that one.
+func (s *snapshot) withExporter(ctx context.Context, do func(c *conn) error) error {
+	select {
+	case s.alone <- struct{}{}:
+	case <-ctx.Done():
+		return wrap(ctx, ctx.Err(), "wait for the source")
+	}
+	defer func() { <-s.alone }()
+	c := s.exporter
+	err := c.exec(ctx, "read the source", "SAVEPOINT "+savepoint+"; SELECT set_config('search_path', "+literal(c.path)+", true)")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		if c.exec(undo, "read the source", "ROLLBACK TO SAVEPOINT "+savepoint+"; RELEASE SAVEPOINT "+savepoint) != nil {
+			c.hangUp()
+		}
+	}()
+	return do(c)
+}
+
+// facts gives what reading needs of a table, and refuses what cannot be read.
+func (s *snapshot) facts(t *schema.Table, columns []string) (*tableFacts, error) {
+	f := s.inv.tables[t.Name]
+	switch {
+	case f == nil:
+		return nil, &engine.Error{Code: engine.Failed, Doing: "read " + t.Name.String(), Say: "the table is not in the snapshot"}
+	case f.foreign:
+		return nil, &engine.Error{Code: engine.Unsupported, Doing: "read " + t.Name.String(), Say: "its rows lie in another server, which has no part in the snapshot",
+			Hint: "leave the table out: subset.tables: " + t.Name.String() + ": none"}
+	}
+	for _, c := range columns {
+		if _, ok := f.columns[c]; !ok {
+			return nil, &engine.Error{Code: engine.Failed, Doing: "read " + t.Name.String(), Say: "there is no such column", Column: c}
+		}
+	}
+	return f, nil
+}
