@@ -48,7 +48,8 @@ type Kind struct {
 	Class   string        // what the data is by nature; "" where a rule must say or the column decides
 	Accepts []schema.Kind // column kinds it can mask
 	Params  []Param
-	// Injective: different values have different fakes, by construction.
+	// Injective: the mask can keep a unique column unique, by a permutation or by
+	// a tag whose chance of a collision New has bounded below one in a million.
 	Injective bool
 	// Strength in one word for the audit: strong, linkable, weak.
 	Strength string

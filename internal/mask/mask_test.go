@@ -1,0 +1,407 @@
+package mask
+
+import (
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"pgregory.net/rapid"
+
+	"understudy/internal/schema"
+	"understudy/internal/secret"
+)
+
+// testKey makes a fixed key from a number.
+func testKey(t testing.TB, n byte) Key {
+	t.Helper()
+	var raw [32]byte
+	source := rand.NewChaCha8([32]byte{n})
+	if _, err := source.Read(raw[:]); err != nil {
+		t.Fatal(err)
+	}
+	k, err := ParseKey(secret.New(keyPrefix + base64.RawURLEncoding.EncodeToString(raw[:])))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+func makeMask(t testing.TB, name string, limits Limits, params ...string) *Mask {
+	t.Helper()
+	spec := Spec{Mask: name, Domain: "test." + name, Params: map[string]string{}}
+	for i := 0; i < len(params); i += 2 {
+		spec.Params[params[i]] = params[i+1]
+	}
+	m, err := New(testKey(t, 1), spec, limits)
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	return m
+}
+
+func fake(t testing.TB, w *Worker, value string) string {
+	t.Helper()
+	out, null, err := w.Append(nil, []byte(value))
+	if err != nil || null {
+		t.Fatalf("%s: null %t, error %v", w.mask.spec.Mask, null, err)
+	}
+	return string(out)
+}
+
+// typical gives a value of the kind of data that a mask is for, number i of many
+// different ones.
+func typical(name string, i int) string {
+	switch name {
+	case "full_name":
+		return fmt.Sprintf("Person Number%d", i)
+	case "first_name", "last_name", "city", "company", "username", "hash", "redact", "constant":
+		return fmt.Sprintf("Original%d", i)
+	case "email":
+		return fmt.Sprintf("person.%d@shop.com", i)
+	case "phone":
+		return fmt.Sprintf("+49 30 %07d", i)
+	case "street":
+		return fmt.Sprintf("%d Main Street", i)
+	case "postcode":
+		return fmt.Sprintf("%05d", i%100000)
+	case "fpe":
+		return fmt.Sprintf("%03d-%02d-%04d", i/1000000%1000, i/10000%100, i%10000)
+	case "int":
+		return fmt.Sprint(i + 1)
+	case "uuid":
+		return fmt.Sprintf("%08x-1234-4abc-8def-%012x", i, i*7)
+	case "date_shift":
+		return fmt.Sprintf("%04d-%02d-%02d 10:11:12.%06d", 1950+i/336%70, 1+i%12, 1+i/12%28, i%1000000)
+	}
+	return fmt.Sprint(i)
+}
+
+func kindFor(name string) schema.Kind {
+	switch name {
+	case "int":
+		return schema.Integer
+	case "uuid":
+		return schema.UUID
+	case "date_shift":
+		return schema.Timestamp
+	}
+	return schema.Text
+}
+
+func paramsFor(name string) []string {
+	if name == "constant" {
+		return []string{"value", "same"}
+	}
+	return nil
+}
+
+// The same value gives the same fake whatever came before and whichever worker
+// makes it; other keys and other domains give other fakes.
+func TestDeterminismAndSeparation(t *testing.T) {
+	for _, k := range Kinds() {
+		switch k.Name {
+		case "nullify", "constant", "redact":
+			continue
+		}
+		t.Run(k.Name, func(t *testing.T) {
+			limits := Limits{Kind: kindFor(k.Name), Scale: -1}
+			m := makeMask(t, k.Name, limits, paramsFor(k.Name)...)
+			other, err := New(testKey(t, 2), m.spec, limits)
+			if err != nil {
+				t.Fatal(err)
+			}
+			spec := m.spec
+			spec.Domain = "another"
+			apart, err := New(testKey(t, 1), spec, limits)
+			if err != nil {
+				t.Fatal(err)
+			}
+			const n = 2000
+			first, second := m.Worker(), m.Worker()
+			fakes := make([]string, n)
+			for i := range n {
+				fakes[i] = fake(t, first, typical(k.Name, i))
+			}
+			sameKey, sameDomain := 0, 0
+			wk, wd := other.Worker(), apart.Worker()
+			for i := n - 1; i >= 0; i-- {
+				v := typical(k.Name, i)
+				if got := fake(t, second, v); got != fakes[i] {
+					t.Fatalf("value %d: two workers, two fakes", i)
+				}
+				if fake(t, wk, v) == fakes[i] {
+					sameKey++
+				}
+				if fake(t, wd, v) == fakes[i] {
+					sameDomain++
+				}
+			}
+			most := n/20 + 5
+			if sameKey > most || sameDomain > most {
+				t.Errorf("of %d fakes %d are the same under another key, %d in another domain", n, sameKey, sameDomain)
+			}
+		})
+	}
+}
+
+// Whatever the length of a column, New refuses or every fake fits it.
+func TestFakesFitEveryLength(t *testing.T) {
+	for _, k := range Kinds() {
+		if k.Name == "nullify" || k.Name == "int" || k.Name == "uuid" || k.Name == "date_shift" {
+			continue
+		}
+		for _, unique := range []bool{false, true} {
+			accepted := 0
+			for length := 1; length <= 255; length++ {
+				m, err := New(testKey(t, 1), Spec{Mask: k.Name, Domain: "d", Params: map[string]string{"value": "v"}},
+					Limits{Kind: schema.Text, Length: length, Unique: unique, Rows: 1000})
+				if k.Name != "constant" {
+					m, err = New(testKey(t, 1), Spec{Mask: k.Name, Domain: "d"}, Limits{Kind: schema.Text, Length: length, Unique: unique, Rows: 1000})
+				}
+				if err != nil {
+					var refusal *Refusal
+					if !errors.As(err, &refusal) || refusal.Hint == "" {
+						t.Fatalf("%s: refused without a hint: %v", k.Name, err)
+					}
+					continue
+				}
+				accepted++
+				w := m.Worker()
+				for i := range 60 {
+					v := typical(k.Name, i*7919)
+					v = v[:min(len(v), length)]
+					out, _, err := w.Append(nil, []byte(v))
+					if err != nil || utf8.RuneCount(out) > length {
+						t.Fatalf("%s, length %d: fake of %d characters, error %v", k.Name, length, len(out), err)
+					}
+				}
+			}
+			if want := !unique || k.Injective; (accepted > 0) != want {
+				t.Errorf("%s, unique %t: %d of 255 lengths accepted", k.Name, unique, accepted)
+			}
+		}
+	}
+}
+
+// Masks that keep unique columns unique do so.
+func TestUniqueStaysUnique(t *testing.T) {
+	const n = 200000
+	for _, k := range Kinds() {
+		if !k.Injective {
+			continue
+		}
+		t.Run(k.Name, func(t *testing.T) {
+			m := makeMask(t, k.Name, Limits{Kind: kindFor(k.Name), Unique: true, Rows: n, Length: 64, Scale: -1})
+			if !m.Injective() {
+				t.Error("the mask does not call itself injective")
+			}
+			w, seen := m.Worker(), make(map[string]bool, n)
+			for i := range n {
+				f := fake(t, w, typical(k.Name, i))
+				if seen[f] {
+					t.Fatalf("a fake came twice after %d values", i)
+				}
+				seen[f] = true
+			}
+		})
+	}
+}
+
+// A value never becomes itself where Chance is 0, and seldom elsewhere.
+func TestOwnValueIsAvoided(t *testing.T) {
+	for _, name := range []string{"first_name", "last_name", "full_name", "city", "company", "street", "phone", "postcode"} {
+		for _, fold := range []bool{false, true} {
+			m, err := New(testKey(t, 1), Spec{Mask: name, Domain: "own", Fold: fold}, Limits{Kind: schema.Text, Length: 12})
+			if err != nil {
+				continue
+			}
+			if m.Chance() != 0 {
+				t.Errorf("%s: chance %g", name, m.Chance())
+			}
+			w, own := m.Worker(), 0
+			for i := range 20000 {
+				v := fake(t, w, typical(name, i)) // a value from the mask's own space
+				if f := fake(t, w, v); f == v || fold && strings.EqualFold(f, v) {
+					own++
+				}
+			}
+			if own > 0 {
+				t.Errorf("%s, fold %t: %d values became themselves", name, fold, own)
+			}
+		}
+	}
+}
+
+func TestFoldAndNormalForm(t *testing.T) {
+	pairs := [][2]string{{"Müller", "mu\u0308ller"}, {"MARY@Shop.com", "mary@shop.COM"}, {"ÅNGSTRÖM", "A\u030angstro\u0308m"}, {"ΣΊΣΥΦΟΣ", "σίσυφοσ"}}
+	for _, name := range []string{"email", "first_name", "hash", "username", "street"} {
+		m, err := New(testKey(t, 1), Spec{Mask: name, Domain: "d", Fold: true}, Limits{Kind: schema.Text})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := m.Worker()
+		for _, p := range pairs {
+			if fake(t, w, p[0]) != fake(t, w, p[1]) {
+				t.Errorf("%s: a folding domain tells %q from %q", name, p[0], p[1])
+			}
+		}
+		strict := makeMask(t, name, Limits{Kind: schema.Text}).Worker()
+		if fake(t, strict, "Jürgen") != fake(t, strict, "Ju\u0308rgen") {
+			t.Errorf("%s: two normal forms of one text have two fakes", name)
+		}
+		if fake(t, strict, "Jürgen") == fake(t, strict, "jürgen") && name == "email" {
+			t.Error("a strict domain folds case")
+		}
+	}
+}
+
+func TestEmptyTextAndNull(t *testing.T) {
+	for _, k := range Kinds() {
+		m := makeMask(t, k.Name, Limits{Kind: kindFor(k.Name), Scale: -1}, paramsFor(k.Name)...)
+		out, null, err := m.Worker().Append([]byte("before"), nil)
+		want := "before"
+		if k.Name == "constant" {
+			want = "beforesame"
+		}
+		if err != nil || string(out) != want || null != (k.Name == "nullify") {
+			t.Errorf("%s: the empty text gives %q, null %t, error %v", k.Name, out, null, err)
+		}
+		if keeps := m.Keeps(nil); keeps != (k.Name != "constant" && k.Name != "nullify") {
+			t.Errorf("%s: Keeps of the empty text is %t", k.Name, keeps)
+		}
+	}
+}
+
+// Errors say why and never show a value.
+func TestErrorsCarryNoValue(t *testing.T) {
+	const canary = "canary7731"
+	for _, c := range []struct {
+		name  string
+		kind  schema.Kind
+		value string
+	}{
+		{"fpe", schema.Text, canary + "é"}, {"fpe", schema.Text, "日本"}, {"fpe", schema.Text, strings.Repeat(canary, 500)},
+		{"fpe", schema.Integer, canary}, {"fpe", schema.Decimal, canary}, {"int", schema.Integer, canary},
+		{"int", schema.Integer, "99999999999999999999"}, {"uuid", schema.UUID, canary}, {"uuid", schema.Text, "AAAAAAAA-aaaa-4aaa-8aaa-aaaaaaaaaaaa"},
+		{"date_shift", schema.Date, canary}, {"date_shift", schema.Date, "2023-02-29"}, {"date_shift", schema.Date, "7731-13-01"},
+		{"uuid", schema.Bytes, canary}, {"postcode", schema.Integer, canary},
+	} {
+		m := makeMask(t, c.name, Limits{Kind: c.kind, Scale: -1})
+		before := []byte("row")
+		out, _, err := m.Worker().Append(before, []byte(c.value))
+		var bad *ValueError
+		if !errors.As(err, &bad) || bad.Reason == "" {
+			t.Errorf("%s on %s: no ValueError: %v", c.name, c.kind, err)
+			continue
+		}
+		if strings.Contains(err.Error(), "7731") || string(out) != "row" {
+			t.Errorf("%s on %s: the error shows the value or the row changed", c.name, c.kind)
+		}
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		params map[string]string
+		limits Limits
+		want   string
+	}{
+		{"emial", nil, Limits{Kind: schema.Text}, "no mask of this name"},
+		{"email", nil, Limits{Kind: schema.Integer}, "does not take integer columns"},
+		{"email", nil, Limits{Kind: schema.Text, Length: 12, Unique: true, Rows: 8000000}, "a length of 12 leaves 25 bits; 8000000 rows need 65"},
+		{"email", nil, Limits{Kind: schema.Text, Length: 20, Unique: true}, "an unknown number of rows needs 80"},
+		{"email", nil, Limits{Kind: schema.Text, Length: 6}, "too short"},
+		{"email", map[string]string{"domain": "gmail.com"}, Limits{Kind: schema.Text}, "not reserved"},
+		{"email", map[string]string{"domian": "a.test"}, Limits{Kind: schema.Text}, "did you mean domain?"},
+		{"username", nil, Limits{Kind: schema.Text, Length: 8, Unique: true, Rows: 100000}, "leaves 39 bits; 100000 rows need 53"},
+		{"full_name", nil, Limits{Kind: schema.Text, Unique: true, Rows: 10}, "the column is unique"},
+		{"redact", nil, Limits{Kind: schema.Text, Unique: true, Rows: 10}, "the column is unique"},
+		{"date_shift", nil, Limits{Kind: schema.Date, Unique: true, Rows: 10}, "the column is unique"},
+		{"date_shift", map[string]string{"within": "soon"}, Limits{Kind: schema.Date}, "not a span"},
+		{"date_shift", map[string]string{"within": "0d"}, Limits{Kind: schema.Date}, "not a span"},
+		{"nullify", nil, Limits{Kind: schema.Text, NotNull: true}, "NOT NULL"},
+		{"constant", nil, Limits{Kind: schema.Text}, "parameter value is missing"},
+		{"constant", map[string]string{"value": "long"}, Limits{Kind: schema.Text, Length: 3}, "has 4 characters"},
+		{"constant", map[string]string{"value": "7"}, Limits{Kind: schema.Integer, Min: 1, Max: 5}, "outside 1 to 5"},
+		{"constant", map[string]string{"value": "red"}, Limits{Kind: schema.Enum, Labels: []string{"green"}}, "not a label"},
+		{"int", map[string]string{"min": "9", "max": "3"}, Limits{Kind: schema.Integer}, "above max"},
+		{"int", map[string]string{"min": "x"}, Limits{Kind: schema.Integer}, "not a whole number"},
+		{"int", nil, Limits{Kind: schema.Integer, Min: 1, Max: 1}, "nothing to permute"},
+		{"hash", map[string]string{"length": "99"}, Limits{Kind: schema.Text}, "not between 1 and 64"},
+		{"hash", map[string]string{"length": "40"}, Limits{Kind: schema.Text, Length: 30}, "does not fit"},
+		{"hash", map[string]string{"encoding": "hexx"}, Limits{Kind: schema.Text}, "did you mean hex?"},
+		{"phone", nil, Limits{Kind: schema.Text, Length: 15, Unique: true, Rows: 100000}, "bits"},
+		{"phone", nil, Limits{Kind: schema.Integer, Max: 32767}, "too short"},
+		{"street", nil, Limits{Kind: schema.Text, Length: 6}, "too short"},
+		{"uuid", nil, Limits{Kind: schema.Text, Length: 20}, "cannot hold a uuid"},
+		{"first_name", map[string]string{"locale": "de"}, Limits{Kind: schema.Text}, "takes none"},
+	} {
+		_, err := New(testKey(t, 1), Spec{Mask: c.name, Domain: "d", Params: c.params}, c.limits)
+		var refusal *Refusal
+		if !errors.As(err, &refusal) {
+			t.Errorf("%s %v: not refused: %v", c.name, c.limits, err)
+			continue
+		}
+		if !strings.Contains(err.Error()+refusal.Hint, c.want) || refusal.Hint == "" || refusal.Mask != c.name {
+			t.Errorf("%s: %v (hint %q), want %q", c.name, err, refusal.Hint, c.want)
+		}
+	}
+	if _, err := New(Key{}, Spec{Mask: "email"}, Limits{Kind: schema.Text}); err == nil {
+		t.Error("the zero key is accepted")
+	}
+}
+
+// Bits of fakes under two domains do not go together.
+func TestDomainsDoNotCorrelate(t *testing.T) {
+	const n = 100000
+	one, two := newMAC(testKey(t, 1).subkey(purposeFake, "a", "email")), newMAC(testKey(t, 1).subkey(purposeFake, "b", "email"))
+	var x block
+	same := 0
+	for i := range n {
+		v := []byte(typical("email", i))
+		a, _ := one.sum(&x, v)
+		b, _ := two.sum(&x, v)
+		if (a^b)>>63 == 0 {
+			same++
+		}
+	}
+	if r := 2*float64(same)/n - 1; r > 0.02 || r < -0.02 {
+		t.Errorf("correlation %f", r)
+	}
+}
+
+// Any text, also text that is not UTF-8, gives a fake or a ValueError, in any
+// order and with a reused buffer.
+func TestAnyText(t *testing.T) {
+	for _, k := range Kinds() {
+		if k.Name == "nullify" {
+			continue
+		}
+		m := makeMask(t, k.Name, Limits{Kind: kindFor(k.Name), Scale: -1}, paramsFor(k.Name)...)
+		w := m.Worker()
+		rapid.Check(t, func(t *rapid.T) {
+			v := rapid.OneOf(rapid.SliceOf(rapid.Byte()), rapid.Map(rapid.String(), func(s string) []byte { return []byte(s) })).Draw(t, "value")
+			keep := bytes.Clone(v)
+			out, null, err := w.Append([]byte("x"), v)
+			again, _, _ := m.Worker().Append([]byte("x"), v)
+			var bad *ValueError
+			switch {
+			case err != nil && !errors.As(err, &bad), null, !bytes.Equal(v, keep), !bytes.Equal(out, again), out[0] != 'x':
+				t.Fatalf("%s: error %v", k.Name, err)
+			}
+			if err == nil && kindFor(k.Name) == schema.Text && k.Name != "fpe" && k.Name != "postcode" {
+				for _, b := range out {
+					if b >= 0x80 {
+						t.Fatalf("%s: a fake is not ASCII", k.Name)
+					}
+				}
+			}
+		})
+	}
+}

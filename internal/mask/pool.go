@@ -1,0 +1,163 @@
+package mask
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/brianvoe/gofakeit/v7"
+)
+
+// PoolVersion names the lists that fakes are picked from. It changes when their
+// content does, because then every fake changes.
+const PoolVersion = "1"
+
+// The pools are constants that take a few milliseconds to compute, so each is
+// computed at first use. Nothing can change them afterwards: they depend on fixed
+// seeds and gofakeit's word lists only, and a test pins their hash.
+var (
+	firstNames = sync.OnceValue(func() []string { return words(1, 60000, (*gofakeit.Faker).FirstName) })
+	surnames   = sync.OnceValue(func() []string { return words(2, 20000, (*gofakeit.Faker).LastName) })
+	endings    = sync.OnceValue(func() []string { return words(3, 1000, (*gofakeit.Faker).StreetSuffix) })
+	roads      = sync.OnceValue(func() []string { return words(4, 10000, (*gofakeit.Faker).StreetName) })
+
+	lastNames   = sync.OnceValue(makeLastNames)
+	cities      = sync.OnceValue(makeCities)
+	streetNames = sync.OnceValue(makeStreets)
+	firms       = sync.OnceValue(makeFirms)
+	initials    = sync.OnceValue(func() []string { return strings.Split("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "") })
+	handles     = sync.OnceValue(makeHandles)
+)
+
+// words draws from a list of gofakeit until, as good as surely, every entry has
+// come (the draws are twenty times the list). The faker is made anew from a seed
+// of its own, so pools do not depend on each other.
+func words(seed byte, draws int, next func(*gofakeit.Faker) string) []string {
+	f := gofakeit.NewFaker(rand.NewChaCha8([32]byte{seed}), false)
+	out := make([]string, 0, draws)
+	for range draws {
+		if w := next(f); plainWord(w) {
+			out = append(out, strings.ToUpper(w[:1])+w[1:])
+		}
+	}
+	return tidy(out)
+}
+
+// plainWord keeps to ASCII letters: such fakes fit every character set and look
+// the same under every collation.
+func plainWord(w string) bool {
+	for i := range len(w) {
+		if lower(w[i])-'a' >= 26 {
+			return false
+		}
+	}
+	return len(w) >= 2
+}
+
+// tidy sorts and removes doubles, so that each entry is as likely as any other.
+func tidy(list []string) []string {
+	slices.Sort(list)
+	return slices.Clip(slices.Compact(list))
+}
+
+// makeLastNames adds made-up surnames to the known ones: a longer list keeps more
+// of a column's variety and meets a real person's name less often.
+func makeLastNames() []string {
+	out := slices.Clone(surnames())
+	for _, stem := range surnames() {
+		for _, end := range []string{"son", "man", "ford", "ley", "well", "by"} {
+			if len(stem) <= 7 && stem[len(stem)-1] != end[0] {
+				out = append(out, stem+end)
+			}
+		}
+	}
+	return tidy(out)
+}
+
+func makeCities() []string {
+	var out []string
+	for _, stem := range surnames() {
+		for _, end := range endings() {
+			if stem[len(stem)-1] != end[0] {
+				out = append(out, stem+end)
+			}
+		}
+	}
+	return tidy(out)
+}
+
+func makeStreets() []string {
+	var out []string
+	for _, stem := range surnames() {
+		for _, kind := range roads() {
+			if len(kind) <= 6 && !strings.HasSuffix(kind, "s") {
+				out = append(out, stem+" "+kind)
+			}
+		}
+	}
+	return tidy(out)
+}
+
+// makeFirms composes companies of two surnames: gofakeit's own list has real ones.
+func makeFirms() []string {
+	var out []string
+	list := surnames()
+	for i, one := range list {
+		for j := range 24 {
+			other := list[(i+1+j*20)%len(list)]
+			form := []string{"LLC", "Group", "Inc", "Partners"}[j%4]
+			out = append(out, one+" "+other+" "+form)
+		}
+		out = append(out, one+" Group", one+" LLC")
+	}
+	return tidy(out)
+}
+
+func makeHandles() []string {
+	out := make([]string, 0, len(firstNames()))
+	for _, n := range firstNames() {
+		out = append(out, strings.ToLower(n))
+	}
+	return tidy(out)
+}
+
+// PoolHash identifies the lists that fakes are picked from: 16 hex digits over
+// version and content. Runs with different hashes make different fakes.
+func PoolHash() string {
+	h := sha256.New()
+	h.Write([]byte("pools " + PoolVersion))
+	for _, list := range [][]string{firstNames(), lastNames(), cities(), streetNames(), firms(), initials(), handles()} {
+		h.Write([]byte("\n\n" + strings.Join(list, "\n")))
+	}
+	return hex.EncodeToString(h.Sum(nil)[:8])
+}
+
+// fitting gives the entries of a list with at most so many characters.
+func fitting(list []string, length int) []string {
+	var out []string
+	for _, s := range list {
+		if len(s) <= length {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+func longest(list []string) int {
+	n := 0
+	for _, s := range list {
+		n = max(n, len(s))
+	}
+	return n
+}
+
+func shortest(list []string) int {
+	n := unlimited
+	for _, s := range list {
+		n = min(n, len(s))
+	}
+	return n
+}
