@@ -137,6 +137,14 @@ func (c *closure) connect(ref schema.Reference) {
 		return
 	}
 	e := &edge{ref: ref, from: from, to: to, follow: c.spec.follows(ref)}
+	for i, name := range ref.Columns {
+		a, b := from.table.Column(name), to.table.Column(ref.ToColumns[i])
+		if from.mode == partial && a != nil && b != nil && b.FoldCase && !a.FoldCase {
+			c.findings = append(c.findings, finding.Finding{Check: "subset-collation", Severity: finding.Warning, Table: ref.From.String(), Column: name,
+				Message: ref.To.String() + " compares the key without regard to case and this column does not: rows whose key differs in case are not reached downward",
+				Hint:    "give both columns one collation"})
+		}
+	}
 	for _, t := range to.targets {
 		if slices.Equal(t.columns, ref.ToColumns) {
 			e.target = t

@@ -2,6 +2,8 @@ package subset
 
 import (
 	"encoding/binary"
+	"encoding/hex"
+	"maps"
 	"slices"
 	"strconv"
 
@@ -10,41 +12,89 @@ import (
 	"understudy/internal/engine"
 )
 
-// A key tuple is kept in one of two forms. Packed: a single value that is
-// written as an int64, or a pair of values that are written as uint32, in one
-// word; sets of these are bitmaps of about a byte a key. Loose: anything else,
-// as a string. The form depends on the text alone, so equal texts always meet.
+// A key tuple is kept in one of three forms, by its text alone, so that equal
+// texts always meet. As a word: a single value that is written as an int64, or
+// a pair that is written as two uint32; sets of words are bitmaps of about a
+// byte a key. As 16 bytes: a UUID, or a pair of int64. As a string: the rest.
+type form int
 
-// packTuple gives the packed form of the values at columns of a row. null tells
-// that a value is NULL: such a tuple references nothing (MATCH SIMPLE).
-func packTuple(values *engine.Tuples, row int, columns []int) (word uint64, packed, null bool) {
-	switch len(columns) {
-	case 1:
-		v, ok := values.At(row, columns[0])
-		if !ok {
-			return 0, false, true
-		}
-		n, ok := parseInt(v)
-		return uint64(n), ok, false
-	case 2:
-		a, okA := values.At(row, columns[0])
-		b, okB := values.At(row, columns[1])
-		if !okA || !okB {
-			return 0, false, true
-		}
-		m, okA := parseInt(a)
-		n, okB := parseInt(b)
-		if !okA || !okB || m < 0 || n < 0 || m > 1<<32-1 || n > 1<<32-1 {
-			return 0, false, false
-		}
-		return uint64(m)<<32 | uint64(n), true, false
-	}
+const (
+	isNull form = iota // a value is NULL: the tuple references nothing (MATCH SIMPLE)
+	isWord
+	isWide
+	isLoose
+)
+
+type wide = [16]byte
+
+// pack gives the form of the values at columns of a row, and the word or the 16 bytes.
+func pack(values *engine.Tuples, row int, columns []int) (f form, word uint64, w wide) {
 	for _, c := range columns {
 		if _, ok := values.At(row, c); !ok {
-			return 0, false, true
+			return isNull, 0, w
 		}
 	}
-	return 0, false, false
+	first, _ := values.At(row, columns[0])
+	switch len(columns) {
+	case 1:
+		if n, ok := parseInt(first); ok {
+			return isWord, uint64(n), w
+		}
+		if parseUUID(first, &w) {
+			return isWide, 0, w
+		}
+	case 2:
+		second, _ := values.At(row, columns[1])
+		m, okM := parseInt(first)
+		n, okN := parseInt(second)
+		switch {
+		case !okM || !okN:
+		case uint64(m) < 1<<32 && uint64(n) < 1<<32:
+			return isWord, uint64(m)<<32 | uint64(n), w
+		default:
+			binary.BigEndian.PutUint64(w[:8], uint64(m))
+			binary.BigEndian.PutUint64(w[8:], uint64(n))
+			return isWide, 0, w
+		}
+	}
+	return isLoose, 0, w
+}
+
+// parseUUID reads a UUID that is written the one way appendUUID writes it.
+func parseUUID(text []byte, w *wide) bool {
+	if len(text) != 36 {
+		return false
+	}
+	n := 0
+	for i, c := range text {
+		if i == 8 || i == 13 || i == 18 || i == 23 {
+			if c != '-' {
+				return false
+			}
+			continue
+		}
+		switch {
+		case c >= '0' && c <= '9':
+			c -= '0'
+		case c >= 'a' && c <= 'f':
+			c -= 'a' - 10
+		default:
+			return false
+		}
+		w[n/2] = w[n/2]<<4 | c
+		n++
+	}
+	return true
+}
+
+func appendUUID(dst []byte, w wide) []byte {
+	for i, b := range w {
+		if i == 4 || i == 6 || i == 8 || i == 10 {
+			dst = append(dst, '-')
+		}
+		dst = hex.AppendEncode(dst, []byte{b})
+	}
+	return dst
 }
 
 // parseInt reads an int64 that is written the one way strconv writes it.
@@ -85,11 +135,23 @@ func appendTuple(dst []byte, values *engine.Tuples, row int, columns []int) []by
 
 // A keySet is a set of key tuples of one width. The zero value is empty.
 type keySet struct {
-	packed roaring64.Bitmap
-	loose  map[string]struct{}
+	words roaring64.Bitmap
+	wide  map[wide]struct{}
+	loose map[string]struct{}
 }
 
-func (s *keySet) len() int { return int(s.packed.GetCardinality()) + len(s.loose) }
+func (s *keySet) len() int { return int(s.words.GetCardinality()) + len(s.wide) + len(s.loose) }
+
+func (s *keySet) addWide(w wide) (added bool) {
+	if _, ok := s.wide[w]; ok {
+		return false
+	}
+	if s.wide == nil {
+		s.wide = map[wide]struct{}{}
+	}
+	s.wide[w] = struct{}{}
+	return true
+}
 
 // addLoose adds a tuple. Where it was new it gives the string that the set keeps.
 func (s *keySet) addLoose(tuple []byte) (kept string, added bool) {
@@ -104,52 +166,87 @@ func (s *keySet) addLoose(tuple []byte) (kept string, added bool) {
 	return kept, true
 }
 
-// keyList is a list of key tuples of one width, in both forms.
-type keyList struct {
-	packed []uint64
-	loose  []string
+func (s *keySet) addList(l keyList) {
+	s.words.AddMany(l.words)
+	for _, w := range l.wide {
+		s.addWide(w)
+	}
+	for _, tuple := range l.loose {
+		s.addLoose([]byte(tuple))
+	}
 }
 
-func (l *keyList) len() int { return len(l.packed) + len(l.loose) }
+// list gives the members of a set.
+func (s *keySet) list() keyList {
+	return keyList{words: s.words.ToArray(), wide: slices.Collect(maps.Keys(s.wide)), loose: slices.Collect(maps.Keys(s.loose))}
+}
 
-// take removes up to n tuples from l. The packed ones come sorted, which keeps
-// the server's index reads close together.
+// keyList is a list of key tuples of one width, by form.
+type keyList struct {
+	words []uint64
+	wide  []wide
+	loose []string
+}
+
+func (l *keyList) len() int { return len(l.words) + len(l.wide) + len(l.loose) }
+
+// take removes up to n tuples from l. The words come sorted, which keeps the
+// server's index reads close together.
 func (l *keyList) take(n int) keyList {
 	var out keyList
-	if k := min(n, len(l.packed)); k > 0 {
-		slices.Sort(l.packed)
-		out.packed, l.packed = l.packed[:k:k], l.packed[k:]
-		n -= k
-	}
-	if len(l.packed) == 0 {
-		l.packed = nil
-	}
-	if k := min(n, len(l.loose)); k > 0 {
-		out.loose, l.loose = l.loose[:k:k], l.loose[k:]
-	}
-	if len(l.loose) == 0 {
-		l.loose = nil
-	}
+	slices.Sort(l.words)
+	out.words, l.words = split(l.words, n)
+	out.wide, l.wide = split(l.wide, n-out.len())
+	out.loose, l.loose = split(l.loose, n-out.len())
 	return out
 }
 
-// slice gives the tuples i to j, packed ones first, sharing memory with l.
+// split cuts the first n, or all; nothing is kept of a list that is used up.
+func split[T any](all []T, n int) (first, rest []T) {
+	if n >= len(all) {
+		return all, nil
+	}
+	return all[:n:n], all[n:]
+}
+
+// slice gives the tuples i to j in the order words, wide, loose, sharing memory with l.
 func (l *keyList) slice(i, j int) keyList {
-	p := len(l.packed)
-	return keyList{packed: l.packed[min(i, p):min(j, p)], loose: l.loose[max(i-p, 0):max(j-p, 0)]}
+	all := keyList{words: l.words, wide: l.wide, loose: l.loose}
+	cut := func(n int) (first keyList) {
+		first.words, all.words = split(all.words, n)
+		first.wide, all.wide = split(all.wide, n-first.len())
+		first.loose, all.loose = split(all.loose, n-first.len())
+		return first
+	}
+	cut(i)
+	return cut(j - i)
+}
+
+func (l *keyList) append(m keyList) {
+	l.words = append(l.words, m.words...)
+	l.wide = append(l.wide, m.wide...)
+	l.loose = append(l.loose, m.loose...)
 }
 
 // tuples writes the list as an engine wants it.
 func (l *keyList) tuples(width int) *engine.Tuples {
 	t := &engine.Tuples{Width: width}
-	var buf [20]byte
-	for _, word := range l.packed {
+	var buf [36]byte
+	for _, word := range l.words {
 		if width == 2 {
 			t.Add(strconv.AppendUint(buf[:0], word>>32, 10))
 			t.Add(strconv.AppendUint(buf[:0], word&(1<<32-1), 10))
 			continue
 		}
 		t.Add(strconv.AppendInt(buf[:0], int64(word), 10))
+	}
+	for _, w := range l.wide {
+		if width == 2 {
+			t.Add(strconv.AppendInt(buf[:0], int64(binary.BigEndian.Uint64(w[:8])), 10))
+			t.Add(strconv.AppendInt(buf[:0], int64(binary.BigEndian.Uint64(w[8:])), 10))
+			continue
+		}
+		t.Add(appendUUID(buf[:0], w))
 	}
 	for _, tuple := range l.loose {
 		if width == 1 {
@@ -165,23 +262,6 @@ func (l *keyList) tuples(width int) *engine.Tuples {
 	return t
 }
 
-// list gives the members of a set.
-func (s *keySet) list() keyList {
-	out := keyList{packed: s.packed.ToArray()}
-	for tuple := range s.loose {
-		out.loose = append(out.loose, tuple)
-	}
-	slices.Sort(out.loose)
-	return out
-}
-
-func (s *keySet) addList(l keyList) {
-	s.packed.AddMany(l.packed)
-	for _, tuple := range l.loose {
-		s.addLoose([]byte(tuple))
-	}
-}
-
 // A gatherer collects the key tuples of many rows into sets. It reuses its
 // memory and belongs to one goroutine.
 type gatherer struct {
@@ -194,30 +274,35 @@ type gatherer struct {
 func (g *gatherer) gather(values *engine.Tuples, rows []int, columns []int, set *keySet, fresh *keyList) (notNull int64) {
 	g.words = g.words[:0]
 	for _, row := range rows {
-		word, packed, null := packTuple(values, row, columns)
-		if null {
+		f, word, w := pack(values, row, columns)
+		if f == isNull {
 			continue
 		}
 		notNull++
-		if packed {
+		switch f {
+		case isWord:
 			g.words = append(g.words, word)
-			continue
-		}
-		g.tuple = appendTuple(g.tuple[:0], values, row, columns)
-		if kept, added := set.addLoose(g.tuple); added && fresh != nil {
-			fresh.loose = append(fresh.loose, kept)
+		case isWide:
+			if set.addWide(w) && fresh != nil {
+				fresh.wide = append(fresh.wide, w)
+			}
+		case isLoose:
+			g.tuple = appendTuple(g.tuple[:0], values, row, columns)
+			if kept, added := set.addLoose(g.tuple); added && fresh != nil {
+				fresh.loose = append(fresh.loose, kept)
+			}
 		}
 	}
 	// Sorted words fall into the same container one after the other.
 	slices.Sort(g.words)
 	g.words = slices.Compact(g.words)
 	if fresh == nil {
-		set.packed.AddMany(g.words)
+		set.words.AddMany(g.words)
 		return notNull
 	}
 	for _, word := range g.words {
-		if set.packed.CheckedAdd(word) {
-			fresh.packed = append(fresh.packed, word)
+		if set.words.CheckedAdd(word) {
+			fresh.words = append(fresh.words, word)
 		}
 	}
 	return notNull
@@ -226,36 +311,41 @@ func (g *gatherer) gather(values *engine.Tuples, rows []int, columns []int, set 
 // collect appends the tuples at columns of the given rows to l, duplicates included.
 func (g *gatherer) collect(values *engine.Tuples, rows []int, columns []int, l *keyList) {
 	for _, row := range rows {
-		word, packed, null := packTuple(values, row, columns)
-		switch {
-		case null:
-		case packed:
-			l.packed = append(l.packed, word)
-		default:
-			l.loose = append(l.loose, string(appendTuple(nil, values, row, columns)))
+		switch f, word, w := pack(values, row, columns); f {
+		case isWord:
+			l.words = append(l.words, word)
+		case isWide:
+			l.wide = append(l.wide, w)
+		case isLoose:
+			g.tuple = appendTuple(g.tuple[:0], values, row, columns)
+			l.loose = append(l.loose, string(g.tuple))
 		}
 	}
 }
 
-// minus gives the members of a that are not in b; it sorts b.
+// minus gives the members of a that are not in b; it sorts b's words.
 func minus(a, b keyList) keyList {
-	var out keyList
-	slices.Sort(b.packed)
-	for _, word := range a.packed {
-		if _, found := slices.BinarySearch(b.packed, word); !found {
-			out.packed = append(out.packed, word)
-		}
+	slices.Sort(b.words)
+	return keyList{
+		words: slices.DeleteFunc(slices.Clone(a.words), func(word uint64) bool {
+			_, found := slices.BinarySearch(b.words, word)
+			return found
+		}),
+		wide:  without(a.wide, b.wide),
+		loose: without(a.loose, b.loose),
 	}
-	if len(a.loose) > 0 {
-		have := make(map[string]struct{}, len(b.loose))
-		for _, tuple := range b.loose {
-			have[tuple] = struct{}{}
-		}
-		for _, tuple := range a.loose {
-			if _, found := have[tuple]; !found {
-				out.loose = append(out.loose, tuple)
-			}
-		}
+}
+
+func without[T ~string | wide](a, b []T) []T {
+	if len(a) == 0 {
+		return nil
 	}
-	return out
+	have := make(map[T]struct{}, len(b))
+	for _, x := range b {
+		have[x] = struct{}{}
+	}
+	return slices.DeleteFunc(slices.Clone(a), func(x T) bool {
+		_, found := have[x]
+		return found
+	})
 }

@@ -22,14 +22,14 @@ func (c *closure) choose(ctx context.Context) error {
 	}
 	for i := range c.spec.Seeds {
 		seed := &c.spec.Seeds[i]
-		if (seed.Percent != 0 || seed.Limit != 0) && c.opts.Sample == nil {
+		if seed.sampled() && c.opts.Sample == nil {
 			return fault.New(fault.Bug, "subset-sample", "", "%s is sampled without a sampling function", seed.Table.Name)
 		}
 		n := c.node(seed.Table.Name)
 		n.seeded = true
 		n.complete = n.complete || seed.everything()
 		find := engine.Find{Table: n.table, Columns: n.columns, Where: seed.Where, Now: c.opts.Now}
-		if seed.Percent != 0 || seed.Limit != 0 {
+		if seed.sampled() {
 			find.Columns = slices.Concat(n.columns, n.table.Identity().Columns)
 			find.Order = seed.Order
 		}

@@ -78,6 +78,9 @@ func (s *Selection) Find(n schema.Name) *Table {
 // the snapshot. Its outcome does not depend on Readers or on the order in which
 // the snapshot answers. It leaves no goroutine behind.
 //
+// Parents in a table that is Whole are not asked for, so a key that leads to no
+// row of one is not found here but where the target proves its references.
+//
 // It fails with a fault: Usage if a row is needed from a table that is none,
 // Integrity if a reference that must hold leads nowhere, Refused past the
 // budget. Errors of the snapshot come back as they are.
@@ -100,11 +103,15 @@ func Select(ctx context.Context, snap engine.Snapshot, s *schema.Schema, spec *S
 
 // selection puts the finished closure into the form callers read.
 func (c *closure) selection() *Selection {
-	out := &Selection{Findings: c.findings, steps: c.steps, nodes: c.nodes}
+	out := &Selection{Findings: c.findings}
+	if c.opts.Trace {
+		out.steps, out.nodes = c.steps, c.nodes
+	}
 	for _, n := range c.nodes {
 		t := Table{Table: n.table.Name, Whole: n.mode == whole, Count: n.count, Unreached: n.unreached, Reason: n.reason}
 		if n.mode != whole {
 			t.Rows = roaring64.Or(&n.down, &n.up)
+			t.Rows.RunOptimize()
 			t.Count = int64(t.Rows.GetCardinality())
 			t.Whole = n.complete
 		}
@@ -142,8 +149,9 @@ func (n *node) why() string {
 			parts = append(parts, "reached from "+edgeName(e.ref))
 		}
 	}
+	asParents := n.up.GetCardinality() > n.up.AndCardinality(&n.down)
 	for _, e := range n.in {
-		if e.needs > 0 && e.from != n {
+		if asParents && e.needs > 0 {
 			parts = append(parts, "needed by "+edgeName(e.ref))
 		}
 	}

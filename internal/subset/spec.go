@@ -57,10 +57,11 @@ type Seed struct {
 	OrderAt finding.At
 }
 
+// sampled tells whether the rows' keys decide which of them are taken.
+func (s Seed) sampled() bool { return s.Limit != 0 || s.Percent != 0 && s.Percent < 100 }
+
 // everything tells whether the seed takes all rows of its table.
-func (s Seed) everything() bool {
-	return s.Where == "" && s.Limit == 0 && (s.Percent == 0 || s.Percent >= 100)
-}
+func (s Seed) everything() bool { return s.Where == "" && !s.sampled() }
 
 // Rows says what becomes of one table's rows whatever leads to it.
 type Rows string

@@ -160,7 +160,7 @@ func (c *closure) start(ctx context.Context, j *job) {
 	j.number = c.started
 	c.busy++
 	w := &worker{snap: c.snap, messages: c.messages, job: j}
-	if j.seed != nil && (j.seed.Percent != 0 || j.seed.Limit != 0) {
+	if j.seed != nil && j.seed.sampled() {
 		w.sample = c.opts.Sample
 	}
 	c.workers.Go(func() { w.work(ctx) })
@@ -261,8 +261,7 @@ func (w *worker) confirm(ctx context.Context, keys keyList) (missing keyList, er
 		if err != nil {
 			return missing, err
 		}
-		missing.packed = append(missing.packed, part.packed...)
-		missing.loose = append(missing.loose, part.loose...)
+		missing.append(part)
 	}
 	return missing, nil
 }

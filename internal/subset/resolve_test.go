@@ -1,0 +1,155 @@
+package subset
+
+import (
+	"math"
+	"strings"
+	"testing"
+
+	"understudy/internal/config"
+	"understudy/internal/fault"
+	"understudy/internal/finding"
+	"understudy/internal/schema"
+)
+
+func at(line int) finding.At { return finding.At{File: "understudy.yaml", Line: line, Col: 5} }
+
+func text(value string, line int) config.Text { return config.Text{Value: value, At: at(line)} }
+
+func TestResolveFindsEveryMistakeAtOnceWithItsPlace(t *testing.T) {
+	_, s := shop()
+	job := &config.Subset{At: at(1), Budget: -1, BudgetAt: at(99), Unreached: "smal",
+		Seeds: []config.Seed{
+			{Table: text("custmers", 2), At: at(2)},
+			{Table: text("customers", 3), At: at(3), Percent: 101},
+			{Table: text("customers", 4), At: at(4), Percent: math.NaN()},
+			{Table: text("customers", 5), At: at(5), Limit: -2},
+			{Table: text("log", 6), At: at(6), Percent: 2},
+			{Table: text("audit", 7), At: at(7)},
+			{Table: text("products", 8), At: at(8)},
+		},
+		Tables: []config.TableRows{
+			{Table: text("audit", 20), Rows: "none"},
+			{Table: text("products", 21), Rows: "all"},
+			{Table: text("orders", 22), Rows: "all", Where: text("id < 3", 22)},
+			{Table: text("reviews", 23), PerParent: 5},
+			{Table: text("public.reviews", 24), Rows: "nnoe"},
+			{Table: text("nowhere", 25), Rows: "all"},
+			{Table: text("public.orders", 26), Rows: "none"},
+			{Table: text("log", 27)},
+		},
+		Follow: []config.Text{text("orders.id", 40), text("orders.custmer_id", 41), text("audit.id", 42), text("orders", 43), text("orders.(customer_id, nix)", 44)},
+	}
+	_, found := Resolve(job, s)
+	want := []string{
+		`1:5: unreached is "smal"; it is small, empty or all (did you mean "small"?)`,
+		`2:5: seed: there is no table "custmers" (did you mean "customers"?)`,
+		`3:5: percent is 101; it must be above 0 and at most 100`,
+		`4:5: percent is NaN; it must be above 0 and at most 100`,
+		`5:5: limit is -2; it must be at least 1`,
+		`6:5: percent and limit need a unique key without NULL, and public.log has none`,
+		`7:5: public.audit is a seed here and none at understudy.yaml:20:5`,
+		`8:5: public.products is a seed here and all at understudy.yaml:21:5`,
+		`21:5: public.products is all, so where`, // a marker that must not stand there; see below
+		`22:5: orders is all, so where, per_parent, order and by have no meaning`,
+		`23:5: per_parent, order and by are not supported yet`,
+		`24:5: "nnoe" is not a choice of rows (did you mean "none"?)`,
+		`25:5: there is no table "nowhere"`,
+		`26:5: public.orders already stands at understudy.yaml:22:5`,
+		`27:5: nothing is said about the rows of log`,
+		`40:5: follow: orders.id is not part of a reference`,
+		`41:5: follow: public.orders has no column "custmer_id" (did you mean "customer_id"?)`,
+		`42:5: follow: audit.id is not part of a reference; public.audit references nothing`,
+		`43:5: follow: "orders" is not table.column or schema.table.column`,
+		`44:5: follow: public.orders has no column "nix"`,
+		`99:5: budget.rows is -1; it must be at least 1`,
+	}
+	var all []string
+	for _, f := range found {
+		all = append(all, f.String())
+		if f.Severity == finding.Error && f.Code != int(fault.Usage) {
+			t.Errorf("%s: code %d", f, f.Code)
+		}
+	}
+	for i, w := range want {
+		got := strings.Contains(strings.Join(all, "\n"), "understudy.yaml:"+w)
+		if got != (i != 8) {
+			t.Errorf("%q found: %v, among\n%s", w, got, strings.Join(all, "\n"))
+		}
+	}
+}
+
+func TestResolveTurnsNamesIntoTablesAndReferences(t *testing.T) {
+	_, s := shop()
+	job := &config.Subset{At: at(1), Budget: 7, Seeds: []config.Seed{{Table: text("customers", 2), At: at(2), Where: text("id < 3", 3), Limit: 4, Order: text("id", 5)}},
+		Tables: []config.TableRows{{Table: text("orders", 6), Where: text("id < 9", 7)}, {Table: text("audit", 8), Rows: "none"}},
+		Follow: []config.Text{text("public.reviews.product_id", 9), text("reviews.(product_id)", 10)}}
+	spec, found := Resolve(job, s)
+	if len(found) != 0 {
+		t.Fatalf("findings: %v", found)
+	}
+	if spec.Unreached != Small || spec.Budget != 7 || len(spec.Follow) != 2 || spec.Follow[0].Name != "reviews_product_id" {
+		t.Errorf("got %+v", spec)
+	}
+	if spec.Rules[0].Table.Name != public("audit") || spec.Rules[0].Rows != NoneAtAll || spec.Rules[1].Where != "id < 9" {
+		t.Errorf("rules %+v", spec.Rules)
+	}
+	fragments := Fragments(spec, true)
+	if len(fragments) != 3 {
+		t.Fatalf("fragments %+v, want three", fragments)
+	}
+	for i, want := range []struct {
+		text  string
+		order bool
+		line  int
+	}{{"id < 3", false, 3}, {"id", true, 5}, {"id < 9", false, 7}} {
+		f := fragments[i]
+		if f.Text != want.text || f.Order != want.order || f.At != at(want.line) || !f.Subqueries {
+			t.Errorf("fragment %d: %+v, want %+v", i, f, want)
+		}
+	}
+	if whole, found := Resolve(nil, s); !whole.Whole || len(found) != 0 || len(Fragments(whole, false)) != 0 {
+		t.Errorf("no subset: %+v, %v", whole, found)
+	}
+}
+
+func TestResolveRefusesWhatWouldQuietlyDoNothing(t *testing.T) {
+	_, s := shop()
+	for _, c := range []struct {
+		job  config.Subset
+		want string
+	}{
+		{config.Subset{At: at(1)}, "subset has no seeds, so nothing would be pulled"},
+		{config.Subset{Seeds: []config.Seed{{Table: text("orders", 2), At: at(2)}}, Tables: []config.TableRows{{Table: text("reviews", 3), Where: text("id < 3", 3)}}},
+			"where holds for rows reached downward, and no edge leads down to public.reviews from the seeds"},
+	} {
+		_, found := Resolve(&c.job, s)
+		if len(found) != 1 || found[0].Message != c.want || found[0].Severity != finding.Error {
+			t.Errorf("got %v, want %q", found, c.want)
+		}
+	}
+	spec, found := Resolve(&config.Subset{Unreached: "all", Tables: []config.TableRows{{Table: text("audit", 2), Rows: "none"}}}, s)
+	if len(found) != 0 || spec.Unreached != All {
+		t.Errorf("unreached: all without seeds: %+v, %v", spec, found)
+	}
+}
+
+func TestFollowNamesOneOfSeveralCompositeReferences(t *testing.T) {
+	_, s := shop()
+	orders := s.Table(public("orders"))
+	s.References = append(s.References,
+		schema.Reference{Name: "x", From: orders.Name, Columns: []string{"id", "product_id"}, To: orders.Name, ToColumns: []string{"id", "product_id"}},
+		schema.Reference{Name: "y", From: orders.Name, Columns: []string{"id", "customer_id"}, To: orders.Name, ToColumns: []string{"id", "customer_id"}})
+	s.Sort()
+	for follow, want := range map[string]string{"orders.product_id": "orders_product_id", "orders.(product_id, id)": "x", "orders.id": ""} {
+		spec, found := Resolve(&config.Subset{Seeds: []config.Seed{{Table: text("customers", 1)}}, Follow: []config.Text{text(follow, 2)}}, s)
+		if want == "" {
+			if len(found) != 1 || !strings.Contains(found[0].Message, "part of several references: public.orders.(id, product_id); public.orders.(id, customer_id)") {
+				t.Errorf("%s: %v", follow, found)
+			}
+			continue
+		}
+		if len(found) != 0 || len(spec.Follow) != 1 || spec.Follow[0].Name != want {
+			t.Errorf("%s: %+v, %v; want %s", follow, spec.Follow, found, want)
+		}
+	}
+}

@@ -1,0 +1,328 @@
+package subset
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"strings"
+	"testing"
+
+	"github.com/RoaringBitmap/roaring/v2/roaring64"
+
+	"understudy/internal/engine"
+	"understudy/internal/fault"
+	"understudy/internal/finding"
+	"understudy/internal/schema"
+)
+
+func seedOf(s *schema.Schema, table string) Seed { return Seed{Table: s.Table(public(table))} }
+
+func TestWholeCopyAsksNothing(t *testing.T) {
+	m, s := shop()
+	got := find(t, m, s, &Spec{Whole: true}, Options{})
+	for _, part := range got.Tables {
+		if !part.Whole || part.Rows != nil || part.Count != -1 {
+			t.Errorf("%s: %+v, want whole, not counted", part.Table, part)
+		}
+	}
+	if n := m.finds.Load(); n != 0 {
+		t.Errorf("%d finds for a whole copy", n)
+	}
+}
+
+func TestReasonsSayWhatLedToATable(t *testing.T) {
+	m, s := shop()
+	spec := &Spec{Unreached: Small, Seeds: []Seed{{Table: s.Table(public("customers")), Where: "id < 2"}}}
+	got := find(t, m, s, spec, Options{Readers: 2})
+	for table, want := range map[string]string{
+		"customers": "seed",
+		"orders":    "reached from public.orders.customer_id",
+		"products":  "needed by public.orders.product_id; needed by public.reviews.product_id",
+		"reviews":   "whole: no edge leads here, 2 rows",
+		"audit":     "whole: no edge leads here, 12 rows",
+		"log":       "whole: no edge leads here, 0 rows",
+	} {
+		part := got.Find(public(table))
+		if part.Reason != want {
+			t.Errorf("%s: reason %q, want %q", table, part.Reason, want)
+		}
+		if part.Unreached != strings.HasPrefix(want, "whole") {
+			t.Errorf("%s: unreached %v", table, part.Unreached)
+		}
+	}
+	if c := got.Find(public("orders")).Count; c != 2 {
+		t.Errorf("orders: %d rows, want 2", c)
+	}
+}
+
+func TestAnUnreachedLargeTableStaysEmptyAndSaysSo(t *testing.T) {
+	m, s := shop()
+	for i := range SmallRows {
+		m.add(public("log"), val(i))
+	}
+	spec := &Spec{Unreached: Small, Seeds: []Seed{seedOf(s, "customers")}}
+	if part := find(t, m, s, spec, Options{}).Find(public("log")); !part.Whole || part.Count != SmallRows {
+		t.Errorf("with %d rows: %+v, want whole", SmallRows, part)
+	}
+	m.add(public("log"), val(-1))
+	part := find(t, m, s, spec, Options{}).Find(public("log"))
+	if part.Whole || part.Count != 0 || part.Reason != "no edge leads here, more than 10,000 rows: empty" {
+		t.Errorf("with one more: %+v, want empty", part)
+	}
+}
+
+func TestASeedOfEverythingIsWholeAndFollowedDown(t *testing.T) {
+	m, s := shop()
+	spec := &Spec{Unreached: Empty, Seeds: []Seed{seedOf(s, "customers")}}
+	got := find(t, m, s, spec, Options{})
+	if part := got.Find(public("customers")); !part.Whole || part.Count != 3 {
+		t.Errorf("customers: %+v, want whole with 3 rows", part)
+	}
+	if part := got.Find(public("orders")); part.Count != 3 {
+		t.Errorf("orders: %d rows, want 3", part.Count)
+	}
+}
+
+func TestALargerPercentageContainsASmallerOne(t *testing.T) {
+	m, s := shop()
+	for i := range 20_000 {
+		m.add(public("log"), val(i))
+	}
+	log := s.Table(public("log"))
+	log.Keys = []schema.Key{{Name: "log_at", Columns: []string{"at"}, NotNull: true}}
+	var last *roaring64.Bitmap
+	for _, percent := range []float64{0.5, 2, 5, 37.5, 99.9, 100} {
+		spec := &Spec{Unreached: Empty, Seeds: []Seed{{Table: log, Percent: percent}}}
+		rows := find(t, m, s, spec, Options{Sample: testSample}).Find(public("log")).Rows
+		if want := percent * 200; float64(rows.GetCardinality()) < want*0.7-10 || float64(rows.GetCardinality()) > want*1.3+10 {
+			t.Errorf("%v %% of 20,000 rows are %d", percent, rows.GetCardinality())
+		}
+		if last != nil && last.AndCardinality(rows) != last.GetCardinality() {
+			t.Errorf("%v %% lacks rows that a smaller percentage has", percent)
+		}
+		last = rows
+	}
+	for _, limit := range []int64{1, 10, 3000} {
+		spec := &Spec{Unreached: Empty, Seeds: []Seed{{Table: log, Limit: limit}}}
+		rows := find(t, m, s, spec, Options{Sample: testSample}).Find(public("log")).Rows
+		if int64(rows.GetCardinality()) != limit {
+			t.Errorf("limit %d gives %d rows", limit, rows.GetCardinality())
+		}
+	}
+}
+
+func TestARowNeededFromANoneTableIsRefused(t *testing.T) {
+	m, s := shop()
+	spec := &Spec{Unreached: Empty, Seeds: []Seed{seedOf(s, "customers")},
+		Rules: []Rule{{Table: s.Table(public("products")), Rows: NoneAtAll, At: finding.At{File: "job.yaml", Line: 7}}}}
+	_, err := Select(context.Background(), m, s, spec, Options{})
+	want := "job.yaml:7: public.products is none, and 3 pulled rows need its rows through public.orders.product_id"
+	if fault.CodeOf(err) != fault.Usage || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+	spec.Rules = append(spec.Rules, Rule{Table: s.Table(public("orders")), Rows: NoneAtAll})
+	if part := find(t, m, s, spec, Options{}).Find(public("orders")); part.Count != 0 || part.Reason != "none: structure only" {
+		t.Errorf("orders: %+v, want none", part)
+	}
+}
+
+func TestOrphansAreCountedForEachReferenceAndNeverQuoted(t *testing.T) {
+	m, s := shop()
+	m.add(public("orders"), val(40), val(1), val(777001))
+	m.add(public("orders"), val(41), val(1), val(777001))
+	m.add(public("orders"), val(42), val(1), val(777002))
+	m.add(public("orders"), val(43), val(777003), val(1)) // not pulled: its customer is not there
+	spec := &Spec{Unreached: Empty, Seeds: []Seed{seedOf(s, "customers"), seedOf(s, "reviews")}}
+	_, err := Select(context.Background(), m, s, spec, Options{})
+	want := "public.orders.product_id: 2 keys of public.orders.product_id lead to no row of public.products"
+	if fault.CodeOf(err) != fault.Integrity || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+	for i := range s.References {
+		s.References[i].Valid = false
+	}
+	got := find(t, m, s, spec, Options{})
+	if len(got.Findings) != 1 || got.Findings[0].Severity != finding.Warning || got.Findings[0].Check != "orphans" {
+		t.Errorf("references that the source does not enforce: %+v, want one warning", got.Findings)
+	}
+}
+
+func TestEqualKeysThatLookDifferentAreNoOrphans(t *testing.T) {
+	m, s := shop()
+	for _, c := range []struct{ table, column string }{{"products", "id"}, {"orders", "product_id"}, {"reviews", "product_id"}} {
+		s.Table(public(c.table)).Column(c.column).Kind = schema.Decimal
+	}
+	for i := range 50 {
+		m.add(public("products"), val(fmt.Sprintf("%d.00", 100+i)))
+		m.add(public("orders"), val(100+i), val(1), val(fmt.Sprintf("%d.0", 100+i)))
+	}
+	spec := &Spec{Unreached: Empty, Seeds: []Seed{seedOf(s, "customers")}}
+	if part := find(t, m, s, spec, Options{}).Find(public("products")); part.Count != 52 {
+		t.Errorf("products: %d rows, want 52", part.Count)
+	}
+	m.add(public("orders"), val(900), val(1), val("900.5"))
+	m.add(public("orders"), val(901), val(1), val("901"))
+	clear(m.indexes)
+	_, err := Select(context.Background(), m, s, spec, Options{})
+	if fault.CodeOf(err) != fault.Integrity || !strings.Contains(err.Error(), "2 keys") {
+		t.Errorf("got %v, want 2 missing keys", err)
+	}
+}
+
+func TestTheBudgetStopsTheRunAndNamesTheLargest(t *testing.T) {
+	m, s := shop()
+	for i := range 5000 {
+		m.add(public("orders"), val(100+i), val(1), val(1))
+	}
+	m.chunk = 100
+	at := finding.At{File: "job.yaml", Line: 3}
+	spec := &Spec{Unreached: Empty, Seeds: []Seed{seedOf(s, "customers")}, Budget: 1000, BudgetAt: at}
+	_, err := Select(context.Background(), m, s, spec, Options{Readers: 2})
+	if fault.CodeOf(err) != fault.Refused || !strings.Contains(err.Error(), "job.yaml:3: ") ||
+		!strings.Contains(err.Error(), "budget of 1,000 rows; largest so far: public.orders (") || !strings.Contains(err.Error(), "pulled most: public.orders.customer_id (") {
+		t.Errorf("got %v", err)
+	}
+	// A table that is copied whole counts as well.
+	spec = &Spec{Unreached: Empty, Seeds: []Seed{seedOf(s, "audit")}, Budget: 1000, Rules: []Rule{{Table: s.Table(public("orders")), Rows: AllRows}}}
+	if _, err := Select(context.Background(), m, s, spec, Options{}); fault.CodeOf(err) != fault.Refused {
+		t.Errorf("with orders: all: %v, want a refusal", err)
+	}
+	spec.Budget = 6000
+	if got := find(t, m, s, spec, Options{}); got.Find(public("orders")).Count != 5003 {
+		t.Errorf("orders: %d rows counted, want 5003", got.Find(public("orders")).Count)
+	}
+}
+
+// A chain of 10,000 rows that each reference the one before takes as many
+// Finds, each of them cheap.
+func TestADeepChain(t *testing.T) {
+	m, s := shop()
+	m.add(public("customers"), val(1000), val(1))
+	for i := 1001; i < 11_000; i++ {
+		m.add(public("customers"), val(i), val(i-1))
+	}
+	down := &Spec{Unreached: Empty, Seeds: []Seed{{Table: s.Table(public("customers")), Where: "id < 2"}}}
+	if c := find(t, m, s, down, Options{Readers: 2}).Find(public("customers")).Count; c != 10_001 {
+		t.Errorf("down: %d rows, want 10,001", c)
+	}
+	m.add(public("orders"), val(77), val(10_999), val(1))
+	clear(m.indexes)
+	up := &Spec{Unreached: Empty, Seeds: []Seed{{Table: s.Table(public("orders")), Where: "id < 78"}}}
+	if c := find(t, m, s, up, Options{}).Find(public("customers")).Count; c != 10_002 {
+		t.Errorf("up: %d rows, want 10,002", c)
+	}
+}
+
+func TestAnEdgeWithoutAnIndexIsAskedOnceAndReported(t *testing.T) {
+	m, s := shop()
+	for i := range s.References {
+		if s.References[i].Name == "reviews_product_id" {
+			s.References[i].Indexed = false
+		}
+	}
+	for i := range 3000 {
+		m.add(public("products"), val(100+i))
+		m.add(public("reviews"), val(100+i), val(100+i))
+	}
+	m.chunk = 10
+	counted := &counting{memory: m, table: public("reviews")}
+	spec := &Spec{Unreached: Empty, Seeds: []Seed{seedOf(s, "products")}}
+	got, err := Select(context.Background(), counted, s, spec, Options{Readers: 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if counted.asked != 1 {
+		t.Errorf("reviews were scanned %d times, want once", counted.asked)
+	}
+	if len(got.Findings) != 1 || got.Findings[0].Check != "subset-scan" || got.Findings[0].Table != "public.reviews" || got.Findings[0].Column != "product_id" {
+		t.Errorf("findings %+v, want one scan of public.reviews", got.Findings)
+	}
+	if c := got.Find(public("reviews")).Count; c != 3002 {
+		t.Errorf("reviews: %d rows, want 3002", c)
+	}
+}
+
+// counting counts the Finds by key of one table.
+type counting struct {
+	*memory
+	table schema.Name
+	asked int
+}
+
+// Find implements engine.Snapshot.
+func (c *counting) Find(ctx context.Context, f engine.Find) iter.Seq2[*engine.Found, error] {
+	if f.Table.Name == c.table {
+		c.asked++
+	}
+	return c.memory.Find(ctx, f)
+}
+
+// failing fails the Find of one table after its first batch.
+type failing struct {
+	*memory
+	table schema.Name
+	err   error
+}
+
+// Find implements engine.Snapshot.
+func (f *failing) Find(ctx context.Context, find engine.Find) iter.Seq2[*engine.Found, error] {
+	return func(yield func(*engine.Found, error) bool) {
+		for found, err := range f.memory.Find(ctx, find) {
+			if !yield(found, err) {
+				return
+			}
+			if find.Table.Name == f.table {
+				yield(nil, f.err)
+				return
+			}
+		}
+	}
+}
+
+func TestAFailingReadAndACancelEndTheWork(t *testing.T) {
+	m, s := shop()
+	for i := range 1000 {
+		m.add(public("customers"), val(100+i), nil)
+		m.add(public("orders"), val(100+i), val(100+i), val(1))
+	}
+	m.chunk = 5
+	spec := &Spec{Unreached: Empty, Seeds: []Seed{seedOf(s, "customers")}}
+	broken := &engine.Error{Code: engine.Stopped, Doing: "find in public.orders"}
+	_, err := Select(context.Background(), &failing{m, public("orders"), broken}, s, spec, Options{Readers: 3})
+	if !errors.Is(err, broken) {
+		t.Errorf("got %v, want the snapshot's own error", err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	opts := Options{Readers: 3, Progress: func(p Progress) {
+		if p.Rows > 100 {
+			cancel()
+		}
+	}}
+	if _, err := Select(ctx, m, s, spec, opts); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want a cancel", err)
+	}
+}
+
+func TestTheSelectionIsTheSameAtAnyParallelism(t *testing.T) {
+	for seed := range uint64(50) {
+		w := newWorld(newRand(seed))
+		spec := w.spec()
+		first, errFirst := Select(context.Background(), w.memory, w.schema, spec, Options{Readers: 1, Sample: testSample})
+		w.memory.chunk = 3
+		second, errSecond := Select(context.Background(), w.memory, w.schema, spec, Options{Readers: 8, Sample: testSample})
+		if fmt.Sprint(errFirst) != fmt.Sprint(errSecond) {
+			t.Fatalf("seed %d: %v and %v", seed, errFirst, errSecond)
+		}
+		if errFirst != nil {
+			continue
+		}
+		for i, a := range first.Tables {
+			b := second.Tables[i]
+			same := a.Whole == b.Whole && a.Count == b.Count && a.Reason == b.Reason && (a.Rows == nil) == (b.Rows == nil)
+			if !same || a.Rows != nil && !a.Rows.Equals(b.Rows) {
+				t.Errorf("seed %d: %+v with one reader, %+v with eight", seed, a, b)
+			}
+		}
+	}
+}

@@ -1,0 +1,166 @@
+package subset
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"understudy/internal/engine"
+	"understudy/internal/fault"
+	"understudy/internal/schema"
+)
+
+// For any row of a random world, Why says what the naive fix point says, and
+// its chain starts at a seed or a whole table and goes along references that
+// join each link to the one before.
+func TestWhyTellsAChainOfReferencesOrACut(t *testing.T) {
+	start := uint64(time.Now().UnixNano())
+	chains, cuts, longest := 0, 0, 0
+	for i := range 400 {
+		seed := start + uint64(i)
+		w := newWorld(newRand(seed))
+		spec := w.spec()
+		want := newNaive(w, spec)
+		if want.needed || want.orphans {
+			continue
+		}
+		table := &w.schema.Tables[w.r.IntN(len(w.schema.Tables))]
+		rows := w.memory.rows[table.Name]
+		if len(rows) == 0 || table.Identity() == nil {
+			continue
+		}
+		row := w.r.IntN(len(rows))
+		var key []string
+		for _, c := range table.Identity().Columns {
+			key = append(key, *rows[row][columnIndex(table, c)])
+		}
+		got, err := Why(context.Background(), w.memory, w.schema, spec, Options{Sample: testSample}, table.Name, key)
+		if err != nil {
+			t.Fatalf("seed %d: %v", seed, err)
+		}
+		if selected := want.whole[table.Name] || want.marks[table.Name][row] > 0; got.Selected != selected {
+			t.Fatalf("seed %d: Why says selected %v for a row of %s, the naive fix point %v", seed, got.Selected, table.Name, selected)
+		}
+		if !got.Selected {
+			cuts++
+			if len(got.Cuts) == 0 {
+				t.Fatalf("seed %d: a row of %s was left out and nothing says why", seed, table.Name)
+			}
+			continue
+		}
+		chains++
+		longest = max(longest, len(got.Chain))
+		checkChain(t, seed, w.schema, want, got)
+	}
+	t.Logf("from seed %d on: %d chains, the longest of %d links, %d cuts", start, chains, longest, cuts)
+	if longest < 3 {
+		t.Errorf("seed %d: no chain had three links", start)
+	}
+}
+
+func checkChain(t *testing.T, seed uint64, s *schema.Schema, want *naive, got *Answer) {
+	t.Helper()
+	if len(got.Chain) == 0 || got.Chain[len(got.Chain)-1].Table != got.Table {
+		t.Fatalf("seed %d: the chain does not end at %s: %+v", seed, got.Table, got.Chain)
+	}
+	first := got.Chain[0]
+	if first.Edge != "" || first.Why != "seed" && !want.whole[first.Table] {
+		t.Fatalf("seed %d: the chain does not start at a seed or a whole table: %+v", seed, got.Chain)
+	}
+	for i, link := range got.Chain[1:] {
+		child, parent := got.Chain[i].Table, link.Table
+		if link.Down {
+			child, parent = parent, child
+		}
+		joined := false
+		for _, r := range s.References {
+			joined = joined || edgeName(r) == link.Edge && r.From == child && r.To == parent
+		}
+		if !joined {
+			t.Fatalf("seed %d: no reference joins link %d to the one before: %+v", seed, i+1, got.Chain)
+		}
+	}
+}
+
+func TestWhyNamesTheRuleThatLeftARowOut(t *testing.T) {
+	m, s := shop()
+	spec := &Spec{Unreached: Empty, Seeds: []Seed{{Table: s.Table(public("customers")), Where: "id < 2"}},
+		Rules: []Rule{{Table: s.Table(public("orders")), Where: "id < 20"}}}
+	for _, c := range []struct {
+		table, key, why, hint string
+	}{
+		{"orders", "21", "where of public.orders leaves it out", ""},
+		{"orders", "30", "the row of public.customers that it references did not come along", "understudy why public.customers KEY tells why"},
+		{"customers", "3", "not among the rows that the seed takes", ""},
+		{"reviews", "2", "the row of public.products that it references came only as a parent, and public.reviews.product_id is not followed from those", "follow: [public.reviews.product_id]"},
+	} {
+		got, err := Why(context.Background(), m, s, spec, Options{}, public(c.table), []string{c.key})
+		if err != nil {
+			t.Fatalf("%s %s: %v", c.table, c.key, err)
+		}
+		found := false
+		for _, cut := range got.Cuts {
+			found = found || cut.Why == c.why && cut.Hint == c.hint
+		}
+		if got.Selected || !found {
+			t.Errorf("%s %s: got %+v, want a cut %q with hint %q", c.table, c.key, got, c.why, c.hint)
+		}
+	}
+	for _, key := range [][]string{{"999"}, {"1", "2"}} {
+		if _, err := Why(context.Background(), m, s, spec, Options{}, public("orders"), key); fault.CodeOf(err) != fault.Usage {
+			t.Errorf("key %v: %v, want a usage fault", key, err)
+		}
+	}
+}
+
+func public(table string) schema.Name { return schema.Name{Schema: "public", Table: table} }
+
+// shop is a small fixed world: customers 1 to 3, each with orders; orders have
+// a product; products have reviews, the second by nobody pulled.
+func shop() (*memory, *schema.Schema) {
+	integer := func(name string, notNull bool) schema.Column {
+		return schema.Column{Name: name, Kind: schema.Integer, NotNull: notNull}
+	}
+	pk := []schema.Key{{Name: "pk", Columns: []string{"id"}, Primary: true, NotNull: true}}
+	s := &schema.Schema{Tables: []schema.Table{
+		{Name: public("audit"), Columns: []schema.Column{integer("id", true)}, Keys: pk},
+		{Name: public("customers"), Columns: []schema.Column{integer("id", true), integer("referrer", false)}, Keys: pk},
+		{Name: public("log"), Columns: []schema.Column{integer("at", true)}},
+		{Name: public("orders"), Columns: []schema.Column{integer("id", true), integer("customer_id", true), integer("product_id", true)}, Keys: pk},
+		{Name: public("products"), Columns: []schema.Column{integer("id", true)}, Keys: pk},
+		{Name: public("reviews"), Columns: []schema.Column{integer("id", true), integer("product_id", true)}, Keys: pk},
+	}}
+	for _, r := range [][3]string{{"customers", "referrer", "customers"}, {"orders", "customer_id", "customers"}, {"orders", "product_id", "products"}, {"reviews", "product_id", "products"}} {
+		s.References = append(s.References, schema.Reference{Name: r[0] + "_" + r[1], From: public(r[0]), Columns: []string{r[1]},
+			To: public(r[2]), ToColumns: []string{"id"}, Valid: true, Indexed: true})
+	}
+	s.Sort()
+	m := newMemory(s)
+	for c := 1; c <= 3; c++ {
+		m.add(public("customers"), val(c), nil)
+	}
+	for _, o := range [][3]int{{10, 1, 1}, {21, 1, 1}, {30, 3, 2}} {
+		m.add(public("orders"), val(o[0]), val(o[1]), val(o[2]))
+	}
+	for p := 1; p <= 2; p++ {
+		m.add(public("products"), val(p))
+	}
+	for _, r := range [][2]int{{1, 2}, {2, 1}} {
+		m.add(public("reviews"), val(r[0]), val(r[1]))
+	}
+	for a := range 12 {
+		m.add(public("audit"), val(a))
+	}
+	return m, s
+}
+
+func find(t *testing.T, m *memory, s *schema.Schema, spec *Spec, opts Options) *Selection {
+	t.Helper()
+	got, err := Select(context.Background(), m, s, spec, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+var _ engine.Snapshot = (*memory)(nil)
