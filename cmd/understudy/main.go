@@ -1,4 +1,21 @@
 // Command understudy gives staging a masked stand-in for production.
 package main
 
-func main() {}
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"understudy/internal/cli"
+)
+
+func main() { os.Exit(run()) }
+
+// run is main without the exit, so that tests can be the program.
+func run() int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	return cli.Run(ctx, context.Background(), os.Args[1:], cli.Process())
+}

@@ -51,14 +51,16 @@ func Rows(l Ledger) Verdict {
 
 // A Column is what was counted in one masked column.
 type Column struct {
-	Table  schema.Name
-	Name   string
-	Values int64 // not NULL in the source
-	Nulls  int64 // NULL in the source
-	Made   int64 // NULLs made by the mask
-	Same   int64 // fakes equal to their original
-	// Chance is the mask's bound on the probability that a fake equals its original.
-	Chance float64
+	Table schema.Name
+	Name  string
+	Nulls int64 // NULL in the source
+	Made  int64 // NULLs made by the mask
+	// Distinct values were judged; Same of them have a fake that equals them,
+	// Expected is the average that chance alone would make.
+	Distinct, Same int64
+	Expected       float64
+	// Blind: the mask does not depend on the value, so equality proves nothing.
+	Blind bool
 	// Counted is the number of NULLs in the target.
 	Counted int64
 }
@@ -76,20 +78,19 @@ func Nulls(c Column) Verdict {
 	return v
 }
 
-// Changed judges that masking took place: no more fakes equal their original
-// than chance explains. The bound is the expected number plus six standard
-// deviations of a binomial count plus three, which an honest run exceeds less
-// than once in a million columns.
+// Changed judges that masking took place: not more values became themselves
+// than chance explains. By Chernoff's bound chance makes k or more of them, where
+// it makes l on average and k > l, with probability at most (e*l/k)^k * e^-l;
+// below one in a thousand million the run is stopped.
 func Changed(c Column) Verdict {
 	v := Verdict{Check: "masked", Table: c.Table, Column: c.Name, Outcome: Passed}
-	if c.Chance >= 1 {
+	if c.Blind {
 		v.Detail = "the mask does not depend on the value; equality proves nothing"
 		return v
 	}
-	n := float64(c.Values)
-	bound := n*c.Chance + 6*math.Sqrt(n*c.Chance*(1-c.Chance)) + 3
-	v.Detail = fmt.Sprintf("%d of %d fakes equal their original, %.0f are within chance", c.Same, c.Values, math.Floor(bound))
-	if float64(c.Same) > bound {
+	v.Detail = fmt.Sprintf("%d of %d distinct values became themselves; chance makes %.3g", c.Same, c.Distinct, c.Expected)
+	k, l := float64(c.Same), c.Expected
+	if k > l && (l == 0 || k*(1+math.Log(l/k))-l < math.Log(1e-9)) {
 		v.Outcome = Failed
 	}
 	return v

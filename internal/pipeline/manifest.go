@@ -44,7 +44,7 @@ func manifestOf(r *Report, runs []*tableRun) Manifest {
 			t.Masked = append(t.Masked, c.name)
 		}
 		if len(t.Masked) > 0 {
-			t.Digest = run.rewrite.digester.Sum()
+			t.Digest = run.rewrite.digester.Sum().String()
 		}
 		m.Tables = append(m.Tables, t)
 	}

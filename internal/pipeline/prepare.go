@@ -37,6 +37,24 @@ type work struct {
 // plan as far as it came and the fault; no row is read before every column has
 // a decision.
 func (s *Session) Plan(ctx context.Context) (*plan.Plan, error) {
+	w, err := s.decided(ctx)
+	if err != nil {
+		return w.plan, err
+	}
+	if err := s.selectRows(ctx); err != nil {
+		return w.plan, err
+	}
+	s.note(StageTry, "trying fakes against types, lengths and checks")
+	found, err := s.try(ctx)
+	if err != nil {
+		return w.plan, err
+	}
+	w.plan.Findings = append(w.plan.Findings, found...)
+	return w.plan, fault.From(found, fault.Usage)
+}
+
+// decided inspects both sides and decides everything that needs no row.
+func (s *Session) decided(ctx context.Context) (*work, error) {
 	w := &work{masks: map[schema.Name][]maskedColumn{}}
 	s.work = w
 	w.plan = &plan.Plan{RunID: s.in.RunID, Source: s.in.SourceAt.String(), Target: s.in.TargetAt.String(), Now: s.in.Now,
@@ -50,23 +68,11 @@ func (s *Session) Plan(ctx context.Context) (*plan.Plan, error) {
 		}
 	}
 	if err := s.inspect(ctx); err != nil {
-		return w.plan, err
+		return w, err
 	}
 	found := s.decide(ctx)
 	w.plan.Findings = append(w.plan.Findings, found...)
-	if err := fault.From(found, fault.Usage); err != nil {
-		return w.plan, err
-	}
-	if err := s.selectRows(ctx); err != nil {
-		return w.plan, err
-	}
-	s.note(StageTry, "trying fakes against types, lengths and checks")
-	found, err := s.try(ctx)
-	if err != nil {
-		return w.plan, err
-	}
-	w.plan.Findings = append(w.plan.Findings, found...)
-	return w.plan, fault.From(found, fault.Usage)
+	return w, fault.From(found, fault.Usage)
 }
 
 // inspect reads both structures and the target's state.
@@ -146,7 +152,7 @@ func (s *Session) decide(ctx context.Context) []finding.Finding {
 	found = append(found, fs...)
 	w.plan.Masks = plan.Masks(w.binding, w.scope)
 	w.plan.Undecided = plan.OpenColumns(w.plan.Masks)
-	if open, _ := rules.Undecided(w.binding, w.scope); len(open) > 0 {
+	if open, _ := rules.UndecidedColumns(w.binding, w.scope); len(open) > 0 {
 		found = append(found, open...)
 	}
 	found = append(found, s.makeMasks()...)
@@ -214,7 +220,7 @@ func (s *Session) domainLimits() map[string]mask.Limits {
 
 // acceptFragments has the source judge every fragment by itself.
 func (s *Session) acceptFragments(ctx context.Context) []finding.Finding {
-	fragments := subset.Fragments(s.work.spec)
+	fragments := subset.Fragments(s.work.spec, s.in.Job.AllowSubqueries)
 	if len(fragments) == 0 {
 		return nil
 	}
@@ -222,7 +228,6 @@ func (s *Session) acceptFragments(ctx context.Context) []finding.Finding {
 	for i, f := range fragments {
 		s.work.plan.Fragments = append(s.work.plan.Fragments, plan.Fragment{At: f.At, Text: f.Fragment.Text})
 		list[i] = f.Fragment
-		list[i].Subqueries = s.in.Job.AllowSubqueries
 	}
 	var out []finding.Finding
 	for i, err := range s.source.Accept(ctx, list) {
@@ -260,6 +265,7 @@ func (s *Session) selectRows(ctx context.Context) error {
 	if err := g.Wait(); err != nil {
 		return err
 	}
+	w.plan.Findings = append(w.plan.Findings, w.selection.Findings...)
 	s.fillTables()
 	return nil
 }
@@ -324,7 +330,7 @@ func (s *Session) fillTables() {
 		}
 		switch shape.Fate {
 		case plan.Copied:
-			sel := w.selection.Table(shape.Name)
+			sel := w.selection.Find(shape.Name)
 			if sel == nil {
 				continue // a foreign table
 			}

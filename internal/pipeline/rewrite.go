@@ -18,12 +18,33 @@ type maskedColumn struct {
 	mask  *mask.Mask
 }
 
-// columnCount is what a rewriter counted in one column.
+// columnCount is what a rewriter counted in one column. All rows of one value
+// share its fate, so equality of fake and original is judged over values seen
+// for the first time; a bitmap of hashes makes that a sample of up to 65,536 of them.
 type columnCount struct {
-	Values int64 // that were not NULL in the source
-	Nulls  int64 // in the source
-	Same   int64 // fakes that equal their original
-	Made   int64 // NULLs that the mask made
+	Nulls    int64   // in the source
+	Made     int64   // NULLs that the mask made
+	Distinct int64   // values judged
+	Same     int64   // of these, fakes that equal their original
+	Expected float64 // of these, as many as chance alone makes equal, on average
+	seen     [1 << 16 / 64]uint64
+}
+
+// first tells whether a value is seen for the first time. Values whose hashes
+// meet count as one.
+func (c *columnCount) first(value []byte) bool {
+	h := uint64(14695981039346656037) // FNV-1a
+	for _, b := range value {
+		h = (h ^ uint64(b)) * 1099511628211
+	}
+	h ^= h >> 32
+	bit := uint64(1) << (h & 63)
+	word := &c.seen[h>>6&(1<<10-1)]
+	if *word&bit != 0 {
+		return false
+	}
+	*word |= bit
+	return true
 }
 
 // rewriter replaces the values of masked columns inside batches of one table.
@@ -33,8 +54,9 @@ type rewriter struct {
 	table    schema.Name
 	columns  []maskedColumn
 	workers  []*mask.Worker
-	counts   []columnCount
+	counts   []*columnCount
 	digester *mask.Digester
+	row      []byte // the masked values of a row, for the digest
 	rows     int64
 	out      []byte
 	scratch  []byte
@@ -42,8 +64,9 @@ type rewriter struct {
 }
 
 func newRewriter(table schema.Name, columns []maskedColumn, key mask.Key) *rewriter {
-	r := &rewriter{table: table, columns: columns, counts: make([]columnCount, len(columns)), digester: key.Digester()}
+	r := &rewriter{table: table, columns: columns, digester: key.Digester(table.Table)}
 	for _, c := range columns {
+		r.counts = append(r.counts, &columnCount{})
 		r.workers = append(r.workers, c.mask.Worker())
 	}
 	return r
@@ -70,42 +93,55 @@ func (r *rewriter) rewrite(b *engine.Batch) error {
 	}
 	out, raw, at := r.out[:0], b.Raw, 0
 	for row := 0; row < b.Rows; row++ {
-		cells := b.Cells[row*width : (row+1)*width]
-		for i, cell := range cells {
-			count := &r.counts[i]
+		r.row = r.row[:0]
+		for i, cell := range b.Cells[row*width : (row+1)*width] {
 			if cell.Null {
-				count.Nulls++
-				r.digester.Null()
+				r.counts[i].Nulls++
+				r.row = mask.AppendPart(r.row, nil, true)
 				continue
 			}
-			count.Values++
 			out = append(out, raw[at:cell.Start]...)
 			at = cell.End
-			column := r.columns[i].index
-			value := b.Form.Value(r.scratch[:0], raw[cell.Start:cell.End], column)
-			fake, null, err := r.workers[i].Append(r.fake[:0], value)
-			if err != nil {
-				return r.unmaskable(i, err)
+			var err error
+			if out, err = r.cell(out, i, b.Form, raw[cell.Start:cell.End]); err != nil {
+				return err
 			}
-			r.fake = fake[:0]
-			if null {
-				count.Made++
-				r.digester.Null()
-				out = b.Form.AppendNull(out, column)
-				continue
-			}
-			if bytes.Equal(fake, value) {
-				count.Same++
-			}
-			r.digester.Value(fake)
-			out = b.Form.Append(out, fake, column)
 		}
-		r.digester.EndRow()
+		r.digester.AddRow(r.row)
 	}
 	out = append(out, raw[at:]...)
 	b.Raw, r.out = out, raw[:0]
 	return nil
 }
+
+// cell appends the fake of one value that is not NULL.
+func (r *rewriter) cell(out []byte, i int, form engine.Form, raw []byte) ([]byte, error) {
+	c, count := &r.columns[i], r.counts[i]
+	value := form.Value(r.scratch[:0], raw, c.index)
+	fake, null, err := r.workers[i].Append(r.fake[:0], value)
+	if err != nil {
+		return out, r.unmaskable(i, err)
+	}
+	r.fake = fake[:0]
+	if null {
+		count.Made++
+		r.row = mask.AppendPart(r.row, nil, true)
+		return form.AppendNull(out, c.index), nil
+	}
+	if count.first(value) && !c.mask.Keeps(value) {
+		count.Distinct++
+		count.Expected += c.mask.ChanceOf(value)
+		if bytes.Equal(fake, value) {
+			count.Same++
+		}
+	}
+	r.row = mask.AppendPart(r.row, digestible(fake), false)
+	return form.Append(out, fake, c.index), nil
+}
+
+// digestible is a value as a digest takes it: without trailing spaces, which
+// fixed-length text columns add and drop.
+func digestible(value []byte) []byte { return bytes.TrimRight(value, " ") }
 
 func (r *rewriter) unmaskable(i int, err error) error {
 	c := r.columns[i]

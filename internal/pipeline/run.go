@@ -60,7 +60,7 @@ func (s *Session) Run(ctx, undo context.Context) (report *Report, err error) {
 	w := s.work
 	report = &Report{Plan: w.plan, Generation: s.in.RunID, Started: s.in.Now}
 	spec := engine.Spec{RunID: s.in.RunID, Schemas: s.targetSchemas(), Preserve: w.shape.Preserve, Keep: s.in.Job.Load.Keep,
-		Writers: s.in.Job.Limits.Readers, Step: func(step string) { s.note(StageFinish, "%s", step) }}
+		Writers: s.in.Job.Limits.Readers, Step: func(step string) { s.note(s.stage, "%s", step) }}
 	if w.shape.FromSource {
 		spec.Structure = s.snapshot.Structure()
 	}
@@ -69,7 +69,7 @@ func (s *Session) Run(ctx, undo context.Context) (report *Report, err error) {
 		report.Timings = append(report.Timings, Timing{stage, time.Since(begun).Seconds()})
 		begun = time.Now()
 	}
-	s.note(StageBegin, "building the new generation's structure beside the present one")
+	s.enter(StageBegin, "building the new generation's structure beside the present one")
 	load, err := s.target.Begin(ctx, spec)
 	if err != nil {
 		return report, Explain(err, "target")
@@ -82,7 +82,7 @@ func (s *Session) Run(ctx, undo context.Context) (report *Report, err error) {
 	}()
 	lap(StageBegin)
 
-	s.note(StageLoad, "loading")
+	s.enter(StageLoad, "loading")
 	runs := s.tableRuns()
 	if err := s.loadTables(ctx, load, runs, report); err != nil {
 		return report, err
@@ -94,19 +94,19 @@ func (s *Session) Run(ctx, undo context.Context) (report *Report, err error) {
 	s.snapshot = nil
 	lap(StageLoad)
 
-	s.note(StageFinish, "building indexes and constraints")
+	s.enter(StageFinish, "building indexes and constraints")
 	if err := load.Finish(ctx); err != nil {
 		return report, Explain(err, "target")
 	}
 	lap(StageFinish)
 
-	s.note(StageProve, "having the database prove keys, counts and sequences")
+	s.enter(StageProve, "having the database prove keys, counts and sequences")
 	if err := s.prove(ctx, load, runs, report); err != nil {
 		return report, err
 	}
 	lap(StageProve)
 
-	s.note(StageSwitch, "switching")
+	s.enter(StageSwitch, "switching")
 	if err := s.sameTarget(ctx); err != nil {
 		return report, err
 	}
@@ -125,6 +125,12 @@ func (s *Session) Run(ctx, undo context.Context) (report *Report, err error) {
 	lap(StageSwitch)
 	report.Finished = time.Now().UTC()
 	return report, s.unmeasured(report)
+}
+
+// enter begins a stage.
+func (s *Session) enter(stage Stage, note string) {
+	s.stage = stage
+	s.note(stage, "%s", note)
 }
 
 // later marks a failure after the switch.
@@ -163,7 +169,7 @@ func (s *Session) tableRuns() []*tableRun {
 		run := &tableRun{source: t, target: shape.Target, columns: shape.Columns, whole: true, ledger: check.Ledger{Table: shape.Name}}
 		switch shape.Fate {
 		case plan.Copied:
-			sel := w.selection.Table(shape.Name)
+			sel := w.selection.Find(shape.Name)
 			if sel == nil {
 				continue
 			}
@@ -311,8 +317,8 @@ func (s *Session) prove(ctx context.Context, load engine.Load, runs []*tableRun,
 func (r *rewriter) verdicts(nulls []int64) []check.Verdict {
 	var out []check.Verdict
 	for i, c := range r.columns {
-		column := check.Column{Table: r.table, Name: c.name, Values: r.counts[i].Values, Nulls: r.counts[i].Nulls,
-			Made: r.counts[i].Made, Same: r.counts[i].Same, Chance: c.mask.Chance(), Counted: nulls[i]}
+		column := check.Column{Table: r.table, Name: c.name, Nulls: r.counts[i].Nulls, Made: r.counts[i].Made,
+			Distinct: r.counts[i].Distinct, Same: r.counts[i].Same, Expected: r.counts[i].Expected, Blind: c.mask.Chance() >= 1, Counted: nulls[i]}
 		out = append(out, check.Nulls(column), check.Changed(column))
 	}
 	return out

@@ -40,6 +40,7 @@ type Session struct {
 	target   engine.Target
 	snapshot engine.Snapshot
 	work     *work
+	stage    Stage // the present one; changed between stages only, when no other goroutine runs
 }
 
 // Open connects to both sides and makes sure that they are two.

@@ -78,7 +78,7 @@ func isMasked(columns []maskedColumn, name string) bool {
 // sample reads a few of the selected rows and masks them, in memory.
 func (s *Session) sample(ctx context.Context, shape plan.TableShape, columns []maskedColumn) (*engine.Tuples, error) {
 	out := &engine.Tuples{Width: len(shape.Columns)}
-	sel := s.work.selection.Table(shape.Name)
+	sel := s.work.selection.Find(shape.Name)
 	if sel == nil || sel.Count == 0 {
 		return out, nil
 	}

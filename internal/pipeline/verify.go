@@ -133,7 +133,7 @@ func schemasOf(names []schema.Name) []string {
 }
 
 func digestOf(ctx context.Context, snap engine.Snapshot, table *schema.Table, columns []string, key mask.Key) (string, error) {
-	d := key.Digester()
+	d := key.Digester(table.Name.Table)
 	look := make([]int, len(columns))
 	for i := range columns {
 		if table.Column(columns[i]) == nil {
@@ -141,21 +141,23 @@ func digestOf(ctx context.Context, snap engine.Snapshot, table *schema.Table, co
 		}
 		look[i] = i
 	}
+	var row []byte
 	for b, err := range snap.Read(ctx, engine.Read{Table: table, Columns: columns, Look: look}) {
 		if err != nil {
 			return "", err
 		}
 		for i, cell := range b.Cells {
 			if cell.Null {
-				d.Null()
+				row = mask.AppendPart(row, nil, true)
 			} else {
-				d.Value(b.Form.Value(nil, b.Raw[cell.Start:cell.End], i%len(columns)))
+				row = mask.AppendPart(row, digestible(b.Form.Value(nil, b.Raw[cell.Start:cell.End], i%len(columns))), false)
 			}
 			if i%len(columns) == len(columns)-1 {
-				d.EndRow()
+				d.AddRow(row)
+				row = row[:0]
 			}
 		}
 		b.Release()
 	}
-	return d.Sum(), nil
+	return d.Sum().String(), nil
 }

@@ -266,3 +266,26 @@ func (f *fitter) scope() {
 		}
 	}
 }
+
+// Scope is the part of a source's structure that rules decide, judged without
+// the target: all but migration tools' tables and those the job preserves.
+func Scope(job *config.Job, source *schema.Schema) *schema.Schema {
+	preserved := map[schema.Name]bool{}
+	for _, text := range job.Load.Preserve {
+		if t, err := source.Resolve(text.Value); err == nil {
+			preserved[t.Name] = true
+		}
+	}
+	out := &schema.Schema{}
+	for _, t := range source.Tables {
+		if !preserved[t.Name] && !IsHistory(t.Name) {
+			out.Tables = append(out.Tables, t)
+		}
+	}
+	for _, r := range source.References {
+		if out.Table(r.From) != nil && out.Table(r.To) != nil {
+			out.References = append(out.References, r)
+		}
+	}
+	return out
+}

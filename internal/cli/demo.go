@@ -1,0 +1,248 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"understudy/internal/engine"
+	"understudy/internal/engines"
+	"understudy/internal/fault"
+	"understudy/internal/mask"
+	"understudy/internal/pipeline"
+	"understudy/internal/report"
+	"understudy/internal/schema"
+	"understudy/internal/secret"
+	"understudy/schemas"
+)
+
+func (a *app) demoCommand() *cobra.Command {
+	var name, dir string
+	var serve bool
+	c := &cobra.Command{
+		Use: "demo", Short: "See it work: a small production, a drifted staging, a whole refresh", Args: cobra.NoArgs,
+		Long:    "Make a small shop's production database and a staging that drifted from it, and run the\nwhole refresh: plan, progress, proofs, parity, five rows before and after. It needs no\nserver, no root and no network; with --engine postgres it starts servers of its own from\ninstalled programs and stops them at the end.",
+		Example: "  understudy demo\n  understudy demo --engine postgres",
+	}
+	c.Flags().StringVar(&name, "engine", "sqlite", "sqlite (embedded) or postgres (started from installed programs)")
+	c.Flags().StringVar(&dir, "dir", "", "where to put the demo's files (default: a new temporary directory)")
+	c.Flags().BoolVar(&serve, "keep-servers", false, "leave started servers running until interrupted")
+	c.RunE = func(cmd *cobra.Command, _ []string) error {
+		a.command = "demo"
+		return a.demo(cmd.Context(), name, dir, serve)
+	}
+	return describe(c, fault.Usage, fault.Unavailable)
+}
+
+func (a *app) demo(ctx context.Context, name, dir string, serve bool) error {
+	entry, err := engines.Named(name)
+	if err != nil {
+		return fault.New(fault.Usage, "usage", "understudy demo --engine sqlite, or --engine postgres", "%s", err)
+	}
+	if dir == "" {
+		if dir, err = os.MkdirTemp("", "understudy-demo-"); err != nil {
+			return fault.New(fault.Unavailable, "demo", "set TMPDIR to a directory you may write to", "no temporary directory can be made")
+		}
+	} else if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fault.New(fault.Usage, "demo", "choose a directory you may write to", "%s cannot be made", dir)
+	}
+	a.complain("%-9s a shop's production and a staging that drifted, in %s\n", "make", dir)
+	stage, err := entry.Stage(ctx, dir)
+	if err != nil {
+		return fault.New(fault.Unavailable, "demo", "", "%s", err).Because(err)
+	}
+	defer stage.Stop(a.undo)
+	if err := a.fill(ctx, entry, stage); err != nil {
+		return err
+	}
+	a.jobFile = filepath.Join(dir, "understudy.yaml")
+	if err := a.demoFiles(dir); err != nil {
+		return err
+	}
+	key, err := demoKey()
+	if err != nil {
+		return err
+	}
+	a.Getenv = func(v string) string {
+		switch v {
+		case "PROD_URL":
+			return stage.Production.Reveal()
+		case "STAGING_URL":
+			return stage.Staging.Reveal()
+		case "UNDERSTUDY_KEY":
+			return key.Reveal()
+		}
+		return ""
+	}
+	err = a.demoRun(ctx, dir, entry, stage, key)
+	if err == nil && serve {
+		a.complain("servers run until you interrupt; PROD_URL=%s STAGING_URL=%s\n", stage.Production.Reveal(), stage.Staging.Reveal())
+		<-ctx.Done()
+	}
+	return err
+}
+
+// demoFiles writes the job and the rules, as a user would have them.
+func (a *app) demoFiles(dir string) error {
+	for name, text := range schemas.Files() {
+		if err := writeFile(filepath.Join(dir, name), []byte(text), true); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fill makes both databases.
+func (a *app) fill(ctx context.Context, entry engines.Entry, stage *engines.Stage) error {
+	production, staging := schemas.Shop(entry.Name)
+	for _, side := range []struct {
+		url        secret.Text
+		statements []string
+	}{{stage.Production, production}, {stage.Staging, staging}} {
+		_, _, at, err := engines.Open(side.url, "demo")
+		if err != nil {
+			return err
+		}
+		if err := entry.Execute(ctx, at, side.statements); err != nil {
+			return pipeline.Explain(err, "demo")
+		}
+	}
+	return nil
+}
+
+// demoRun is the refresh command itself, with a look at some rows around it.
+func (a *app) demoRun(ctx context.Context, dir string, entry engines.Entry, stage *engines.Stage, key secret.Text) error {
+	session, err := a.open(ctx, runFlags{claim: true})
+	if err != nil {
+		return err
+	}
+	defer session.Close()
+	if err := a.showPlan(ctx, session); err != nil {
+		return err
+	}
+	r, err := session.Run(ctx, a.undo)
+	a.payload = r
+	if err != nil {
+		return err
+	}
+	if !a.json {
+		report.Run(a.Stdout, r)
+	}
+	if err := a.keepReport(r, nil); err != nil {
+		return err
+	}
+	if a.json {
+		return nil
+	}
+	if err := a.beforeAfter(ctx, stage); err != nil {
+		return err
+	}
+	a.goOn(dir, entry, key)
+	return nil
+}
+
+// beforeAfter shows the same five customers on both sides. They are invented:
+// this is the only place where the program shows rows.
+func (a *app) beforeAfter(ctx context.Context, stage *engines.Stage) error {
+	columns := []string{"id", "full_name", "email", "phone", "city"}
+	after, err := peek(ctx, stage.Staging, "customers", columns, nil, 5)
+	if err != nil {
+		return err
+	}
+	ids := map[string]bool{}
+	for _, r := range after {
+		ids[r[0]] = true
+	}
+	before, err := peek(ctx, stage.Production, "customers", columns, ids, 5)
+	if err != nil {
+		return err
+	}
+	a.say("\nFive customers in production (an invented shop; nothing else ever shows rows)\n")
+	report.Rows(a.Stdout, columns, before)
+	a.say("\nand the same five in staging\n")
+	report.Rows(a.Stdout, columns, after)
+	return nil
+}
+
+// peek reads a few rows of a table, those with the given ids where there are any.
+func peek(ctx context.Context, url secret.Text, table string, columns []string, ids map[string]bool, n int) ([][]string, error) {
+	_, eng, at, err := engines.Open(url, "demo")
+	if err != nil {
+		return nil, err
+	}
+	src, err := eng.Source(ctx, at, engine.Limits{}.WithDefaults())
+	if err != nil {
+		return nil, pipeline.Explain(err, "demo")
+	}
+	defer src.Close()
+	s, err := src.Inspect(ctx, nil)
+	if err != nil {
+		return nil, pipeline.Explain(err, "demo")
+	}
+	t, err := s.Resolve(table)
+	if err != nil {
+		return nil, err
+	}
+	snap, err := src.Snapshot(ctx, &schema.Schema{Tables: []schema.Table{*t}})
+	if err != nil {
+		return nil, pipeline.Explain(err, "demo")
+	}
+	defer snap.Close()
+	read := engine.Read{Table: t, Columns: columns}
+	for i := range columns {
+		read.Look = append(read.Look, i)
+	}
+	var out [][]string
+	for b, err := range snap.Read(ctx, read) {
+		if err != nil {
+			return nil, pipeline.Explain(err, "demo")
+		}
+		for row := 0; row < b.Rows && len(out) < n; row++ {
+			var cells []string
+			for i, c := range b.Cells[row*len(columns) : (row+1)*len(columns)] {
+				if c.Null {
+					cells = append(cells, "NULL")
+				} else {
+					cells = append(cells, string(b.Form.Value(nil, b.Raw[c.Start:c.End], i)))
+				}
+			}
+			if ids == nil || ids[cells[0]] {
+				out = append(out, cells)
+			}
+		}
+		b.Release()
+		if len(out) == n {
+			break
+		}
+	}
+	return out, nil
+}
+
+// goOn tells what to try next.
+func (a *app) goOn(dir string, entry engines.Entry, key secret.Text) {
+	var b strings.Builder
+	fmt.Fprintf(&b, "\nEverything is in %s\n", dir)
+	fmt.Fprintf(&b, "  understudy.yaml        the job           rules/shop.yaml   the rules, a reason for every column\n")
+	fmt.Fprintf(&b, "  reports/               what was done, as text and JSON\n")
+	if entry.Name == "sqlite" {
+		fmt.Fprintf(&b, "\nGo on with it (the key is the demo's; make yours with `understudy key new`):\n  cd %s\n  export PROD_URL=sqlite:production.db STAGING_URL=sqlite:staging.db\n  export UNDERSTUDY_KEY=%s\n", dir, key.Reveal())
+		fmt.Fprintf(&b, "  understudy why order_items 1,1      why a row came along\n  understudy verify                   prove staging again\n  understudy rules explain newsletter.email\n  understudy rollback                 back to the staging from before\n")
+		fmt.Fprintf(&b, "  sqlite3 production.db 'alter table customers add column passport text'\n  understudy refresh                  stops: nobody decided the new column\n")
+	} else {
+		fmt.Fprintf(&b, "The servers are stopped now; `understudy demo --engine %s --keep-servers` leaves them up.\n", entry.Name)
+	}
+	a.say("%s", b.String())
+}
+
+// demoKey makes a key for this demo alone.
+func demoKey() (secret.Text, error) {
+	_, text, err := mask.NewKey()
+	if err != nil {
+		return secret.Text{}, fault.New(fault.Unavailable, "key", "", "the system gives no random numbers")
+	}
+	return text, nil
+}

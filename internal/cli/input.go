@@ -1,0 +1,126 @@
+package cli
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"understudy/internal/config"
+	"understudy/internal/engine"
+	"understudy/internal/engines"
+	"understudy/internal/fault"
+	"understudy/internal/finding"
+	"understudy/internal/mask"
+	"understudy/internal/pipeline"
+	"understudy/internal/rules"
+)
+
+// lockName is the lock file's name, beside the job file.
+const lockName = "schema.lock.json"
+
+// needs says what of a job a command uses.
+type needs struct {
+	source, target, rules, key bool
+}
+
+// input reads everything a run is made of before any connection is opened, and
+// complains about all of it at once.
+func (a *app) input(ctx context.Context, n needs) (pipeline.Input, error) {
+	in := pipeline.Input{Now: a.Now().UTC(), RunID: runID(a.Now()), Observer: a.observer()}
+	job, found := config.Read(a.jobFile, a.Getenv)
+	in.Job, a.job = job, job
+	found = slices.DeleteFunc(found, func(f finding.Finding) bool {
+		return !n.source && f.At == job.SourceAt && f.At.Line > 0 || !n.target && f.At == job.TargetAt && f.At.Line > 0
+	})
+	if n.rules {
+		files, fs := readRules(job)
+		in.Rules = files
+		found = append(found, fs...)
+	}
+	if n.key {
+		text, fs := config.LoadKey(ctx, job.Key, a.Getenv)
+		found = append(found, fs...)
+		if len(finding.Errors(fs)) == 0 {
+			key, err := mask.ParseKey(text)
+			if err != nil {
+				found = append(found, finding.Finding{Check: "key", Severity: finding.Error, At: job.Key.At, Code: int(fault.Usage), Message: err.Error(), Hint: "make one with `understudy key new`"})
+			}
+			in.Key = key
+		}
+	}
+	found = append(found, a.addresses(&in, n)...)
+	if lock, err := os.ReadFile(filepath.Join(job.Dir, lockName)); err == nil {
+		in.Lock = lock
+	}
+	if err := fault.From(found, fault.Usage); err != nil {
+		return in, err
+	}
+	a.notes = append(a.notes, found...)
+	return in, nil
+}
+
+// addresses parses the URLs the command needs; both must be served by one engine.
+func (a *app) addresses(in *pipeline.Input, n needs) []finding.Finding {
+	var found []finding.Finding
+	parse := func(which string) (entry engines.Entry, at engine.Address) {
+		url, place := in.Job.Source, in.Job.SourceAt
+		if which == "target" {
+			url, place = in.Job.Target, in.Job.TargetAt
+		}
+		if url.Empty() {
+			return // config complained already
+		}
+		entry, eng, at, err := engines.Open(url, which)
+		for _, f := range fault.FindingsOf(err) {
+			f.At = place
+			found = append(found, f)
+		}
+		if err == nil {
+			in.Engine = eng
+		}
+		return entry, at
+	}
+	var from, to engines.Entry
+	if n.source {
+		from, in.SourceAt = parse("source")
+	}
+	if n.target {
+		to, in.TargetAt = parse("target")
+	}
+	if n.source && n.target && in.SourceAt != nil && in.TargetAt != nil && from.Name != to.Name {
+		found = append(found, finding.Finding{Check: "engines", Severity: finding.Error, At: in.Job.TargetAt, Code: int(fault.Usage),
+			Message: "the source is " + from.Name + " and the target is " + to.Name + ": both must be one product", Hint: "a stand-in must behave as production does"})
+	}
+	return found
+}
+
+// readRules reads every rule file of the job.
+func readRules(job *config.Job) ([]*rules.File, []finding.Finding) {
+	paths, found := config.ExpandRules(job)
+	var files []*rules.File
+	for _, p := range paths {
+		data, err := os.ReadFile(p)
+		if err != nil {
+			found = append(found, finding.Finding{Check: "rules-file", Severity: finding.Error, At: finding.At{File: p}, Code: int(fault.Usage), Message: "cannot be read", Hint: "check the path and its permissions"})
+			continue
+		}
+		file, fs := rules.Parse(p, data)
+		found = append(found, fs...)
+		if file != nil {
+			files = append(files, file)
+		}
+	}
+	return files, found
+}
+
+// runID names a run: its time, and four random hex digits so that two runs in
+// one second differ. It is part of database and file names: lower-case letters and digits only.
+func runID(now time.Time) string {
+	var b [2]byte
+	rand.Read(b[:])
+	return now.UTC().Format("20060102150405") + hex.EncodeToString(b[:])
+}

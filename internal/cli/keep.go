@@ -1,0 +1,84 @@
+package cli
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"understudy/internal/fault"
+	"understudy/internal/finding"
+	"understudy/internal/pipeline"
+	"understudy/internal/report"
+)
+
+// keepReport writes what a run did into the job's report directory and prunes
+// old reports. It passes err on; a report that cannot be written after a switch
+// makes the run exit with 8, for the target is new all the same.
+func (a *app) keepReport(r *pipeline.Report, err error) error {
+	code := fault.CodeOf(err)
+	job := a.job
+	if job == nil || job.Report.Dir == "" || r == nil {
+		return err
+	}
+	dir := job.Report.Dir
+	if !filepath.IsAbs(dir) {
+		dir = filepath.Join(job.Dir, dir)
+	}
+	fs := append(slices.Clone(a.notes), fault.FindingsOf(err)...)
+	if fs == nil {
+		fs = []finding.Finding{}
+	}
+	doc, werr := document("refresh", code, fs, r)
+	base := filepath.Join(dir, "refresh-"+r.Generation)
+	if werr == nil {
+		werr = writeFile(base+".json", doc, true)
+	}
+	if werr == nil {
+		var text bytes.Buffer
+		report.Plan(&text, r.Plan)
+		report.Run(&text, r)
+		report.Findings(&text, fs)
+		werr = writeFile(base+".txt", text.Bytes(), true)
+	}
+	if werr == nil {
+		werr = prune(dir, job.Report.Keep)
+		a.complain("%-9s %s.json and .txt\n", pipeline.StageReport, base)
+	}
+	if werr != nil && err == nil {
+		fs := fault.FindingsOf(werr)
+		for i := range fs {
+			fs[i].Code, fs[i].Hint = int(fault.LaterFailed), "the new generation is in place; only its report is missing"
+		}
+		return &fault.Error{Code: fault.LaterFailed, Findings: fs, Cause: werr}
+	}
+	return err
+}
+
+// prune keeps the newest reports: names begin with the run's time, so they sort by age.
+func prune(dir string, keep int) error {
+	if keep <= 0 {
+		return nil
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return fault.New(fault.LaterFailed, "report", "", "%s cannot be listed", dir)
+	}
+	var runs []string
+	for _, e := range entries {
+		if name, ok := strings.CutSuffix(e.Name(), ".json"); ok && strings.HasPrefix(name, "refresh-") {
+			runs = append(runs, name)
+		}
+	}
+	slices.Sort(runs)
+	for len(runs) > keep {
+		for _, ext := range []string{".json", ".txt"} {
+			if err := os.Remove(filepath.Join(dir, runs[0]+ext)); err != nil && !os.IsNotExist(err) {
+				return fault.New(fault.LaterFailed, "report", "", "%s cannot be removed", runs[0]+ext)
+			}
+		}
+		runs = runs[1:]
+	}
+	return nil
+}

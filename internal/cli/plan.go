@@ -1,0 +1,207 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"understudy/internal/engine"
+	"understudy/internal/fault"
+	"understudy/internal/pipeline"
+	"understudy/internal/report"
+)
+
+// runFlags are the flags plan and refresh share: a refresh is a plan plus the last step.
+type runFlags struct {
+	claim bool
+	batch int
+}
+
+func (f *runFlags) register(c *cobra.Command) {
+	c.Flags().BoolVar(&f.claim, "claim", false, "take over a target that holds rows but bears no marker of understudy")
+	c.Flags().IntVar(&f.batch, "batch-bytes", 0, "size of a batch of rows in bytes (default 262144)")
+}
+
+func (a *app) planCommand() *cobra.Command {
+	var flags runFlags
+	c := &cobra.Command{
+		Use: "plan", Short: "Show all that a refresh would do, and do nothing", Args: cobra.NoArgs,
+		Long:    "Show all that `understudy refresh` would do, by the same code, without doing it: rows by\ntable and why, masks by column, drift between the schemas, and everything that stands\nagainst it. Nothing is written on either side.",
+		Example: "  understudy plan\n  understudy plan --json | jq '.tables[] | {table, rows, reason}'",
+	}
+	flags.register(c)
+	c.RunE = func(cmd *cobra.Command, _ []string) error {
+		a.command = "plan"
+		session, err := a.open(cmd.Context(), flags)
+		if err != nil {
+			return err
+		}
+		defer session.Close()
+		return a.showPlan(cmd.Context(), session)
+	}
+	return describe(c, fault.Usage, fault.Undecided, fault.Refused, fault.Integrity, fault.Unavailable)
+}
+
+// open gathers the input and connects.
+func (a *app) open(ctx context.Context, flags runFlags) (*pipeline.Session, error) {
+	if flags.batch != 0 && (flags.batch < 1024 || flags.batch > 64<<20) {
+		return nil, fault.New(fault.Usage, "usage", "give a number of bytes from 1024 to 67108864", "--batch-bytes %d is out of range", flags.batch)
+	}
+	in, err := a.input(ctx, needs{source: true, target: true, rules: true, key: true})
+	if err != nil {
+		return nil, err
+	}
+	in.Claim, in.BatchBytes = flags.claim, flags.batch
+	return pipeline.Open(ctx, in)
+}
+
+// showPlan makes the plan and prints it as far as it came. A column without a
+// decision brings lines to paste.
+func (a *app) showPlan(ctx context.Context, session *pipeline.Session) error {
+	p, err := session.Plan(ctx)
+	a.payload = p
+	a.notes = append(a.notes, warningsOf(p.Findings, a.json)...)
+	if !a.json && p != nil && (err == nil || len(p.Undecided) > 0 || len(p.Tables) > 0) {
+		report.Plan(a.Stdout, p)
+	}
+	if fault.CodeOf(err) == fault.Undecided && !a.json {
+		fmt.Fprintf(a.Stdout, "\nTo paste into a rules file, after review:\n\n%s\n", report.Clean(session.Proposal()))
+	}
+	return err
+}
+
+func (a *app) refreshCommand() *cobra.Command {
+	var flags runFlags
+	c := &cobra.Command{
+		Use: "refresh", Short: "Replace the target with a masked subset of the source", Args: cobra.NoArgs,
+		Long:    "Inspect, compare, select, mask, load, prove, switch, report. The target is the old\ngeneration until the last step and the new one after it, whatever is killed in between;\na crashed run is cleaned up by the next one.",
+		Example: "  understudy refresh --claim      the first time, on a target that holds rows\n  understudy refresh              every night",
+	}
+	flags.register(c)
+	c.RunE = func(cmd *cobra.Command, _ []string) error {
+		a.command = "refresh"
+		session, err := a.open(cmd.Context(), flags)
+		if err != nil {
+			return err
+		}
+		defer session.Close()
+		if err := a.showPlan(cmd.Context(), session); err != nil {
+			return err
+		}
+		r, err := session.Run(cmd.Context(), a.undo)
+		a.payload = r
+		if code := fault.CodeOf(err); err == nil || code == fault.Unmeasured || code == fault.LaterFailed || code == fault.Integrity {
+			if !a.json {
+				report.Run(a.Stdout, r)
+			}
+		}
+		return a.keepReport(r, err)
+	}
+	return describe(c, fault.Gate, fault.Usage, fault.Undecided, fault.Refused, fault.Integrity, fault.Unavailable, fault.Unmeasured, fault.LaterFailed, fault.Interrupted)
+}
+
+func (a *app) rollbackCommand() *cobra.Command {
+	var list bool
+	var to string
+	c := &cobra.Command{
+		Use: "rollback", Short: "Put a kept generation back", Args: cobra.NoArgs,
+		Long:    "Put a kept generation of the target back in place of the present one, which is kept\ninstead. Without --to it is the newest kept one.",
+		Example: "  understudy rollback --list\n  understudy rollback",
+	}
+	c.Flags().BoolVar(&list, "list", false, "list the generations and do nothing")
+	c.Flags().StringVar(&to, "to", "", "the generation to put back")
+	c.RunE = func(cmd *cobra.Command, _ []string) error {
+		a.command = "rollback"
+		in, err := a.input(cmd.Context(), needs{target: true})
+		if err != nil {
+			return err
+		}
+		target, err := pipeline.OpenTarget(cmd.Context(), in.Engine, in.TargetAt, in.Job)
+		if err != nil {
+			return err
+		}
+		defer target.Close()
+		return a.rollback(cmd.Context(), target, list, to)
+	}
+	return describe(c, fault.Usage, fault.Refused, fault.Unavailable, fault.LaterFailed)
+}
+
+func (a *app) rollback(ctx context.Context, target engine.Target, list bool, to string) error {
+	state, err := target.State(ctx)
+	if err != nil {
+		return pipeline.Explain(err, "target")
+	}
+	payload := struct {
+		Generations []engine.Generation `json:"generations"`
+		Generation  string              `json:"generation,omitempty"`
+	}{Generations: append([]engine.Generation{}, state.Generations...)}
+	a.payload = &payload
+	if list {
+		for _, g := range state.Generations {
+			mark := "kept"
+			if g.Present {
+				mark = "present"
+			}
+			a.say("%-20s %s  %s\n", g.ID, g.Made.Format("2006-01-02 15:04:05"), mark)
+		}
+		if len(state.Generations) == 0 {
+			a.say("no generation: the target was not loaded by understudy\n")
+		}
+		return nil
+	}
+	for _, g := range state.Generations {
+		if !g.Present && (to == "" || g.ID == to) {
+			if err := target.Rollback(ctx, g.ID); err != nil {
+				return pipeline.Explain(err, "target")
+			}
+			payload.Generation = g.ID
+			a.say("generation %s is back in place\n", g.ID)
+			return nil
+		}
+	}
+	if to != "" {
+		return fault.New(fault.Usage, "generation", "understudy rollback --list", "the target keeps no generation %q", to)
+	}
+	return fault.New(fault.Refused, "generation", "set load.keep in the job to keep some", "the target keeps no earlier generation")
+}
+
+func (a *app) whyCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use: "why TABLE KEY", Short: "Tell how a row came into the subset, or what left it out", Args: exactly(2, "why TABLE KEY"),
+		Long:    "Tell the chain of foreign keys that brings a row of the source into the subset, from a\nseed on, or the edge that leaves it out. KEY is the row's primary key; the parts of a\ncomposite key are separated by commas. Only tables, edges and your key are printed.",
+		Example: "  understudy why orders 4711\n  understudy why order_items 4711,2",
+	}
+	c.RunE = func(cmd *cobra.Command, args []string) error {
+		a.command = "why"
+		in, err := a.input(cmd.Context(), needs{source: true, target: true, rules: true, key: true})
+		if err != nil {
+			return err
+		}
+		session, err := pipeline.Open(cmd.Context(), in)
+		if err != nil {
+			return err
+		}
+		defer session.Close()
+		answer, err := session.Why(cmd.Context(), args[0], args[1])
+		if err != nil {
+			return err
+		}
+		a.payload = answer
+		if !a.json {
+			report.Why(a.Stdout, answer)
+		}
+		return nil
+	}
+	return describe(c, fault.Usage, fault.Undecided, fault.Refused, fault.Unavailable)
+}
+
+// exactly wants n arguments and says how the command is written.
+func exactly(n int, form string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) != n {
+			return fault.New(fault.Usage, "usage", "understudy "+form, "%d arguments are needed, %d given", n, len(args))
+		}
+		return nil
+	}
+}

@@ -1,0 +1,186 @@
+// Package cli is the command line: one file for each command, and the only
+// package that talks to the terminal. A command gathers its input, calls one
+// function below and prints; it decides nothing about data.
+//
+// What people read goes to stdout when it is the answer and to stderr when it is
+// progress or a complaint. With --json one document goes to stdout on every
+// exit, and nothing else. Complaints name what is wrong and how to mend it, all
+// at once.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"understudy/internal/config"
+	"understudy/internal/fault"
+	"understudy/internal/finding"
+	"understudy/internal/report"
+)
+
+// Version is the program's version, told in manifests and reports.
+const Version = "0.1.0"
+
+// A World is what a command may touch of its surroundings.
+type World struct {
+	Stdout, Stderr io.Writer
+	Getenv         func(string) string
+	// Terminal: stderr is a terminal, so progress may redraw a line.
+	Terminal bool
+	Now      func() time.Time
+}
+
+// Process is the world of the real process.
+func Process() World {
+	return World{Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv, Now: time.Now,
+		Terminal: term.IsTerminal(int(os.Stderr.Fd())) && os.Getenv("TERM") != "dumb"}
+}
+
+// app is one invocation.
+type app struct {
+	World
+	undo    context.Context // outlives the run's context, for cleaning up
+	json    bool
+	quiet   bool
+	jobFile string
+	job     *config.Job // once read
+	command string
+	payload any // what --json adds to the envelope
+	notes   []finding.Finding
+}
+
+// Run runs one command line and gives the exit code. undo outlives ctx.
+func Run(ctx, undo context.Context, args []string, w World) (code int) {
+	a := &app{World: w, undo: undo, json: slices.Contains(args, "--json")}
+	defer func() {
+		if r := recover(); r != nil {
+			code = a.finish(bug())
+		}
+	}()
+	root := a.root()
+	root.SetArgs(args)
+	root.SetOut(w.Stdout)
+	root.SetErr(w.Stderr)
+	cmd, err := root.ExecuteContextC(ctx)
+	if cmd != nil && a.command == "" {
+		a.command = strings.TrimPrefix(strings.TrimPrefix(cmd.CommandPath(), "understudy"), " ")
+	}
+	if err != nil && ctx.Err() != nil && fault.CodeOf(err) != fault.LaterFailed {
+		err = fault.New(fault.Interrupted, "interrupted", "", "interrupted; the target is unchanged").Because(err)
+	}
+	return a.finish(err)
+}
+
+// bug makes a fault of a panic. Its value is not printed: it may hold anything.
+func bug() error {
+	place := "unknown place"
+	for skip := 2; skip < 30; skip++ {
+		_, file, line, ok := runtime.Caller(skip)
+		if !ok {
+			break
+		}
+		if i := strings.Index(file, "/internal/"); i >= 0 && !strings.Contains(file, "/runtime/") && !strings.HasSuffix(file, "cli/root.go") {
+			place = fmt.Sprintf("%s:%d", file[i+1:], line)
+			break
+		}
+	}
+	return fault.New(fault.Bug, "bug", "please report it with the command and this place", "this is a bug in understudy (%s)", place)
+}
+
+// finish prints what is left to print and gives the exit code.
+func (a *app) finish(err error) int {
+	var f *fault.Error
+	if err != nil && !errors.As(err, &f) && fault.CodeOf(err) == fault.Bug {
+		// What reaches here without a code is a usage mistake of cobra's or a plain file error.
+		err = fault.New(fault.Usage, "usage", "understudy "+strings.TrimSpace(a.command+" --help"), "%s", err)
+	}
+	code := fault.CodeOf(err)
+	fs := append(slices.Clone(a.notes), fault.FindingsOf(err)...)
+	if a.json {
+		a.writeJSON(code, fs)
+	} else {
+		report.Findings(a.Stderr, fs)
+	}
+	return int(code)
+}
+
+// root builds the command tree.
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "understudy",
+		Short:         "Give staging a masked stand-in for production",
+		Long:          "understudy gives staging a masked stand-in for production: the same shape, the same rare\ncases, nobody's real data. It reads production, never writes to it, and replaces staging\nas a whole or not at all.",
+		Example:       "  understudy demo                 see it work, without a server\n  understudy init                 draft the job and the rules from a source\n  understudy plan                 all that a refresh would do, nothing done\n  understudy refresh              do it",
+		SilenceErrors: true, SilenceUsage: true,
+		Version: Version,
+		Args:    cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				var names []string
+				for _, c := range cmd.Commands() {
+					names = append(names, c.Name())
+				}
+				return fault.New(fault.Usage, "usage", "understudy --help lists the commands", "there is no command %q%s", args[0], suggestion(args[0], names))
+			}
+			return cmd.Help()
+		},
+	}
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return fault.New(fault.Usage, "usage", c.CommandPath()+" --help lists the flags", "%s", err)
+	})
+	root.PersistentFlags().BoolVar(&a.json, "json", a.json, "print one JSON document on stdout")
+	root.PersistentFlags().BoolVarP(&a.quiet, "quiet", "q", false, "no progress")
+	root.PersistentFlags().StringVarP(&a.jobFile, "job", "f", "understudy.yaml", "the job file")
+	root.AddCommand(a.demoCommand(), a.initCommand(), a.planCommand(), a.refreshCommand(), a.rollbackCommand(), a.parityCommand(),
+		a.verifyCommand(), a.whyCommand(), a.rulesCommand(), a.keyCommand())
+	return root
+}
+
+// describe finishes a command: its exit codes stand in its help, and its
+// arguments are checked with a hint.
+func describe(c *cobra.Command, codes ...fault.Code) *cobra.Command {
+	var b strings.Builder
+	b.WriteString(c.Long)
+	b.WriteString("\n\nExit codes:")
+	for _, code := range append([]fault.Code{fault.Done}, codes...) {
+		fmt.Fprintf(&b, "\n  %3d  %s", int(code), meaning(code))
+	}
+	c.Long = b.String()
+	return c
+}
+
+// meaning tells an exit code in the words of the contract.
+func meaning(c fault.Code) string {
+	switch c {
+	case fault.Done:
+		return "done, every gate passed"
+	case fault.Gate:
+		return "a gate said no"
+	case fault.Usage:
+		return "usage, configuration or rules wrong; a column its mask cannot keep"
+	case fault.Undecided:
+		return "a column, a table or a changed type without a decision"
+	case fault.Refused:
+		return "refused for safety: wrong or unclaimed target, another run, budget, rows that would be lost"
+	case fault.Integrity:
+		return "a leak or an integrity failure found before the switch"
+	case fault.Unavailable:
+		return "source or target unavailable, changed underneath, timed out, out of space"
+	case fault.Unmeasured:
+		return "done, but something asked for was not measured"
+	case fault.LaterFailed:
+		return "done (new generation), but a later step failed"
+	}
+	return c.Outcome()
+}

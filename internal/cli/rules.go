@@ -1,0 +1,202 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"understudy/internal/config"
+	"understudy/internal/fault"
+	"understudy/internal/finding"
+	"understudy/internal/mask"
+	"understudy/internal/pipeline"
+	"understudy/internal/plan"
+	"understudy/internal/report"
+	"understudy/internal/rules"
+	"understudy/internal/schema"
+)
+
+func (a *app) rulesCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use: "rules", Short: "Check, list and explain masking rules", Args: cobra.NoArgs,
+		Long:    "The reviewer's commands. With schema.lock.json beside the job file they need no database.",
+		Example: "  understudy rules check\n  understudy rules list\n  understudy rules explain customers.email",
+		RunE:    func(cmd *cobra.Command, _ []string) error { a.command = "rules"; return cmd.Help() },
+	}
+	c.AddCommand(a.rulesCheck(), a.rulesList(), a.rulesExplain())
+	return c
+}
+
+// bound reads the job, its rules and the structure they are bound to: the lock
+// file's when there is one, else the source's.
+func (a *app) bound(ctx context.Context) (*rules.Binding, *schema.Schema, []finding.Finding, error) {
+	// A reviewer has no access to the databases: variables of URLs need no value here.
+	job, found := config.Read(a.jobFile, func(name string) string { return cmp.Or(a.Getenv(name), "unset") })
+	files, fs := readRules(job)
+	found = append(found, fs...)
+	source, err := a.structure(ctx, job)
+	if err != nil {
+		return nil, nil, nil, joined(err, found)
+	}
+	scope := plan.Scope(job, source)
+	declared, fs := plan.Declare(job.References, scope)
+	found = append(found, fs...)
+	scope.References = append(scope.References, declared...)
+	scope.Sort()
+	b, fs := rules.Bind(files, scope)
+	return b, scope, append(found, fs...), nil
+}
+
+// joined adds findings to an error's own, so that nothing found is lost.
+func joined(err error, found []finding.Finding) error {
+	bad := fault.From(found, fault.Usage)
+	if bad == nil {
+		return err
+	}
+	return &fault.Error{Code: fault.Worse(fault.CodeOf(err), fault.CodeOf(bad)), Cause: err,
+		Findings: append(fault.FindingsOf(bad), fault.FindingsOf(err)...)}
+}
+
+// structure reads the lock file, or inspects the source where there is none.
+func (a *app) structure(ctx context.Context, job *config.Job) (*schema.Schema, error) {
+	path := filepath.Join(job.Dir, lockName)
+	data, err := os.ReadFile(path)
+	if err == nil {
+		s, err := rules.ReadLock(data)
+		if err != nil {
+			return nil, fault.New(fault.Usage, "lock-file", "write it anew with `understudy init --lock-only`", "%s: %s", path, err)
+		}
+		return s, nil
+	}
+	if !os.IsNotExist(err) {
+		return nil, fault.New(fault.Usage, "lock-file", "", "%s cannot be read", path)
+	}
+	in, err := a.input(ctx, needs{source: true})
+	if err != nil {
+		return nil, err
+	}
+	source, err := pipeline.OpenSource(ctx, in.Engine, in.SourceAt, in.Job)
+	if err != nil {
+		return nil, err
+	}
+	defer source.Close()
+	s, err := source.Inspect(ctx, sourceSchemas(job))
+	return s, pipeline.Explain(err, "source")
+}
+
+func (a *app) rulesCheck() *cobra.Command {
+	return describe(&cobra.Command{
+		Use: "check", Short: "Check the rule files, every mistake at once", Args: cobra.NoArgs,
+		Long:    "Parse the job's rule files and bind them to the structure: every column must have one\ndecision with a reason, every mask must fit its column. Every mistake is told at once, with\nits place.",
+		Example: "  understudy rules check\n  understudy rules check --json",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			a.command = "rules check"
+			b, s, found, err := a.bound(cmd.Context())
+			if err != nil {
+				return err
+			}
+			open, proposal := rules.UndecidedColumns(b, s)
+			masks := plan.Masks(b, s)
+			a.payload = map[string]any{"undecided": plan.OpenColumns(masks), "columns": len(masks)}
+			found = append(append(found, open...), unfit(b)...)
+			if len(open) > 0 {
+				a.say("To paste into a rules file, after review:\n\n%s\n", report.Clean(proposal))
+			}
+			if err := fault.From(found, fault.Usage); err != nil {
+				return err
+			}
+			a.notes = append(a.notes, found...)
+			a.say("%d columns, every one decided\n", len(masks))
+			return nil
+		},
+	}, fault.Usage, fault.Undecided)
+}
+
+// unfit tries to make every mask, with a throwaway key: whether a mask fits its
+// column does not depend on the key.
+func unfit(b *rules.Binding) []finding.Finding {
+	key, _, err := mask.NewKey()
+	if err != nil {
+		return nil
+	}
+	var out []finding.Finding
+	for _, d := range b.Decisions {
+		if d.Outcome != rules.Mask {
+			continue
+		}
+		if _, err := mask.New(key, d.Spec, d.Limits); err != nil {
+			out = append(out, finding.Finding{Check: "mask", Severity: finding.Error, At: d.At, Table: d.Table.String(), Column: d.Column, Code: int(fault.Usage),
+				Message: err.Error(), Hint: "choose a mask or parameters that fit; `understudy rules list masks` tells what each can"})
+		}
+	}
+	return out
+}
+
+func (a *app) rulesList() *cobra.Command {
+	c := &cobra.Command{
+		Use: "list [masks]", Short: "List every column's decision, or the masks there are", Args: cobra.MaximumNArgs(1), ValidArgs: []string{"masks"},
+		Long:    "List every column with its decision, its reason and the place of the rule. `list masks`\nlists the masks, what they accept and what they keep.",
+		Example: "  understudy rules list\n  understudy rules list masks",
+	}
+	c.RunE = func(cmd *cobra.Command, args []string) error {
+		a.command = "rules list"
+		if len(args) == 1 && args[0] == "masks" {
+			kinds := mask.Kinds()
+			a.payload = map[string]any{"masks": kinds}
+			if !a.json {
+				report.MaskKinds(a.Stdout, kinds)
+			}
+			return nil
+		}
+		if len(args) == 1 {
+			return fault.New(fault.Usage, "usage", "understudy rules list, or understudy rules list masks", "there is no list %q", args[0])
+		}
+		b, s, found, err := a.bound(cmd.Context())
+		if err != nil {
+			return err
+		}
+		masks := plan.Masks(b, s)
+		a.payload = map[string]any{"masks": masks, "undecided": plan.OpenColumns(masks)}
+		if !a.json {
+			report.Decisions(a.Stdout, masks)
+		}
+		if open, _ := rules.UndecidedColumns(b, s); len(open) > 0 {
+			found = append(found, open...)
+		}
+		return fault.From(found, fault.Usage)
+	}
+	return describe(c, fault.Usage, fault.Undecided)
+}
+
+func (a *app) rulesExplain() *cobra.Command {
+	return describe(&cobra.Command{
+		Use: "explain TABLE.COLUMN", Short: "Tell how a column's decision came about", Args: exactly(1, "rules explain TABLE.COLUMN"),
+		Long:    "Tell which rule decides a column, along which foreign keys the decision came, and what\nthe mask promises.",
+		Example: "  understudy rules explain orders.customer_email",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			a.command = "rules explain"
+			b, s, found, err := a.bound(cmd.Context())
+			if err != nil {
+				return err
+			}
+			t, c, err := s.ResolveColumn(args[0])
+			if err != nil {
+				return fault.New(fault.Usage, "usage", "understudy rules list shows every column", "%s", err)
+			}
+			text := rules.Explain(b, t.Name, c.Name)
+			a.payload = map[string]any{"table": t.Name, "column": c.Name, "explanation": strings.Split(strings.TrimSpace(text), "\n")}
+			a.say("%s\n", strings.TrimRight(report.Clean(text), "\n"))
+			var own []finding.Finding
+			for _, f := range found {
+				if f.Table == t.Name.String() && f.Column == c.Name || f.Table == "" {
+					own = append(own, f)
+				}
+			}
+			return fault.From(own, fault.Usage)
+		},
+	}, fault.Usage, fault.Undecided)
+}

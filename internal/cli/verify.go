@@ -1,0 +1,132 @@
+package cli
+
+import (
+	"github.com/spf13/cobra"
+
+	"understudy/internal/check"
+	"understudy/internal/config"
+	"understudy/internal/engine"
+	"understudy/internal/fault"
+	"understudy/internal/mask"
+	"understudy/internal/parity"
+	"understudy/internal/pipeline"
+	"understudy/internal/report"
+)
+
+func (a *app) verifyCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use: "verify", Short: "Prove a loaded target afresh", Args: cobra.NoArgs,
+		Long:    "Have the database prove every foreign key, unique, NOT NULL and CHECK constraint and every\nsequence of the target afresh, and report what changed since its refresh: rows, NULLs and,\nwith the refresh's key, masked values.",
+		Example: "  understudy verify",
+		RunE:    func(cmd *cobra.Command, _ []string) error { return a.verify(cmd) },
+	}
+	return describe(c, fault.Usage, fault.Refused, fault.Integrity, fault.Unavailable, fault.Unmeasured)
+}
+
+func (a *app) verify(cmd *cobra.Command) error {
+	a.command = "verify"
+	ctx := cmd.Context()
+	in, err := a.input(ctx, needs{target: true})
+	if err != nil {
+		return err
+	}
+	target, err := pipeline.OpenTarget(ctx, in.Engine, in.TargetAt, in.Job)
+	if err != nil {
+		return err
+	}
+	defer target.Close()
+	// The key is wanted but not needed: without it the digests are not measured.
+	var key *mask.Key
+	var rows engine.Source
+	if text, found := config.LoadKey(ctx, in.Job.Key, a.Getenv); fault.From(found, fault.Usage) == nil {
+		if k, err := mask.ParseKey(text); err == nil {
+			key = &k
+			if rows, err = pipeline.OpenSource(ctx, in.Engine, in.TargetAt, in.Job); err != nil {
+				return err
+			}
+			defer rows.Close()
+		}
+	}
+	verdicts, manifest, err := pipeline.Verify(ctx, target, rows, key, targetSchemas(in.Job))
+	if err != nil {
+		return err
+	}
+	a.payload = map[string]any{"generation": manifest.Generation, "key_fingerprint": manifest.KeyFingerprint, "verification": verdicts}
+	a.say("Generation %s, loaded %s\n", manifest.Generation, manifest.Finished.Format("2006-01-02 15:04:05 MST"))
+	if !a.json {
+		report.Verdicts(a.Stdout, verdicts)
+	}
+	found := check.Judge(verdicts)
+	for i := range found {
+		if found[i].Code == int(fault.Integrity) {
+			found[i].Hint = "something wrote to the target after its refresh; refresh it again if it should be as loaded"
+		}
+	}
+	if err := fault.From(found, fault.Integrity); err != nil {
+		return err
+	}
+	if len(found) > 0 {
+		return &fault.Error{Code: fault.Unmeasured, Findings: found}
+	}
+	return nil
+}
+
+func targetSchemas(job *config.Job) []string {
+	var out []string
+	for _, s := range job.Schemas {
+		if s.Target != "" {
+			out = append(out, s.Target)
+		} else {
+			out = append(out, s.Source)
+		}
+	}
+	return out
+}
+
+func sourceSchemas(job *config.Job) []string {
+	var out []string
+	for _, s := range job.Schemas {
+		out = append(out, s.Source)
+	}
+	return out
+}
+
+func (a *app) parityCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use: "parity", Short: "Compare the schemas of source and target", Args: cobra.NoArgs,
+		Long:    "Compare the structure of production and staging: tables, columns, keys, indexes and checks\ntable by table, with the SQL that would close each difference, and every other object by\nits definition. The report lists what was compared and what could not be seen. No SQL it\nprints is ever run.",
+		Example: "  understudy parity\n  understudy parity --json | jq '.differences[] | .object'",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			a.command = "parity"
+			ctx := cmd.Context()
+			in, err := a.input(ctx, needs{source: true, target: true})
+			if err != nil {
+				return err
+			}
+			source, err := pipeline.OpenSource(ctx, in.Engine, in.SourceAt, in.Job)
+			if err != nil {
+				return err
+			}
+			defer source.Close()
+			target, err := pipeline.OpenTarget(ctx, in.Engine, in.TargetAt, in.Job)
+			if err != nil {
+				return err
+			}
+			defer target.Close()
+			r, err := pipeline.Parity(ctx, source, target, sourceSchemas(in.Job), targetSchemas(in.Job))
+			if err != nil {
+				return err
+			}
+			a.payload = r
+			a.showParity(r)
+			return nil
+		},
+	}
+	return describe(c, fault.Usage, fault.Unavailable)
+}
+
+func (a *app) showParity(r *parity.Report) {
+	if !a.json {
+		report.Parity(a.Stdout, r)
+	}
+}

@@ -1,0 +1,46 @@
+package engines
+
+import (
+	"context"
+	"path/filepath"
+
+	"understudy/internal/scratch"
+	"understudy/internal/secret"
+)
+
+// A Stage is two empty databases for the demo.
+type Stage struct {
+	Production, Staging secret.Text
+	stop                func(context.Context)
+}
+
+// Stop ends what was started for the stage.
+func (s *Stage) Stop(ctx context.Context) {
+	if s.stop != nil {
+		s.stop(ctx)
+	}
+}
+
+// embeddedStage is two files.
+func embeddedStage(_ context.Context, dir string) (*Stage, error) {
+	return &Stage{
+		Production: secret.New("sqlite:" + filepath.Join(dir, "production.db")),
+		Staging:    secret.New("sqlite:" + filepath.Join(dir, "staging.db")),
+	}, nil
+}
+
+// postgresStage is two databases of a server started from installed programs.
+func postgresStage(ctx context.Context, _ string) (*Stage, error) {
+	server, err := scratch.StartPostgres(ctx, scratch.Options{})
+	if err != nil {
+		return nil, err
+	}
+	stop := func(ctx context.Context) { _ = server.Stop(ctx) } // its files go with it; nothing can be done about a failure
+	for _, name := range []string{"shop_production", "shop_staging"} {
+		if err := server.CreateDatabase(ctx, name); err != nil {
+			stop(ctx)
+			return nil, err
+		}
+	}
+	return &Stage{Production: secret.New(server.URL("shop_production")), Staging: secret.New(server.URL("shop_staging")), stop: stop}, nil
+}

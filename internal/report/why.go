@@ -1,0 +1,43 @@
+package report
+
+import (
+	"fmt"
+	"io"
+
+	"understudy/internal/finding"
+	"understudy/internal/subset"
+)
+
+// Why writes how a row came into the subset, or what left it out.
+func Why(w io.Writer, a *subset.Answer) {
+	if a.Selected {
+		fmt.Fprintf(w, "%s: the row comes along\n", line(a.Table.String()))
+		g := grid{indent: 2}
+		for _, l := range a.Chain {
+			g.add(l.Table.String(), l.Why+placed(l.At))
+		}
+		g.write(w)
+		return
+	}
+	fmt.Fprintf(w, "%s: the row is left out\n", line(a.Table.String()))
+	g := grid{indent: 2}
+	for _, c := range a.Cuts {
+		edge := c.Edge
+		if edge == "" {
+			edge = "seeds"
+		}
+		text := c.Why + placed(c.At)
+		if c.Hint != "" {
+			text += "; " + c.Hint
+		}
+		g.add(edge, text)
+	}
+	g.write(w)
+}
+
+func placed(at finding.At) string {
+	if at.File == "" {
+		return ""
+	}
+	return " [" + at.String() + "]"
+}
