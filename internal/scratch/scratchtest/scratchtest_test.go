@@ -119,3 +119,55 @@ func TestSamplesLoad(t *testing.T) {
 		}
 	}
 }
+
+func TestDigestSeesEveryRowAndNoOrder(t *testing.T) {
+	a, b := scratchtest.Database(t), scratchtest.Database(t)
+	const table = "CREATE TABLE \"Odd name\" (id int, at timestamptz, x float8, b bytea); "
+	scratchtest.SQL(t, a, table+`INSERT INTO "Odd name" VALUES (1, '2024-02-29 12:00+00', 0.1, '\x00ff'), (2, NULL, 'NaN', '')`)
+	scratchtest.SQL(t, b, table+`INSERT INTO "Odd name" VALUES (2, NULL, 'NaN', ''), (1, '2024-02-29 13:00+01', 0.1, '\x00ff')`)
+	if x, y := scratchtest.Digest(t, a), scratchtest.Digest(t, b); x != y || !strings.HasPrefix(x, "public.Odd name\t2\t") {
+		t.Errorf("digests of equal rows:\n%s\n%s", x, y)
+	}
+	before := scratchtest.Digest(t, a)
+	scratchtest.SQL(t, a, `UPDATE "Odd name" SET b = NULL WHERE id = 2`)
+	if scratchtest.Digest(t, a) == before {
+		t.Error("the digest does not see NULL in place of nothing")
+	}
+}
+
+func TestOrphansAreSeenThoughTheKeyIsCalledValid(t *testing.T) {
+	db := scratchtest.Database(t)
+	scratchtest.SQL(t, db, `
+		CREATE TABLE parent (a int, b text, PRIMARY KEY (a, b));
+		CREATE TABLE child (id int, a int, b text, FOREIGN KEY (a, b) REFERENCES parent);
+		CREATE TABLE parted (id int, a int, b text, FOREIGN KEY (a, b) REFERENCES parent) PARTITION BY RANGE (id);
+		CREATE TABLE parted_1 PARTITION OF parted FOR VALUES FROM (1) TO (9);
+		INSERT INTO parent VALUES (1, 'x');
+		INSERT INTO child VALUES (1, 1, 'x'), (2, 1, NULL);
+		INSERT INTO parted VALUES (1, 1, 'x')`)
+	if got := scratchtest.Orphans(t, db); got != "" {
+		t.Errorf("orphans where there are none: %s", got)
+	}
+	scratchtest.SQL(t, db, "SET session_replication_role = replica; INSERT INTO child VALUES (3, 2, 'x'); INSERT INTO parted VALUES (2, 1, 'y')")
+	got := scratchtest.Orphans(t, db)
+	if strings.Count(got, "\t1") != 3 || !strings.Contains(got, "child child_a_b_fkey\t1") || !strings.Contains(got, "parted_1") {
+		t.Errorf("orphans: %q", got)
+	}
+	if keys := scratchtest.ForeignKeys(t, db); strings.Count(keys, "\n") != 2 || strings.Count(keys, "\tt") != 3 {
+		t.Errorf("keys: %s", keys)
+	}
+}
+
+func TestWritesAreCounted(t *testing.T) {
+	db := scratchtest.Database(t)
+	scratchtest.SQL(t, db, "CREATE TABLE t (id int)")
+	before := scratchtest.Written(t, db)
+	scratchtest.Query(t, db, "SELECT * FROM t")
+	if after := scratchtest.Written(t, db); after != before {
+		t.Errorf("reading counts as writing:\n%s\n%s", before, after)
+	}
+	scratchtest.SQL(t, db, "INSERT INTO t VALUES (1)")
+	if after := scratchtest.Written(t, db); !strings.Contains(after, "public.t\t1\t0\t0") {
+		t.Errorf("a row written is not counted:\n%s", after)
+	}
+}
