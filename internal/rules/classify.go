@@ -1,0 +1,235 @@
+package rules
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"unicode"
+
+	"understudy/internal/schema"
+)
+
+// A proposal is what a draft says of one column: the choices in order of
+// preference. The first that fits the column's type, length and keys is taken.
+type proposal struct {
+	choices []draftRule
+}
+
+// A draftRule is one choice for a column.
+type draftRule struct {
+	mask    string // empty: keep
+	value   string // of the mask constant
+	class   string // where it is not the mask's own
+	domain  string
+	keep    string // reason
+	comment string // for the reviewer
+}
+
+// A clue is a group of names that tell what a column holds. Words are matched
+// against the words of a column's name, joined by underscores.
+type clue struct {
+	words *regexp.Regexp
+	kinds []schema.Kind // that the clue holds for
+	rule  draftRule
+}
+
+func words(pattern string) *regexp.Regexp { return regexp.MustCompile(`(^|_)(` + pattern + `)(_|$)`) }
+
+// clues lists what names tell, the most telling first. The list errs towards
+// masking: a draft that masks too much costs a line, one that keeps too much costs a leak.
+func clues() []clue {
+	text := []schema.Kind{schema.Text}
+	textOrNumber := []schema.Kind{schema.Text, schema.Integer, schema.Decimal}
+	days := []schema.Kind{schema.Date, schema.Timestamp}
+	return []clue{
+		{words(`e?mails?|email_?addr(ess)?|e_mails?`), text, draftRule{mask: "email"}},
+		{words(`passwords?|passwd|pwd|pass|secrets?|tokens?|api_?keys?|salt|otp|pin|cvv|cvc|private_?key|credentials?|session_?(id|key)?|cookies?|signature`), text,
+			draftRule{mask: "redact", class: "credential", comment: "a secret: no value of it belongs on staging"}},
+		{words(`ip|ip_?addr(ess)?|remote_?addr(ess)?|mac_?addr(ess)?|user_?agent|device_?id|fingerprint`), text, draftRule{mask: "redact", class: "network"}},
+		{words(`ssn|sin|nin|nhs|social_?security(_?(no|number))?|national_?id|passports?|tax_?(id|no|number|code)|vat_?(id|no|number)|tin|driving_?licen[cs]e|licen[cs]e_?(no|number|plate)|id_?(card|number)|identity_?(no|number)|personal_?(no|number)`), textOrNumber,
+			draftRule{mask: "fpe", class: "national_id"}},
+		{words(`card_?(no|number|pan)?|credit_?card|cc_?(no|num|number)|pan`), textOrNumber, draftRule{mask: "fpe", class: "credit_card"}},
+		{words(`iban|bic|swift|account_?(no|num|number)|bank_?account|routing_?(no|number)|sort_?code`), textOrNumber, draftRule{mask: "fpe", class: "bank_account"}},
+		{words(`phones?|phone_?(no|num|number)|mobile|cell|cellphone|tel|telephone|fax|msisdn|whatsapp`), textOrNumber, draftRule{mask: "phone"}},
+		{words(`user_?name|login|nick|nick_?name|handle|screen_?name|account_?name|twitter|instagram|skype|slack`), text, draftRule{mask: "username"}},
+		{words(`first_?name|fname|given_?names?|forename|middle_?name|christian_?name`), text, draftRule{mask: "first_name"}},
+		{words(`last_?name|lname|surname|family_?name|maiden_?name`), text, draftRule{mask: "last_name"}},
+		{words(`full_?name|display_?name|real_?name|legal_?name|contact(_?name|_?person)?|customer_?name|cardholder(_?name)?|card_?holder|recipient(_?name)?|beneficiary|author|holder(_?name)?|signed_?by|person|representative`), text, draftRule{mask: "full_name"}},
+		{words(`company(_?name)?|organi[sz]ation(_?name)?|employer(_?name)?|vendor(_?name)?|supplier(_?name)?|merchant(_?name)?|firm`), text, draftRule{mask: "company"}},
+		{words(`zip|zip_?code|post_?code|postal(_?code)?|plz`), text, draftRule{mask: "postcode"}},
+		{words(`city|town|village|suburb|municipality|locality|birth_?place|place_?of_?birth`), text, draftRule{mask: "city"}},
+		{words(`street(_?(name|address|no|number))?|addr(ess)?[0-9]?|address_?(line_?)?[0-9]?|line_?[0-9]|house_?(no|number)`), text, draftRule{mask: "street"}},
+		{words(`gender|sex|religion|ethnicity|race|nationality|marital(_?status)?|civil_?status|blood_?(type|group)|diagnos[ie]s|disability|orientation|health|medication|allerg(y|ies)`), []schema.Kind{schema.Text, schema.Enum},
+			draftRule{mask: "redact", class: "special_category", comment: "a special category of personal data"}},
+		{words(`salary|wage|income|net_?worth|credit_?(score|limit)`), []schema.Kind{schema.Integer, schema.Decimal}, draftRule{mask: "redact", class: "income"}},
+		{words(`lat|latitude|lng|lon|long|longitude|coordinates?|location|position|geo`), []schema.Kind{schema.Decimal, schema.Text, schema.Geo}, draftRule{mask: "redact", class: "location"}},
+		{words(`dob|birth|birth_?day|birth_?date|date_?of_?birth|born(_?on|_?at)?|death(_?date)?|died(_?on|_?at)?`), days, draftRule{mask: "date_shift", class: "birth_date"}},
+		{words(`hired?(_?(on|at|date))?|hire_?date|terminated(_?(on|at))?|anniversary|admitted(_?at)?|discharged(_?at)?`), days, draftRule{mask: "date_shift"}},
+		{words(`notes?|comments?|remarks?|descriptions?|body|messages?|contents?|bio|biography|about|summary|subject|title|reason|feedback|review|memo|caption|details?|text|query|payload|data`), text,
+			draftRule{mask: "redact", class: "free_text", comment: "free text may say anything"}},
+		{words(`created_?by|updated_?by|modified_?by|deleted_?by|approved_?by|owner|assignee|reporter|operator|actor|who`), text, draftRule{mask: "username"}},
+	}
+}
+
+// vocabulary are names of text columns that hold words of the program itself.
+func vocabulary() *regexp.Regexp {
+	return regexp.MustCompile(`(^|_)(status|currency|currency_code|locale|language_code|lang|country_code|iso_code|time_?zone|mime_?type|content_?type|unit)$`)
+}
+
+// people are names of tables whose `name` is a person's.
+func people() *regexp.Regexp {
+	return words(`users?|customers?|clients?|persons?|people|employees?|staff|actors?|authors?|contacts?|members?|patients?|students?|teachers?|drivers?|artists?|guests?|owners?|subscribers?|accounts?|profiles?|leads?|applicants?|candidates?|recipients?|passengers?|players?|tenants?|buyers?|sellers?|agents?|doctors?|nurses?`)
+}
+
+// companies are names of tables whose `name` is a company's.
+func companies() *regexp.Regexp {
+	return words(`compan(y|ies)|organi[sz]ations?|employers?|vendors?|suppliers?|merchants?|manufacturers?|partners?|shippers?|carriers?`)
+}
+
+// nameWords writes a column's or table's name as lower-case words joined by
+// underscores: customerEmail, Customer-Email and CUSTOMER_EMAIL are customer_email.
+func nameWords(name string) string {
+	var b strings.Builder
+	runes := []rune(name)
+	for i, r := range runes {
+		switch {
+		case !unicode.IsLetter(r) && !unicode.IsDigit(r):
+			b.WriteByte('_')
+			continue
+		case unicode.IsUpper(r) && i > 0 && (unicode.IsLower(runes[i-1]) || unicode.IsDigit(runes[i-1]) ||
+			unicode.IsUpper(runes[i-1]) && i+1 < len(runes) && unicode.IsLower(runes[i+1])):
+			b.WriteByte('_')
+		}
+		b.WriteRune(unicode.ToLower(r))
+	}
+	return b.String()
+}
+
+// A classifier proposes by name and type. It is made once for a draft.
+type classifier struct {
+	clues             []clue
+	people, companies *regexp.Regexp
+	vocabulary        *regexp.Regexp
+	fixed             *regexp.Regexp // CHECKs that list their values
+}
+
+func newClassifier() *classifier {
+	return &classifier{clues(), people(), companies(), vocabulary(), regexp.MustCompile(`(?i)\bin\s*\(|=\s*any\s*\(`)}
+}
+
+// propose gives the choices for a column, never empty. A text is kept only if
+// the database itself limits it to a fixed set of values, or its name says that
+// it holds words of the program.
+func (c *classifier) propose(t *schema.Table, col *schema.Column) proposal {
+	first := c.byName(t, col)
+	var p proposal
+	add := func(rules ...draftRule) { p.choices = append(p.choices, rules...) }
+	if c.isFixedSet(t, col) {
+		add(draftRule{keep: "review: a CHECK limits it to a fixed set of values"})
+	}
+	if first != nil {
+		add(*first)
+	}
+	unique := mustStayUnique(t, col)
+	if unique && col.Kind == schema.Text {
+		class := ""
+		if first != nil {
+			class = first.class
+		}
+		add(draftRule{mask: "hash", class: class, comment: "review: unique text"}, draftRule{mask: "fpe", class: class, comment: "review: unique text, too short for a hash"})
+	}
+	if first != nil && first.mask != "" {
+		// A telling name never ends in a guess that the column is harmless.
+		add(draftRule{mask: "fpe", class: first.class, comment: "review"}, draftRule{mask: "int", class: first.class, comment: "review"})
+		add(c.lastResort(col)...)
+		return p
+	}
+	add(c.byKind(t, col, unique)...)
+	return p
+}
+
+func (c *classifier) byName(t *schema.Table, col *schema.Column) *draftRule {
+	name := nameWords(col.Name)
+	for i := range c.clues {
+		if slices.Contains(c.clues[i].kinds, col.Kind) && c.clues[i].words.MatchString(name) {
+			return &c.clues[i].rule
+		}
+	}
+	if col.Kind != schema.Text {
+		return nil
+	}
+	table := nameWords(t.Name.Table)
+	switch isName := name == "name" || strings.HasSuffix(name, "_name"); {
+	case isName && (c.companies.MatchString(table) || c.companies.MatchString(name)):
+		return &draftRule{mask: "company"}
+	case isName && (c.people.MatchString(table) && name == "name" || c.people.MatchString(name)):
+		return &draftRule{mask: "full_name"}
+	case c.vocabulary.MatchString(name) && !mustStayUnique(t, col):
+		return &draftRule{keep: "review: by its name it holds words of the program"}
+	}
+	return nil
+}
+
+// isFixedSet: the database lets only listed values into a text column.
+func (c *classifier) isFixedSet(t *schema.Table, col *schema.Column) bool {
+	return col.Kind == schema.Text && slices.ContainsFunc(t.Checks, func(k schema.Check) bool {
+		return len(k.Columns) == 1 && k.Columns[0] == col.Name && strings.Contains(k.Expr, "'") && c.fixed.MatchString(k.Expr)
+	})
+}
+
+// byKind gives the choices for a name that tells nothing; the last always fits.
+func (c *classifier) byKind(t *schema.Table, col *schema.Column, unique bool) []draftRule {
+	var out []draftRule
+	add := func(rules ...draftRule) { out = append(out, rules...) }
+	isKey := slices.ContainsFunc(t.Keys, func(k schema.Key) bool { return slices.Contains(k.Columns, col.Name) })
+	switch col.Kind {
+	case schema.Text:
+		if !unique {
+			add(draftRule{mask: "redact", comment: "review: unknown text"})
+		}
+	case schema.Integer, schema.Decimal:
+		if isKey {
+			add(draftRule{keep: "review: a number that is part of a key"})
+		}
+		add(draftRule{keep: "review: a number, by its name of no one"})
+	case schema.Boolean:
+		add(draftRule{keep: "review: two values"})
+	case schema.Date, schema.Timestamp, schema.Time, schema.Interval:
+		add(draftRule{keep: "review: a time, by its name not of a person's life"})
+	case schema.Enum:
+		add(draftRule{keep: "review: a label of a fixed set"})
+	case schema.UUID:
+		add(draftRule{mask: "uuid"})
+	}
+	return append(out, c.lastResort(col)...)
+}
+
+// lastResort masks whatever the name says, where some mask takes the type.
+func (c *classifier) lastResort(col *schema.Column) []draftRule {
+	out := []draftRule{{mask: "redact", comment: "review"}}
+	if !col.NotNull {
+		out = append(out, draftRule{mask: "nullify", comment: "review: no other mask takes this type"})
+	}
+	if value, ok := neutral(col.Type); ok {
+		out = append(out, draftRule{mask: "constant", value: value, comment: "review: the empty value of the type"})
+	}
+	return append(out, draftRule{keep: "review: NO MASK TAKES THIS TYPE; decide whether staging may have it"})
+}
+
+// neutral gives the empty value of types that no mask understands.
+func neutral(typ string) (string, bool) {
+	typ = strings.ToLower(typ)
+	switch {
+	case typ == "tsvector", typ == "hstore", typ == "ltree", typ == "xml":
+		return "", true
+	case strings.HasSuffix(typ, "multirange"):
+		return "{}", true
+	case strings.HasSuffix(typ, "range"):
+		return "empty", true
+	case typ == "point":
+		return "(0,0)", true
+	case strings.HasPrefix(typ, "geometry"), strings.HasPrefix(typ, "geography"):
+		return "POINT EMPTY", true
+	}
+	return "", false
+}

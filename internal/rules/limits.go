@@ -1,0 +1,247 @@
+package rules
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"understudy/internal/finding"
+	"understudy/internal/mask"
+	"understudy/internal/schema"
+)
+
+// checkKinds reports masks that cannot take the type of a column they decide.
+func (b *binder) checkKinds() {
+	for i := range b.chosen {
+		c := &b.chosen[i]
+		n := &b.graph.columns[i]
+		if c.rule == nil || c.broken || c.rule.Outcome != Mask || slices.Contains(b.kinds[c.rule.Mask].Accepts, n.column.Kind) {
+			continue
+		}
+		message := fmt.Sprintf("mask %s takes %s, and %s is %s", c.rule.Mask, kindWords(b.kinds[c.rule.Mask].Accepts), n.name(), typeWords(n.column))
+		if c.via >= 0 {
+			message += fmt.Sprintf(" and %s %s", verb(c.by), b.graph.columns[c.via].name())
+		}
+		b.report(finding.Finding{Check: checkType, At: c.rule.At, Table: n.table.Name.String(), Column: n.column.Name,
+			Message: message, Hint: b.masksFor(n.column.Kind)})
+		c.broken = true
+	}
+}
+
+func kindWords(kinds []schema.Kind) string {
+	out := make([]string, len(kinds))
+	for i, k := range kinds {
+		out[i] = string(k)
+	}
+	return strings.Join(out, ", ")
+}
+
+// typeWords gives a column's type, with its kind where the type does not say it.
+func typeWords(c *schema.Column) string {
+	if strings.EqualFold(c.Type, string(c.Kind)) || c.Type == "" {
+		return string(c.Kind)
+	}
+	return c.Type + " (" + string(c.Kind) + ")"
+}
+
+func (b *binder) masksFor(k schema.Kind) string {
+	var names []string
+	for _, m := range mask.Kinds() {
+		if slices.Contains(m.Accepts, k) {
+			names = append(names, m.Name)
+		}
+	}
+	if len(names) == 0 {
+		return fmt.Sprintf("no mask takes %s yet: keep it with a reason", k)
+	}
+	return fmt.Sprintf("masks for %s: %s", k, strings.Join(names, ", "))
+}
+
+// binding turns choices into decisions, with domains and limits.
+func (b *binder) binding() *Binding {
+	out := &Binding{Decisions: make([]Decision, len(b.chosen))}
+	for i := range b.chosen {
+		out.Decisions[i] = b.decision(i)
+	}
+	b.setDomains(out)
+	b.setLimits(out)
+	return out
+}
+
+func (b *binder) decision(i int) Decision {
+	n, c := &b.graph.columns[i], b.chosen[i]
+	d := Decision{Table: n.table.Name, Column: n.column.Name, Outcome: Undecided}
+	if n.column.Generated {
+		d.Outcome = Derived
+		return d
+	}
+	if c.via >= 0 {
+		d.Via, d.By = b.graph.columns[c.via].name(), c.by
+	}
+	if c.rule == nil {
+		return d
+	}
+	d.By, d.At, d.ReviewedBy, d.ReviewBy = c.by, c.rule.At, c.rule.ReviewedBy, c.rule.ReviewBy
+	switch c.rule.Outcome {
+	case Keep:
+		d.Outcome, d.Reason = Keep, c.rule.Reason
+	case Mask:
+		d.Outcome = Mask
+		d.Spec = mask.Spec{Mask: c.rule.Mask, Params: c.rule.Params, Domain: c.rule.Domain, Class: c.rule.Class, Fold: c.rule.Fold}
+		if d.Spec.Class == "" {
+			d.Spec.Class = b.kinds[c.rule.Mask].Class
+		}
+	default:
+		d.Outcome = Keep // a broken rule: its finding stops the run
+	}
+	return d
+}
+
+// setDomains names the domain of each masked column: the rule's; for columns
+// tied by references that of their component, named after its referenced end;
+// else the class; else the column. Names leave the schema out, because it is
+// "public" on one engine and "main" on another and fakes are the same on all.
+func (b *binder) setDomains(out *Binding) {
+	_, components := b.graph.components()
+	for _, members := range components {
+		var masked []int
+		for _, i := range members {
+			if out.Decisions[i].Outcome == Mask {
+				masked = append(masked, i)
+			}
+		}
+		if len(masked) == 0 {
+			continue
+		}
+		domain := b.domainOf(masked, out)
+		fold := slices.ContainsFunc(masked, func(i int) bool { return out.Decisions[i].Spec.Fold })
+		for _, i := range masked {
+			d := &out.Decisions[i]
+			if d.Spec.Domain == "" {
+				d.Spec.Domain = domain
+			}
+			d.Spec.Fold = d.Spec.Fold || fold
+		}
+		b.checkComponent(masked, out)
+	}
+}
+
+func (b *binder) domainOf(masked []int, out *Binding) string {
+	end, tied := -1, false
+	for _, i := range masked {
+		if d := out.Decisions[i].Spec.Domain; d != "" {
+			return d
+		}
+		tied = tied || b.graph.columns[i].tied
+		if end < 0 && b.graph.isEnd(i, masked) {
+			end = i
+		}
+	}
+	if class := out.Decisions[end].Spec.Class; class != "" && !tied {
+		return class
+	}
+	n := &b.graph.columns[end]
+	return schema.Ident(n.table.Name.Table) + "." + schema.Ident(n.column.Name)
+}
+
+// checkComponent reports references between masked columns of different kinds:
+// their fakes could not be promised to be equal.
+func (b *binder) checkComponent(masked []int, out *Binding) {
+	for _, i := range masked {
+		n := &b.graph.columns[i]
+		for _, e := range n.follows {
+			to := &b.graph.columns[e.to]
+			if out.Decisions[e.to].Outcome == Mask && n.column.Kind != to.column.Kind && !b.chosen[i].broken && !b.chosen[e.to].broken {
+				b.report(finding.Finding{Check: checkType, At: out.Decisions[i].At, Table: n.table.Name.String(), Column: n.column.Name,
+					Message: fmt.Sprintf("%s is %s and %s %s, which is %s: their fakes would not be equal",
+						n.name(), typeWords(n.column), verb(e.by), to.name(), typeWords(to.column)),
+					Hint: "keep both with a reason, or give both columns one type"})
+			}
+		}
+	}
+}
+
+// A shared names the columns whose fakes come from one function: one domain,
+// one mask, one kind of type.
+type shared struct {
+	domain, mask string
+	kind         schema.Kind
+}
+
+// setLimits intersects what the columns of a domain demand.
+func (b *binder) setLimits(out *Binding) {
+	limits, folds := map[shared]mask.Limits{}, map[string]bool{}
+	key := func(i int) shared {
+		d := &out.Decisions[i]
+		return shared{d.Spec.Domain, d.Spec.Mask, b.graph.columns[i].column.Kind}
+	}
+	for i := range out.Decisions {
+		d := &out.Decisions[i]
+		if d.Outcome != Mask {
+			continue
+		}
+		own := limitsOf(b.graph.columns[i].table, b.graph.columns[i].column)
+		folds[d.Spec.Domain] = folds[d.Spec.Domain] || d.Spec.Fold || b.graph.columns[i].column.FoldCase
+		if have, ok := limits[key(i)]; ok {
+			labels := have.Labels
+			if len(own.Labels) > 0 {
+				labels = common(labels, own.Labels)
+			}
+			own = have.Intersect(own)
+			own.Labels = labels
+		}
+		limits[key(i)] = own
+	}
+	for i := range out.Decisions {
+		if d := &out.Decisions[i]; d.Outcome == Mask {
+			d.Limits = limits[key(i)]
+			d.Spec.Fold = folds[d.Spec.Domain]
+		}
+	}
+}
+
+func common(a, b []string) []string {
+	if len(a) == 0 {
+		return b
+	}
+	out := []string{}
+	for _, l := range a {
+		if slices.Contains(b, l) {
+			out = append(out, l)
+		}
+	}
+	return out
+}
+
+// limitsOf gives what one column demands of its fakes.
+func limitsOf(t *schema.Table, c *schema.Column) mask.Limits {
+	return mask.Limits{
+		Kind: c.Kind, Length: c.Length, Min: c.Min, Max: c.Max, Scale: c.Scale,
+		NotNull: c.NotNull, Labels: c.Labels, Rows: max(t.Rows, 0),
+		Unique: mustStayUnique(t, c),
+	}
+}
+
+// mustStayUnique tells whether two values of a masked column must never share a
+// fake. That is so for a key of its own, and for a part of a composite key: two
+// rows that differ in this part only must go on to differ. A composite key
+// demands nothing when a smaller key, or a part whose values the database makes,
+// tells its rows apart already.
+func mustStayUnique(t *schema.Table, c *schema.Column) bool {
+	return slices.ContainsFunc(t.Keys, func(k schema.Key) bool {
+		return slices.Contains(k.Columns, c.Name) && (len(k.Columns) == 1 || !apartWithout(t, c, k))
+	})
+}
+
+// apartWithout tells whether the other parts of a composite key identify its rows by themselves.
+func apartWithout(t *schema.Table, c *schema.Column, key schema.Key) bool {
+	others := slices.DeleteFunc(slices.Clone(key.Columns), func(name string) bool { return name == c.Name })
+	for _, name := range others {
+		if o := t.Column(name); o != nil && o.Surrogate {
+			return true
+		}
+	}
+	return slices.ContainsFunc(t.Keys, func(k schema.Key) bool {
+		return k.Identifies() && !slices.ContainsFunc(k.Columns, func(name string) bool { return !slices.Contains(others, name) })
+	})
+}
