@@ -1,6 +1,6 @@
 // Package rules_test keeps the sample rules true to the sample databases: they
-// decide every column there is, name none that there is not, and the jobs
-// beside them are read without a mistake.
+// decide every column there is by masks that fit, name none that there is not,
+// and the jobs beside them are read without a mistake.
 package rules_test
 
 import (
@@ -12,6 +12,7 @@ import (
 	"understudy/internal/engine"
 	"understudy/internal/engine/postgres"
 	"understudy/internal/finding"
+	"understudy/internal/mask"
 	"understudy/internal/rules"
 	"understudy/internal/scratch/scratchtest"
 	"understudy/internal/secret"
@@ -49,6 +50,10 @@ func TestSampleRulesDecideEveryColumn(t *testing.T) {
 			}
 			binding, found := rules.Bind([]*rules.File{file}, structure)
 			none(t, found)
+			key, _, err := mask.NewKey()
+			if err != nil {
+				t.Fatal(err)
+			}
 			masked := map[string]bool{}
 			for _, d := range binding.Decisions {
 				switch d.Outcome {
@@ -56,6 +61,9 @@ func TestSampleRulesDecideEveryColumn(t *testing.T) {
 					t.Errorf("%s.%s has no decision", d.Table, d.Column)
 				case rules.Mask:
 					masked[d.Table.String()+"."+d.Column] = true
+					if _, err := mask.New(key, d.Spec, d.Limits); err != nil {
+						t.Errorf("%s.%s: %v", d.Table, d.Column, err)
+					}
 				}
 			}
 			for _, column := range []string{"public.customer.email", "public.customer.last_name", "public.staff.password", "public.address.phone"} {
