@@ -84,12 +84,8 @@ func (l *load) buildSettings(ctx context.Context) map[string]string {
 }
 
 // refreshViews fills the materialized views, those first that others read.
-// Views that are not filled in the target stay so.
+// Views that are not filled where the structure came from stay so.
 func (l *load) refreshViews(ctx context.Context, c *conn) error {
-	filled, err := l.filledViews(ctx)
-	if err != nil {
-		return err
-	}
 	rows, err := c.query(ctx, "list the materialized views", `
 		WITH RECURSIVE reads (view, source) AS (
 			SELECT DISTINCT r.ev_class, d.refobjid FROM pg_catalog.pg_rewrite r
@@ -107,7 +103,7 @@ func (l *load) refreshViews(ctx context.Context, c *conn) error {
 	}
 	for _, r := range rows {
 		name := schema.Name{Schema: string(r[0]), Table: string(r[1])}
-		if filled != nil && !filled[name] {
+		if !l.plan.filled[name] {
 			continue
 		}
 		if err := c.exec(ctx, "refresh the materialized view "+name.String(), "REFRESH MATERIALIZED VIEW "+quoteName(name)); err != nil {
@@ -115,23 +111,6 @@ func (l *load) refreshViews(ctx context.Context, c *conn) error {
 		}
 	}
 	return nil
-}
-
-// filledViews are the target's materialized views that hold rows; nil when the
-// structure is the source's, of whose views all are filled.
-func (l *load) filledViews(ctx context.Context) (map[schema.Name]bool, error) {
-	if l.plan.foreign {
-		return nil, nil
-	}
-	filled := map[schema.Name]bool{}
-	return filled, l.t.with(ctx, func(c *conn) error {
-		rows, err := c.query(ctx, "look at the materialized views", `SELECT n.nspname, c.relname FROM pg_catalog.pg_class c
-			JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'm' AND c.relispopulated`)
-		for _, r := range rows {
-			filled[schema.Name{Schema: string(r[0]), Table: string(r[1])}] = true
-		}
-		return err
-	})
 }
 
 // analyze gathers statistics of every table and materialized view by name: a

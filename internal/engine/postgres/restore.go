@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"understudy/internal/engine"
+	"understudy/internal/schema"
 )
 
 // A blueprint is a database's whole DDL, as an archive of pg_dump that is built
@@ -15,10 +16,11 @@ import (
 type blueprint struct {
 	tools    programs
 	archive  *os.File
-	contents []entry // what is built, in the archive's order
-	dropped  []entry // what is left out on purpose
-	owners   bool    // objects get the owners they had
-	foreign  bool    // it is the source's
+	contents []entry              // what is built, in the archive's order
+	dropped  []entry              // what is left out on purpose
+	owners   bool                 // objects get the owners they had
+	foreign  bool                 // it is the source's
+	filled   map[schema.Name]bool // materialized views that hold rows there
 }
 
 // drawBlueprint dumps the DDL that the new generation gets: the target's own,
@@ -58,7 +60,28 @@ func (t *target) drawBlueprint(ctx context.Context, spec engine.Spec, facts *sta
 		b.close()
 		return nil, err
 	}
+	if b.filled, err = filledViews(ctx, from, spec.RunID, t.limits); err != nil {
+		b.close()
+		return nil, err
+	}
 	return b, nil
+}
+
+// filledViews lists the materialized views of a database that hold rows: of the
+// others nothing tells that they could be filled.
+func filledViews(ctx context.Context, at *address, run string, limits engine.Limits) (map[schema.Name]bool, error) {
+	c, err := connect(ctx, at, session{name: run + " structure", readOnly: true, limits: limits})
+	if err != nil {
+		return nil, err
+	}
+	defer c.hangUp()
+	rows, err := c.query(ctx, "look at the materialized views", `SELECT n.nspname, c.relname FROM pg_catalog.pg_class c
+		JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'm' AND c.relispopulated`)
+	filled := map[schema.Name]bool{}
+	for _, r := range rows {
+		filled[schema.Name{Schema: string(r[0]), Table: string(r[1])}] = true
+	}
+	return filled, err
 }
 
 // onlySchemas narrows a dump to schemas; none given means all. Extensions come

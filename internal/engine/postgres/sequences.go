@@ -101,8 +101,8 @@ func (s sequence) set() string {
 	if s.descending() {
 		past, clamp = "<=", "greatest(ceil(x.v), "+s.minimum+")"
 	}
-	return fmt.Sprintf(`SELECT CASE WHEN x.v IS NOT NULL AND x.v <> 'NaN' AND x.v %s %s THEN pg_catalog.setval(%s::regclass, (%s)::bigint, true)
-		ELSE pg_catalog.setval(%[3]s::regclass, %[2]s, false) END FROM (SELECT %s AS v) x`, past, s.start, literal(quoteName(s.name)), clamp, s.extreme())
+	return fmt.Sprintf(`SELECT CASE WHEN x.v IS NOT NULL AND x.v <> 'NaN' AND x.v %[1]s %[2]s THEN pg_catalog.setval(%[3]s::regclass, (%[4]s)::bigint, true)
+		ELSE pg_catalog.setval(%[3]s::regclass, %[2]s, false) END FROM (SELECT %[5]s AS v) x`, past, s.start, literal(quoteName(s.name)), clamp, s.extreme())
 }
 
 // setSequences puts every sequence past the values of its columns. One that no
