@@ -122,6 +122,8 @@ func packageState(files []sourceFile) (wrong []string) {
 					variables[name] = true
 					if len(s.Values) == 0 && !embedded(d, s) && !slices.Contains(allowed, name) {
 						wrong = append(wrong, fmt.Sprintf("%s: %s is a variable without a value, thus state of the package", f.at(s), n.Name))
+					} else if changes(s.Values) {
+						wrong = append(wrong, fmt.Sprintf("%s: %s is made to change, thus state of the package", f.at(s), n.Name))
 					}
 				}
 			}
@@ -133,6 +135,28 @@ func packageState(files []sourceFile) (wrong []string) {
 		}
 	}
 	return wrong
+}
+
+// changes tells whether values are of a kind that has no use but to change:
+// those of sync and atomic (a value computed once, by sync.OnceValue and its
+// kin, does not), and what make gives.
+func changes(values []ast.Expr) (found bool) {
+	for _, v := range values {
+		ast.Inspect(v, func(n ast.Node) bool {
+			switch x := n.(type) {
+			case *ast.FuncLit:
+				return false
+			case *ast.SelectorExpr:
+				p, ok := x.X.(*ast.Ident)
+				found = found || ok && (p.Name == "atomic" || p.Name == "sync" && !strings.HasPrefix(x.Sel.Name, "OnceValue"))
+			case *ast.CallExpr:
+				id, ok := x.Fun.(*ast.Ident)
+				found = found || ok && id.Name == "make"
+			}
+			return true
+		})
+	}
+	return found
 }
 
 // embedded tells whether the compiler fills the variable.
