@@ -78,6 +78,7 @@ type hunt struct {
 // keyColumn says how a By column's keys are written.
 type keyColumn struct {
 	array     string // the parameter's type
+	equals    string
 	translate translation
 	integer   bool
 }
@@ -105,7 +106,7 @@ func (s *snapshot) hunt(f engine.Find) (*hunt, error) {
 // widths belong to the index's family. A type goes without its length: casting
 // to char(3) would cut a longer key to one that matches.
 func keyColumnOf(c columnFacts) keyColumn {
-	k := keyColumn{array: c.cast + "[]", translate: translationOf(c.base)}
+	k := keyColumn{array: c.cast + "[]", equals: c.equals, translate: translationOf(c.base)}
 	switch c.base {
 	case 20, 21, 23:
 		k.array, k.integer = "pg_catalog.int8[]", true
@@ -181,21 +182,18 @@ func tieBreak(t *schema.Table, facts *tableFacts) string {
 // lookup is the condition for the keys; they are parameters, one array a column.
 func (h *hunt) lookup() string {
 	if len(h.keys) == 1 {
-		return quote(h.find.By[0]) + " = ANY ($1::" + h.keys[0].array + ")"
+		return quote(h.find.By[0]) + " " + h.keys[0].equals + " ANY ($1::" + h.keys[0].array + ")"
 	}
-	var arrays []string
+	var arrays, names, pairs []string
 	for i, k := range h.keys {
-		arrays = append(arrays, "$"+strconv.Itoa(i+1)+"::"+k.array)
+		name := "k" + strconv.Itoa(i+1)
+		arrays = append(arrays, "pg_catalog.unnest($"+strconv.Itoa(i+1)+"::"+k.array+")")
+		names = append(names, name)
+		pairs = append(pairs, quoteName(h.find.Table.Name)+"."+quote(h.find.By[i])+" "+k.equals+" understudy_keys."+name)
 	}
 	// A semijoin: keys that are there twice do not double a row.
-	return "(" + quoteList(h.find.By) + ") IN (SELECT * FROM ROWS FROM (" + unnested(arrays) + "))"
-}
-
-func unnested(arrays []string) string {
-	for i, a := range arrays {
-		arrays[i] = "pg_catalog.unnest(" + a + ")"
-	}
-	return strings.Join(arrays, ", ")
+	return "EXISTS (SELECT FROM ROWS FROM (" + strings.Join(arrays, ", ") + ") AS understudy_keys (" + strings.Join(names, ", ") + ") WHERE " +
+		strings.Join(pairs, " AND ") + ")"
 }
 
 // parameters writes keys as arrays in text form and counts them. A key that no

@@ -36,6 +36,7 @@ type columnFacts struct {
 	cast     string // the type's name without a length, to cast a parameter to
 	declared string // the type's name as declared
 	check    string // the domain's name if it is one; else empty
+	equals   string // the operator, qualified where the server would not find it by itself
 }
 
 // inspect reads the structure of the given schemas; none means all that are
@@ -103,7 +104,7 @@ WHERE k.contype IN ('c', 'f') AND NOT ` + serverSchemas + `
 ORDER BY k.oid`, r.takeConstraint},
 		{"read the indexes", `
 SELECT i.indrelid, c.relname, i.indisunique, i.indisprimary, i.indkey, i.indnkeyatts, i.indisvalid AND i.indislive,
-	pg_catalog.pg_get_expr(i.indpred, i.indrelid), i.indexprs IS NOT NULL, m.amname,
+	pg_catalog.pg_get_expr(i.indpred, i.indrelid), pg_catalog.pg_get_expr(i.indexprs, i.indrelid), m.amname,
 	CASE WHEN i.indexprs IS NOT NULL THEN ARRAY(SELECT DISTINCT x.refobjsubid FROM pg_catalog.pg_depend x
 		WHERE x.classid = 'pg_catalog.pg_class'::regclass AND x.objid = i.indexrelid
 		AND x.refclassid = 'pg_catalog.pg_class'::regclass AND x.refobjid = i.indrelid AND x.refobjsubid > 0 ORDER BY 1) END
@@ -212,31 +213,47 @@ func sameReference(a, b schema.Reference) bool {
 		slices.Equal(a.Columns, b.Columns) && slices.Equal(a.ToColumns, b.ToColumns)
 }
 
-// replaceValue puts a column in place of the word VALUE of a domain's check,
-// outside of quotes.
+// replaceValue puts a column in place of the word VALUE of a domain's check.
 func replaceValue(expr, column string) string {
+	return mapWords(expr, func(word string) string {
+		if word == "VALUE" {
+			return column
+		}
+		return word
+	})
+}
+
+// mentions tells whether an expression of the server's names a column.
+func mentions(expr, column string) bool {
+	found := false
+	mapWords(expr, func(word string) string {
+		found = found || word == column || word == quote(column)
+		return word
+	})
+	return found
+}
+
+// mapWords replaces the words and quoted names of an expression; strings stay.
+func mapWords(expr string, change func(word string) string) string {
 	var b strings.Builder
 	for i := 0; i < len(expr); {
+		end := i + 1
 		switch c := expr[i]; {
-		case c == '\'' || c == '"':
-			end, _ := quotedEnd(expr, i)
+		case c == '\'':
+			end, _ = quotedEnd(expr, i)
 			b.WriteString(expr[i:end])
-			i = end
+		case c == '"':
+			end, _ = quotedEnd(expr, i)
+			b.WriteString(change(expr[i:end]))
 		case isWord(c):
-			end := i
 			for end < len(expr) && isWord(expr[end]) {
 				end++
 			}
-			if word := expr[i:end]; word == "VALUE" {
-				b.WriteString(column)
-			} else {
-				b.WriteString(word)
-			}
-			i = end
+			b.WriteString(change(expr[i:end]))
 		default:
 			b.WriteByte(c)
-			i++
 		}
+		i = end
 	}
 	return b.String()
 }

@@ -79,7 +79,7 @@ type indexRow struct {
 	key             []int // key parts only; 0 is an expression
 	valid           bool
 	predicate       string
-	expression      bool
+	expression      string // of the parts that are expressions, in one list
 	method          string
 	reads           []int // with expressions: all columns it depends on
 }
@@ -174,7 +174,7 @@ func (r *reading) takeIndex(row [][]byte) {
 	table := parseUint(row[0])
 	key := parseInts(row[4])
 	r.indexes[table] = append(r.indexes[table], indexRow{name: string(row[1]), unique: isTrue(row[2]), primary: isTrue(row[3]),
-		key: key[:min(len(key), int(number(row[5])))], valid: isTrue(row[6]), predicate: string(row[7]), expression: isTrue(row[8]),
+		key: key[:min(len(key), int(number(row[5])))], valid: isTrue(row[6]), predicate: string(row[7]), expression: string(row[8]),
 		method: string(row[9]), reads: parseInts(row[10])})
 }
 
@@ -279,7 +279,10 @@ func (r *reading) column(c columnRow) (schema.Column, columnFacts) {
 		}
 		t = r.types[t.base]
 	}
-	facts := columnFacts{base: t.oid, cast: t.full, declared: c.full, check: domain}
+	facts := columnFacts{base: t.oid, cast: t.full, declared: c.full, check: domain, equals: "="}
+	if t.typtype == 'b' && t.category != 'A' && t.namespace != "pg_catalog" {
+		facts.equals = "OPERATOR(" + quote(t.namespace) + ".=)" // a type's operators come with it, as citext's do
+	}
 	if t.oid == 0 { // a type that is not listed: a table's row type
 		facts.base, facts.cast = c.typ, strings.TrimSpace(c.full)
 	}
@@ -379,15 +382,15 @@ func (r *reading) keys(oid uint32, table *schema.Table, names map[int]string) []
 		if !i.unique || !i.valid {
 			continue
 		}
-		k := schema.Key{Name: i.name, Primary: i.primary, Partial: i.predicate != "", Expression: i.expression, NotNull: true}
+		k := schema.Key{Name: i.name, Primary: i.primary, Partial: i.predicate != "", Expression: i.expression != "", NotNull: true}
 		for _, n := range i.key {
 			if n != 0 {
 				k.Columns = append(k.Columns, names[n])
 			}
 		}
-		if i.expression {
+		if i.expression != "" { // the index depends on its predicate's columns as well
 			for _, n := range i.reads {
-				if !slices.Contains(k.Columns, names[n]) {
+				if !slices.Contains(k.Columns, names[n]) && mentions(i.expression, names[n]) {
 					k.Columns = append(k.Columns, names[n])
 				}
 			}

@@ -82,10 +82,15 @@ func (s *source) take(ctx context.Context, c *conn, want *schema.Schema) (*snaps
 		return nil, &engine.Error{Code: engine.Changed, Doing: "read the structure again under lock", Say: "it changed since it was planned: " + what,
 			Table: table, Column: column, Hint: "run again"}
 	}
+	return newSnapshot(s, c, id, inv), nil
+}
+
+// newSnapshot owns the exporter c from now on.
+func newSnapshot(s *source, c *conn, id string, inv *inventory) *snapshot {
 	snap := &snapshot{at: s.at, limits: s.limits, inv: inv, id: id, exporter: c, working: map[*conn]bool{},
 		until: time.Now().Add(s.limits.SnapshotAge), alone: make(chan struct{}, 1), slots: make(chan struct{}, s.limits.Readers)}
 	snap.expiry = time.AfterFunc(s.limits.SnapshotAge, snap.expire)
-	return snap, nil
+	return snap
 }
 
 // schemasOf lists the schemas that a structure's tables are in.
