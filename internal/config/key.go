@@ -27,11 +27,10 @@ const (
 
 // LoadKey fetches the text of the masking key from where the job says: an
 // environment variable, a file that nobody else can read, or the output of a
-// command that is run without a shell for at most ten seconds. Dir is what a
-// relative file name is relative to, and the command's working directory. What
-// the text is worth, mask.ParseKey says. Findings have exit code 2 and never
+// command that is run without a shell for at most ten seconds. What the text is
+// worth, mask.ParseKey says. Findings have exit code 2 and never
 // show the text, nor what the command wrote.
-func LoadKey(ctx context.Context, from KeySource, getenv func(string) string, dir string) (secret.Text, []finding.Finding) {
+func LoadKey(ctx context.Context, from KeySource, getenv func(string) string) (secret.Text, []finding.Finding) {
 	var text []byte
 	var f *finding.Finding
 	switch {
@@ -41,13 +40,9 @@ func LoadKey(ctx context.Context, from KeySource, getenv func(string) string, di
 			f = refusal("export "+from.Env+"=...; "+hintNew, "the environment variable %s is not set", from.Env)
 		}
 	case from.File != "":
-		path := from.File
-		if !filepath.IsAbs(path) {
-			path = filepath.Join(dir, path)
-		}
-		text, f = keyFile(path)
+		text, f = keyFile(from.File)
 	case len(from.Command) > 0:
-		text, f = keyCommand(ctx, from.Command, dir)
+		text, f = keyCommand(ctx, from.Command)
 	default:
 		f = refusal("write `key: {env: UNDERSTUDY_KEY}` into the job; "+hintNew, "no key is named")
 	}
@@ -129,11 +124,10 @@ func workTree(path string) string {
 
 // keyCommand runs a command and takes what it writes to its standard output.
 // What it writes elsewhere is thrown away: it may be the key as well.
-func keyCommand(ctx context.Context, argv []string, dir string) ([]byte, *finding.Finding) {
+func keyCommand(ctx context.Context, argv []string) ([]byte, *finding.Finding) {
 	ctx, cancel := context.WithTimeout(ctx, keyTimeout)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
-	cmd.Dir = dir
 	cmd.WaitDelay = time.Second
 	var out limited
 	cmd.Stdout = &out

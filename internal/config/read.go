@@ -75,7 +75,7 @@ func Parse(path string, data []byte, getenv func(string) string) (*Job, []findin
 		Report: Report{defaultReports, defaultReportKeep},
 	}
 	if !root.Missing() {
-		p := &parser{r: r, getenv: getenv}
+		p := &parser{r: r, getenv: getenv, dir: job.Dir}
 		p.job(root, job)
 	}
 	fs := r.Findings()
@@ -90,6 +90,7 @@ func Parse(path string, data []byte, getenv func(string) string) (*Job, []findin
 type parser struct {
 	r      *document.Reader
 	getenv func(string) string
+	dir    string // of the job file
 }
 
 // later refuses what a later version will do, so that nobody takes it for done.

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"path/filepath"
 	"regexp"
 	"strings"
 
@@ -92,6 +93,9 @@ func (p *parser) key(v document.Value) KeySource {
 	}
 	if v := m.Get("file"); !v.Missing() {
 		k.File, _, _ = p.expand(v)
+		if k.File != "" && !filepath.IsAbs(k.File) {
+			k.File = filepath.Join(p.dir, k.File)
+		}
 	}
 	if v := m.Get("command"); !v.Missing() {
 		items, ok := v.List()
