@@ -78,6 +78,7 @@ type hunt struct {
 // keyColumn says how a By column's keys are written.
 type keyColumn struct {
 	array     string // the parameter's type
+	each      string // a cast of each element; only for arrays, which would be flattened in an array
 	equals    string
 	translate translation
 	integer   bool
@@ -107,10 +108,12 @@ func (s *snapshot) hunt(f engine.Find) (*hunt, error) {
 // to char(3) would cut a longer key to one that matches.
 func keyColumnOf(c columnFacts) keyColumn {
 	k := keyColumn{array: c.cast + "[]", equals: c.equals, translate: translationOf(c.base)}
-	switch c.base {
-	case 20, 21, 23:
+	switch {
+	case strings.HasSuffix(c.cast, "[]"):
+		k.array, k.each = "pg_catalog.text[]", "::"+c.cast
+	case c.base == 20 || c.base == 21 || c.base == 23:
 		k.array, k.integer = "pg_catalog.int8[]", true
-	case 1043, 25:
+	case c.base == 1043 || c.base == 25:
 		k.array = "pg_catalog.text[]"
 	}
 	return k
@@ -181,7 +184,7 @@ func tieBreak(t *schema.Table, facts *tableFacts) string {
 
 // lookup is the condition for the keys; they are parameters, one array a column.
 func (h *hunt) lookup() string {
-	if len(h.keys) == 1 {
+	if len(h.keys) == 1 && h.keys[0].each == "" {
 		return quote(h.find.By[0]) + " " + h.keys[0].equals + " ANY ($1::" + h.keys[0].array + ")"
 	}
 	var arrays, names, pairs []string
@@ -189,7 +192,7 @@ func (h *hunt) lookup() string {
 		name := "k" + strconv.Itoa(i+1)
 		arrays = append(arrays, "pg_catalog.unnest($"+strconv.Itoa(i+1)+"::"+k.array+")")
 		names = append(names, name)
-		pairs = append(pairs, quoteName(h.find.Table.Name)+"."+quote(h.find.By[i])+" "+k.equals+" understudy_keys."+name)
+		pairs = append(pairs, quoteName(h.find.Table.Name)+"."+quote(h.find.By[i])+" "+k.equals+" understudy_keys."+name+k.each)
 	}
 	// A semijoin: keys that are there twice do not double a row.
 	return "EXISTS (SELECT FROM ROWS FROM (" + strings.Join(arrays, ", ") + ") AS understudy_keys (" + strings.Join(names, ", ") + ") WHERE " +
