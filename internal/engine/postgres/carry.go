@@ -15,8 +15,8 @@ import (
 func (l *load) carrySettings(ctx context.Context) error {
 	rows, err := l.guard.query(ctx, "read the database's settings", `
 		SELECT r.rolname, split_part(c.setting, '=', 1), substr(c.setting, strpos(c.setting, '=') + 1)
-		FROM pg_catalog.pg_db_role_setting s LEFT JOIN pg_catalog.pg_roles r ON r.oid = s.setrole, unnest(s.setconfig) AS c (setting)
-		WHERE s.setdatabase = $1 AND (s.setrole = 0 OR r.oid IS NOT NULL) ORDER BY 1 NULLS FIRST, 2`, l.facts.database.oid)
+		FROM pg_catalog.pg_db_role_setting s LEFT JOIN pg_catalog.pg_roles r ON r.oid = s.setrole, unnest(s.setconfig) WITH ORDINALITY AS c (setting, i)
+		WHERE s.setdatabase = $1 AND (s.setrole = 0 OR r.oid IS NOT NULL) ORDER BY 1 NULLS FIRST, c.i`, l.facts.database.oid)
 	if err != nil || len(rows) == 0 {
 		return err
 	}
@@ -68,19 +68,22 @@ func settingName(name string) string {
 }
 
 // grants writes the statements that give one database the privileges another
-// has. Nothing but the database's owner's default is there before them.
+// has. Before them nobody but its owner has any.
 func grants(ctx context.Context, c *conn, from uint32, to string) ([]string, error) {
 	rows, err := c.query(ctx, "read the privileges of the database", `
-		SELECT CASE WHEN a.grantee = 0 THEN NULL ELSE pg_catalog.pg_get_userbyid(a.grantee) END, a.privilege_type, a.is_grantable, a.grantee = d.datdba
-		FROM pg_catalog.pg_database d, pg_catalog.aclexplode(coalesce(d.datacl, pg_catalog.acldefault('d', d.datdba))) a
+		SELECT CASE WHEN a.grantee = 0 THEN NULL ELSE pg_catalog.pg_get_userbyid(a.grantee) END, a.privilege_type, a.is_grantable, a.grantee = d.datdba, pg_catalog.pg_get_userbyid(d.datdba)
+		FROM pg_catalog.pg_database d, pg_catalog.aclexplode(coalesce(d.datacl, pg_catalog.acldefault('d', d.datdba))) WITH ORDINALITY AS a (grantor, grantee, privilege_type, is_grantable, i)
 		WHERE d.oid = $1 AND (a.grantee = 0 OR EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.oid = a.grantee))
-		ORDER BY 1 NULLS FIRST, 2`, from)
+		ORDER BY a.i`, from)
 	if err != nil {
 		return nil, err
 	}
 	on := " ON DATABASE " + quote(to)
 	out := []string{"REVOKE ALL" + on + " FROM PUBLIC"}
-	for _, r := range rows {
+	for i, r := range rows {
+		if i == 0 { // in the end the owner has what it had, no more
+			out = append(out, "REVOKE ALL"+on+" FROM "+quote(string(r[4])))
+		}
 		grantee := "PUBLIC"
 		if r[0] != nil {
 			grantee = quote(string(r[0]))

@@ -139,6 +139,7 @@ type tool struct {
 	at      *address          // nil for one that opens no connection
 	name    string            // of the session
 	set     map[string]string // settings of its sessions
+	builds  []entry           // what it restores, to name in errors
 }
 
 // An option is a file that a tool reads: name=path, or the path alone without a name.
@@ -167,7 +168,7 @@ func (r tool) run(ctx context.Context, doing string) ([]byte, error) {
 		if ctx.Err() != nil {
 			return nil, wrap(ctx, err, doing)
 		}
-		return nil, complaintError(doing, complaint.text)
+		return nil, complaintError(doing, complaint.text, r.builds)
 	}
 	return out.Bytes(), nil
 }
@@ -208,9 +209,16 @@ func (t *tail) Write(p []byte) (int, error) {
 }
 
 var (
-	// "from TOC entry 3421; 2606 16437 FK CONSTRAINT orders orders_fkey owner"
-	entryLine = regexp.MustCompile(`(?m)from TOC entry \d+; \d+ \d+ (.+)$`)
 	errorLine = regexp.MustCompile(`(?m)^pg_(?:dump|restore): error: (.*)$`)
+	// The beginning of the statement that failed: what it makes, and where.
+	constraintMade = regexp.MustCompile(`(?m)^Command was: ALTER TABLE (?:ONLY )?(` + dumpedName + `)\s+ADD CONSTRAINT (` + dumpedPart + `)`)
+	objectMade     = regexp.MustCompile(`(?m)^Command was: (?:CREATE|ALTER|COMMENT ON|GRANT|REVOKE)[A-Z ]*? (?:IF NOT EXISTS )?(` + dumpedName + `)`)
+)
+
+// How pg_dump writes names.
+const (
+	dumpedPart = `(?:"(?:[^"]|"")+"|[a-z_][a-z0-9_$]*)`
+	dumpedName = dumpedPart + `(?:\.` + dumpedPart + `)?`
 )
 
 // complaints maps the beginnings and kinds of messages, as libpq's programs
@@ -249,16 +257,15 @@ func complaints() []struct {
 	}
 }
 
-// complaintError makes an error of what pg_dump or pg_restore wrote, with the
-// name of the object that was being made.
-func complaintError(doing string, text []byte) error {
+// complaintError makes an error of what pg_dump or pg_restore wrote. The object
+// that was being made is named only if it is one of those that were to be made,
+// because anything may stand in a message.
+func complaintError(doing string, text []byte, builds []entry) error {
 	e := &engine.Error{Code: engine.Failed, Doing: doing, Say: "the program failed"}
-	if m := entryLine.FindSubmatch(text); m != nil {
-		entry := parseEntry(string(m[1]))
-		e.Doing += " (" + entry.describe() + ")"
-		if strings.HasSuffix(entry.kind, "CONSTRAINT") {
-			table, name, _ := strings.Cut(entry.tag, " ")
-			e.Table, e.Constraint = schema.Name{Schema: entry.schema, Table: table}, name
+	if found := madeObject(text, builds); found != nil {
+		e.Doing += ", " + found.describe()
+		if table, name, ok := strings.Cut(found.tag, " "); ok && strings.HasSuffix(found.kind, "CONSTRAINT") {
+			e.Table, e.Constraint = schema.Name{Schema: found.schema, Table: table}, name
 		}
 	}
 	line := errorLine.FindSubmatch(text)
@@ -269,4 +276,38 @@ func complaintError(doing string, text []byte) error {
 		}
 	}
 	return e
+}
+
+// madeObject finds the entry whose statement failed; nil if it cannot be told.
+func madeObject(text []byte, builds []entry) *entry {
+	var table, name string
+	if m := constraintMade.FindSubmatch(text); m != nil {
+		table, name = string(m[1]), string(m[2])
+	} else if m := objectMade.FindSubmatch(text); m != nil {
+		name = string(m[1])
+	} else {
+		return nil
+	}
+	parts, err := schema.ParseName(name)
+	if err != nil {
+		return nil
+	}
+	tag, space := parts[len(parts)-1], ""
+	if len(parts) == 2 {
+		space = parts[0]
+	}
+	if table != "" {
+		parts, err := schema.ParseName(table)
+		if err != nil || len(parts) != 2 {
+			return nil
+		}
+		space, tag = parts[0], parts[1]+" "+tag
+	}
+	for i := range builds {
+		own, _, _ := strings.Cut(builds[i].tag, "(") // a function's arguments
+		if (own == tag || builds[i].tag == tag) && (space == "" || builds[i].schema == space) {
+			return &builds[i]
+		}
+	}
+	return nil
 }

@@ -131,7 +131,7 @@ func (b *blueprint) build(ctx context.Context, at *address, database, name, sect
 		return err
 	}
 	defer discard(list)
-	run := tool{program: b.tools.restore, at: at, name: name, set: set, files: []option{{"--use-list=", list}, {"", b.archive}},
+	run := tool{program: b.tools.restore, at: at, name: name, set: set, builds: b.contents, files: []option{{"--use-list=", list}, {"", b.archive}},
 		args: []string{"--section=" + section, "--exit-on-error", "--no-password", "--dbname=" + at.conninfo(database)}}
 	if !b.owners {
 		run.args = append(run.args, "--no-owner")

@@ -133,7 +133,10 @@ func (s *standing) lookAtOwners(ctx context.Context, c *conn) error {
 func (d databaseFacts) create(name string) string {
 	var b strings.Builder
 	b.WriteString("CREATE DATABASE " + quote(name) + " OWNER " + quote(d.owner) + " TEMPLATE template0 ENCODING " + literal(d.encoding) +
-		" LC_COLLATE " + literal(d.collate) + " LC_CTYPE " + literal(d.ctype) + " TABLESPACE " + quote(d.tablespace))
+		" LC_COLLATE " + literal(d.collate) + " LC_CTYPE " + literal(d.ctype))
+	if d.tablespace != "pg_default" { // naming it asks for a privilege that an owner need not have
+		b.WriteString(" TABLESPACE " + quote(d.tablespace))
+	}
 	switch d.provider {
 	case "i":
 		b.WriteString(" LOCALE_PROVIDER icu ICU_LOCALE " + literal(d.locale))

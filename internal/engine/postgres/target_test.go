@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -12,7 +11,6 @@ import (
 
 	"understudy/internal/engine"
 	"understudy/internal/schema"
-	"understudy/internal/scratch"
 	"understudy/internal/scratch/scratchtest"
 	"understudy/internal/secret"
 )
@@ -235,6 +233,3 @@ func TestWholeDatabase(t *testing.T) {
 		}
 	}
 }
-
-var _ = url.Parse
-var _ = scratch.Quote
