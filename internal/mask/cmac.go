@@ -52,15 +52,13 @@ func (m *mac) sum(x *block, msg []byte) (hi, lo uint64) {
 		m.cipher.Encrypt(x[:], x[:])
 		msg = msg[aes.BlockSize:]
 	}
+	var last block
 	k := &m.k1
-	if len(msg) < aes.BlockSize {
+	if n := copy(last[:], msg); n < len(last) {
+		last[n] = 0x80
 		k = &m.k2
-		x[len(msg)] ^= 0x80
 	}
-	for i, b := range msg {
-		x[i] ^= b
-	}
-	xorWords(x, k[0], k[1])
+	xorWords(x, binary.BigEndian.Uint64(last[:])^k[0], binary.BigEndian.Uint64(last[8:])^k[1])
 	m.cipher.Encrypt(x[:], x[:])
 	return binary.BigEndian.Uint64(x[:]), binary.BigEndian.Uint64(x[8:])
 }

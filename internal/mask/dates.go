@@ -31,14 +31,19 @@ func (s *dateShift) append(w *Worker, dst, value []byte) ([]byte, error) {
 }
 
 // The first and last days that fakes may reach from inside, for the eras of
-// which one must not be left: 0001 to 9999, which every database has, and the ends
-// of what any has (4713 BC, the year 294276).
+// which one must not be left: 0001 to 9999, which every database has, then the
+// ends of what some have (4713 BC; the year 294276 for times, 5874897 for dates).
 func (s *dateShift) shift(day int64, word uint64) int64 {
 	by := int64(1 + pick(word<<1, s.within))
 	if word>>63 == 1 {
 		by = -by
 	}
-	for _, era := range [2][2]int64{{daysOf(1, 1, 1), daysOf(9999, 12, 31)}, {daysOf(-4712, 1, 1), daysOf(294276, 12, 31)}} {
+	eras := [3][2]int64{
+		{daysOf(1, 1, 1), daysOf(9999, 12, 31)},
+		{daysOf(-4712, 1, 1), daysOf(294276, 12, 31)},
+		{daysOf(-4712, 1, 1), daysOf(5874897, 12, 31)},
+	}
+	for _, era := range eras {
 		if day >= era[0] && day <= era[1] {
 			if day+by < era[0] || day+by > era[1] {
 				by = -by

@@ -63,7 +63,7 @@ func table() []entry {
 			Params: []Param{{Name: "length", Doc: "characters", Default: "32, base32 16, less where the column is shorter"},
 				{Name: "encoding", Doc: "hex or base32", Default: "hex"}},
 			Doc: "a keyed hash"}, read: func(o *options) { readHash(o) }, build: buildHash},
-		{Kind: Kind{Name: "date_shift", Family: "time", Class: "date", Accepts: []schema.Kind{schema.Date, schema.Timestamp, schema.Text},
+		{Kind: Kind{Name: "date_shift", Family: "time", Accepts: []schema.Kind{schema.Date, schema.Timestamp, schema.Text},
 			Strength: "weak", Reversible: true,
 			Params: []Param{{Name: "within", Doc: "the longest shift, in days (30d), weeks (6w) or years (1y)", Default: "30d"}},
 			Doc:    "the date moved by some days, never by none; the time of day stays"},

@@ -115,21 +115,23 @@ const tagAlphabet = "abcdefghijkmnpqrstuvwxyz23456789"
 const (
 	tagBits  = 80 // of a tag when there is room
 	tagChars = tagBits / 5
+	mostTag  = 128 / 5 // characters that one draw can spell
 )
 
 // tagLength is the number of tag characters wanted: 16, more for more rows than
 // 80 bits are good for.
 func (d *draft) tagLength() int {
-	return max(tagChars, min(25, (bitsNeeded(d.limits.Rows)+4)/5))
+	return max(tagChars, min(mostTag, (bitsNeeded(d.limits.Rows)+4)/5))
 }
 
-// appendTag spells the leading 5*chars bits of hi and lo; at most 25 characters.
+// appendTag spells the leading 5*chars bits of hi and lo; at most mostTag characters.
 func appendTag(dst []byte, hi, lo uint64, chars int) []byte {
-	for range chars {
-		dst = append(dst, tagAlphabet[hi>>59])
+	var tag [mostTag]byte
+	for i := range tag[:chars] {
+		tag[i] = tagAlphabet[hi>>59]
 		hi, lo = hi<<5|lo>>59, lo<<5
 	}
-	return dst
+	return append(dst, tag[:chars]...)
 }
 
 // A username is a letter, a tag and, where there is room, a first name. The tag
@@ -151,7 +153,7 @@ func (u *username) append(w *Worker, dst, value []byte) ([]byte, error) {
 }
 
 func buildUsername(d *draft) (recipe, *Refusal) {
-	u := &username{chars: min(d.tagLength(), 24)}
+	u := &username{chars: min(d.tagLength(), mostTag-1)}
 	room := d.length() - 1
 	if room < u.chars {
 		u.chars = room

@@ -68,8 +68,8 @@ func tidy(list []string) []string {
 func makeLastNames() []string {
 	out := slices.Clone(surnames())
 	for _, stem := range surnames() {
-		for _, end := range []string{"son", "man", "ford", "ley", "well", "by"} {
-			if len(stem) <= 7 && stem[len(stem)-1] != end[0] {
+		for _, end := range []string{"son", "man", "ford", "ley", "ton", "wood", "field"} {
+			if len(stem) >= 4 && len(stem) <= 7 && stem[len(stem)-1] != end[0] && !strings.HasSuffix(stem, end) {
 				out = append(out, stem+end)
 			}
 		}
@@ -81,7 +81,7 @@ func makeCities() []string {
 	var out []string
 	for _, stem := range surnames() {
 		for _, end := range endings() {
-			if stem[len(stem)-1] != end[0] {
+			if end = strings.ToLower(end); stem[len(stem)-1] != end[0] {
 				out = append(out, stem+end)
 			}
 		}
@@ -89,11 +89,13 @@ func makeCities() []string {
 	return tidy(out)
 }
 
+// makeStreets combines surnames with the most familiar kinds of street.
 func makeStreets() []string {
 	var out []string
+	familiar := []string{"Street", "Avenue", "Road", "Lane", "Drive", "Court", "Way", "Hill", "Park", "Place", "Square", "Path"}
 	for _, stem := range surnames() {
 		for _, kind := range roads() {
-			if len(kind) <= 6 && !strings.HasSuffix(kind, "s") {
+			if slices.Contains(familiar, kind) {
 				out = append(out, stem+" "+kind)
 			}
 		}
