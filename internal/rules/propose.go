@@ -22,9 +22,7 @@ import (
 func Propose(s *schema.Schema) []byte {
 	d := newDraft(s)
 	d.useDefaults = true
-	for _, group := range d.graph.groups() {
-		d.consider(group)
-	}
+	d.consider(func(int) bool { return true }, nil)
 	d.settle()
 	return d.file(draftHead)
 }
@@ -40,7 +38,7 @@ const draftHead = `# A draft, made from names and types alone: no row was looked
 // by name and type. Both are empty when all is decided.
 func UndecidedColumns(b *Binding, s *schema.Schema) (found []finding.Finding, proposal string) {
 	d := newDraft(s)
-	open := map[int]bool{}
+	open := map[int]bool{} // by the column's number
 	for _, decision := range b.Decisions {
 		if decision.Outcome != Undecided {
 			continue
@@ -52,11 +50,7 @@ func UndecidedColumns(b *Binding, s *schema.Schema) (found []finding.Finding, pr
 	if len(open) == 0 {
 		return nil, ""
 	}
-	for _, group := range d.graph.groups() {
-		if slices.ContainsFunc(group, func(i int) bool { return open[i] }) {
-			d.consider(group)
-		}
-	}
+	d.consider(func(i int) bool { return open[i] }, b)
 	d.settle()
 	for i := range d.graph.columns {
 		if open[i] {
@@ -83,7 +77,8 @@ func (d *draft) undecided(i int) finding.Finding {
 	return f
 }
 
-// A draft is a rules file in the making.
+// A draft is a rules file in the making. What it does not write down is
+// decided by its defaults or by the columns that are followed.
 type draft struct {
 	schema      *schema.Schema
 	graph       *graph
@@ -92,9 +87,11 @@ type draft struct {
 	useDefaults bool
 	// open holds the columns that get a line, with the number of the choice taken.
 	open map[int]*openColumn
-	// defaults tells which of the draft's own defaults some column needs.
-	defaults map[string]bool
-	followed map[int]int // columns without a line of their own, and the one they follow
+	// defaults tells which of the draft's own defaults some column needs, and
+	// byDefaults which columns they decide.
+	defaults   map[string]bool
+	byDefaults map[int]bool
+	followed   map[int]int // columns without a line of their own, and the one they follow
 }
 
 type openColumn struct {
@@ -109,30 +106,99 @@ func newDraft(s *schema.Schema) *draft {
 		panic("no random numbers")
 	}
 	return &draft{schema: s, graph: newGraph(s, nil), classifier: newClassifier(), key: key,
-		open: map[int]*openColumn{}, defaults: map[string]bool{}, followed: map[int]int{}}
+		open: map[int]*openColumn{}, defaults: map[string]bool{}, byDefaults: map[int]bool{}, followed: map[int]int{}}
 }
 
-// consider gives a line to the first column of a group that takes over no decision.
-func (d *draft) consider(group []int) {
+// consider gives a line to each open column that takes over no decision. Where
+// several such columns are tied by columns that reference more than one of them,
+// they share one line's worth of decision, since their followers cannot obey two.
+// Decided, if not nil, holds decisions that stand already.
+func (d *draft) consider(open func(int) bool, decided *Binding) {
+	component, members := d.graph.components()
+	roots := make([][]int, len(members))
+	for _, group := range d.graph.groups() {
+		if i := d.rootOf(group); i >= 0 && !d.graph.columns[i].column.Generated {
+			roots[component[i]] = append(roots[component[i]], i)
+		}
+	}
+	for _, tied := range roots {
+		slices.Sort(tied)
+		var lines []int
+		for _, i := range tied {
+			if open(i) {
+				lines = append(lines, i)
+			}
+		}
+		if len(lines) > 0 && !d.allByDefault(lines, len(tied)) {
+			shared := d.shared(lines, tied, decided)
+			for _, i := range lines {
+				d.open[i] = shared
+			}
+		}
+	}
+}
+
+// rootOf gives the first column of a group, or -1 if the group takes its decision over.
+func (d *draft) rootOf(group []int) int {
 	for _, i := range group {
 		for _, e := range d.graph.columns[i].follows {
 			if !slices.Contains(group, e.to) {
 				for _, j := range group {
 					d.followed[j] = e.to
 				}
-				return
+				return -1
 			}
 		}
 	}
-	first := group[0]
 	for _, j := range group[1:] {
-		d.followed[j] = first
+		d.followed[j] = group[0]
 	}
-	n := &d.graph.columns[first]
-	if n.column.Generated || d.useDefaults && d.byDefault(n) {
-		return
+	return group[0]
+}
+
+// allByDefault leaves columns to the draft's defaults if all of them keep.
+func (d *draft) allByDefault(lines []int, tied int) bool {
+	if !d.useDefaults || len(lines) != tied {
+		return false
 	}
-	d.open[first] = &openColumn{proposal: d.classifier.propose(n.table, n.column)}
+	for _, i := range lines {
+		if d.defaultFor(&d.graph.columns[i]) == "" {
+			return false
+		}
+	}
+	for _, i := range lines {
+		d.defaults[d.defaultFor(&d.graph.columns[i])] = true
+		d.byDefaults[i] = true
+	}
+	return true
+}
+
+// shared makes the proposal for columns that need one decision: that of a
+// column of the same ties that is decided already, else the first that masks,
+// else that of the first column.
+func (d *draft) shared(lines, tied []int, decided *Binding) *openColumn {
+	if decided != nil {
+		for _, i := range tied {
+			n := &d.graph.columns[i]
+			if x := decided.find(n.name()); x != nil && x.Outcome == Keep {
+				return &openColumn{proposal: proposal{[]draftRule{{keep: "review: tied to " + n.name() + ", which is kept"}}}}
+			} else if x != nil && x.Outcome == Mask && len(x.Spec.Params) == 0 {
+				return &openColumn{proposal: proposal{[]draftRule{{mask: x.Spec.Mask, comment: "tied to " + printable(n.name())}}}}
+			}
+		}
+	}
+	var first *openColumn
+	for _, i := range lines {
+		n := &d.graph.columns[i]
+		o := &openColumn{proposal: d.classifier.propose(n.table, n.column)}
+		if o.choices[0].mask != "" {
+			return o
+		}
+		if first == nil {
+			first = o
+		}
+	}
+	return first
 }
 
 const (
@@ -141,30 +207,30 @@ const (
 	eventDefault     = `{match: {type: timestamp, column: "*_at"}, keep: "review: the time of an event"}`
 )
 
-// byDefault tells whether one of the draft's defaults decides a column.
-func (d *draft) byDefault(n *node) bool {
+// defaultFor gives the draft's default that decides a column; "" if none does.
+func (d *draft) defaultFor(n *node) string {
 	telling := d.classifier.byName(n.table, n.column) != nil
-	name := ""
 	switch {
 	case isSurrogate(n.table, n.column):
-		name = surrogateDefault
+		return surrogateDefault
 	case n.column.Kind == schema.Boolean && !telling:
-		name = booleanDefault
+		return booleanDefault
 	case n.column.Kind == schema.Timestamp && glob("*_at", n.column.Name) && !telling:
-		name = eventDefault
-	default:
-		return false
+		return eventDefault
 	}
-	d.defaults[name] = true
-	return true
+	return ""
 }
 
 // settle takes for every column the first choice that fits, alone and together
 // with the columns it shares its fakes with.
 func (d *draft) settle() {
-	for i, o := range d.open {
-		for o.at < len(o.choices)-1 && !d.fits(i, o.choices[o.at]) {
-			o.at++
+	for changed := true; changed; {
+		changed = false
+		for i, o := range d.open {
+			for o.at < len(o.choices)-1 && !d.fits(i, o.choices[o.at]) {
+				o.at++
+				changed = true
+			}
 		}
 	}
 	for range 20 {
@@ -201,11 +267,11 @@ func (d *draft) makes(spec mask.Spec, limits mask.Limits) bool {
 // its fakes. A column that fits by itself gets a domain of its own first. It
 // tells whether anything changed.
 func (d *draft) advance(b *Binding, bad []finding.Finding) bool {
-	changed := map[int]bool{}
+	changed := map[*openColumn]bool{}
 	next := func(i int, ownDomain bool) {
 		root := d.root(i)
 		o := d.open[root]
-		if o == nil || changed[root] {
+		if o == nil || changed[o] {
 			return
 		}
 		rule := &o.choices[o.at]
@@ -220,7 +286,7 @@ func (d *draft) advance(b *Binding, bad []finding.Finding) bool {
 		default:
 			return
 		}
-		changed[root] = true
+		changed[o] = true
 	}
 	for _, f := range finding.Errors(bad) {
 		if n, err := schema.ParseName(f.Table); err == nil && len(n) == 2 && f.Column != "" {
@@ -267,62 +333,93 @@ func (d *draft) file(head string) []byte {
 			}
 		}
 	}
-	out.WriteString("\ntables:")
-	empty := true
-	for k, t := range d.graph.tables {
-		if d.table(&out, k, t, empty) {
-			empty = false
-		}
+	if len(d.open) == 0 {
+		out.WriteString("\ntables: {}\n")
+		return []byte(out.String())
 	}
-	if empty {
-		out.WriteString(" {}\n")
+	out.WriteString("\ntables:\n")
+	first := true
+	for k, t := range d.graph.tables {
+		if d.table(&out, k, t, first) {
+			first = false
+		}
 	}
 	return []byte(out.String())
 }
 
-// table writes one table: masked columns, then kept ones, then what follows
-// other columns. It tells whether there was a line to write.
-func (d *draft) table(out *strings.Builder, k int, t *schema.Table, first bool) bool {
-	var masked, follow []string
-	var reasons []string
-	kept := map[string][]string{}
+// A tableDraft is what the draft says of one table.
+type tableDraft struct {
+	masked   []string            // whole lines
+	reasons  []string            // of kept columns, in order
+	kept     map[string][]string // columns by reason
+	comments []string            // what is decided elsewhere
+}
+
+func (d *draft) gather(k int, t *schema.Table) tableDraft {
+	out := tableDraft{kept: map[string][]string{}}
+	var defaults, generated []string
 	for j := range t.Columns {
 		i := d.graph.first[k] + j
 		name := schema.Ident(t.Columns[j].Name)
 		rule := d.chosen(i)
-		switch to, ok := d.followed[i]; {
+		switch to, follows := d.followed[i]; {
 		case rule != nil && rule.mask != "":
-			masked = append(masked, maskLine(yamlText(name), rule))
+			out.masked = append(out.masked, maskLine(yamlText(name), rule))
 		case rule != nil:
-			if kept[rule.keep] == nil {
-				reasons = append(reasons, rule.keep)
+			if out.kept[rule.keep] == nil {
+				out.reasons = append(out.reasons, rule.keep)
 			}
-			kept[rule.keep] = append(kept[rule.keep], name)
-		case ok:
-			follow = append(follow, fmt.Sprintf("%s follows %s", name, d.graph.columns[to].name()))
+			out.kept[rule.keep] = append(out.kept[rule.keep], name)
+		case follows:
+			out.comments = append(out.comments, fmt.Sprintf("%s follows %s", name, d.graph.columns[to].name()))
+		case d.byDefaults[i]:
+			defaults = append(defaults, name)
+		case t.Columns[j].Generated:
+			generated = append(generated, name)
 		}
 	}
-	if len(masked)+len(reasons) == 0 {
+	if len(defaults) > 0 {
+		out.comments = append([]string{"by the defaults: " + strings.Join(defaults, ", ")}, out.comments...)
+	}
+	if len(generated) > 0 {
+		out.comments = append(out.comments, "generated by the database: "+strings.Join(generated, ", "))
+	}
+	if !d.useDefaults {
+		out.comments = nil // the file names what is open, not the whole schema
+	}
+	return out
+}
+
+// table writes one table: what is decided elsewhere as comments, then masked
+// columns, then kept ones. It tells whether there was anything to say.
+func (d *draft) table(out *strings.Builder, k int, t *schema.Table, first bool) bool {
+	g := d.gather(k, t)
+	lines := len(g.masked) + len(g.reasons)
+	if lines == 0 && len(g.comments) == 0 {
 		return false
 	}
-	if first {
+	if !first {
 		out.WriteString("\n")
 	}
-	fmt.Fprintf(out, "  %s:\n", yamlText(t.Name.String()))
-	if d.useDefaults {
-		for _, f := range follow {
-			out.WriteString("    # " + printable(f) + "\n")
-		}
+	if lines == 0 {
+		fmt.Fprintf(out, "  # %s: nothing to decide here\n", printable(t.Name.String()))
+	} else {
+		fmt.Fprintf(out, "  %s:\n", yamlText(t.Name.String()))
+	}
+	for _, c := range g.comments {
+		out.WriteString("    # " + printable(c) + "\n")
+	}
+	if lines == 0 {
+		return true
 	}
 	out.WriteString("    columns:\n")
-	for _, line := range masked {
+	for _, line := range g.masked {
 		out.WriteString("      " + line + "\n")
 	}
-	for _, reason := range reasons {
+	for _, reason := range g.reasons {
 		rule := draftRule{keep: reason}
-		fmt.Fprintf(out, "      %s: %s\n", yamlText(strings.Join(kept[reason], ", ")), rule.yaml())
+		fmt.Fprintf(out, "      %s: %s\n", yamlText(strings.Join(g.kept[reason], ", ")), rule.yaml())
 	}
-	out.WriteString("\n")
 	return true
 }
 

@@ -212,7 +212,7 @@ func TestDesignSample(t *testing.T) {
 		{"public.customers.email", rules.Mask, rules.ByLine, "", "email", "customers.email", "email"},
 		{"public.logins.email", rules.Mask, rules.ByReference, "public.customers.email", "email", "customers.email", "email"},
 		{"public.customers.ssn", rules.Mask, rules.ByLine, "", "fpe", "national_id", "national_id"},
-		{"public.customers.birth_date", rules.Mask, rules.ByLine, "", "date_shift", "date", "date"},
+		{"public.customers.birth_date", rules.Mask, rules.ByLine, "", "date_shift", "customers.birth_date", ""},
 		{"public.customers.active", rules.Keep, rules.ByDefault, "", "", "", ""},
 		{"public.customers.label", rules.Derived, "", "", "", "", ""},
 		{"public.orders.customer_id", rules.Keep, rules.ByReference, "public.customers.id", "", "", ""},
