@@ -1,4 +1,4 @@
-package subset
+package subset_test
 
 import (
 	"context"
@@ -9,11 +9,13 @@ import (
 
 	"understudy/internal/engine"
 	"understudy/internal/schema"
+	"understudy/internal/subset"
+	"understudy/internal/subset/subsettest"
 )
 
 // bank makes accounts, their sessions, orders and order lines, and products:
 // with perAccount 20, some 61 rows hang on each account.
-func bank(accounts int, key func(int) string) (*memory, *schema.Schema) {
+func bank(accounts int, key func(int) string) (*subsettest.Memory, *schema.Schema) {
 	kind := schema.Integer
 	if key(1) != "1" {
 		kind = schema.Text
@@ -39,25 +41,25 @@ func bank(accounts int, key func(int) string) (*memory, *schema.Schema) {
 	refer("orders", "account_id", "accounts")
 	refer("sessions", "account_id", "accounts")
 	s.Sort()
-	m := newMemory(s)
-	m.chunk = 10_000
-	text := func(n int) *string { return val(key(n)) }
+	m := subsettest.NewMemory()
+	m.Chunk = 10_000
+	text := func(n int) *string { return subsettest.Value(key(n)) }
 	const products = 1000
 	for p := range products {
-		m.add(name("products"), text(p))
+		m.Add(name("products"), text(p))
 	}
 	order, session := 0, 0
 	for a := range accounts {
-		m.add(name("accounts"), text(a))
+		m.Add(name("accounts"), text(a))
 		for range 20 {
 			session++
-			m.add(name("sessions"), text(session), text(a))
+			m.Add(name("sessions"), text(session), text(a))
 		}
 		for range 10 {
 			order++
-			m.add(name("orders"), text(order), text(a))
+			m.Add(name("orders"), text(order), text(a))
 			for l := range 3 {
-				m.add(name("lines"), text(order), text(l), text((order*31+l*7)%products))
+				m.Add(name("lines"), text(order), text(l), text((order*31+l*7)%products))
 			}
 		}
 	}
@@ -67,7 +69,7 @@ func bank(accounts int, key func(int) string) (*memory, *schema.Schema) {
 // replay answers each Find from what an earlier run of the same Find gave, so
 // that a benchmark times the closure and not the test's own database.
 type replay struct {
-	*memory
+	*subsettest.Memory
 	seed    maphash.Seed
 	answers map[string][]*engine.Found
 }
@@ -89,7 +91,7 @@ func (p *replay) Find(ctx context.Context, f engine.Find) iter.Seq2[*engine.Foun
 		}
 		name := fmt.Sprint(h.Sum64())
 		if _, known := p.answers[name]; !known {
-			for found, err := range p.memory.Find(ctx, f) {
+			for found, err := range p.Memory.Find(ctx, f) {
 				if err != nil {
 					yield(nil, err)
 					return
@@ -115,11 +117,11 @@ func BenchmarkSelect(b *testing.B) {
 	} {
 		b.Run(keys.name, func(b *testing.B) {
 			m, s := bank(10_000, keys.key)
-			r := &replay{memory: m, seed: maphash.MakeSeed(), answers: map[string][]*engine.Found{}}
-			spec := &Spec{Unreached: Small, Seeds: []Seed{{Table: s.Table(schema.Name{Schema: "public", Table: "accounts"})}}}
-			opts := Options{Readers: 1, Sample: testSample}
-			run := func() *Selection {
-				sel, err := Select(context.Background(), r, s, spec, opts)
+			r := &replay{Memory: m, seed: maphash.MakeSeed(), answers: map[string][]*engine.Found{}}
+			spec := &subset.Spec{Unreached: subset.Small, Seeds: []subset.Seed{{Table: s.Table(schema.Name{Schema: "public", Table: "accounts"})}}}
+			opts := subset.Options{Readers: 1, Sample: subsettest.Sample}
+			run := func() *subset.Selection {
+				sel, err := subset.Select(context.Background(), r, s, spec, opts)
 				if err != nil {
 					b.Fatal(err)
 				}

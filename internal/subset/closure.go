@@ -69,8 +69,8 @@ type edge struct {
 }
 
 // dangles tells whether a key that leads nowhere is no failure of the source:
-// the database checks the reference on some partitions only, or has not proved it.
-func (e *edge) dangles() bool { return e.ref.Part || !e.ref.Declared && !e.ref.Valid }
+// the database checks the reference on some partitions only.
+func (e *edge) dangles() bool { return e.ref.Part }
 
 // closure is the state of one Select. One goroutine owns it; workers only get
 // jobs and send back what they found.

@@ -1,18 +1,18 @@
-package subset
+package subset_test
 
 import (
 	"context"
+	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
 	"understudy/internal/engine"
 	"understudy/internal/fault"
 	"understudy/internal/schema"
+	"understudy/internal/subset"
+	"understudy/internal/subset/subsettest"
 )
-
-func findOrdered(t *schema.Table, order string) engine.Find {
-	return engine.Find{Table: t, Order: order}
-}
 
 // Random schemas, rows and subsets: the closure is the least fix point, which
 // the naive computation finds by trying everything, or it fails for the reason
@@ -43,18 +43,19 @@ func FuzzClosure(f *testing.F) {
 
 func tryWorld(t *testing.T, seed uint64) string {
 	t.Helper()
-	w := newWorld(newRand(seed))
-	spec := w.spec()
-	want := newNaive(w, spec)
-	opts := Options{Readers: 1 + w.r.IntN(4), Sample: testSample, Trace: w.r.IntN(2) == 0}
-	got, err := Select(context.Background(), w.memory, w.schema, spec, opts)
+	w := subsettest.NewWorld(seed, "a", "b")
+	spec := w.Spec()
+	want := subsettest.NewNaive(w, spec)
+	r := rand.New(rand.NewPCG(seed, 4))
+	opts := subset.Options{Readers: 1 + r.IntN(4), Sample: subsettest.Sample, Trace: r.IntN(2) == 0}
+	got, err := subset.Select(context.Background(), w.Memory, w.Schema, spec, opts)
 	switch {
-	case want.needed:
+	case want.Needed:
 		if fault.CodeOf(err) != fault.Usage {
 			t.Errorf("a row of a none table is needed, and Select says %v", err)
 		}
 		return "none is needed"
-	case want.orphans:
+	case want.Orphans:
 		if fault.CodeOf(err) != fault.Integrity {
 			t.Errorf("a key leads nowhere, and Select says %v", err)
 		}
@@ -63,38 +64,9 @@ func tryWorld(t *testing.T, seed uint64) string {
 		t.Errorf("Select: %v", err)
 		return "error"
 	}
-	want.compare(t, got)
-	return "selected"
-}
-
-func (n *naive) compare(t *testing.T, got *Selection) {
-	t.Helper()
-	for i, table := range n.w.schema.Tables {
-		part := got.Tables[i]
-		if part.Table != table.Name {
-			t.Fatalf("table %d is %s, want %s", i, part.Table, table.Name)
-		}
-		if n.whole[table.Name] {
-			if !part.Whole || part.Rows != nil {
-				t.Errorf("%s: whole %v, rows named %v; want whole", table.Name, part.Whole, part.Rows != nil)
-			}
-			if part.Count >= 0 && part.Count != int64(len(n.marks[table.Name])) {
-				t.Errorf("%s: %d rows counted, there are %d", table.Name, part.Count, len(n.marks[table.Name]))
-			}
-			continue
-		}
-		count := int64(0)
-		for row, mark := range n.marks[table.Name] {
-			in := part.Rows.Contains(n.w.memory.ids[table.Name][row])
-			if in != (mark > 0) {
-				t.Errorf("%s row %d: selected %v, mark of the naive fix point %d (%s)", table.Name, row, in, mark, part.Reason)
-			}
-			if mark > 0 {
-				count++
-			}
-		}
-		if part.Count != count {
-			t.Errorf("%s: count %d, want %d", table.Name, part.Count, count)
-		}
+	ids := func(n schema.Name) []engine.RowID { return w.Memory.IDs[n] }
+	if wrong := want.Compare(got, ids); len(wrong) > 0 {
+		t.Error(strings.Join(wrong, "\n"))
 	}
+	return "selected"
 }

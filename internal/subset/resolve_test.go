@@ -1,4 +1,4 @@
-package subset
+package subset_test
 
 import (
 	"math"
@@ -9,6 +9,7 @@ import (
 	"understudy/internal/fault"
 	"understudy/internal/finding"
 	"understudy/internal/schema"
+	"understudy/internal/subset"
 )
 
 func at(line int) finding.At { return finding.At{File: "understudy.yaml", Line: line, Col: 5} }
@@ -39,7 +40,7 @@ func TestResolveFindsEveryMistakeAtOnceWithItsPlace(t *testing.T) {
 		},
 		Follow: []config.Text{text("orders.id", 40), text("orders.custmer_id", 41), text("audit.id", 42), text("orders", 43), text("orders.(customer_id, nix)", 44)},
 	}
-	_, found := Resolve(job, s)
+	_, found := subset.Resolve(job, s)
 	want := []string{
 		`1:5: unreached is "smal"; it is small, empty or all (did you mean "small"?)`,
 		`2:5: seed: there is no table "custmers" (did you mean "customers"?)`,
@@ -83,17 +84,17 @@ func TestResolveTurnsNamesIntoTablesAndReferences(t *testing.T) {
 	job := &config.Subset{At: at(1), Budget: 7, Seeds: []config.Seed{{Table: text("customers", 2), At: at(2), Where: text("id < 3", 3), Limit: 4, Order: text("id", 5)}},
 		Tables: []config.TableRows{{Table: text("orders", 6), Where: text("id < 9", 7)}, {Table: text("audit", 8), Rows: "none"}},
 		Follow: []config.Text{text("public.reviews.product_id", 9), text("reviews.(product_id)", 10)}}
-	spec, found := Resolve(job, s)
+	spec, found := subset.Resolve(job, s)
 	if len(found) != 0 {
 		t.Fatalf("findings: %v", found)
 	}
-	if spec.Unreached != Small || spec.Budget != 7 || len(spec.Follow) != 2 || spec.Follow[0].Name != "reviews_product_id" {
+	if spec.Unreached != subset.Small || spec.Budget != 7 || len(spec.Follow) != 2 || spec.Follow[0].Name != "reviews_product_id" {
 		t.Errorf("got %+v", spec)
 	}
-	if spec.Rules[0].Table.Name != public("audit") || spec.Rules[0].Rows != NoneAtAll || spec.Rules[1].Where != "id < 9" {
+	if spec.Rules[0].Table.Name != public("audit") || spec.Rules[0].Rows != subset.NoneAtAll || spec.Rules[1].Where != "id < 9" {
 		t.Errorf("rules %+v", spec.Rules)
 	}
-	fragments := Fragments(spec, true)
+	fragments := subset.Fragments(spec, true)
 	if len(fragments) != 3 {
 		t.Fatalf("fragments %+v, want three", fragments)
 	}
@@ -107,7 +108,7 @@ func TestResolveTurnsNamesIntoTablesAndReferences(t *testing.T) {
 			t.Errorf("fragment %d: %+v, want %+v", i, f, want)
 		}
 	}
-	if whole, found := Resolve(nil, s); !whole.Whole || len(found) != 0 || len(Fragments(whole, false)) != 0 {
+	if whole, found := subset.Resolve(nil, s); !whole.Whole || len(found) != 0 || len(subset.Fragments(whole, false)) != 0 {
 		t.Errorf("no subset: %+v, %v", whole, found)
 	}
 }
@@ -122,13 +123,13 @@ func TestResolveRefusesWhatWouldQuietlyDoNothing(t *testing.T) {
 		{config.Subset{Seeds: []config.Seed{{Table: text("orders", 2), At: at(2)}}, Tables: []config.TableRows{{Table: text("reviews", 3), Where: text("id < 3", 3)}}},
 			"where holds for rows reached downward, and no edge leads down to public.reviews from the seeds"},
 	} {
-		_, found := Resolve(&c.job, s)
+		_, found := subset.Resolve(&c.job, s)
 		if len(found) != 1 || found[0].Message != c.want || found[0].Severity != finding.Error {
 			t.Errorf("got %v, want %q", found, c.want)
 		}
 	}
-	spec, found := Resolve(&config.Subset{Unreached: "all", Tables: []config.TableRows{{Table: text("audit", 2), Rows: "none"}}}, s)
-	if len(found) != 0 || spec.Unreached != All {
+	spec, found := subset.Resolve(&config.Subset{Unreached: "all", Tables: []config.TableRows{{Table: text("audit", 2), Rows: "none"}}}, s)
+	if len(found) != 0 || spec.Unreached != subset.All {
 		t.Errorf("unreached: all without seeds: %+v, %v", spec, found)
 	}
 }
@@ -141,7 +142,7 @@ func TestFollowNamesOneOfSeveralCompositeReferences(t *testing.T) {
 		schema.Reference{Name: "y", From: orders.Name, Columns: []string{"id", "customer_id"}, To: orders.Name, ToColumns: []string{"id", "customer_id"}})
 	s.Sort()
 	for follow, want := range map[string]string{"orders.product_id": "orders_product_id", "orders.(product_id, id)": "x", "orders.id": ""} {
-		spec, found := Resolve(&config.Subset{Seeds: []config.Seed{{Table: text("customers", 1)}}, Follow: []config.Text{text(follow, 2)}}, s)
+		spec, found := subset.Resolve(&config.Subset{Seeds: []config.Seed{{Table: text("customers", 1)}}, Follow: []config.Text{text(follow, 2)}}, s)
 		if want == "" {
 			if len(found) != 1 || !strings.Contains(found[0].Message, "part of several references: public.orders.(id, product_id); public.orders.(id, customer_id)") {
 				t.Errorf("%s: %v", follow, found)

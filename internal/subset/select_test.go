@@ -1,4 +1,4 @@
-package subset
+package subset_test
 
 import (
 	"context"
@@ -14,27 +14,31 @@ import (
 	"understudy/internal/fault"
 	"understudy/internal/finding"
 	"understudy/internal/schema"
+	"understudy/internal/subset"
+	"understudy/internal/subset/subsettest"
 )
 
-func seedOf(s *schema.Schema, table string) Seed { return Seed{Table: s.Table(public(table))} }
+func seedOf(s *schema.Schema, table string) subset.Seed {
+	return subset.Seed{Table: s.Table(public(table))}
+}
 
 func TestWholeCopyAsksNothing(t *testing.T) {
 	m, s := shop()
-	got := find(t, m, s, &Spec{Whole: true}, Options{})
+	got := find(t, m, s, &subset.Spec{Whole: true}, subset.Options{})
 	for _, part := range got.Tables {
 		if !part.Whole || part.Rows != nil || part.Count != -1 {
 			t.Errorf("%s: %+v, want whole, not counted", part.Table, part)
 		}
 	}
-	if n := m.finds.Load(); n != 0 {
+	if n := m.Finds.Load(); n != 0 {
 		t.Errorf("%d finds for a whole copy", n)
 	}
 }
 
 func TestReasonsSayWhatLedToATable(t *testing.T) {
 	m, s := shop()
-	spec := &Spec{Unreached: Small, Seeds: []Seed{{Table: s.Table(public("customers")), Where: "id < 2"}}}
-	got := find(t, m, s, spec, Options{Readers: 2})
+	spec := &subset.Spec{Unreached: subset.Small, Seeds: []subset.Seed{{Table: s.Table(public("customers")), Where: "id < 2"}}}
+	got := find(t, m, s, spec, subset.Options{Readers: 2})
 	for table, want := range map[string]string{
 		"customers": "seed",
 		"orders":    "reached from public.orders.customer_id",
@@ -58,15 +62,15 @@ func TestReasonsSayWhatLedToATable(t *testing.T) {
 
 func TestAnUnreachedLargeTableStaysEmptyAndSaysSo(t *testing.T) {
 	m, s := shop()
-	for i := range SmallRows {
-		m.add(public("log"), val(i))
+	for i := range subset.SmallRows {
+		m.Add(public("log"), subsettest.Value(i))
 	}
-	spec := &Spec{Unreached: Small, Seeds: []Seed{seedOf(s, "customers")}}
-	if part := find(t, m, s, spec, Options{}).Find(public("log")); !part.Whole || part.Count != SmallRows {
-		t.Errorf("with %d rows: %+v, want whole", SmallRows, part)
+	spec := &subset.Spec{Unreached: subset.Small, Seeds: []subset.Seed{seedOf(s, "customers")}}
+	if part := find(t, m, s, spec, subset.Options{}).Find(public("log")); !part.Whole || part.Count != subset.SmallRows {
+		t.Errorf("with %d rows: %+v, want whole", subset.SmallRows, part)
 	}
-	m.add(public("log"), val(-1))
-	part := find(t, m, s, spec, Options{}).Find(public("log"))
+	m.Add(public("log"), subsettest.Value(-1))
+	part := find(t, m, s, spec, subset.Options{}).Find(public("log"))
 	if part.Whole || part.Count != 0 || part.Reason != "no edge leads here, more than 10,000 rows: empty" {
 		t.Errorf("with one more: %+v, want empty", part)
 	}
@@ -74,8 +78,8 @@ func TestAnUnreachedLargeTableStaysEmptyAndSaysSo(t *testing.T) {
 
 func TestASeedOfEverythingIsWholeAndFollowedDown(t *testing.T) {
 	m, s := shop()
-	spec := &Spec{Unreached: Empty, Seeds: []Seed{seedOf(s, "customers")}}
-	got := find(t, m, s, spec, Options{})
+	spec := &subset.Spec{Unreached: subset.Empty, Seeds: []subset.Seed{seedOf(s, "customers")}}
+	got := find(t, m, s, spec, subset.Options{})
 	if part := got.Find(public("customers")); !part.Whole || part.Count != 3 {
 		t.Errorf("customers: %+v, want whole with 3 rows", part)
 	}
@@ -87,14 +91,14 @@ func TestASeedOfEverythingIsWholeAndFollowedDown(t *testing.T) {
 func TestALargerPercentageContainsASmallerOne(t *testing.T) {
 	m, s := shop()
 	for i := range 20_000 {
-		m.add(public("log"), val(i))
+		m.Add(public("log"), subsettest.Value(i))
 	}
 	log := s.Table(public("log"))
 	log.Keys = []schema.Key{{Name: "log_at", Columns: []string{"at"}, NotNull: true}}
 	var last *roaring64.Bitmap
 	for _, percent := range []float64{0.5, 2, 5, 37.5, 99.9, 100} {
-		spec := &Spec{Unreached: Empty, Seeds: []Seed{{Table: log, Percent: percent}}}
-		rows := find(t, m, s, spec, Options{Sample: testSample}).Find(public("log")).Rows
+		spec := &subset.Spec{Unreached: subset.Empty, Seeds: []subset.Seed{{Table: log, Percent: percent}}}
+		rows := find(t, m, s, spec, subset.Options{Sample: subsettest.Sample}).Find(public("log")).Rows
 		if want := percent * 200; float64(rows.GetCardinality()) < want*0.7-10 || float64(rows.GetCardinality()) > want*1.3+10 {
 			t.Errorf("%v %% of 20,000 rows are %d", percent, rows.GetCardinality())
 		}
@@ -104,8 +108,8 @@ func TestALargerPercentageContainsASmallerOne(t *testing.T) {
 		last = rows
 	}
 	for _, limit := range []int64{1, 10, 3000} {
-		spec := &Spec{Unreached: Empty, Seeds: []Seed{{Table: log, Limit: limit}}}
-		rows := find(t, m, s, spec, Options{Sample: testSample}).Find(public("log")).Rows
+		spec := &subset.Spec{Unreached: subset.Empty, Seeds: []subset.Seed{{Table: log, Limit: limit}}}
+		rows := find(t, m, s, spec, subset.Options{Sample: subsettest.Sample}).Find(public("log")).Rows
 		if int64(rows.GetCardinality()) != limit {
 			t.Errorf("limit %d gives %d rows", limit, rows.GetCardinality())
 		}
@@ -114,37 +118,37 @@ func TestALargerPercentageContainsASmallerOne(t *testing.T) {
 
 func TestARowNeededFromANoneTableIsRefused(t *testing.T) {
 	m, s := shop()
-	spec := &Spec{Unreached: Empty, Seeds: []Seed{seedOf(s, "customers")},
-		Rules: []Rule{{Table: s.Table(public("products")), Rows: NoneAtAll, At: finding.At{File: "job.yaml", Line: 7}}}}
-	_, err := Select(context.Background(), m, s, spec, Options{})
+	spec := &subset.Spec{Unreached: subset.Empty, Seeds: []subset.Seed{seedOf(s, "customers")},
+		Rules: []subset.Rule{{Table: s.Table(public("products")), Rows: subset.NoneAtAll, At: finding.At{File: "job.yaml", Line: 7}}}}
+	_, err := subset.Select(context.Background(), m, s, spec, subset.Options{})
 	want := "job.yaml:7: public.products is none, and 3 pulled rows need its rows through public.orders.product_id"
 	if fault.CodeOf(err) != fault.Usage || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
-	spec.Rules = append(spec.Rules, Rule{Table: s.Table(public("orders")), Rows: NoneAtAll})
-	if part := find(t, m, s, spec, Options{}).Find(public("orders")); part.Count != 0 || part.Reason != "none: structure only" {
+	spec.Rules = append(spec.Rules, subset.Rule{Table: s.Table(public("orders")), Rows: subset.NoneAtAll})
+	if part := find(t, m, s, spec, subset.Options{}).Find(public("orders")); part.Count != 0 || part.Reason != "none: structure only" {
 		t.Errorf("orders: %+v, want none", part)
 	}
 }
 
 func TestOrphansAreCountedForEachReferenceAndNeverQuoted(t *testing.T) {
 	m, s := shop()
-	m.add(public("orders"), val(40), val(1), val(777001))
-	m.add(public("orders"), val(41), val(1), val(777001))
-	m.add(public("orders"), val(42), val(1), val(777002))
-	m.add(public("orders"), val(43), val(777003), val(1)) // not pulled: its customer is not there
-	spec := &Spec{Unreached: Empty, Seeds: []Seed{seedOf(s, "customers"), seedOf(s, "reviews")}}
-	_, err := Select(context.Background(), m, s, spec, Options{})
+	m.Add(public("orders"), subsettest.Value(40), subsettest.Value(1), subsettest.Value(777001))
+	m.Add(public("orders"), subsettest.Value(41), subsettest.Value(1), subsettest.Value(777001))
+	m.Add(public("orders"), subsettest.Value(42), subsettest.Value(1), subsettest.Value(777002))
+	m.Add(public("orders"), subsettest.Value(43), subsettest.Value(777003), subsettest.Value(1)) // not pulled: its customer is not there
+	spec := &subset.Spec{Unreached: subset.Empty, Seeds: []subset.Seed{seedOf(s, "customers"), seedOf(s, "reviews")}}
+	_, err := subset.Select(context.Background(), m, s, spec, subset.Options{})
 	want := "public.orders.product_id: 2 keys of public.orders.product_id lead to no row of public.products"
 	if fault.CodeOf(err) != fault.Integrity || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
 	for i := range s.References {
-		s.References[i].Valid = false
+		s.References[i].Part = true
 	}
-	got := find(t, m, s, spec, Options{})
+	got := find(t, m, s, spec, subset.Options{})
 	if len(got.Findings) != 1 || got.Findings[0].Severity != finding.Warning || got.Findings[0].Check != "orphans" {
-		t.Errorf("references that the source does not enforce: %+v, want one warning", got.Findings)
+		t.Errorf("references that hold on some partitions only: %+v, want one warning", got.Findings)
 	}
 }
 
@@ -154,17 +158,16 @@ func TestEqualKeysThatLookDifferentAreNoOrphans(t *testing.T) {
 		s.Table(public(c.table)).Column(c.column).Kind = schema.Decimal
 	}
 	for i := range 50 {
-		m.add(public("products"), val(fmt.Sprintf("%d.00", 100+i)))
-		m.add(public("orders"), val(100+i), val(1), val(fmt.Sprintf("%d.0", 100+i)))
+		m.Add(public("products"), subsettest.Value(fmt.Sprintf("%d.00", 100+i)))
+		m.Add(public("orders"), subsettest.Value(100+i), subsettest.Value(1), subsettest.Value(fmt.Sprintf("%d.0", 100+i)))
 	}
-	spec := &Spec{Unreached: Empty, Seeds: []Seed{seedOf(s, "customers")}}
-	if part := find(t, m, s, spec, Options{}).Find(public("products")); part.Count != 52 {
+	spec := &subset.Spec{Unreached: subset.Empty, Seeds: []subset.Seed{seedOf(s, "customers")}}
+	if part := find(t, m, s, spec, subset.Options{}).Find(public("products")); part.Count != 52 {
 		t.Errorf("products: %d rows, want 52", part.Count)
 	}
-	m.add(public("orders"), val(900), val(1), val("900.5"))
-	m.add(public("orders"), val(901), val(1), val("901"))
-	clear(m.indexes)
-	_, err := Select(context.Background(), m, s, spec, Options{})
+	m.Add(public("orders"), subsettest.Value(900), subsettest.Value(1), subsettest.Value("900.5"))
+	m.Add(public("orders"), subsettest.Value(901), subsettest.Value(1), subsettest.Value("901"))
+	_, err := subset.Select(context.Background(), m, s, spec, subset.Options{})
 	if fault.CodeOf(err) != fault.Integrity || !strings.Contains(err.Error(), "2 keys") {
 		t.Errorf("got %v, want 2 missing keys", err)
 	}
@@ -173,23 +176,23 @@ func TestEqualKeysThatLookDifferentAreNoOrphans(t *testing.T) {
 func TestTheBudgetStopsTheRunAndNamesTheLargest(t *testing.T) {
 	m, s := shop()
 	for i := range 5000 {
-		m.add(public("orders"), val(100+i), val(1), val(1))
+		m.Add(public("orders"), subsettest.Value(100+i), subsettest.Value(1), subsettest.Value(1))
 	}
-	m.chunk = 100
+	m.Chunk = 100
 	at := finding.At{File: "job.yaml", Line: 3}
-	spec := &Spec{Unreached: Empty, Seeds: []Seed{seedOf(s, "customers")}, Budget: 1000, BudgetAt: at}
-	_, err := Select(context.Background(), m, s, spec, Options{Readers: 2})
+	spec := &subset.Spec{Unreached: subset.Empty, Seeds: []subset.Seed{seedOf(s, "customers")}, Budget: 1000, BudgetAt: at}
+	_, err := subset.Select(context.Background(), m, s, spec, subset.Options{Readers: 2})
 	if fault.CodeOf(err) != fault.Refused || !strings.Contains(err.Error(), "job.yaml:3: ") ||
 		!strings.Contains(err.Error(), "budget of 1,000 rows; largest so far: public.orders (") || !strings.Contains(err.Error(), "pulled most: public.orders.customer_id (") {
 		t.Errorf("got %v", err)
 	}
 	// A table that is copied whole counts as well.
-	spec = &Spec{Unreached: Empty, Seeds: []Seed{seedOf(s, "audit")}, Budget: 1000, Rules: []Rule{{Table: s.Table(public("orders")), Rows: AllRows}}}
-	if _, err := Select(context.Background(), m, s, spec, Options{}); fault.CodeOf(err) != fault.Refused {
+	spec = &subset.Spec{Unreached: subset.Empty, Seeds: []subset.Seed{seedOf(s, "audit")}, Budget: 1000, Rules: []subset.Rule{{Table: s.Table(public("orders")), Rows: subset.AllRows}}}
+	if _, err := subset.Select(context.Background(), m, s, spec, subset.Options{}); fault.CodeOf(err) != fault.Refused {
 		t.Errorf("with orders: all: %v, want a refusal", err)
 	}
 	spec.Budget = 6000
-	if got := find(t, m, s, spec, Options{}); got.Find(public("orders")).Count != 5003 {
+	if got := find(t, m, s, spec, subset.Options{}); got.Find(public("orders")).Count != 5003 {
 		t.Errorf("orders: %d rows counted, want 5003", got.Find(public("orders")).Count)
 	}
 }
@@ -198,18 +201,17 @@ func TestTheBudgetStopsTheRunAndNamesTheLargest(t *testing.T) {
 // Finds, each of them cheap.
 func TestADeepChain(t *testing.T) {
 	m, s := shop()
-	m.add(public("customers"), val(1000), val(1))
+	m.Add(public("customers"), subsettest.Value(1000), subsettest.Value(1))
 	for i := 1001; i < 11_000; i++ {
-		m.add(public("customers"), val(i), val(i-1))
+		m.Add(public("customers"), subsettest.Value(i), subsettest.Value(i-1))
 	}
-	down := &Spec{Unreached: Empty, Seeds: []Seed{{Table: s.Table(public("customers")), Where: "id < 2"}}}
-	if c := find(t, m, s, down, Options{Readers: 2}).Find(public("customers")).Count; c != 10_001 {
+	down := &subset.Spec{Unreached: subset.Empty, Seeds: []subset.Seed{{Table: s.Table(public("customers")), Where: "id < 2"}}}
+	if c := find(t, m, s, down, subset.Options{Readers: 2}).Find(public("customers")).Count; c != 10_001 {
 		t.Errorf("down: %d rows, want 10,001", c)
 	}
-	m.add(public("orders"), val(77), val(10_999), val(1))
-	clear(m.indexes)
-	up := &Spec{Unreached: Empty, Seeds: []Seed{{Table: s.Table(public("orders")), Where: "id < 78"}}}
-	if c := find(t, m, s, up, Options{}).Find(public("customers")).Count; c != 10_002 {
+	m.Add(public("orders"), subsettest.Value(77), subsettest.Value(10_999), subsettest.Value(1))
+	up := &subset.Spec{Unreached: subset.Empty, Seeds: []subset.Seed{{Table: s.Table(public("orders")), Where: "id < 78"}}}
+	if c := find(t, m, s, up, subset.Options{}).Find(public("customers")).Count; c != 10_002 {
 		t.Errorf("up: %d rows, want 10,002", c)
 	}
 }
@@ -222,13 +224,13 @@ func TestAnEdgeWithoutAnIndexIsAskedOnceAndReported(t *testing.T) {
 		}
 	}
 	for i := range 3000 {
-		m.add(public("products"), val(100+i))
-		m.add(public("reviews"), val(100+i), val(100+i))
+		m.Add(public("products"), subsettest.Value(100+i))
+		m.Add(public("reviews"), subsettest.Value(100+i), subsettest.Value(100+i))
 	}
-	m.chunk = 10
-	counted := &counting{memory: m, table: public("reviews")}
-	spec := &Spec{Unreached: Empty, Seeds: []Seed{seedOf(s, "products")}}
-	got, err := Select(context.Background(), counted, s, spec, Options{Readers: 4})
+	m.Chunk = 10
+	counted := &counting{Memory: m, table: public("reviews")}
+	spec := &subset.Spec{Unreached: subset.Empty, Seeds: []subset.Seed{seedOf(s, "products")}}
+	got, err := subset.Select(context.Background(), counted, s, spec, subset.Options{Readers: 4})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -245,7 +247,7 @@ func TestAnEdgeWithoutAnIndexIsAskedOnceAndReported(t *testing.T) {
 
 // counting counts the Finds by key of one table.
 type counting struct {
-	*memory
+	*subsettest.Memory
 	table schema.Name
 	asked int
 }
@@ -255,12 +257,12 @@ func (c *counting) Find(ctx context.Context, f engine.Find) iter.Seq2[*engine.Fo
 	if f.Table.Name == c.table {
 		c.asked++
 	}
-	return c.memory.Find(ctx, f)
+	return c.Memory.Find(ctx, f)
 }
 
 // failing fails the Find of one table after its first batch.
 type failing struct {
-	*memory
+	*subsettest.Memory
 	table schema.Name
 	err   error
 }
@@ -268,7 +270,7 @@ type failing struct {
 // Find implements engine.Snapshot.
 func (f *failing) Find(ctx context.Context, find engine.Find) iter.Seq2[*engine.Found, error] {
 	return func(yield func(*engine.Found, error) bool) {
-		for found, err := range f.memory.Find(ctx, find) {
+		for found, err := range f.Memory.Find(ctx, find) {
 			if !yield(found, err) {
 				return
 			}
@@ -283,34 +285,34 @@ func (f *failing) Find(ctx context.Context, find engine.Find) iter.Seq2[*engine.
 func TestAFailingReadAndACancelEndTheWork(t *testing.T) {
 	m, s := shop()
 	for i := range 1000 {
-		m.add(public("customers"), val(100+i), nil)
-		m.add(public("orders"), val(100+i), val(100+i), val(1))
+		m.Add(public("customers"), subsettest.Value(100+i), nil)
+		m.Add(public("orders"), subsettest.Value(100+i), subsettest.Value(100+i), subsettest.Value(1))
 	}
-	m.chunk = 5
-	spec := &Spec{Unreached: Empty, Seeds: []Seed{seedOf(s, "customers")}}
+	m.Chunk = 5
+	spec := &subset.Spec{Unreached: subset.Empty, Seeds: []subset.Seed{seedOf(s, "customers")}}
 	broken := &engine.Error{Code: engine.Stopped, Doing: "find in public.orders"}
-	_, err := Select(context.Background(), &failing{m, public("orders"), broken}, s, spec, Options{Readers: 3})
+	_, err := subset.Select(context.Background(), &failing{m, public("orders"), broken}, s, spec, subset.Options{Readers: 3})
 	if !errors.Is(err, broken) {
 		t.Errorf("got %v, want the snapshot's own error", err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	opts := Options{Readers: 3, Progress: func(p Progress) {
+	opts := subset.Options{Readers: 3, Progress: func(p subset.Progress) {
 		if p.Rows > 100 {
 			cancel()
 		}
 	}}
-	if _, err := Select(ctx, m, s, spec, opts); !errors.Is(err, context.Canceled) {
+	if _, err := subset.Select(ctx, m, s, spec, opts); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want a cancel", err)
 	}
 }
 
 func TestTheSelectionIsTheSameAtAnyParallelism(t *testing.T) {
 	for seed := range uint64(50) {
-		w := newWorld(newRand(seed))
-		spec := w.spec()
-		first, errFirst := Select(context.Background(), w.memory, w.schema, spec, Options{Readers: 1, Sample: testSample})
-		w.memory.chunk = 3
-		second, errSecond := Select(context.Background(), w.memory, w.schema, spec, Options{Readers: 8, Sample: testSample})
+		w := subsettest.NewWorld(seed, "a", "b")
+		spec := w.Spec()
+		first, errFirst := subset.Select(context.Background(), w.Memory, w.Schema, spec, subset.Options{Readers: 1, Sample: subsettest.Sample})
+		w.Memory.Chunk = 3
+		second, errSecond := subset.Select(context.Background(), w.Memory, w.Schema, spec, subset.Options{Readers: 8, Sample: subsettest.Sample})
 		if fmt.Sprint(errFirst) != fmt.Sprint(errSecond) {
 			t.Fatalf("seed %d: %v and %v", seed, errFirst, errSecond)
 		}

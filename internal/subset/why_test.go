@@ -1,13 +1,17 @@
-package subset
+package subset_test
 
 import (
 	"context"
+	"math/rand/v2"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
-	"understudy/internal/engine"
 	"understudy/internal/fault"
 	"understudy/internal/schema"
+	"understudy/internal/subset"
+	"understudy/internal/subset/subsettest"
 )
 
 // For any row of a random world, Why says what the naive fix point says, and
@@ -18,27 +22,28 @@ func TestWhyTellsAChainOfReferencesOrACut(t *testing.T) {
 	chains, cuts, longest := 0, 0, 0
 	for i := range 400 {
 		seed := start + uint64(i)
-		w := newWorld(newRand(seed))
-		spec := w.spec()
-		want := newNaive(w, spec)
-		if want.needed || want.orphans {
+		w := subsettest.NewWorld(seed, "a", "b")
+		spec := w.Spec()
+		want := subsettest.NewNaive(w, spec)
+		if want.Needed || want.Orphans {
 			continue
 		}
-		table := &w.schema.Tables[w.r.IntN(len(w.schema.Tables))]
-		rows := w.memory.rows[table.Name]
+		r := rand.New(rand.NewPCG(seed, 3))
+		table := &w.Schema.Tables[r.IntN(len(w.Schema.Tables))]
+		rows := w.Memory.Rows[table.Name]
 		if len(rows) == 0 || table.Identity() == nil {
 			continue
 		}
-		row := w.r.IntN(len(rows))
+		row := r.IntN(len(rows))
 		var key []string
 		for _, c := range table.Identity().Columns {
 			key = append(key, *rows[row][columnIndex(table, c)])
 		}
-		got, err := Why(context.Background(), w.memory, w.schema, spec, Options{Sample: testSample}, table.Name, key)
+		got, err := subset.Why(context.Background(), w.Memory, w.Schema, spec, subset.Options{Sample: subsettest.Sample}, table.Name, key)
 		if err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}
-		if selected := want.whole[table.Name] || want.marks[table.Name][row] > 0; got.Selected != selected {
+		if selected := want.Whole[table.Name] || want.Marks[table.Name][row] > 0; got.Selected != selected {
 			t.Fatalf("seed %d: Why says selected %v for a row of %s, the naive fix point %v", seed, got.Selected, table.Name, selected)
 		}
 		if !got.Selected {
@@ -50,7 +55,7 @@ func TestWhyTellsAChainOfReferencesOrACut(t *testing.T) {
 		}
 		chains++
 		longest = max(longest, len(got.Chain))
-		checkChain(t, seed, w.schema, want, got)
+		checkChain(t, seed, w.Schema, want, got)
 	}
 	t.Logf("from seed %d on: %d chains, the longest of %d links, %d cuts", start, chains, longest, cuts)
 	if longest < 3 {
@@ -58,13 +63,13 @@ func TestWhyTellsAChainOfReferencesOrACut(t *testing.T) {
 	}
 }
 
-func checkChain(t *testing.T, seed uint64, s *schema.Schema, want *naive, got *Answer) {
+func checkChain(t *testing.T, seed uint64, s *schema.Schema, want *subsettest.Naive, got *subset.Answer) {
 	t.Helper()
 	if len(got.Chain) == 0 || got.Chain[len(got.Chain)-1].Table != got.Table {
 		t.Fatalf("seed %d: the chain does not end at %s: %+v", seed, got.Table, got.Chain)
 	}
 	first := got.Chain[0]
-	if first.Edge != "" || first.Why != "seed" && !want.whole[first.Table] {
+	if first.Edge != "" || first.Why != "seed" && !want.Whole[first.Table] {
 		t.Fatalf("seed %d: the chain does not start at a seed or a whole table: %+v", seed, got.Chain)
 	}
 	for i, link := range got.Chain[1:] {
@@ -84,8 +89,8 @@ func checkChain(t *testing.T, seed uint64, s *schema.Schema, want *naive, got *A
 
 func TestWhyNamesTheRuleThatLeftARowOut(t *testing.T) {
 	m, s := shop()
-	spec := &Spec{Unreached: Empty, Seeds: []Seed{{Table: s.Table(public("customers")), Where: "id < 2"}},
-		Rules: []Rule{{Table: s.Table(public("orders")), Where: "id < 20"}}}
+	spec := &subset.Spec{Unreached: subset.Empty, Seeds: []subset.Seed{{Table: s.Table(public("customers")), Where: "id < 2"}},
+		Rules: []subset.Rule{{Table: s.Table(public("orders")), Where: "id < 20"}}}
 	for _, c := range []struct {
 		table, key, why, hint string
 	}{
@@ -94,7 +99,7 @@ func TestWhyNamesTheRuleThatLeftARowOut(t *testing.T) {
 		{"customers", "3", "not among the rows that the seed takes", ""},
 		{"reviews", "2", "the row of public.products that it references came only as a parent, and public.reviews.product_id is not followed from those", "follow: [public.reviews.product_id]"},
 	} {
-		got, err := Why(context.Background(), m, s, spec, Options{}, public(c.table), []string{c.key})
+		got, err := subset.Why(context.Background(), m, s, spec, subset.Options{}, public(c.table), []string{c.key})
 		if err != nil {
 			t.Fatalf("%s %s: %v", c.table, c.key, err)
 		}
@@ -107,7 +112,7 @@ func TestWhyNamesTheRuleThatLeftARowOut(t *testing.T) {
 		}
 	}
 	for _, key := range [][]string{{"999"}, {"1", "2"}} {
-		if _, err := Why(context.Background(), m, s, spec, Options{}, public("orders"), key); fault.CodeOf(err) != fault.Usage {
+		if _, err := subset.Why(context.Background(), m, s, spec, subset.Options{}, public("orders"), key); fault.CodeOf(err) != fault.Usage {
 			t.Errorf("key %v: %v, want a usage fault", key, err)
 		}
 	}
@@ -117,7 +122,7 @@ func public(table string) schema.Name { return schema.Name{Schema: "public", Tab
 
 // shop is a small fixed world: customers 1 to 3, each with orders; orders have
 // a product; products have reviews, the second by nobody pulled.
-func shop() (*memory, *schema.Schema) {
+func shop() (*subsettest.Memory, *schema.Schema) {
 	integer := func(name string, notNull bool) schema.Column {
 		return schema.Column{Name: name, Kind: schema.Integer, NotNull: notNull}
 	}
@@ -135,32 +140,43 @@ func shop() (*memory, *schema.Schema) {
 			To: public(r[2]), ToColumns: []string{"id"}, Valid: true, Indexed: true})
 	}
 	s.Sort()
-	m := newMemory(s)
+	m := subsettest.NewMemory()
 	for c := 1; c <= 3; c++ {
-		m.add(public("customers"), val(c), nil)
+		m.Add(public("customers"), subsettest.Value(c), nil)
 	}
 	for _, o := range [][3]int{{10, 1, 1}, {21, 1, 1}, {30, 3, 2}} {
-		m.add(public("orders"), val(o[0]), val(o[1]), val(o[2]))
+		m.Add(public("orders"), subsettest.Value(o[0]), subsettest.Value(o[1]), subsettest.Value(o[2]))
 	}
 	for p := 1; p <= 2; p++ {
-		m.add(public("products"), val(p))
+		m.Add(public("products"), subsettest.Value(p))
 	}
 	for _, r := range [][2]int{{1, 2}, {2, 1}} {
-		m.add(public("reviews"), val(r[0]), val(r[1]))
+		m.Add(public("reviews"), subsettest.Value(r[0]), subsettest.Value(r[1]))
 	}
 	for a := range 12 {
-		m.add(public("audit"), val(a))
+		m.Add(public("audit"), subsettest.Value(a))
 	}
 	return m, s
 }
 
-func find(t *testing.T, m *memory, s *schema.Schema, spec *Spec, opts Options) *Selection {
+func find(t *testing.T, m *subsettest.Memory, s *schema.Schema, spec *subset.Spec, opts subset.Options) *subset.Selection {
 	t.Helper()
-	got, err := Select(context.Background(), m, s, spec, opts)
+	got, err := subset.Select(context.Background(), m, s, spec, opts)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return got
 }
 
-var _ engine.Snapshot = (*memory)(nil)
+// edgeName names a reference as answers do; every column here is a plain word.
+func edgeName(r schema.Reference) string {
+	columns := strings.Join(r.Columns, ", ")
+	if len(r.Columns) > 1 {
+		columns = "(" + columns + ")"
+	}
+	return r.From.String() + "." + columns
+}
+
+func columnIndex(t *schema.Table, name string) int {
+	return slices.IndexFunc(t.Columns, func(c schema.Column) bool { return c.Name == name })
+}

@@ -1,11 +1,13 @@
-package subset
+// Package subsettest makes random schemas with random rows and random subsets of
+// them, and computes a subset the slow way, for tests of the selection: over
+// rows in memory, and over the same rows in a real database.
+package subsettest
 
 import (
 	"cmp"
 	"context"
 	"fmt"
 	"iter"
-	"math/rand/v2"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,31 +18,40 @@ import (
 	"understudy/internal/schema"
 )
 
-// memory is a snapshot of rows held in memory. A value is *string, nil for NULL.
+// Memory is a snapshot of rows held in memory. A value is *string, nil for NULL.
 // A condition is "COLUMN < NUMBER"; an order is "COLUMN".
-type memory struct {
-	schema *schema.Schema
-	rows   map[schema.Name][][]*string // row i has identity ids[i]
-	ids    map[schema.Name][]engine.RowID
-	chunk  int // rows per Found
+type Memory struct {
+	// Rows are a table's rows in the order they were added; row i has identity IDs[i].
+	Rows map[schema.Name][][]*string
+	IDs  map[schema.Name][]engine.RowID
+	// Chunk is the number of rows in a Found.
+	Chunk int
+	// Finds counts the calls.
+	Finds atomic.Int64
 
 	mu      sync.Mutex
 	indexes map[string]map[string][]int
-	finds   atomic.Int64
 }
 
-func newMemory(s *schema.Schema) *memory {
-	return &memory{schema: s, rows: map[schema.Name][][]*string{}, ids: map[schema.Name][]engine.RowID{}, chunk: 1000, indexes: map[string]map[string][]int{}}
+var _ engine.Snapshot = (*Memory)(nil)
+
+// NewMemory makes a snapshot without rows.
+func NewMemory() *Memory {
+	return &Memory{Rows: map[schema.Name][][]*string{}, IDs: map[schema.Name][]engine.RowID{}, Chunk: 1000, indexes: map[string]map[string][]int{}}
 }
 
-// add appends a row; its identity is made so that identities are neither dense nor shared.
-func (m *memory) add(t schema.Name, values ...*string) {
-	m.rows[t] = append(m.rows[t], values)
-	n := uint64(len(m.rows[t]))
-	m.ids[t] = append(m.ids[t], n%3<<48|n/100<<16|n%100)
+// Add appends a row; its identity is made so that identities are neither dense nor ordered.
+func (m *Memory) Add(t schema.Name, values ...*string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	clear(m.indexes)
+	m.Rows[t] = append(m.Rows[t], values)
+	n := uint64(len(m.Rows[t]))
+	m.IDs[t] = append(m.IDs[t], n%3<<48|n/100<<16|n%100)
 }
 
-func val(v any) *string {
+// Value gives a value that is not NULL.
+func Value(v any) *string {
 	s := fmt.Sprint(v)
 	return &s
 }
@@ -62,7 +73,7 @@ func comparable(c schema.Column, v string) string {
 	return v
 }
 
-func (m *memory) index(t *schema.Table, by []string) map[string][]int {
+func (m *Memory) index(t *schema.Table, by []string) map[string][]int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	name := t.Name.String() + "|" + strings.Join(by, "|")
@@ -70,7 +81,7 @@ func (m *memory) index(t *schema.Table, by []string) map[string][]int {
 		return ix
 	}
 	ix := map[string][]int{}
-	for i, row := range m.rows[t.Name] {
+	for i, row := range m.Rows[t.Name] {
 		var key strings.Builder
 		null := false
 		for _, b := range by {
@@ -106,10 +117,10 @@ func holds(t *schema.Table, row []*string, where string) bool {
 	return a < b
 }
 
-func (m *memory) match(f engine.Find) []int {
+func (m *Memory) match(f engine.Find) []int {
 	var out []int
 	if f.Keys == nil {
-		for i := range m.rows[f.Table.Name] {
+		for i := range m.Rows[f.Table.Name] {
 			out = append(out, i)
 		}
 	} else {
@@ -132,19 +143,20 @@ func (m *memory) match(f engine.Find) []int {
 			}
 		}
 	}
-	out = slices.DeleteFunc(out, func(i int) bool { return !holds(f.Table, m.rows[f.Table.Name][i], f.Where) })
+	out = slices.DeleteFunc(out, func(i int) bool { return !holds(f.Table, m.Rows[f.Table.Name][i], f.Where) })
 	if f.Order != "" {
-		m.order(f, out)
+		m.order(f.Table, f.Order, out)
 	}
 	return out
 }
 
-func (m *memory) order(f engine.Find, rows []int) {
-	columns := append([]string{f.Order}, f.Table.Identity().Columns...)
+// order sorts rows of t by a column, then by the key.
+func (m *Memory) order(t *schema.Table, by string, rows []int) {
+	columns := append([]string{by}, t.Identity().Columns...)
 	slices.SortFunc(rows, func(a, b int) int {
 		for _, c := range columns {
-			at := columnIndex(f.Table, c)
-			x, y := m.rows[f.Table.Name][a][at], m.rows[f.Table.Name][b][at]
+			at := columnIndex(t, c)
+			x, y := m.Rows[t.Name][a][at], m.Rows[t.Name][b][at]
 			i, errX := strconv.Atoi(*x)
 			j, errY := strconv.Atoi(*y)
 			d := cmp.Compare(*x, *y)
@@ -160,9 +172,9 @@ func (m *memory) order(f engine.Find, rows []int) {
 }
 
 // Find implements engine.Snapshot.
-func (m *memory) Find(ctx context.Context, f engine.Find) iter.Seq2[*engine.Found, error] {
+func (m *Memory) Find(ctx context.Context, f engine.Find) iter.Seq2[*engine.Found, error] {
 	return func(yield func(*engine.Found, error) bool) {
-		m.finds.Add(1)
+		m.Finds.Add(1)
 		rows := m.match(f)
 		at := make([]int, len(f.Columns))
 		for i, c := range f.Columns {
@@ -173,12 +185,12 @@ func (m *memory) Find(ctx context.Context, f engine.Find) iter.Seq2[*engine.Foun
 				yield(nil, err)
 				return
 			}
-			n := min(m.chunk, len(rows))
+			n := min(m.Chunk, len(rows))
 			found := &engine.Found{Values: engine.Tuples{Width: len(f.Columns)}}
 			for _, i := range rows[:n] {
-				found.IDs = append(found.IDs, m.ids[f.Table.Name][i])
+				found.IDs = append(found.IDs, m.IDs[f.Table.Name][i])
 				for _, c := range at {
-					if v := m.rows[f.Table.Name][i][c]; v == nil {
+					if v := m.Rows[f.Table.Name][i][c]; v == nil {
 						found.Values.AddNull()
 					} else {
 						found.Values.AddString(*v)
@@ -194,18 +206,18 @@ func (m *memory) Find(ctx context.Context, f engine.Find) iter.Seq2[*engine.Foun
 }
 
 // Read implements engine.Snapshot; the selection never reads rows.
-func (m *memory) Read(context.Context, engine.Read) iter.Seq2[*engine.Batch, error] {
+func (m *Memory) Read(context.Context, engine.Read) iter.Seq2[*engine.Batch, error] {
 	panic("rows are not read here")
 }
 
 // Structure implements engine.Snapshot.
-func (m *memory) Structure() engine.Structure { return nil }
+func (m *Memory) Structure() engine.Structure { return nil }
 
 // Close implements engine.Snapshot.
-func (m *memory) Close() error { return nil }
+func (m *Memory) Close() error { return nil }
 
-// testSample is a sampling function without secrets.
-func testSample(t schema.Name) func([]byte) uint64 {
+// Sample is a sampling function without secrets.
+func Sample(t schema.Name) func([]byte) uint64 {
 	return func(v []byte) uint64 {
 		h := uint64(14695981039346656037)
 		for _, b := range append([]byte(t.String()+"|"), v...) {
@@ -219,5 +231,3 @@ func testSample(t schema.Name) func([]byte) uint64 {
 		return h ^ h>>33
 	}
 }
-
-func newRand(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 2)) }

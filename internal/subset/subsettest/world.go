@@ -1,4 +1,4 @@
-package subset
+package subsettest
 
 import (
 	"fmt"
@@ -6,34 +6,37 @@ import (
 	"slices"
 
 	"understudy/internal/schema"
+	"understudy/internal/subset"
 )
 
-// world is a random schema with random rows.
-type world struct {
+// World is a random schema with random rows.
+type World struct {
+	Schema *schema.Schema
+	Memory *Memory
 	r      *rand.Rand
-	schema *schema.Schema
-	memory *memory
 }
 
-func newWorld(r *rand.Rand) *world {
-	w := &world{r: r, schema: &schema.Schema{}}
+// NewWorld makes a world from a seed. Its tables stand in the given schemas.
+func NewWorld(seed uint64, schemas ...string) *World {
+	r := rand.New(rand.NewPCG(seed, 2))
+	w := &World{r: r, Schema: &schema.Schema{}}
 	for i := range 1 + r.IntN(30) {
-		w.table(i)
+		w.table(i, schemas[r.IntN(len(schemas))])
 	}
-	for range r.IntN(2*len(w.schema.Tables) + 1) {
+	for range r.IntN(2*len(w.Schema.Tables) + 1) {
 		w.reference()
 	}
-	w.schema.Sort()
-	w.memory = newMemory(w.schema)
-	w.memory.chunk = 1 + r.IntN(7)
+	w.Schema.Sort()
+	w.Memory = NewMemory()
+	w.Memory.Chunk = 1 + r.IntN(7)
 	w.fill()
 	return w
 }
 
 // table makes a table with an integer, text or composite key, sometimes a
 // unique column beside it, and a number w for conditions.
-func (w *world) table(i int) {
-	t := schema.Table{Name: schema.Name{Schema: []string{"a", "b"}[w.r.IntN(2)], Table: fmt.Sprintf("t%02d", i)}, Rows: -1, Bytes: -1}
+func (w *World) table(i int, in string) {
+	t := schema.Table{Name: schema.Name{Schema: in, Table: fmt.Sprintf("t%02d", i)}, Rows: -1, Bytes: -1}
 	kind := []schema.Kind{schema.Integer, schema.Integer, schema.Text}[w.r.IntN(3)]
 	t.Columns = append(t.Columns, schema.Column{Name: "id", Kind: kind, NotNull: true})
 	key := []string{"id"}
@@ -52,15 +55,15 @@ func (w *world) table(i int) {
 		t.Columns = append(t.Columns, schema.Column{Name: "u", Kind: schema.Text, FoldCase: w.r.IntN(3) == 0})
 		t.Keys = append(t.Keys, schema.Key{Name: "u", Columns: []string{"u"}})
 	}
-	w.schema.Tables = append(w.schema.Tables, t)
+	w.Schema.Tables = append(w.Schema.Tables, t)
 }
 
 // reference adds a foreign key, or a declared relation, between two random
 // tables, which may be one; its columns are new ones or, sometimes, used before.
-func (w *world) reference() {
-	from := &w.schema.Tables[w.r.IntN(len(w.schema.Tables))]
-	to := &w.schema.Tables[w.r.IntN(len(w.schema.Tables))]
-	ref := schema.Reference{Name: fmt.Sprintf("fk%d", len(w.schema.References)), From: from.Name, To: to.Name,
+func (w *World) reference() {
+	from := &w.Schema.Tables[w.r.IntN(len(w.Schema.Tables))]
+	to := &w.Schema.Tables[w.r.IntN(len(w.Schema.Tables))]
+	ref := schema.Reference{Name: fmt.Sprintf("fk%d", len(w.Schema.References)), From: from.Name, To: to.Name,
 		Valid: true, Indexed: w.r.IntN(4) != 0}
 	switch {
 	case w.r.IntN(10) == 0:
@@ -87,10 +90,10 @@ func (w *world) reference() {
 		from.Columns = append(from.Columns, schema.Column{Name: name, Kind: kind, FoldCase: fold, NotNull: notNull})
 		ref.Columns = append(ref.Columns, name)
 	}
-	w.schema.References = append(w.schema.References, ref)
+	w.Schema.References = append(w.Schema.References, ref)
 }
 
-func (w *world) usedBefore(t *schema.Table, kind schema.Kind, fold bool) string {
+func (w *World) usedBefore(t *schema.Table, kind schema.Kind, fold bool) string {
 	for _, c := range t.Columns {
 		if c.Kind == kind && c.FoldCase == fold && c.Name[0] == 'f' {
 			return c.Name
@@ -100,30 +103,30 @@ func (w *world) usedBefore(t *schema.Table, kind schema.Kind, fold bool) string 
 }
 
 // fill makes rows: keys first, then references to what stands there.
-func (w *world) fill() {
+func (w *World) fill() {
 	perTable := w.r.IntN(30)
-	for i := range w.schema.Tables {
-		t := &w.schema.Tables[i]
+	for i := range w.Schema.Tables {
+		t := &w.Schema.Tables[i]
 		for n := range w.r.IntN(perTable + 1) {
 			row := make([]*string, len(t.Columns))
 			for c := range t.Columns {
 				switch name := t.Columns[c].Name; {
 				case name == "id" && t.Columns[c].Kind == schema.Text:
-					row[c] = val(hostile[n%len(hostile)] + fmt.Sprint(n))
+					row[c] = Value(hostile[n%len(hostile)] + fmt.Sprint(n))
 				case name == "id":
-					row[c] = val(int64(n) * []int64{1, -1, 1 << 40}[i%3])
+					row[c] = Value(int64(n) * []int64{1, -1, 1 << 40}[i%3])
 				case name == "id2":
-					row[c] = val(n % 5)
+					row[c] = Value(n % 5)
 				case name == "w":
-					row[c] = val(w.r.IntN(10))
+					row[c] = Value(w.r.IntN(10))
 				case name == "u" && w.r.IntN(3) != 0:
-					row[c] = val(fmt.Sprintf("Key-%d", n))
+					row[c] = Value(fmt.Sprintf("Key-%d", n))
 				}
 			}
-			w.memory.add(t.Name, row...)
+			w.Memory.Add(t.Name, row...)
 		}
 	}
-	for _, ref := range w.schema.References {
+	for _, ref := range w.Schema.References {
 		w.point(ref)
 	}
 }
@@ -133,16 +136,16 @@ var hostile = []string{"", "0", "-", " ", "a,b", `{"x"}`, `\N`, "NULL", "é", "'
 
 // point gives the columns of a reference their values, row by row: one of the
 // referenced keys that agrees with columns filled before, or NULL, or, rarely, nothing there.
-func (w *world) point(ref schema.Reference) {
-	from, to := w.schema.Table(ref.From), w.schema.Table(ref.To)
-	parents := w.memory.rows[to.Name]
+func (w *World) point(ref schema.Reference) {
+	from, to := w.Schema.Table(ref.From), w.Schema.Table(ref.To)
+	parents := w.Memory.Rows[to.Name]
 	lost := w.r.IntN(40) == 0 || ref.Part || !ref.Declared && !ref.Valid
-	for _, row := range w.memory.rows[from.Name] {
+	for _, row := range w.Memory.Rows[from.Name] {
 		if w.r.IntN(5) == 0 && !from.Column(ref.Columns[0]).NotNull {
 			continue
 		}
 		if lost && w.r.IntN(8) == 0 {
-			w.set(from, row, ref, func(int) *string { return val(99991) })
+			w.set(from, row, ref, func(int) *string { return Value(99991) })
 			continue
 		}
 		var fit [][]*string
@@ -160,7 +163,7 @@ func (w *world) point(ref schema.Reference) {
 			c := to.Column(ref.ToColumns[i])
 			v := p[columnIndex(to, c.Name)]
 			if c.FoldCase && swap && v != nil {
-				return val("KEY" + (*v)[3:])
+				return Value("KEY" + (*v)[3:])
 			}
 			return v
 		})
@@ -170,7 +173,7 @@ func (w *world) point(ref schema.Reference) {
 	}
 }
 
-func (w *world) agrees(from, to *schema.Table, row, parent []*string, ref schema.Reference) bool {
+func (w *World) agrees(from, to *schema.Table, row, parent []*string, ref schema.Reference) bool {
 	for i, c := range ref.Columns {
 		have := row[columnIndex(from, c)]
 		want := parent[columnIndex(to, ref.ToColumns[i])]
@@ -181,7 +184,7 @@ func (w *world) agrees(from, to *schema.Table, row, parent []*string, ref schema
 	return true
 }
 
-func (w *world) set(from *schema.Table, row []*string, ref schema.Reference, value func(i int) *string) {
+func (w *World) set(from *schema.Table, row []*string, ref schema.Reference, value func(i int) *string) {
 	for i, c := range ref.Columns {
 		if at := columnIndex(from, c); row[at] == nil {
 			row[at] = value(i)
@@ -189,13 +192,13 @@ func (w *world) set(from *schema.Table, row []*string, ref schema.Reference, val
 	}
 }
 
-// spec makes a random subset of the world.
-func (w *world) spec() *Spec {
-	spec := &Spec{Unreached: []Unreached{Small, Empty, All}[w.r.IntN(3)]}
-	tables := w.schema.Tables
+// Spec makes a random subset of the world.
+func (w *World) Spec() *subset.Spec {
+	spec := &subset.Spec{Unreached: []subset.Unreached{subset.Small, subset.Empty, subset.All}[w.r.IntN(3)]}
+	tables := w.Schema.Tables
 	for range 1 + w.r.IntN(3) {
 		t := &tables[w.r.IntN(len(tables))]
-		seed := Seed{Table: t}
+		seed := subset.Seed{Table: t}
 		if w.r.IntN(2) == 0 {
 			seed.Where = fmt.Sprintf("w < %d", w.r.IntN(11))
 		}
@@ -210,26 +213,23 @@ func (w *world) spec() *Spec {
 		}
 		spec.Seeds = append(spec.Seeds, seed)
 	}
-	reached := reach(spec, w.schema)
 	for i := range tables {
 		t := &tables[i]
-		if slices.ContainsFunc(spec.Seeds, func(s Seed) bool { return s.Table == t }) {
+		if slices.ContainsFunc(spec.Seeds, func(s subset.Seed) bool { return s.Table == t }) {
 			continue
 		}
 		switch w.r.IntN(12) {
 		case 0:
-			spec.Rules = append(spec.Rules, Rule{Table: t, Rows: AllRows})
+			spec.Rules = append(spec.Rules, subset.Rule{Table: t, Rows: subset.AllRows})
 		case 1:
 			if w.r.IntN(3) == 0 {
-				spec.Rules = append(spec.Rules, Rule{Table: t, Rows: NoneAtAll})
+				spec.Rules = append(spec.Rules, subset.Rule{Table: t, Rows: subset.NoneAtAll})
 			}
 		case 2, 3:
-			if reached.down[t.Name] {
-				spec.Rules = append(spec.Rules, Rule{Table: t, Where: fmt.Sprintf("w < %d", w.r.IntN(11))})
-			}
+			spec.Rules = append(spec.Rules, subset.Rule{Table: t, Where: fmt.Sprintf("w < %d", w.r.IntN(11))})
 		}
 	}
-	for _, ref := range w.schema.References {
+	for _, ref := range w.Schema.References {
 		if w.r.IntN(5) == 0 {
 			spec.Follow = append(spec.Follow, ref)
 		}
