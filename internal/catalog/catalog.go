@@ -28,6 +28,9 @@ type Fact struct {
 	// Unnamed: the database gives the object no name of its own, and Object was
 	// made from its definition.
 	Unnamed bool
+	// Create and Drop are statements that make the object and take it away, in the
+	// server's own words; empty where the server gives none. They are not compared.
+	Create, Drop string
 }
 
 // A Part is one piece of an object: a column's type, an index's method. An

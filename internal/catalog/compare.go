@@ -28,6 +28,8 @@ type Difference struct {
 	SQL string
 	// Destructive: the statement takes something away.
 	Destructive bool
+
+	there string // the object's name in the target where it is another
 }
 
 // A Count says how many objects of a kind each side has.
@@ -111,6 +113,9 @@ func index(facts []Fact, kinds []string, rename map[string]string) *inventory {
 		if !slices.Contains(kinds, f.Kind) || own(f.Object) || own(f.Table) {
 			continue
 		}
+		if f.Table == "" && holder(f.Kind) {
+			f.Table = f.Object
+		}
 		f = f.renamed(rename)
 		id := factID{f.Kind, f.Object}
 		if inv.facts[id] == nil {
@@ -148,6 +153,7 @@ func (f Fact) renamed(names map[string]string) Fact {
 		return f
 	}
 	f.Object, f.Table, f.Definition = requalify(f.Object, names), requalify(f.Table, names), requalify(f.Definition, names)
+	f.Create, f.Drop = requalify(f.Create, names), requalify(f.Drop, names)
 	if to, ok := names[f.Object]; ok && f.Kind == "schema" {
 		f.Object = to
 	}
@@ -204,7 +210,7 @@ func absorbed(list []Difference) []Difference {
 		}
 	}
 	return slices.DeleteFunc(list, func(d Difference) bool {
-		return !holder(d.Kind) && tables[d.Table]
+		return tables[d.Table] && !(holder(d.Kind) && d.Table == d.Object)
 	})
 }
 
@@ -240,7 +246,7 @@ func paired(gone, more []Difference, src, dst *inventory) (g, m, pairs []Differe
 			default:
 				continue
 			}
-			taken[i], d.Change = true, Different
+			taken[i], d.Change, d.there = true, Different, e.Object
 			pairs = append(pairs, d)
 			return true
 		}

@@ -26,6 +26,7 @@ type planner struct {
 
 // close fills SQL in, and adds the differences of kinds that only Atlas compared.
 func (p *planner) close(out *Comparison, kinds []string) {
+	p.statements(out)
 	if p.source.dialect.Differ != nil {
 		defer p.renameSource()()
 		for _, s := range p.source.schemas {
@@ -79,7 +80,7 @@ func (p *planner) sourceName(target string) string {
 func (p *planner) tables(out *Comparison, kinds []string) {
 	whole := func(name, how string, c atlas.Change) {
 		if d := find(out, kinds, name, change{[]string{"table"}, nil, how, c}); d != nil {
-			d.set(p.statements(c))
+			d.set(p.planned(c))
 		}
 	}
 	for _, s := range p.source.schemas {
@@ -129,13 +130,17 @@ func (p *planner) table(out *Comparison, kinds []string, name string, from, at *
 		// A product that cannot alter a table in place copies it into a new one:
 		// all its changes at once, or the copy would not fit.
 		if whole == "" {
-			whole, first = join(p.plan(&atlas.ModifyTable{T: from, Changes: raw})), d.Kind+" "+d.Object
+			whole, first = rebuild+join(p.plan(&atlas.ModifyTable{T: from, Changes: raw})), d.Kind+" "+d.Object
 			d.set(whole)
 		} else {
 			d.SQL, d.Destructive = "-- closed together with "+first, true
 		}
 	}
 }
+
+// rebuild says what to mind about such statements: Atlas writes the table's
+// declaration anew from what it understood of it.
+const rebuild = "-- the table is made anew and its rows copied; compare its declaration with the source's\n"
 
 // pieces makes the changes of a table that Atlas refused as a whole from what
 // the facts say is missing or too much.
@@ -201,7 +206,7 @@ func (p *planner) objects(out *Comparison, kinds []string, from, at *atlas.Schem
 			object := schema.Name{Schema: p.sourceName(from.Name), Table: label}.String()
 			d := find(out, kinds, "", change{[]string{"enum"}, []string{object}, how, one})
 			if d != nil && !dir.back {
-				d.set(p.statements(one))
+				d.set(p.planned(one))
 			}
 		}
 	}
@@ -254,11 +259,11 @@ func classify(one atlas.Change) change {
 	case *atlas.ModifyColumn:
 		return change{columns, []string{c.To.Name}, Different, one}
 	case *atlas.AddIndex:
-		return change{indexes, []string{c.I.Name, indexColumns(c.I)}, Missing, one}
+		return change{indexes, []string{c.I.Name}, Missing, one}
 	case *atlas.DropIndex:
-		return change{indexes, []string{c.I.Name, indexColumns(c.I)}, Extra, one}
+		return change{indexes, []string{c.I.Name}, Extra, one}
 	case *atlas.ModifyIndex:
-		return change{indexes, []string{c.To.Name, indexColumns(c.To)}, Different, one}
+		return change{indexes, []string{c.To.Name}, Different, one}
 	case *atlas.RenameIndex:
 		return change{indexes, []string{c.To.Name}, Different, one}
 	case *atlas.AddPrimaryKey:
@@ -283,17 +288,8 @@ func classify(one atlas.Change) change {
 	return change{[]string{"table"}, nil, Different, one}
 }
 
-// indexColumns and keyColumns name an unnamed constraint as facts do.
-func indexColumns(i *atlas.Index) string {
-	var names []string
-	for _, part := range i.Parts {
-		if part.C != nil {
-			names = append(names, part.C.Name)
-		}
-	}
-	return ByColumns("unique", names)
-}
-
+// keyColumns names an unnamed foreign key as facts do. An unnamed unique
+// constraint gets no statement: Atlas would drop an index of a name that is not there.
 func keyColumns(f *atlas.ForeignKey) string {
 	var names []string
 	for _, c := range f.Columns {
@@ -344,8 +340,8 @@ func named(d *Difference, table string, c change) bool {
 	})
 }
 
-// statements plans one change.
-func (p *planner) statements(c atlas.Change) string { return join(p.plan(c)) }
+// planned plans one change.
+func (p *planner) planned(c atlas.Change) string { return join(p.plan(c)) }
 
 // plan asks Atlas for statements; none if it cannot plan the change, or if a name in
 // it would break out of the statement, because Atlas does not escape names.
@@ -430,24 +426,68 @@ func (d *Difference) set(sql string) {
 	d.SQL, d.Destructive = sql, takesAway.MatchString(sql)
 }
 
-// definitions closes what Atlas does not know with the server's own words.
+// statements closes differences with the server's own statements. They go before
+// Atlas's, which leave out what it does not model.
+func (p *planner) statements(out *Comparison) {
+	create := make(map[factID][]string)
+	drop := make(map[factID]string)
+	byTable := make(map[string][]string)
+	for _, f := range p.source.Facts {
+		if f.Create != "" {
+			made := trimmed(f.renamed(p.names).Create)
+			id := factID{f.Kind, f.Object}
+			create[id] = append(create[id], made)
+			if f.Table != f.Object {
+				byTable[f.Table] = append(byTable[f.Table], made)
+			}
+		}
+	}
+	back := make(map[string]string, len(p.names))
+	for s, t := range p.names {
+		back[t] = s
+	}
+	for _, f := range p.target.Facts {
+		if f.Drop != "" {
+			drop[factID{f.Kind, requalify(f.Object, back)}] = trimmed(f.Drop)
+		}
+	}
+	for i := range out.Differences {
+		d := &out.Differences[i]
+		id, there := factID{d.Kind, d.Object}, factID{d.Kind, d.Object}
+		if d.there != "" {
+			there.object = d.there
+		}
+		switch makes, drops := create[id], drop[there]; {
+		case d.Change == Missing && len(makes) > 0:
+			if d.Kind == "table" {
+				makes = append(slices.Clone(makes), byTable[d.Object]...)
+			}
+			d.set(join(makes))
+		case d.Change == Extra:
+			d.set(drops)
+		case len(makes) > 0 && drops != "":
+			d.set(join(append([]string{drops}, makes...)))
+		}
+	}
+}
+
+func trimmed(sql string) string { return strings.TrimRight(strings.TrimSpace(sql), "; \n") }
+
+// definitions closes what is left where a fact's definition is itself a
+// statement that makes the object.
 func (p *planner) definitions(out *Comparison) {
+	texts := make(map[factID]string)
+	for _, f := range p.source.Facts {
+		if text := trimmed(f.Definition); len(text) > 7 && strings.EqualFold(text[:7], "CREATE ") {
+			texts[factID{f.Kind, f.Object}] = requalify(text, p.names)
+		}
+	}
 	for i := range out.Differences {
 		d := &out.Differences[i]
 		if d.SQL != "" {
 			continue
 		}
-		create := ""
-		for _, f := range p.source.Facts {
-			if f.Kind == d.Kind && f.Object == d.Object {
-				create = strings.TrimRight(strings.TrimSpace(f.renamed(p.names).Definition), ";")
-				break
-			}
-		}
-		if !strings.HasPrefix(strings.ToUpper(create), "CREATE ") {
-			create = ""
-		}
-		drop := ""
+		create, drop := texts[factID{d.Kind, d.Object}], ""
 		switch d.Kind {
 		case "view", "materialized view", "sequence", "domain", "index":
 			drop = "DROP " + strings.ToUpper(d.Kind) + " " + requalify(d.Object, p.names)
@@ -458,7 +498,7 @@ func (p *planner) definitions(out *Comparison) {
 		case d.Change == Extra:
 			d.set(drop)
 		case create != "" && drop != "":
-			d.set(drop + ";\n" + create)
+			d.set(join([]string{drop, create}))
 		}
 	}
 }

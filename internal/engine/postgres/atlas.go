@@ -45,23 +45,32 @@ func openAtlas(config *pgconn.Config) (*sql.DB, error) {
 	return stdlib.OpenDB(*c), nil
 }
 
-// readStructure reads on one connection of db.
-func readStructure(ctx context.Context, db *sql.DB, readOnly bool, schemas []string) (*catalog.Structure, error) {
+// prepared gives one connection of db, fit for reading a structure. With nested
+// loops a thousand tables take Atlas ten times as long; an empty search path
+// makes the server qualify every name.
+func prepared(ctx context.Context, db *sql.DB, readOnly bool) (*sql.Conn, error) {
 	conn, err := db.Conn(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = conn.Close() }()
-	// With nested loops a thousand tables take Atlas ten times as long. An empty
-	// search path makes the server qualify every name.
-	set := `SELECT set_config('enable_nestloop', 'off', false), set_config('search_path', '', false), set_config('default_transaction_read_only', $1, false)`
 	mode := "off"
 	if readOnly {
 		mode = "on"
 	}
-	if _, err := conn.ExecContext(ctx, set, mode); err != nil {
+	if _, err := conn.ExecContext(ctx, `SELECT set_config('enable_nestloop', 'off', false), set_config('search_path', '', false), set_config('default_transaction_read_only', $1, false)`, mode); err != nil {
+		_ = conn.Close()
 		return nil, err
 	}
+	return conn, nil
+}
+
+// readStructure reads on connections of db.
+func readStructure(ctx context.Context, db *sql.DB, readOnly bool, schemas []string) (*catalog.Structure, error) {
+	conn, err := prepared(ctx, db, readOnly)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = conn.Close() }()
 	r := &factReader{ctx: ctx, conn: conn, tables: make(map[string]string), kinds: make(map[string]string)}
 	if err := r.all(schemas); err != nil {
 		return nil, err
@@ -73,28 +82,37 @@ func readStructure(ctx context.Context, db *sql.DB, readOnly bool, schemas []str
 			"index", "enum"},
 	}
 	if len(r.schemas) > 0 {
-		out.Schemas = r.atlas()
+		out.Schemas = r.atlas(db, readOnly)
 	}
 	return out, ctx.Err()
 }
 
-// atlas reads Atlas's view of the same schemas. What it cannot read is left out:
-// the facts decide what differs, so only closing statements are lost.
-func (r *factReader) atlas() []*atlas.Schema {
-	driver, err := dialect.Open(r.conn)
-	if err != nil {
-		return nil
+// atlas reads Atlas's view of the same schemas, schema by schema if need be.
+// What it cannot read is left out: the facts decide what differs, so only
+// closing statements are lost.
+func (r *factReader) atlas(db *sql.DB, readOnly bool) (out []*atlas.Schema) {
+	inspect := func(schemas []string) bool {
+		// A failed inspection leaves rows open; ending its context closes them, and the connection with them.
+		ctx, cancel := context.WithCancel(r.ctx)
+		defer cancel()
+		conn, err := prepared(ctx, db, readOnly)
+		if err != nil {
+			return false
+		}
+		defer func() { cancel(); _ = conn.Close() }()
+		driver, err := dialect.Open(conn)
+		if err != nil {
+			return false
+		}
+		realm, err := driver.InspectRealm(ctx, &atlas.InspectRealmOption{Schemas: schemas, Mode: atlas.InspectSchemas | atlas.InspectTables | atlas.InspectTypes})
+		if err == nil {
+			out = append(out, realm.Schemas...)
+		}
+		return err == nil
 	}
-	mode := atlas.InspectSchemas | atlas.InspectTables | atlas.InspectTypes
-	realm, err := driver.InspectRealm(r.ctx, &atlas.InspectRealmOption{Schemas: r.schemas, Mode: mode})
-	if err == nil {
-		r.trim(realm.Schemas)
-		return realm.Schemas
-	}
-	var out []*atlas.Schema
-	for _, name := range r.schemas {
-		if s, err := driver.InspectSchema(r.ctx, name, &atlas.InspectOptions{Mode: mode}); err == nil {
-			out = append(out, s)
+	if !inspect(r.schemas) {
+		for _, name := range r.schemas {
+			inspect([]string{name})
 		}
 	}
 	r.trim(out)

@@ -115,7 +115,7 @@ WHERE c.relkind IN ('r', 'p', 'f', 'm') AND n.nspname = ANY ($1)
 		f := catalog.Fact{Kind: "table", Object: name, Table: name}
 		switch {
 		case row[6] != "": // a partition, whose columns are its parent's
-			f.Kind, f.Definition = "partition", "PARTITION OF "+row[6]+" "+row[7]
+			f.Kind, f.Table, f.Definition = "partition", row[6], "PARTITION OF "+row[6]+" "+row[7]
 			part(&f.Parts, "partition key", row[5])
 		case row[3] == "m": // a view is not ours, its indexes are
 			r.kinds[oid] = "materialized view"
@@ -194,14 +194,16 @@ func (r *factReader) readConstraints() error {
 	rows, err := r.rows(`
 SELECT c.conrelid::bigint::text, c.conname, c.contype::text, pg_get_constraintdef(c.oid), obj_description(c.oid, 'pg_constraint'), n.nspname, t.relname,
   CASE WHEN c.connoinherit AND c.contype = 'c' THEN 'no inherit' END,
-  (SELECT string_agg(o, ', ' ORDER BY o) FROM unnest(i.reloptions) o)
+  (SELECT string_agg(o, ', ' ORDER BY o) FROM unnest(i.reloptions) o),
+  format('ALTER TABLE %s ADD CONSTRAINT %I %s', c.conrelid::regclass, c.conname, pg_get_constraintdef(c.oid)),
+  format('ALTER TABLE %s DROP CONSTRAINT %I', c.conrelid::regclass, c.conname)
 FROM pg_constraint c JOIN pg_class t ON t.oid = c.conrelid JOIN pg_namespace n ON n.oid = t.relnamespace
 LEFT JOIN pg_class i ON i.oid = c.conindid AND c.contype IN ('p', 'u', 'x')
 WHERE c.conrelid::bigint = ANY ($1::text[]::bigint[]) AND c.contype IN ('p', 'u', 'f', 'c', 'x') AND c.conparentid = 0 AND (c.conislocal OR c.coninhcount = 0)`, nonNil(r.oids))
 	for _, row := range rows {
 		table := r.tables[row[0]]
 		kind := constraintKind(row[2])
-		f := catalog.Fact{Kind: kind, Object: table + "." + schema.Ident(row[1]), Table: table, Definition: row[3]}
+		f := catalog.Fact{Kind: kind, Object: table + "." + schema.Ident(row[1]), Table: table, Definition: row[3], Create: row[9], Drop: row[10]}
 		if kind == "primary key" { // one to a table, so its name is a part of it
 			f.Object = table
 			part(&f.Parts, "name", row[1])
@@ -225,7 +227,8 @@ SELECT x.indrelid::bigint::text, i.relname, pg_get_indexdef(x.indexrelid), quote
   CASE WHEN NOT x.indisvalid THEN 'not valid' END,
   CASE WHEN x.indisclustered THEN 'clustered' END,
   CASE WHEN x.indisreplident THEN 'replica identity' END,
-  obj_description(i.oid, 'pg_class')
+  obj_description(i.oid, 'pg_class'),
+  format('DROP INDEX %s', i.oid::regclass)
 FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid
 WHERE x.indrelid::bigint = ANY ($1::text[]::bigint[])
   AND NOT EXISTS (SELECT FROM pg_constraint c WHERE c.conindid = x.indexrelid AND c.contype IN ('p', 'u', 'x'))
@@ -233,6 +236,7 @@ WHERE x.indrelid::bigint = ANY ($1::text[]::bigint[])
 	for _, row := range rows {
 		table := r.tables[row[0]]
 		f := catalog.Fact{Kind: "index", Object: table + "." + schema.Ident(row[1]), Table: table}
+		f.Create, f.Drop = row[2], row[8]
 		f.Definition = strings.Replace(row[2], " "+row[3]+" ON ", " ON ", 1)
 		part(&f.Parts, "validity", row[4])
 		part(&f.Parts, "cluster", row[5])

@@ -50,14 +50,19 @@ func (r *factReader) atlas(db *sql.DB) *atlas.Schema {
 	if err != nil {
 		return out
 	}
-	s, err := inspector.InspectSchema(r.ctx, mainSchema, &atlas.InspectOptions{Tables: r.tables, Mode: atlas.InspectTables})
-	if err == nil {
-		out.AddTables(s.Tables...)
-		return r.trim(out)
-	}
-	for _, name := range r.tables {
-		if s, err := inspector.InspectSchema(r.ctx, mainSchema, &atlas.InspectOptions{Tables: []string{name}, Mode: atlas.InspectTables}); err == nil {
+	inspect := func(tables []string) bool {
+		// A failed inspection leaves rows open; ending its context closes them.
+		ctx, cancel := context.WithCancel(r.ctx)
+		defer cancel()
+		s, err := inspector.InspectSchema(ctx, mainSchema, &atlas.InspectOptions{Tables: tables, Mode: atlas.InspectTables})
+		if err == nil {
 			out.AddTables(s.Tables...)
+		}
+		return err == nil
+	}
+	if len(r.tables) > 0 && !inspect(r.tables) {
+		for _, name := range r.tables {
+			inspect([]string{name})
 		}
 	}
 	return r.trim(out)

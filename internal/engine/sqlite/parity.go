@@ -30,7 +30,8 @@ func (r *factReader) all() error {
 		switch {
 		case isOwn(table) || kinds[table] == "shadow":
 		case kind == "index":
-			r.facts = append(r.facts, catalog.Fact{Kind: "index", Object: on + "." + schema.Ident(name), Table: on, Definition: indexText(text)})
+			r.facts = append(r.facts, catalog.Fact{Kind: "index", Object: on + "." + schema.Ident(name), Table: on, Definition: indexText(text),
+				Create: str(row[3]), Drop: "DROP INDEX " + quote(name)})
 		case kinds[table] == "virtual":
 			at := slices.IndexFunc(text, func(t token) bool { return t.is("using") })
 			r.facts = append(r.facts, catalog.Fact{Kind: "virtual table", Object: on, Table: on, Definition: "create virtual table " + plain(text[max(at, 0):])})
@@ -38,6 +39,8 @@ func (r *factReader) all() error {
 			r.tables = append(r.tables, table)
 			d := &declaration{table: on}
 			d.read(text)
+			d.facts[len(d.facts)-1].Create = str(row[3])
+			d.facts[len(d.facts)-1].Drop = "DROP TABLE " + quote(table)
 			r.facts = append(r.facts, d.facts...)
 		}
 		return nil
@@ -87,7 +90,10 @@ type declaration struct {
 	order []string
 }
 
+// read adds the facts of what belongs to the table, and then the table's own.
 func (d *declaration) read(list []token) {
+	f := catalog.Fact{Kind: "table", Object: d.table, Table: d.table}
+	defer func() { d.facts = append(d.facts, f) }()
 	open := slices.IndexFunc(list, func(t token) bool { return t.mark("(") })
 	if open < 0 {
 		return
@@ -103,7 +109,6 @@ func (d *declaration) read(list []token) {
 			d.column(item)
 		}
 	}
-	f := catalog.Fact{Kind: "table", Object: d.table, Table: d.table}
 	f.Parts = append(f.Parts, catalog.Part{Name: catalog.ColumnOrder, Text: strings.Join(d.order, "\n")})
 	var options []string
 	for _, o := range strings.Split(plain(list[end+1:]), ",") {
@@ -113,7 +118,6 @@ func (d *declaration) read(list []token) {
 	}
 	slices.Sort(options)
 	f.Parts = append(f.Parts, catalog.Part{Name: "options", Text: strings.Join(options, ", ")})
-	d.facts = append(d.facts, f)
 }
 
 // constraintWord tells whether a token begins a constraint rather than a
@@ -178,7 +182,8 @@ func (d *declaration) constraints(column string, item []token) (parts []catalog.
 			d.object("foreign key", name, "foreign key ("+schema.Ident(strings.ToLower(column))+") "+plain(clause), []string{column})
 		case "default", "collate":
 			parts = append(parts, catalog.Part{Name: word, Text: plain(clause[1:])})
-		case "not", "null":
+		case "null": // the same as nothing
+		case "not":
 			parts = append(parts, catalog.Part{Name: "null", Text: plain(clause)})
 		case "generated", "as":
 			at := slices.IndexFunc(clause, func(t token) bool { return t.is("as") })
