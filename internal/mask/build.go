@@ -77,11 +77,11 @@ func New(key Key, spec Spec, limits Limits) (*Mask, error) {
 	case !slices.Contains(e.Accepts, limits.Kind):
 		return nil, &Refusal{spec.Mask, fmt.Sprintf("does not take %s columns, only %s", limits.Kind, list(e.Accepts)),
 			"masks for this type: " + strings.Join(Accepting(limits.Kind), " ")}
-	case limits.Unique && !e.Injective && limits.Rows != 1:
+	case limits.Unique && !e.Injective && limits.Rows != 1 && spec.Mask != "nullify": // NULLs do not repeat
 		return nil, &Refusal{spec.Mask, "its fakes repeat, and the column is unique", "use " + uniqueFor(limits.Kind)}
 	}
 	if bad := e.Check(spec.Params); len(bad) > 0 {
-		return nil, &Refusal{spec.Mask, strings.Join(bad, "; "), "understudy rules list --masks"}
+		return nil, &Refusal{spec.Mask, strings.Join(bad, "; "), e.usage()}
 	}
 	if limits.Min == 0 && limits.Max == 0 {
 		limits.Min, limits.Max = math.MinInt64, math.MaxInt64

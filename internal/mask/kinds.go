@@ -163,6 +163,21 @@ func (k Kind) Check(params map[string]string) []string {
 	return o.problems
 }
 
+// usage lists a mask's parameters for a hint.
+func (k Kind) usage() string {
+	out := k.Name + " takes"
+	for i, p := range k.Params {
+		if i > 0 {
+			out += ";"
+		}
+		out += " " + p.Name + ": " + p.Doc
+	}
+	if len(k.Params) == 0 {
+		out += " no parameters"
+	}
+	return out
+}
+
 // options reads parameters and gathers what is wrong with them.
 type options struct {
 	given    map[string]string

@@ -5,7 +5,9 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
+	"strconv"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -403,5 +405,130 @@ func TestAnyText(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Entries of a list come equally often: chi-square over the last names.
+func TestPicksAreUniform(t *testing.T) {
+	list := lastNames()
+	counts := map[string]int{}
+	w := makeMask(t, "last_name", Limits{Kind: schema.Text}).Worker()
+	n := 50 * len(list)
+	for i := range n {
+		counts[fake(t, w, typical("last_name", i))]++
+	}
+	sum := 0.0
+	for _, name := range list {
+		d := float64(counts[name]) - 50
+		sum += d * d / 50
+	}
+	free := float64(len(list) - 1)
+	if z := (sum - free) / math.Sqrt(2*free); z > 4 || z < -4 {
+		t.Errorf("chi-square %f over %d entries, %f standard deviations off", sum, len(list), z)
+	}
+}
+
+// Phones and postcodes in integer columns are numbers of the column's range.
+func TestNumbersInIntegerColumns(t *testing.T) {
+	for _, name := range []string{"phone", "postcode"} {
+		for _, top := range []int64{math.MaxInt32, math.MaxInt64} {
+			w := makeMask(t, name, Limits{Kind: schema.Integer, Min: -top - 1, Max: top}).Worker()
+			for i := range 3000 {
+				v := fmt.Sprint(i * 700001 % 100000000)
+				f := fake(t, w, v)
+				x, err := strconv.ParseInt(f, 10, 64)
+				if err != nil || x > top || x < 0 || fmt.Sprint(x) != f || f == v && v != "0" {
+					t.Fatalf("%s up to %d: %s becomes %s", name, top, v, f)
+				}
+			}
+		}
+	}
+	seen := map[string]bool{}
+	w := makeMask(t, "phone", Limits{Kind: schema.Integer, Max: math.MaxInt64, Unique: true, Rows: 20000}).Worker()
+	for i := range 20000 {
+		f := fake(t, w, fmt.Sprint(4930000000+i))
+		if seen[f] || !strings.HasPrefix(f, lonePrefix) {
+			t.Fatalf("%s is not in the unassigned country code or came twice", f)
+		}
+		seen[f] = true
+	}
+}
+
+// Each type's neutral value is one that the type can hold.
+func TestRedactFitsItsType(t *testing.T) {
+	for _, kind := range schema.Kinds {
+		limits := Limits{Kind: kind, Scale: -1, Labels: []string{"first", "second"}, Min: 5, Max: 10, NotNull: true}
+		m, err := New(testKey(t, 1), Spec{Mask: "redact", Domain: "d"}, limits)
+		if kind == schema.Geo || kind == schema.Other {
+			if err == nil {
+				t.Errorf("%s: redact has no neutral value and is accepted", kind)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		neutral := fake(t, m.Worker(), "x")
+		d := draft{limits: limits}
+		if why := d.unfit(neutral); why != "" || m.Chance() != 1 {
+			t.Errorf("%s: %q %s", kind, neutral, why)
+		}
+		if _, err := New(testKey(t, 1), Spec{Mask: "constant", Domain: "d", Params: map[string]string{"value": neutral}}, limits); err != nil {
+			t.Errorf("%s: %v", kind, err)
+		}
+	}
+	unique := Limits{Kind: schema.Text, Unique: true, Rows: 1000}
+	if m, err := New(testKey(t, 1), Spec{Mask: "nullify"}, unique); err != nil || m.Chance() != 0 {
+		t.Errorf("nullify of a unique column: %v", err)
+	}
+}
+
+// No fake costs an allocation, unless the value's Unicode must be put into normal
+// form first, which package norm does not do in place.
+func TestNoAllocation(t *testing.T) {
+	for _, k := range Kinds() {
+		w := makeMask(t, k.Name, Limits{Kind: kindFor(k.Name), Scale: -1}, paramsFor(k.Name)...).Worker()
+		values := [][]byte{[]byte(typical(k.Name, 12345678))}
+		if kindFor(k.Name) == schema.Text && k.Name != "fpe" {
+			values = append(values, []byte("J\u00fcrgen \u00c5ngstr\u00f6m"), []byte(strings.Repeat("long ", 100)))
+		}
+		out := make([]byte, 0, 1024)
+		for i, v := range values {
+			if n := testing.AllocsPerRun(100, func() { out, _, _ = w.Append(out[:0], v) }); n != 0 {
+				t.Errorf("%s, value %d: %g allocations", k.Name, i, n)
+			}
+		}
+	}
+}
+
+// The table of masks is complete and can be read by the code that prints it.
+func TestKinds(t *testing.T) {
+	want := "full_name first_name last_name username email phone company street city postcode fpe int uuid hash date_shift redact nullify constant"
+	if got := strings.Join(names(), " "); got != want {
+		t.Errorf("masks %s, want %s", got, want)
+	}
+	for _, k := range Kinds() {
+		if k.Doc == "" || k.Family == "" || len(k.Accepts) == 0 || !strings.Contains("strong linkable weak", k.Strength) || k.Strength == "" {
+			t.Errorf("%s: incomplete", k.Name)
+		}
+		again, ok := Lookup(k.Name)
+		if !ok || again.Name != k.Name {
+			t.Errorf("%s: not found", k.Name)
+		}
+		if bad := k.Check(map[string]string{"nonsense": "1"}); len(bad) == 0 {
+			t.Errorf("%s: an unknown parameter is taken", k.Name)
+		}
+		for _, p := range k.Params {
+			if p.Doc == "" || !p.Required && p.Default == "" {
+				t.Errorf("%s: parameter %s is incomplete", k.Name, p.Name)
+			}
+		}
+		m := makeMask(t, k.Name, Limits{Kind: kindFor(k.Name), Scale: -1}, paramsFor(k.Name)...)
+		if d := m.Describe(); d == "" || strings.Contains(d, "\n") {
+			t.Errorf("%s: description %q", k.Name, d)
+		}
+		if c := m.ChanceOf([]byte(typical(k.Name, 5))); c < 0 || c > 1 || c > m.Chance()+1e-9 {
+			t.Errorf("%s: chance %g of a value, at most %g", k.Name, c, m.Chance())
+		}
 	}
 }

@@ -3,6 +3,7 @@ package mask
 import (
 	"fmt"
 	"math/bits"
+	"unicode/utf8"
 
 	"understudy/internal/schema"
 )
@@ -49,13 +50,14 @@ func (p *postcode) append(w *Worker, dst, value []byte) ([]byte, error) {
 	hi, lo := w.draw(value)
 	d := &dice{word: hi, next: lo}
 	at, last := len(dst), -1
-	for _, r := range string(value) {
-		if c, ok := d.like(r); ok {
+	for rest := value; len(rest) > 0; {
+		r, n := utf8.DecodeRune(rest)
+		rest = rest[n:]
+		c, random := d.like(r)
+		if random {
 			last = len(dst)
-			dst = append(dst, c)
-			continue
 		}
-		dst = append(dst, byte(r))
+		dst = append(dst, c)
 	}
 	if last >= 0 && string(dst[at:]) == string(value) {
 		dst[last] = following(dst[last])
@@ -83,8 +85,8 @@ type dice struct {
 	count      int
 }
 
-// like gives a character of the same class; ok is false for what stays.
-func (d *dice) like(r rune) (c byte, ok bool) {
+// like gives a character of the same class; random is false for what stays.
+func (d *dice) like(r rune) (c byte, random bool) {
 	switch {
 	case r >= '0' && r <= '9':
 		return '0' + d.roll(10), true
@@ -93,7 +95,7 @@ func (d *dice) like(r rune) (c byte, ok bool) {
 	case r >= 'A' && r <= 'Z' || r >= 0x80:
 		return 'A' + d.roll(26), true
 	}
-	return 0, false
+	return byte(r), false
 }
 
 func (d *dice) roll(sides uint64) byte {

@@ -1,6 +1,7 @@
 package mask
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -99,6 +100,10 @@ func (d *draft) unfit(value string) string {
 	case schema.UUID:
 		if _, _, _, ok := parseUUID(raw); !ok {
 			return "is not a uuid"
+		}
+	case schema.JSON:
+		if !json.Valid(raw) {
+			return "is not JSON"
 		}
 	case schema.Enum:
 		if len(l.Labels) > 0 && !slices.Contains(l.Labels, value) {
