@@ -37,7 +37,7 @@ func atlasStructure(ctx context.Context, at *address, s session, schemas []strin
 // openAtlas makes a database/sql handle of the driver's configuration, because
 // Atlas wants one.
 func openAtlas(config *pgconn.Config) (*sql.DB, error) {
-	c, err := pgx.ParseConfig("host=127.0.0.1 port=5432 user=nobody dbname=nothing password=none sslmode=disable")
+	c, err := pgx.ParseConfig(neutral)
 	if err != nil {
 		return nil, fmt.Errorf("the driver's configuration could not be made")
 	}

@@ -200,6 +200,11 @@ func (c *conn) rollback() {
 	}
 }
 
+// neutral is a configuration that leaves nothing for the driver to look up in the environment.
+const neutral = "host=127.0.0.1 port=5432 user=nobody dbname=nothing password=none sslmode=disable connect_timeout=10 target_session_attrs=any " +
+	"sslcertmode=allow sslnegotiation=postgres sslsni=1 min_protocol_version=3.0 max_protocol_version=3.0 channel_binding=prefer require_auth='' " +
+	"sslcert='' sslkey='' sslrootcert='' sslpassword='' passfile='' options='' krbsrvname='' krbspn=''"
+
 // config makes the driver's configuration. The driver insists on parsing a
 // string, and while it does so reads the environment; the string answers all it
 // would ask there, and what remains is overwritten.
@@ -207,8 +212,7 @@ func (a *address) config(s session) (*pgconn.Config, error) {
 	if os.Getenv("PGSERVICE") != "" {
 		return nil, errors.New("PGSERVICE is set in the environment and would change where this connects: unset it")
 	}
-	config, err := pgconn.ParseConfig("host=127.0.0.1 port=5432 user=nobody dbname=nothing password=none sslmode=disable connect_timeout=10 target_session_attrs=any " +
-		"sslcertmode=allow sslnegotiation=postgres sslsni=1 min_protocol_version=3.0 max_protocol_version=3.0 channel_binding=prefer require_auth=''")
+	config, err := pgconn.ParseConfig(neutral)
 	if err != nil {
 		return nil, errors.New("the driver's configuration could not be made")
 	}

@@ -93,3 +93,9 @@ func findAll(t testing.TB, snap engine.Snapshot, f engine.Find) (ids []engine.Ro
 	}
 	return ids, values
 }
+
+// urlOf gives the address a source was opened with.
+func urlOf(s *source) string {
+	u := s.at.String()
+	return u[:len("postgres://"+s.at.user)] + ":" + s.at.password.Reveal() + u[len("postgres://"+s.at.user):]
+}
