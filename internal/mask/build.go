@@ -44,7 +44,16 @@ type Mask struct {
 	nullify bool
 	// whole: the empty text is masked as well.
 	whole bool
+	// What the recipe can tell of single values; nil where it cannot.
+	keeper keeper
+	teller teller
 }
+
+// A keeper leaves some values as they are, by rule.
+type keeper interface{ keeps(value []byte) bool }
+
+// A teller knows the chance of a value to become itself.
+type teller interface{ chanceOf(value []byte) float64 }
 
 // A recipe is the part of a mask that differs from kind to kind. It is called by
 // several workers at a time and keeps what changes in the worker it is given.
@@ -92,10 +101,13 @@ func New(key Key, spec Spec, limits Limits) (*Mask, error) {
 		refusal.Mask = spec.Mask
 		return nil, refusal
 	}
-	return &Mask{
+	m := &Mask{
 		kind: e.Kind, spec: spec, limits: limits, recipe: made, chance: d.chance, text: d.text, whole: d.whole,
 		mac: newMAC(key.subkey(purposeFake, spec.Domain, spec.Mask)), nullify: made == nil,
-	}, nil
+	}
+	m.keeper, _ = made.(keeper)
+	m.teller, _ = made.(teller)
+	return m, nil
 }
 
 func unknown(name string) *Refusal {
@@ -201,8 +213,8 @@ func (m *Mask) Chance() float64 { return m.chance }
 
 // ChanceOf is Chance for one value, given as canonical text.
 func (m *Mask) ChanceOf(value []byte) float64 {
-	if s, ok := m.recipe.(interface{ chanceOf(value []byte) float64 }); ok {
-		return s.chanceOf(value)
+	if m.teller != nil {
+		return m.teller.chanceOf(value)
 	}
 	return m.chance
 }
@@ -214,8 +226,7 @@ func (m *Mask) Keeps(value []byte) bool {
 	if len(value) == 0 {
 		return !m.whole
 	}
-	k, ok := m.recipe.(interface{ keeps(value []byte) bool })
-	return ok && k.keeps(value)
+	return m.keeper != nil && m.keeper.keeps(value)
 }
 
 // Describe says in one line what the mask does, for plans.
