@@ -13,7 +13,7 @@ import (
 // columns it takes its decision from, down to the line or default in a file,
 // and for a mask its domain and limits. The text ends with a newline.
 func Explain(b *Binding, table schema.Name, column string) string {
-	d := b.find(table.String() + "." + schema.Ident(column))
+	d := b.column(table, column)
 	if d == nil {
 		return fmt.Sprintf("%s.%s is not a column of this schema\n", table, schema.Ident(column))
 	}
@@ -46,9 +46,24 @@ func orNobody(s string) string {
 	return s
 }
 
+// find gives the decision of schema.table.column; nil if there is none.
 func (b *Binding) find(name string) *Decision {
-	for i := range b.Decisions {
-		if b.Decisions[i].name() == name {
+	parts, err := schema.ParseName(name)
+	if err != nil || len(parts) < 2 {
+		return nil
+	}
+	table := schema.Name{Table: parts[len(parts)-2]}
+	if len(parts) == 3 {
+		table.Schema = parts[0]
+	}
+	return b.column(table, parts[len(parts)-1])
+}
+
+// column gives the decision of one column; nil if there is none.
+func (b *Binding) column(table schema.Name, column string) *Decision {
+	i, _ := slices.BinarySearchFunc(b.Decisions, table, func(d Decision, n schema.Name) int { return d.Table.Compare(n) })
+	for ; i < len(b.Decisions) && b.Decisions[i].Table == table; i++ {
+		if b.Decisions[i].Column == column {
 			return &b.Decisions[i]
 		}
 	}

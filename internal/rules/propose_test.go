@@ -200,3 +200,26 @@ func TestUndecided(t *testing.T) {
 		t.Errorf("the proposal leaves columns undecided:\n%s%s", lines(found), proposal)
 	}
 }
+
+// TestLargeSchema: a thousand tables still make a draft that is a rules file.
+func TestLargeSchema(t *testing.T) {
+	s := &schema.Schema{}
+	for i := range 1000 {
+		tab := schema.Table{Name: schema.Name{Schema: "public", Table: fmt.Sprintf("t%04d", i)}, Rows: 1000,
+			Columns: []schema.Column{{Name: "id", Type: "int", Kind: schema.Integer, Surrogate: true, NotNull: true, Scale: -1}, {Name: "tenant_id", Type: "int", Kind: schema.Integer, Scale: -1}},
+			Keys:    []schema.Key{{Name: "pk", Columns: []string{"id"}, Primary: true, NotNull: true}}}
+		for j := range 18 {
+			tab.Columns = append(tab.Columns, schema.Column{Name: fmt.Sprintf("%s_%d", []string{"email", "name", "note", "phone", "amount"}[j%5], j), Type: "text", Kind: schema.Text, Scale: -1})
+		}
+		s.Tables = append(s.Tables, tab)
+		s.References = append(s.References, schema.Reference{Name: fmt.Sprint("r", i), From: tab.Name, Columns: []string{"tenant_id"}, To: schema.Name{Schema: "public", Table: "t0000"}, ToColumns: []string{"id"}})
+	}
+	s.Sort()
+	checkDraft(t, s, rules.Propose(s))
+	b, _ := rules.Bind(nil, s)
+	found, proposal := rules.UndecidedColumns(b, s)
+	if len(found) != 20000 {
+		t.Errorf("%d columns are undecided", len(found))
+	}
+	checkDraft(t, s, []byte(proposal))
+}
