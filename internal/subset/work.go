@@ -2,6 +2,7 @@ package subset
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"understudy/internal/engine"
@@ -42,9 +43,10 @@ type message struct {
 type work struct {
 	workers  sync.WaitGroup
 	messages chan message
-	busy     int
+	running  []*job
 	started  int
 	finds    int64
+	feeding  *feeding // made when the first scan waits
 }
 
 // run works until nothing is pending.
@@ -55,14 +57,14 @@ func (c *closure) run(ctx context.Context) error {
 	defer c.workers.Wait()
 	defer cancel()
 	for {
-		for c.busy < readers {
+		for len(c.running) < readers {
 			j := c.next()
 			if j == nil {
 				break
 			}
 			c.start(ctx, j)
 		}
-		if c.busy == 0 {
+		if len(c.running) == 0 {
 			return nil
 		}
 		select {
@@ -87,7 +89,7 @@ func (c *closure) handle(m message) error {
 		}
 	}
 	if m.done {
-		c.busy--
+		c.running = slices.DeleteFunc(c.running, func(j *job) bool { return j == m.job })
 		c.finds++
 		if m.job.target != nil {
 			m.job.target.missing.addList(m.missing)
@@ -100,65 +102,69 @@ func (c *closure) handle(m message) error {
 }
 
 // next makes a job of what is pending: seeds and whole tables first, then where
-// most keys wait. Lookups without an index wait until nothing else is under way,
-// because each costs a scan and should ask for as much as possible.
+// most keys wait. Lookups without an index wait for all that can add to them.
 func (c *closure) next() *job {
 	if len(c.first) > 0 {
 		j := c.first[0]
 		c.first = c.first[1:]
 		return j
 	}
-	if j := c.fullest(true); j != nil {
-		return j
+	var fullest lookup
+	var scans []lookup
+	consider := func(l lookup, indexed bool) {
+		switch {
+		case l.keys == 0:
+		case !indexed:
+			scans = append(scans, l)
+		case l.keys > fullest.keys:
+			fullest = l
+		}
 	}
-	if c.busy > 0 {
+	for _, t := range c.targets {
+		consider(lookup{target: t, keys: t.pending.len()}, t.indexed)
+	}
+	for _, e := range c.edges {
+		consider(lookup{edge: e, keys: e.pending.len()}, e.ref.Indexed)
+	}
+	if fullest.keys > 0 {
+		return c.job(fullest, keysPerFind)
+	}
+	if len(scans) == 0 {
 		return nil
 	}
-	return c.fullest(false)
+	if c.feeding == nil {
+		c.feeding = newFeeding(c.nodes, c.edges)
+	}
+	scan := c.feeding.free(scans, c.running)
+	if scan == nil {
+		return nil
+	}
+	if scan.edge != nil {
+		scan.edge.scanned = true
+	} else {
+		scan.target.scanned = true
+	}
+	return c.job(*scan, keysPerScan)
 }
 
-func (c *closure) fullest(indexed bool) *job {
-	var t *target
-	var e *edge
-	most := 0
-	for _, x := range c.targets {
-		if n := x.pending.len(); x.indexed == indexed && n > most {
-			t, most = x, n
-		}
-	}
-	for _, x := range c.edges {
-		if n := x.pending.len(); x.ref.Indexed == indexed && n > most {
-			e, most = x, n
-		}
-	}
-	limit := keysPerFind
-	if !indexed {
-		limit = keysPerScan
-	}
-	switch {
-	case e != nil:
+// job takes up to limit key values of a lookup.
+func (c *closure) job(l lookup, limit int) *job {
+	if e := l.edge; e != nil {
 		keys := e.pending.take(max(limit/len(e.ref.Columns), 1))
-		if !indexed {
-			e.scanned = true
-		}
 		return &job{node: e.from, down: true, edge: e, find: engine.Find{Table: e.from.table, Columns: e.from.columns,
 			By: e.ref.Columns, Keys: keys.tuples(len(e.ref.Columns)), Where: e.from.where, Now: c.opts.Now}}
-	case t != nil:
-		keys := t.pending.take(max(limit/len(t.columns), 1))
-		if !indexed {
-			t.scanned = true
-		}
-		return &job{node: t.node, target: t, asked: keys, find: engine.Find{Table: t.node.table, Columns: t.node.columns,
-			By: t.columns, Keys: keys.tuples(len(t.columns)), Now: c.opts.Now}}
 	}
-	return nil
+	t := l.target
+	keys := t.pending.take(max(limit/len(t.columns), 1))
+	return &job{node: t.node, target: t, asked: keys, find: engine.Find{Table: t.node.table, Columns: t.node.columns,
+		By: t.columns, Keys: keys.tuples(len(t.columns)), Now: c.opts.Now}}
 }
 
 // start runs a job on a worker of its own.
 func (c *closure) start(ctx context.Context, j *job) {
 	c.started++
 	j.number = c.started
-	c.busy++
+	c.running = append(c.running, j)
 	w := &worker{snap: c.snap, messages: c.messages, job: j}
 	if j.seed != nil && j.seed.sampled() {
 		w.sample = c.opts.Sample
