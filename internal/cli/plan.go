@@ -62,11 +62,11 @@ func (a *app) showPlan(ctx context.Context, session *pipeline.Session) error {
 	p, err := session.Plan(ctx)
 	a.payload = p
 	a.notes = append(a.notes, warningsOf(p.Findings, a.json)...)
-	if !a.json && p != nil && (err == nil || len(p.Undecided) > 0 || len(p.Tables) > 0) {
+	if !a.json && p != nil && len(p.Tables) > 0 {
 		report.Plan(a.Stdout, p)
 	}
 	if fault.CodeOf(err) == fault.Undecided && !a.json {
-		fmt.Fprintf(a.Stdout, "\nTo paste into a rules file, after review:\n\n%s\n", report.Clean(session.Proposal()))
+		fmt.Fprintf(a.Stdout, "To paste into a rules file, after review:\n\n%s\n", report.Clean(session.Proposal()))
 	}
 	return err
 }

@@ -114,9 +114,9 @@ type Source interface {
 	// Accept prepares each fragment alone in the read-only session; a non-nil
 	// error stands at the index of a fragment that must not be used.
 	Accept(ctx context.Context, fragments []Fragment) []error
-	// Snapshot locks every table of s against change of structure, takes one
-	// moment for all readers, then reads the structure again: if it is no
-	// longer s, it fails with code Changed.
+	// Snapshot locks every table of s, which Inspect gave, against change of
+	// structure, takes one moment for all readers, then reads the structure again:
+	// if it is no longer s, a new table included, it fails with code Changed.
 	Snapshot(ctx context.Context, s *schema.Schema) (Snapshot, error)
 }
 

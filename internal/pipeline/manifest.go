@@ -29,7 +29,9 @@ type ManifestTable struct {
 	Rows   int64            `json:"rows"`
 	Nulls  map[string]int64 `json:"nulls,omitempty"` // of each masked column
 	Masked []string         `json:"masked,omitempty"`
-	Digest string           `json:"digest,omitempty"` // of the masked columns, in Masked's order
+	// Digest is over the masked columns whose fakes depend on values: Digested, in this order.
+	Digest   string   `json:"digest,omitempty"`
+	Digested []string `json:"digested,omitempty"`
 }
 
 func manifestOf(r *Report, runs []*tableRun) Manifest {
@@ -42,8 +44,11 @@ func manifestOf(r *Report, runs []*tableRun) Manifest {
 			}
 			t.Nulls[c.name] = run.rewrite.counts[i].Nulls + run.rewrite.counts[i].Made
 			t.Masked = append(t.Masked, c.name)
+			if run.rewrite.telling[i] {
+				t.Digested = append(t.Digested, c.name)
+			}
 		}
-		if len(t.Masked) > 0 {
+		if len(t.Digested) > 0 {
 			t.Digest = run.rewrite.digester.Sum().String()
 		}
 		m.Tables = append(m.Tables, t)

@@ -179,7 +179,9 @@ func (s *Session) makeMasks() []finding.Finding {
 		if index < 0 {
 			continue
 		}
-		m, err := mask.New(s.in.Key, d.Spec, limits[d.Spec.Domain].Intersect(d.Limits))
+		fit := limits[d.Spec.Domain].Intersect(d.Limits)
+		fit.Kind, fit.Labels = d.Limits.Kind, d.Limits.Labels // a domain may hold columns of several types
+		m, err := mask.New(s.in.Key, d.Spec, fit)
 		if err != nil {
 			out = append(out, finding.Finding{Check: "mask", Severity: finding.Error, At: d.At, Table: d.Table.String(), Column: d.Column, Code: int(fault.Usage),
 				Message: err.Error(), Hint: "choose a mask or parameters that fit; `understudy rules list masks` tells what each can"})
@@ -253,7 +255,7 @@ func (s *Session) selectRows(ctx context.Context) error {
 	g.Go(func() error {
 		s.note(StageSnapshot, "locking %d tables against change and taking one moment", len(w.source.Tables))
 		var err error
-		if s.snapshot, err = s.source.Snapshot(gctx, s.read()); err != nil {
+		if s.snapshot, err = s.source.Snapshot(gctx, w.source); err != nil {
 			return Explain(err, "source")
 		}
 		s.note(StageSelect, "finding the rows that come along")
@@ -268,23 +270,6 @@ func (s *Session) selectRows(ctx context.Context) error {
 	w.plan.Findings = append(w.plan.Findings, w.selection.Findings...)
 	s.fillTables()
 	return nil
-}
-
-// read is the part of the source that rows will be read from.
-func (s *Session) read() *schema.Schema {
-	w := s.work
-	out := &schema.Schema{}
-	for _, t := range w.source.Tables {
-		if shape := w.shape.Table(t.Name); shape != nil && (w.scope.Table(t.Name) != nil || len(shape.Columns) > 0) {
-			out.Tables = append(out.Tables, t)
-		}
-	}
-	for _, r := range w.source.References {
-		if out.Table(r.From) != nil && out.Table(r.To) != nil {
-			out.References = append(out.References, r)
-		}
-	}
-	return out
 }
 
 // sampler hashes seed keys. The domain is the table's bare name, so that a
@@ -317,7 +302,7 @@ func Parity(ctx context.Context, source, target engine.Side, sourceSchemas, targ
 	for i := range sourceSchemas {
 		names[sourceSchemas[i]] = targetSchemas[i]
 	}
-	return parity.Make(a, b, names)
+	return parity.Make(ctx, a, b, names)
 }
 
 // fillTables writes the plan's lines from shapes and selection.

@@ -57,6 +57,7 @@ type rewriter struct {
 	counts   []*columnCount
 	digester *mask.Digester
 	row      []byte // the masked values of a row, for the digest
+	telling  []bool // by column: the fake depends on the value, so the digest takes it in
 	rows     int64
 	out      []byte
 	scratch  []byte
@@ -68,6 +69,7 @@ func newRewriter(table schema.Name, columns []maskedColumn, key mask.Key) *rewri
 	for _, c := range columns {
 		r.counts = append(r.counts, &columnCount{})
 		r.workers = append(r.workers, c.mask.Worker())
+		r.telling = append(r.telling, !blind(c.mask))
 	}
 	return r
 }
@@ -97,7 +99,7 @@ func (r *rewriter) rewrite(b *engine.Batch) error {
 		for i, cell := range b.Cells[row*width : (row+1)*width] {
 			if cell.Null {
 				r.counts[i].Nulls++
-				r.row = mask.AppendPart(r.row, nil, true)
+				r.digest(i, nil, true)
 				continue
 			}
 			out = append(out, raw[at:cell.Start]...)
@@ -125,7 +127,7 @@ func (r *rewriter) cell(out []byte, i int, form engine.Form, raw []byte) ([]byte
 	r.fake = fake[:0]
 	if null {
 		count.Made++
-		r.row = mask.AppendPart(r.row, nil, true)
+		r.digest(i, nil, true)
 		return form.AppendNull(out, c.index), nil
 	}
 	if count.first(value) && !c.mask.Keeps(value) {
@@ -135,8 +137,19 @@ func (r *rewriter) cell(out []byte, i int, form engine.Form, raw []byte) ([]byte
 			count.Same++
 		}
 	}
-	r.row = mask.AppendPart(r.row, digestible(fake), false)
+	r.digest(i, fake, false)
 	return form.Append(out, fake, c.index), nil
+}
+
+// blind tells a mask whose fake does not depend on the value: constants.
+func blind(m *mask.Mask) bool { return m.Chance() >= 1 }
+
+// digest takes a masked value into its row's digest. Constants are left out:
+// they tell nothing, and a database may write them in another way (0 as 0.00).
+func (r *rewriter) digest(i int, fake []byte, null bool) {
+	if r.telling[i] {
+		r.row = mask.AppendPart(r.row, digestible(fake), null)
+	}
 }
 
 // digestible is a value as a digest takes it: without trailing spaces, which

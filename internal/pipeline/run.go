@@ -318,7 +318,7 @@ func (r *rewriter) verdicts(nulls []int64) []check.Verdict {
 	var out []check.Verdict
 	for i, c := range r.columns {
 		column := check.Column{Table: r.table, Name: c.name, Nulls: r.counts[i].Nulls, Made: r.counts[i].Made,
-			Distinct: r.counts[i].Distinct, Same: r.counts[i].Same, Expected: r.counts[i].Expected, Blind: c.mask.Chance() >= 1, Counted: nulls[i]}
+			Distinct: r.counts[i].Distinct, Same: r.counts[i].Same, Expected: r.counts[i].Expected, Blind: blind(c.mask), Counted: nulls[i]}
 		out = append(out, check.Nulls(column), check.Changed(column))
 	}
 	return out

@@ -85,18 +85,7 @@ func digests(ctx context.Context, rows engine.Source, key *mask.Key, m *Manifest
 	if err != nil {
 		return nil, Explain(err, "target")
 	}
-	part := &schema.Schema{}
-	for _, t := range m.Tables {
-		if table := s.Table(t.Table); table != nil && t.Digest != "" {
-			part.Tables = append(part.Tables, *table)
-		}
-	}
-	for _, r := range s.References {
-		if part.Table(r.From) != nil && part.Table(r.To) != nil {
-			part.References = append(part.References, r)
-		}
-	}
-	snap, err := rows.Snapshot(ctx, part)
+	snap, err := rows.Snapshot(ctx, s)
 	if err != nil {
 		return nil, Explain(err, "target")
 	}
@@ -107,10 +96,10 @@ func digests(ctx context.Context, rows engine.Source, key *mask.Key, m *Manifest
 			continue
 		}
 		v := check.Verdict{Check: "digest", Table: t.Table, Outcome: check.Passed, Detail: "masked values are as loaded"}
-		table := part.Table(t.Table)
+		table := s.Table(t.Table)
 		if table == nil {
 			v.Outcome, v.Detail = check.Failed, "the table is gone"
-		} else if sum, err := digestOf(ctx, snap, table, t.Masked, *key); err != nil {
+		} else if sum, err := digestOf(ctx, snap, table, t.Digested, *key); err != nil {
 			return out, Explain(err, "target")
 		} else if sum != t.Digest {
 			v.Outcome, v.Detail = check.Failed, "masked values changed since the refresh"

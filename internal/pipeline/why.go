@@ -20,7 +20,7 @@ func (s *Session) Why(ctx context.Context, table, key string) (*subset.Answer, e
 	if err != nil {
 		return nil, fault.New(fault.Usage, "usage", "name a table that the job copies", "%s", err)
 	}
-	snap, err := s.source.Snapshot(ctx, s.read())
+	snap, err := s.source.Snapshot(ctx, w.source)
 	if err != nil {
 		return nil, Explain(err, "source")
 	}

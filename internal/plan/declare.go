@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"understudy/internal/config"
@@ -41,7 +42,7 @@ func Declare(refs []config.Reference, s *schema.Schema) ([]schema.Reference, []f
 		}
 		if ok {
 			out = append(out, schema.Reference{Name: fmt.Sprintf("declared %d", i+1), From: from.Name, Columns: columns, To: to.Name,
-				ToColumns: toColumns, Declared: true, At: r.From.At.String()})
+				ToColumns: toColumns, Declared: true, Indexed: leads(from, columns), At: r.From.At.String()})
 		}
 	}
 	return out, bad
@@ -50,6 +51,16 @@ func Declare(refs []config.Reference, s *schema.Schema) ([]schema.Reference, []f
 func wrong(text config.Text, err error) finding.Finding {
 	return finding.Finding{Check: "reference", Severity: finding.Error, At: text.At, Code: int(fault.Usage),
 		Message: "references: " + err.Error(), Hint: "write {from: table.column, to: table.column}"}
+}
+
+// leads tells whether a key of the table leads with the columns, so that rows are cheap to find by them.
+func leads(t *schema.Table, columns []string) bool {
+	for _, k := range t.Keys {
+		if !k.Partial && !k.Expression && len(k.Columns) >= len(columns) && slices.Equal(k.Columns[:len(columns)], columns) {
+			return true
+		}
+	}
+	return false
 }
 
 // end resolves one end of a reference.

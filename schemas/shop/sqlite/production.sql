@@ -1,0 +1,28 @@
+-- The shop as it is in production.
+CREATE TABLE countries (code char(2) NOT NULL PRIMARY KEY, name text NOT NULL);
+CREATE TABLE teams (id integer PRIMARY KEY, name varchar(40) NOT NULL, lead_id integer, CONSTRAINT teams_lead FOREIGN KEY (lead_id) REFERENCES employees);
+CREATE TABLE employees (id integer PRIMARY KEY, full_name varchar(80) NOT NULL, email varchar(120) NOT NULL UNIQUE, manager_id integer REFERENCES employees, team_id integer NOT NULL REFERENCES teams, salary numeric(10,2) NOT NULL, hired_on date NOT NULL);
+CREATE TABLE customers (id integer PRIMARY KEY, full_name varchar(80) NOT NULL, email varchar(120) NOT NULL UNIQUE, phone varchar(24), birth_date date, national_id char(11) UNIQUE, street varchar(120), city varchar(60), postcode varchar(12), country char(2) NOT NULL REFERENCES countries, plan varchar(12) NOT NULL CHECK (plan IN ('free', 'plus', 'enterprise')), notes text, profile json NOT NULL DEFAULT '{}', is_active boolean NOT NULL DEFAULT true, account_manager_id integer REFERENCES employees, created_at timestamp NOT NULL);
+CREATE INDEX customers_country ON customers (country);
+CREATE TABLE addresses (id integer PRIMARY KEY, customer_id integer NOT NULL REFERENCES customers, recipient varchar(80) NOT NULL, street varchar(120) NOT NULL, city varchar(60) NOT NULL, postcode varchar(12) NOT NULL, country char(2) NOT NULL REFERENCES countries);
+CREATE INDEX addresses_customer ON addresses (customer_id);
+CREATE TABLE categories (id integer PRIMARY KEY, parent_id integer REFERENCES categories, name varchar(60) NOT NULL);
+CREATE TABLE products (id integer PRIMARY KEY, category_id integer NOT NULL REFERENCES categories, sku varchar(16) NOT NULL UNIQUE, name varchar(80) NOT NULL, price numeric(10,2) NOT NULL CHECK (price >= 0));
+CREATE INDEX products_category ON products (category_id);
+CREATE TABLE orders (id integer PRIMARY KEY, customer_id integer NOT NULL REFERENCES customers, ship_to integer REFERENCES addresses, status varchar(12) NOT NULL CHECK (status IN ('new', 'paid', 'shipped', 'done', 'cancelled', 'disputed')), total numeric(12,2) NOT NULL, gift_note text, placed_at timestamp NOT NULL);
+CREATE INDEX orders_customer ON orders (customer_id);
+CREATE INDEX orders_placed_at ON orders (placed_at);
+CREATE TABLE order_items (order_id integer NOT NULL REFERENCES orders, line integer NOT NULL, product_id integer NOT NULL REFERENCES products, quantity integer NOT NULL CHECK (quantity > 0), unit_price numeric(10,2) NOT NULL, amount numeric(12,2) GENERATED ALWAYS AS (quantity * unit_price) STORED, PRIMARY KEY (order_id, line));
+CREATE INDEX order_items_product ON order_items (product_id);
+CREATE TABLE returns (id integer PRIMARY KEY, order_id integer NOT NULL, line integer NOT NULL, reason varchar(200) NOT NULL, returned_at timestamp NOT NULL, FOREIGN KEY (order_id, line) REFERENCES order_items (order_id, line));
+CREATE INDEX returns_item ON returns (order_id, line);
+CREATE TABLE payments (id integer PRIMARY KEY, order_id integer NOT NULL REFERENCES orders, card_number varchar(19) NOT NULL, card_holder varchar(80) NOT NULL, amount numeric(12,2) NOT NULL, paid_at timestamp NOT NULL);
+CREATE INDEX payments_order ON payments (order_id);
+CREATE TABLE comments (id integer PRIMARY KEY, author_id integer NOT NULL REFERENCES customers, subject_type varchar(20) NOT NULL, subject_id integer NOT NULL, body text NOT NULL, written_at timestamp NOT NULL);
+CREATE INDEX comments_author ON comments (author_id);
+CREATE TABLE newsletter (email varchar(120) NOT NULL PRIMARY KEY, opted_in_at timestamp NOT NULL);
+CREATE TABLE sessions (id uuid NOT NULL PRIMARY KEY, customer_id integer NOT NULL REFERENCES customers, token varchar(64) NOT NULL, last_seen_at timestamp NOT NULL);
+CREATE INDEX sessions_customer ON sessions (customer_id);
+CREATE TABLE audit_log (id integer PRIMARY KEY, actor_id integer REFERENCES employees, action varchar(40) NOT NULL, at timestamp NOT NULL);
+CREATE INDEX audit_log_actor ON audit_log (actor_id);
+CREATE VIEW revenue AS SELECT customer_id, count(*) AS orders, sum(total) AS total FROM orders WHERE status <> 'cancelled' GROUP BY customer_id;
