@@ -152,10 +152,15 @@ func (f Fact) renamed(names map[string]string) Fact {
 	if len(names) == 0 {
 		return f
 	}
+	object := f.Object
 	f.Object, f.Table, f.Definition = requalify(f.Object, names), requalify(f.Table, names), requalify(f.Definition, names)
 	f.Create, f.Drop = requalify(f.Create, names), requalify(f.Drop, names)
-	if to, ok := names[f.Object]; ok && f.Kind == "schema" {
-		f.Object = to
+	if f.Kind == "schema" || f.Kind == "grant on a schema" { // named after themselves: schema.schema
+		if parts, err := schema.ParseName(object); err == nil {
+			if to, ok := names[parts[len(parts)-1]]; ok {
+				f.Object = schema.Name{Schema: to, Table: to}.String()
+			}
+		}
 	}
 	parts := slices.Clone(f.Parts)
 	for i := range parts {

@@ -16,8 +16,8 @@ import (
 // text of CREATE statements what differs, and from Atlas what closes a
 // difference (it compares types by affinity and sees no collation). The
 // connection is the caller's and stays open; nobody else uses it meanwhile.
-// Kinds of facts it gives: table, virtual table, column, primary key, unique,
-// foreign key, check, index.
+// Kinds of facts it gives: table, column, primary key, unique, foreign key,
+// check, index.
 func atlasStructure(ctx context.Context, c *conn) (*catalog.Structure, error) {
 	r := &factReader{ctx: ctx, c: c}
 	if err := r.all(); err != nil {
@@ -26,7 +26,7 @@ func atlasStructure(ctx context.Context, c *conn) (*catalog.Structure, error) {
 	out := &catalog.Structure{
 		Dialect: catalog.Dialect{Differ: dialect.DefaultDiff, Planner: dialect.DefaultPlan},
 		Facts:   r.facts,
-		Kinds:   []string{"table", "virtual table", "column", "primary key", "unique", "foreign key", "check", "index"},
+		Kinds:   []string{"table", "column", "primary key", "unique", "foreign key", "check", "index"},
 	}
 	db := sql.OpenDB(lent{c.raw})
 	db.SetMaxOpenConns(1)

@@ -8,10 +8,14 @@ import (
 	"understudy/internal/schema"
 )
 
-// readCatalog collects what Atlas does not see. Objects without a text of
-// their own, such as the indexes of constraints, are parts of their tables.
+// readCatalog collects what parity compares: tables and what belongs to them
+// through atlas.go, all else here.
 func (s *side) readCatalog(ctx context.Context, c *conn, schemas []string) (*catalog.Catalog, error) {
 	found, err := readStructure(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	tables, err := atlasStructure(ctx, c)
 	if err != nil {
 		return nil, err
 	}
@@ -37,7 +41,7 @@ func (s *side) readCatalog(ctx context.Context, c *conn, schemas []string) (*cat
 	} {
 		facts = append(facts, catalog.Fact{Kind: "setting", Object: setting, Definition: value})
 	}
-	return catalog.New(nil, facts, []string{"view", "trigger", "virtual table", "setting"}, nil), nil
+	return catalog.New(tables, facts, []string{"view", "trigger", "virtual table", "setting"}, nil), nil
 }
 
 // normal writes a definition with single spaces and without comments, so that

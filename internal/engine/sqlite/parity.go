@@ -28,13 +28,10 @@ func (r *factReader) all() error {
 		kind, name, table, text := str(row[0]), str(row[1]), str(row[2]), words(str(row[3]))
 		on := schema.Name{Schema: mainSchema, Table: table}.String()
 		switch {
-		case isOwn(table) || kinds[table] == "shadow":
+		case isOwn(table) || kinds[table] != "table": // a virtual table's text is the catalog's
 		case kind == "index":
 			r.facts = append(r.facts, catalog.Fact{Kind: "index", Object: on + "." + schema.Ident(name), Table: on, Definition: indexText(text),
 				Create: str(row[3]), Drop: "DROP INDEX " + quote(name)})
-		case kinds[table] == "virtual":
-			at := slices.IndexFunc(text, func(t token) bool { return t.is("using") })
-			r.facts = append(r.facts, catalog.Fact{Kind: "virtual table", Object: on, Table: on, Definition: "create virtual table " + plain(text[max(at, 0):])})
 		default:
 			r.tables = append(r.tables, table)
 			d := &declaration{table: on}
