@@ -11,6 +11,9 @@ import (
 
 // A Report is the outcome of comparing two structures. Its JSON is part of the contract.
 type Report struct {
+	// Score and Minimum are nil until a score is given: an absent score is not a score of nought.
+	Score       *float64     `json:"score,omitempty"`
+	Minimum     *float64     `json:"minimum,omitempty"`
 	Differences []Difference `json:"differences"`
 	Compared    []Count      `json:"compared"`
 	// Unseen says what was not compared and why; it never counts as equal.
@@ -26,6 +29,10 @@ type Difference struct {
 	Change string `json:"change"`
 	// Detail says which parts differ, where that can be told in a line.
 	Detail string `json:"detail,omitempty"`
+	// Effect, Cause and Waived are left out until they are judged.
+	Effect string `json:"effect,omitempty"`
+	Cause  string `json:"cause,omitempty"`
+	Waived string `json:"waived,omitempty"` // the reason it was waived for
 	// SQL would make the target as the source. It is for reading and is never run.
 	SQL string `json:"sql,omitempty"`
 	// Destructive: the statement takes something away.
@@ -46,9 +53,10 @@ func Make(ctx context.Context, source, target *catalog.Catalog, names map[string
 	if err != nil {
 		return nil, err
 	}
-	r := &Report{Differences: []Difference{}, Compared: []Count{}, Unseen: append([]string{}, c.Unseen...)}
+	r := &Report{Differences: []Difference{}, Compared: []Count{}, Unseen: append([]string{}, c.Unseen...)} // [] in JSON, never null
 	for _, d := range c.Differences {
-		r.Differences = append(r.Differences, Difference{d.Kind, d.Object, d.Table, d.Change, d.Detail, d.SQL, d.Destructive})
+		r.Differences = append(r.Differences, Difference{Kind: d.Kind, Object: d.Object, Table: d.Table, Change: d.Change, Detail: d.Detail,
+			SQL: d.SQL, Destructive: d.Destructive})
 	}
 	for _, n := range c.Compared {
 		r.Compared = append(r.Compared, Count(n))
