@@ -110,11 +110,11 @@ FROM pg_catalog.pg_proc p` + namespace + `p.pronamespace WHERE p.prokind = 'p'`,
 		{"aggregate", `SELECT p.oid, n.nspname, p.proname, '(' || pg_catalog.pg_get_function_identity_arguments(p.oid) || ')', NULL, NULL,
 	format('%s %s %s %s %s', a.aggtransfn, a.aggfinalfn, a.aggtranstype::regtype, a.agginitval, a.aggkind)
 FROM pg_catalog.pg_proc p` + namespace + `p.pronamespace JOIN pg_catalog.pg_aggregate a ON a.aggfnoid = p.oid`, "pg_proc"},
-		{"trigger", `SELECT t.oid, n.nspname, t.tgname, NULL, n.nspname, c.relname, pg_catalog.pg_get_triggerdef(t.oid) || CASE t.tgenabled WHEN 'O' THEN '' ELSE ' enabled: ' || t.tgenabled END
+		{"trigger", `SELECT t.oid, n.nspname, t.tgname, NULL, n.nspname, c.relname, pg_catalog.pg_get_triggerdef(t.oid) || CASE t.tgenabled WHEN 'O' THEN '' ELSE ' enabled: ' || t.tgenabled::text END
 FROM pg_catalog.pg_trigger t` + ofTable + `t.tgrelid` + namespace + `c.relnamespace WHERE NOT t.tgisinternal AND NOT (` + cloned + `)`, "pg_trigger"},
 		{"event trigger", `SELECT e.oid, NULL, e.evtname, NULL, NULL, NULL, format('%s %s %s %s', e.evtevent, e.evtfoid::regproc, e.evtenabled, e.evttags)
 FROM pg_catalog.pg_event_trigger e`, "pg_event_trigger"},
-		{"rule", `SELECT r.oid, n.nspname, r.rulename, NULL, n.nspname, c.relname, pg_catalog.pg_get_ruledef(r.oid) || CASE r.ev_enabled WHEN 'O' THEN '' ELSE ' enabled: ' || r.ev_enabled END
+		{"rule", `SELECT r.oid, n.nspname, r.rulename, NULL, n.nspname, c.relname, pg_catalog.pg_get_ruledef(r.oid) || CASE r.ev_enabled WHEN 'O' THEN '' ELSE ' enabled: ' || r.ev_enabled::text END
 FROM pg_catalog.pg_rewrite r` + ofTable + `r.ev_class` + namespace + `c.relnamespace WHERE r.rulename <> '_RETURN'`, "pg_rewrite"},
 		{"policy", `SELECT p.oid, n.nspname, p.polname, NULL, n.nspname, c.relname,
 	format('%s %s TO %s USING (%s) WITH CHECK (%s)', CASE WHEN p.polpermissive THEN 'PERMISSIVE' ELSE 'RESTRICTIVE' END, p.polcmd,
