@@ -130,7 +130,7 @@ func unfit(b *rules.Binding) []finding.Finding {
 		}
 		if _, err := mask.New(key, d.Spec, d.Limits); err != nil {
 			out = append(out, finding.Finding{Check: "mask", Severity: finding.Error, At: d.At, Table: d.Table.String(), Column: d.Column, Code: int(fault.Usage),
-				Message: err.Error(), Hint: "choose a mask or parameters that fit; `understudy rules list masks` tells what each can"})
+				Message: err.Error(), Hint: pipeline.Remedy(err)})
 		}
 	}
 	return out

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -184,7 +185,7 @@ func (s *Session) makeMasks() []finding.Finding {
 		m, err := mask.New(s.in.Key, d.Spec, fit)
 		if err != nil {
 			out = append(out, finding.Finding{Check: "mask", Severity: finding.Error, At: d.At, Table: d.Table.String(), Column: d.Column, Code: int(fault.Usage),
-				Message: err.Error(), Hint: "choose a mask or parameters that fit; `understudy rules list masks` tells what each can"})
+				Message: err.Error(), Hint: Remedy(err)})
 			continue
 		}
 		w.masks[d.Table] = append(w.masks[d.Table], maskedColumn{name: d.Column, index: index, mask: m})
@@ -193,6 +194,15 @@ func (s *Session) makeMasks() []finding.Finding {
 		slices.SortFunc(cols, func(a, b maskedColumn) int { return a.index - b.index })
 	}
 	return out
+}
+
+// Remedy is what mends a mask that was refused.
+func Remedy(err error) string {
+	var r *mask.Refusal
+	if errors.As(err, &r) && r.Hint != "" {
+		return r.Hint
+	}
+	return "choose a mask or parameters that fit; `understudy rules list masks` tells what each can"
 }
 
 // domainLimits narrows each domain by the target's columns, where they are

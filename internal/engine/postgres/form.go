@@ -19,6 +19,7 @@ const (
 	asIs    translation = iota // the server's text is canonical
 	hexed                      // bytea: \x0aff stands for raw bytes
 	oneChar                    // boolean: t and f stand for true and false
+	padded                     // char(n): trailing spaces have no meaning
 )
 
 var _ engine.Form = (*form)(nil)
@@ -38,6 +39,8 @@ func translationOf(base uint32) translation {
 		return hexed
 	case 16:
 		return oneChar
+	case 1042:
+		return padded
 	}
 	return asIs
 }
@@ -60,6 +63,8 @@ func (f *form) Value(scratch, raw []byte, column int) []byte {
 		return raw[:n]
 	case oneChar:
 		return boolean(raw)
+	case padded:
+		return bytes.TrimRight(raw, " ")
 	}
 	return raw
 }
@@ -99,6 +104,8 @@ func (t translation) canonical(scratch, text []byte) []byte {
 		}
 	case oneChar:
 		return boolean(text)
+	case padded:
+		return bytes.TrimRight(text, " ")
 	}
 	return text
 }
