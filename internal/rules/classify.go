@@ -54,7 +54,7 @@ func clues() []clue {
 		{words(`user_?name|login|nick|nick_?name|handle|screen_?name|account_?name|twitter|instagram|skype|slack`), text, draftRule{mask: "username"}},
 		{words(`first_?name|fname|given_?names?|forename|middle_?name|christian_?name`), text, draftRule{mask: "first_name"}},
 		{words(`last_?name|lname|surname|family_?name|maiden_?name`), text, draftRule{mask: "last_name"}},
-		{words(`full_?name|display_?name|real_?name|legal_?name|contact(_?name|_?person)?|customer_?name|cardholder(_?name)?|card_?holder|recipient(_?name)?|beneficiary|author|holder(_?name)?|signed_?by|person|representative`), text, draftRule{mask: "full_name"}},
+		{words(`full_?name|display_?name|real_?name|legal_?name|contact(_?name|_?person)?|customer_?name|cardholder(_?name)?|card_?holder|recipient(_?name)?|beneficiary|author|holder(_?name)?|signed_?by|person|representative|composer|director|writer|photographer`), text, draftRule{mask: "full_name"}},
 		{words(`company(_?name)?|organi[sz]ation(_?name)?|employer(_?name)?|vendor(_?name)?|supplier(_?name)?|merchant(_?name)?|firm`), text, draftRule{mask: "company"}},
 		{words(`zip|zip_?code|post_?code|postal(_?code)?|plz`), text, draftRule{mask: "postcode"}},
 		{words(`city|town|village|suburb|municipality|locality|birth_?place|place_?of_?birth`), text, draftRule{mask: "city"}},

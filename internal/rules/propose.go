@@ -3,6 +3,7 @@ package rules
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -23,6 +24,7 @@ import (
 func Propose(s *schema.Schema) []byte {
 	d := newDraft(s)
 	d.useDefaults = true
+	d.countEvents()
 	d.consider(func(int) bool { return true }, nil)
 	d.settle()
 	return d.file(draftHead)
@@ -93,7 +95,8 @@ type draft struct {
 	// byDefaults which columns they decide.
 	defaults   map[string]bool
 	byDefaults map[int]bool
-	followed   map[int]int // columns without a line of their own, and the one they follow
+	events     map[string]int // names of timestamps, and in how many tables they stand
+	followed   map[int]int    // columns without a line of their own, and the one they follow
 }
 
 type openColumn struct {
@@ -108,7 +111,7 @@ func newDraft(s *schema.Schema) *draft {
 		panic("no random numbers")
 	}
 	return &draft{schema: s, graph: newGraph(s, nil), classifier: newClassifier(), key: key,
-		open: map[int]*openColumn{}, defaults: map[string]bool{}, byDefaults: map[int]bool{}, followed: map[int]int{}}
+		open: map[int]*openColumn{}, defaults: map[string]bool{}, byDefaults: map[int]bool{}, events: map[string]int{}, followed: map[int]int{}}
 }
 
 // consider gives a line to each open column that takes over no decision. Where
@@ -206,21 +209,45 @@ func (d *draft) shared(lines, tied []int, decided *Binding) *openColumn {
 const (
 	surrogateDefault = `{match: {key: surrogate}, keep: "review: a number made by the database, known to no one outside"}`
 	booleanDefault   = `{match: {type: boolean}, keep: "review: two values"}`
-	eventDefault     = `{match: {type: timestamp, column: "*_at"}, keep: "review: the time of an event"}`
+	eventGlob        = "*_at"
+	// usual is in how many tables a name of a timestamp must stand to get a default.
+	usual = 3
 )
+
+func eventDefault(glob string) string {
+	return fmt.Sprintf(`{match: {type: timestamp, column: %s}, keep: "review: the time of an event"}`, quoted(glob))
+}
+
+// countEvents counts the names of timestamps that tell of no one's life.
+func (d *draft) countEvents() {
+	for i := range d.graph.columns {
+		if n := &d.graph.columns[i]; n.column.Kind == schema.Timestamp && d.classifier.byName(n.table, n.column) == nil && len(n.column.Name) > 1 && !strings.ContainsAny(n.column.Name, "*?") {
+			d.events[n.column.Name]++
+		}
+	}
+}
 
 // defaultFor gives the draft's default that decides a column; "" if none does.
 func (d *draft) defaultFor(n *node) string {
-	telling := d.classifier.byName(n.table, n.column) != nil
 	switch {
 	case isSurrogate(n.table, n.column):
 		return surrogateDefault
-	case n.column.Kind == schema.Boolean && !telling:
+	case n.column.Kind == schema.Boolean && d.classifier.byName(n.table, n.column) == nil:
 		return booleanDefault
-	case n.column.Kind == schema.Timestamp && glob("*_at", n.column.Name) && !telling:
-		return eventDefault
+	case n.column.Kind != schema.Timestamp || d.events[n.column.Name] == 0:
+		return ""
+	case glob(eventGlob, n.column.Name):
+		return eventDefault(eventGlob)
+	case d.events[n.column.Name] >= usual:
+		return eventDefault(n.column.Name)
 	}
 	return ""
+}
+
+// defaultOrder gives the draft's defaults in a stable order.
+func (d *draft) defaultOrder() []string {
+	events := slices.DeleteFunc(slices.Sorted(maps.Keys(d.defaults)), func(s string) bool { return s == surrogateDefault || s == booleanDefault })
+	return slices.DeleteFunc(append([]string{surrogateDefault, booleanDefault}, events...), func(s string) bool { return !d.defaults[s] })
 }
 
 // settle takes for every column the first choice that fits, alone and together
@@ -340,10 +367,8 @@ func (d *draft) write(head string) []byte {
 	out.WriteString("version: 1\n")
 	if len(d.defaults) > 0 {
 		out.WriteString("\n# For every table; the first that matches decides. A column that none matches and no line names stops the run.\ndefaults:\n")
-		for _, text := range []string{surrogateDefault, booleanDefault, eventDefault} {
-			if d.defaults[text] {
-				out.WriteString("  - " + text + "\n")
-			}
+		for _, text := range d.defaultOrder() {
+			out.WriteString("  - " + text + "\n")
 		}
 	}
 	if len(d.open) == 0 {
