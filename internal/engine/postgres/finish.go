@@ -103,7 +103,7 @@ func (l *load) refreshViews(ctx context.Context, c *conn) error {
 	}
 	for _, r := range rows {
 		name := schema.Name{Schema: string(r[0]), Table: string(r[1])}
-		if !l.plan.filled[name] {
+		if !l.plan.origin.filled[name] {
 			continue
 		}
 		if err := c.exec(ctx, "refresh the materialized view "+name.String(), "REFRESH MATERIALIZED VIEW "+quoteName(name)); err != nil {

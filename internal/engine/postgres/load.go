@@ -117,10 +117,28 @@ func (l *load) createNext(ctx context.Context) error {
 	}
 	l.oid = parseUint([]byte(oid))
 	l.pool = &pool{free: make(chan *conn, max(1, l.spec.Writers)), slots: make(chan struct{}, max(1, l.spec.Writers)), open: func(ctx context.Context) (*conn, error) {
-		return connect(ctx, l.t.at, session{name: l.spec.RunID + " load", database: l.next, limits: l.t.limits, set: loadSettings()})
+		set := loadSettings()
+		if l.facts.superuser {
+			set["session_replication_role"] = "replica" // the target's event triggers are not about us
+		}
+		return connect(ctx, l.t.at, session{name: l.spec.RunID + " load", database: l.next, limits: l.t.limits, set: set})
 	}}
+	return l.with(ctx, func(c *conn) error { return l.prepareSchemas(ctx, c) })
+}
+
+// prepareSchemas makes the difference between an empty database and the one the
+// dump expects.
+func (l *load) prepareSchemas(ctx context.Context, c *conn) error {
 	if !l.plan.foreign && !l.facts.database.hasPublic {
-		return l.with(ctx, func(c *conn) error { return c.exec(ctx, "drop the schema public", "DROP SCHEMA public") })
+		err := c.exec(ctx, "drop the schema public", "DROP SCHEMA public")
+		if err != nil && engine.CodeOf(err) != engine.Denied { // before version 15 it is the server's; empty, it does no harm
+			return err
+		}
+	}
+	for _, name := range l.plan.origin.extensions {
+		if err := c.exec(ctx, "make the schema "+quote(name), "CREATE SCHEMA IF NOT EXISTS "+quote(name)); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -25,6 +25,7 @@ func (t *target) maintenance(ctx context.Context, name string) (*conn, error) {
 			// A client that vanished without a word must not hold the lock for hours.
 			"tcp_keepalives_idle": "30", "tcp_keepalives_interval": "10", "tcp_keepalives_count": "3",
 			"client_connection_check_interval": "10s",
+			"statement_timeout":                "0", // making and dropping a database takes what it takes
 		}})
 		if err == nil {
 			return c, nil

@@ -262,11 +262,9 @@ func complaints() []struct {
 // because anything may stand in a message.
 func complaintError(doing string, text []byte, builds []entry) error {
 	e := &engine.Error{Code: engine.Failed, Doing: doing, Say: "the program failed"}
-	if found := madeObject(text, builds); found != nil {
-		e.Doing += ", " + found.describe()
-		if table, name, ok := strings.Cut(found.tag, " "); ok && strings.HasSuffix(found.kind, "CONSTRAINT") {
-			e.Table, e.Constraint = schema.Name{Schema: found.schema, Table: table}, name
-		}
+	if made, ok := madeObject(text, builds); ok {
+		e.Doing += ", " + made.entry.describe()
+		e.Table, e.Constraint = made.table, made.constraint
 	}
 	line := errorLine.FindSubmatch(text)
 	for _, c := range complaints() {
@@ -278,36 +276,45 @@ func complaintError(doing string, text []byte, builds []entry) error {
 	return e
 }
 
-// madeObject finds the entry whose statement failed; nil if it cannot be told.
-func madeObject(text []byte, builds []entry) *entry {
-	var table, name string
-	if m := constraintMade.FindSubmatch(text); m != nil {
-		table, name = string(m[1]), string(m[2])
-	} else if m := objectMade.FindSubmatch(text); m != nil {
-		name = string(m[1])
-	} else {
-		return nil
+// A made is the object whose making failed.
+type made struct {
+	entry      entry
+	table      schema.Name // of a constraint
+	constraint string
+}
+
+// madeObject finds the entry whose statement failed; ok is false if it cannot be told.
+func madeObject(text []byte, builds []entry) (m made, ok bool) {
+	var object, table string
+	if found := constraintMade.FindSubmatch(text); found != nil {
+		table, object = string(found[1]), string(found[2])
+	} else if found := objectMade.FindSubmatch(text); found != nil {
+		object = string(found[1])
 	}
-	parts, err := schema.ParseName(name)
+	name, err := dumpedObject(object)
 	if err != nil {
-		return nil
+		return m, false
 	}
-	tag, space := parts[len(parts)-1], ""
-	if len(parts) == 2 {
-		space = parts[0]
-	}
+	tag := name.Table
 	if table != "" {
-		parts, err := schema.ParseName(table)
-		if err != nil || len(parts) != 2 {
-			return nil
+		if m.table, err = dumpedObject(table); err != nil {
+			return m, false
 		}
-		space, tag = parts[0], parts[1]+" "+tag
+		m.constraint, tag, name.Schema = name.Table, m.table.Table+" "+name.Table, m.table.Schema
 	}
-	for i := range builds {
-		own, _, _ := strings.Cut(builds[i].tag, "(") // a function's arguments
-		if (own == tag || builds[i].tag == tag) && (space == "" || builds[i].schema == space) {
-			return &builds[i]
+	for _, e := range builds {
+		own, _, _ := strings.Cut(e.tag, "(") // a function's arguments
+		if (own == tag || e.tag == tag) && (name.Schema == "" || e.schema == name.Schema) {
+			m.entry = e
+			return m, true
 		}
 	}
-	return nil
+	return m, false
+}
+
+// dumpedObject reads a name that pg_dump wrote, with a schema or without.
+func dumpedObject(text string) (schema.Name, error) {
+	var n schema.Name
+	err := n.UnmarshalText([]byte(text))
+	return n, err
 }

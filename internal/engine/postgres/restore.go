@@ -4,11 +4,11 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
 	"understudy/internal/engine"
-	"understudy/internal/schema"
 )
 
 // A blueprint is a database's whole DDL, as an archive of pg_dump that is built
@@ -16,72 +16,61 @@ import (
 type blueprint struct {
 	tools    programs
 	archive  *os.File
-	contents []entry              // what is built, in the archive's order
-	dropped  []entry              // what is left out on purpose
-	owners   bool                 // objects get the owners they had
-	foreign  bool                 // it is the source's
-	filled   map[schema.Name]bool // materialized views that hold rows there
+	contents []entry // what is built, in the archive's order
+	dropped  []entry // what is left out on purpose
+	owners   bool    // objects get the owners they had
+	foreign  bool    // it is the source's
+	origin   *origin
 }
 
 // drawBlueprint dumps the DDL that the new generation gets: the target's own,
 // or the source's as of the snapshot that its structure names.
-func (t *target) drawBlueprint(ctx context.Context, spec engine.Spec, facts *standing) (b *blueprint, err error) {
-	from, origin := t.at, (*structure)(nil)
-	major := facts.version / 10000
+func (t *target) drawBlueprint(ctx context.Context, spec engine.Spec, facts *standing) (*blueprint, error) {
+	from, major := t.at, facts.version/10000
+	dump := tool{name: spec.RunID + " structure", args: []string{"--format=custom", "--schema-only", "--no-subscriptions",
+		"--exclude-schema=" + markSchema, "--lock-wait-timeout=" + milliseconds(t.limits.WithDefaults().LockWait), "--no-password"}}
+	var schemas []string
 	if spec.Structure != nil {
 		s, ok := spec.Structure.(*structure)
 		if !ok {
 			return nil, &engine.Error{Code: engine.Failed, Doing: "take over the source's structure", Say: "it belongs to another engine"}
 		}
-		from, origin = s.at, s
-		major = max(major, s.version/10000)
-	}
-	b = &blueprint{foreign: origin != nil}
-	if b.tools, err = findPrograms(ctx, major); err != nil {
-		return nil, err
-	}
-	if b.archive, err = hiddenFile(nil); err != nil {
-		return nil, err
-	}
-	dump := tool{program: b.tools.dump, at: from, name: spec.RunID + " structure", output: b.archive,
-		args: []string{"--format=custom", "--schema-only", "--no-subscriptions", "--exclude-schema=" + markSchema,
-			"--lock-wait-timeout=" + milliseconds(t.limits.WithDefaults().LockWait), "--no-password"}}
-	if origin != nil {
+		from, major, schemas = s.at, max(major, s.version/10000), spec.Schemas
 		dump.set = map[string]string{"default_transaction_read_only": "on"}
-		dump.args = append(dump.args, "--snapshot="+origin.snapshot, "--no-owner", "--no-privileges", "--no-comments", "--no-security-labels", "--no-publications")
-		dump.args = append(dump.args, onlySchemas(spec.Schemas, b.tools.major)...)
+		dump.args = append(dump.args, "--snapshot="+s.snapshot, "--no-owner", "--no-privileges", "--no-comments", "--no-security-labels", "--no-publications")
 	}
-	dump.args = append(dump.args, "--dbname="+from.conninfo(from.database))
-	if _, err := dump.run(ctx, "read the structure with pg_dump"); err != nil {
-		b.close()
+	tools, err := findPrograms(ctx, major)
+	if err != nil {
 		return nil, err
 	}
-	if err := b.choose(ctx, facts); err != nil {
-		b.close()
-		return nil, err
-	}
-	if b.filled, err = filledViews(ctx, from, spec.RunID, t.limits); err != nil {
+	b := &blueprint{tools: tools, foreign: spec.Structure != nil}
+	dump.program, dump.at = tools.dump, from
+	dump.args = append(append(dump.args, onlySchemas(schemas, tools.major)...), "--dbname="+from.conninfo(from.database))
+	if err := b.draw(ctx, dump, t, schemas, facts); err != nil {
 		b.close()
 		return nil, err
 	}
 	return b, nil
 }
 
-// filledViews lists the materialized views of a database that hold rows: of the
-// others nothing tells that they could be filled.
-func filledViews(ctx context.Context, at *address, run string, limits engine.Limits) (map[schema.Name]bool, error) {
-	c, err := connect(ctx, at, session{name: run + " structure", readOnly: true, limits: limits})
-	if err != nil {
-		return nil, err
+// draw dumps, and decides what of the dump is built.
+func (b *blueprint) draw(ctx context.Context, dump tool, t *target, schemas []string, facts *standing) (err error) {
+	if b.origin, err = readOrigin(ctx, dump.at, dump.name, t.limits, schemas); err != nil {
+		return err
 	}
-	defer c.hangUp()
-	rows, err := c.query(ctx, "look at the materialized views", `SELECT n.nspname, c.relname FROM pg_catalog.pg_class c
-		JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'm' AND c.relispopulated`)
-	filled := map[schema.Name]bool{}
-	for _, r := range rows {
-		filled[schema.Name{Schema: string(r[0]), Table: string(r[1])}] = true
+	if !b.foreign {
+		if b.origin.tables, err = t.Inspect(ctx, nil); err != nil {
+			return err
+		}
 	}
-	return filled, err
+	if b.archive, err = hiddenFile(nil); err != nil {
+		return err
+	}
+	dump.output = b.archive
+	if _, err = dump.run(ctx, "read the structure with pg_dump"); err != nil {
+		return err
+	}
+	return b.choose(ctx, facts)
 }
 
 // onlySchemas narrows a dump to schemas; none given means all. Extensions come
@@ -118,8 +107,11 @@ func (b *blueprint) choose(ctx context.Context, facts *standing) error {
 		case "DEFAULT ACL":
 			return !b.owners
 		}
-		return false
+		return b.origin.reaching[reachKey(e.kind, e.schema, e.tag)]
 	})
+	if b.foreign { // a dump of named schemas makes even this one, which every database has
+		b.contents = slices.DeleteFunc(b.contents, func(e entry) bool { return e.kind == "SCHEMA" && e.tag == "public" })
+	}
 	return nil
 }
 

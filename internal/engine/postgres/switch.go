@@ -48,6 +48,9 @@ func (l *load) Switch(ctx context.Context, manifest []byte) error {
 	if err != nil {
 		return err
 	}
+	if err := l.unchanged(ctx); err != nil {
+		return err
+	}
 	l.spec.Step("switch")
 	s, err := l.t.prepareSwap(ctx, l.guard, present, l.spec.RunID)
 	if err != nil {
@@ -72,6 +75,25 @@ func (l *load) Switch(ctx context.Context, manifest []byte) error {
 		err = tidy(ctx, l.guard, s.target, l.spec.Keep)
 	}
 	return switched(err)
+}
+
+// unchanged compares the target's structure with what it was when the load
+// began: what somebody did to it since would be lost.
+func (l *load) unchanged(ctx context.Context) error {
+	before := l.plan.origin.tables
+	if before == nil {
+		return nil
+	}
+	now, err := l.t.Inspect(ctx, nil)
+	if err != nil {
+		return err
+	}
+	table, column, what := changed(before, now)
+	if what == "" {
+		return nil
+	}
+	return &engine.Error{Code: engine.Changed, Doing: "switch", Say: "the target's structure changed while the new generation was built: " + what, Table: table, Column: column,
+		Hint: "run the refresh again when nobody migrates the target"}
 }
 
 // switched marks an error as one that came after the switch took place.
