@@ -26,6 +26,10 @@ type Harness struct {
 	Words Words
 	// Values are awkward values of the engine's types.
 	Values []Value
+	// Lax: a column takes values of any type, so a wrong one is refused by Try only.
+	Lax bool
+	// Blocks: writers of a source wait while it is read.
+	Blocks bool
 	// Crash ends a load as if its process had died: its sessions and locks go,
 	// what it built stays.
 	Crash func(t *testing.T, l engine.Load)
@@ -161,8 +165,19 @@ func ok(t *testing.T, err error) {
 func equal(t *testing.T, what string, got, want []string) {
 	t.Helper()
 	if !slices.Equal(got, want) {
-		t.Fatalf("%s:\n got %q\nwant %q", what, got, want)
+		t.Fatalf("%s:\n got %q\nwant %q", what, brief(got), brief(want))
 	}
+}
+
+// brief shortens long texts for a message.
+func brief(texts []string) []string {
+	out := slices.Clone(texts)
+	for i, s := range out {
+		if len(s) > 80 {
+			out[i] = fmt.Sprintf("%s... (%d bytes)", s[:80], len(s))
+		}
+	}
+	return out[:min(len(out), 60)]
 }
 
 func (d Database) exec(t *testing.T, statements ...string) {

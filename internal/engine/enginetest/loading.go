@@ -278,6 +278,9 @@ func errorsCarryNoValue(t *testing.T, h Harness) {
 			err = l.Finish(t.Context())
 		}
 		abort(t, l)
+		if what == "cast" && h.Lax && err == nil {
+			continue
+		}
 		var e *engine.Error
 		if !errors.As(err, &e) || e.Code != engine.Constraint {
 			t.Errorf("%s: %v", what, err)

@@ -247,7 +247,11 @@ func oneMoment(t *testing.T, h Harness) {
 	db := h.people(t)
 	db.exec(t, series("flags"))
 	m := h.moment(t, db)
-	db.exec(t, `INSERT INTO flags (name, state) VALUES ('later', 'x')`, `UPDATE flags SET state = 'changed'`, `DELETE FROM people WHERE id = 4`)
+	for _, change := range []string{`INSERT INTO flags (name, state) VALUES ('later', 'x')`, `UPDATE flags SET state = 'changed'`, `DELETE FROM people WHERE id = 4`} {
+		if err := db.Exec(change); err != nil && !h.Blocks {
+			t.Fatal(err)
+		}
+	}
 	flags, people := table(t, m.schema, "flags"), table(t, m.schema, "people")
 	var wg sync.WaitGroup
 	got := make([][]string, 4)

@@ -272,7 +272,7 @@ func (f *finder) add(row []driver.Value) error {
 		}
 		f.raw = appendValue(f.raw[:0], v)
 		f.tx = append(f.tx[:0], canonical(f.tx, f.raw, f.columns[i])...)
-		f.batch.Values.Add(f.tx)
+		f.batch.Values.AddString(string(f.tx)) // an empty text is not NULL
 	}
 	if len(f.batch.IDs) >= foundRows {
 		return f.flush()

@@ -117,7 +117,7 @@ func (l *load) create(ctx context.Context) (err error) {
 		fmt.Sprintf("PRAGMA page_size=%d", s.pageSize),
 		"PRAGMA encoding=" + literal(s.encoding),
 		fmt.Sprintf("PRAGMA auto_vacuum=%d", s.autoVacuum),
-		"PRAGMA journal_mode=OFF", "PRAGMA synchronous=OFF", "PRAGMA locking_mode=EXCLUSIVE",
+		"PRAGMA main.journal_mode=OFF", "PRAGMA main.synchronous=OFF", "PRAGMA main.locking_mode=EXCLUSIVE", // not the file that is attached later
 		"PRAGMA foreign_keys=OFF", "PRAGMA cache_size=-65536", "BEGIN",
 	}
 	for _, o := range s.objects {
