@@ -180,9 +180,7 @@ func (s *Session) makeMasks() []finding.Finding {
 		if index < 0 {
 			continue
 		}
-		fit := limits[d.Spec.Domain].Intersect(d.Limits)
-		fit.Kind, fit.Labels = d.Limits.Kind, d.Limits.Labels // a domain may hold columns of several types
-		m, err := mask.New(s.in.Key, d.Spec, fit)
+		m, err := mask.New(s.in.Key, d.Spec, limits[sharedBy(d)])
 		if err != nil {
 			out = append(out, finding.Finding{Check: "mask", Severity: finding.Error, At: d.At, Table: d.Table.String(), Column: d.Column, Code: int(fault.Usage),
 				Message: err.Error(), Hint: Remedy(err)})
@@ -205,27 +203,34 @@ func Remedy(err error) string {
 	return "choose a mask or parameters that fit; `understudy rules list masks` tells what each can"
 }
 
-// domainLimits narrows each domain by the target's columns, where they are
-// narrower than the source's.
-func (s *Session) domainLimits() map[string]mask.Limits {
+// shared names the columns whose fakes come from one function and must fit all
+// of them: one domain, one mask, one kind of type.
+type shared struct {
+	domain, mask string
+	kind         schema.Kind
+}
+
+func sharedBy(d rules.Decision) shared { return shared{d.Spec.Domain, d.Spec.Mask, d.Limits.Kind} }
+
+// domainLimits narrows the limits of each domain by the target's columns, where
+// they are narrower than the source's.
+func (s *Session) domainLimits() map[shared]mask.Limits {
 	w := s.work
-	out := map[string]mask.Limits{}
+	out := map[shared]mask.Limits{}
 	for _, d := range w.binding.Decisions {
 		if d.Outcome != rules.Mask {
 			continue
 		}
-		l, ok := out[d.Spec.Domain]
+		l, ok := out[sharedBy(d)]
 		if !ok {
 			l = d.Limits
 		}
-		l = l.Intersect(d.Limits)
 		if t := w.target.Table(w.shape.TargetName(d.Table)); t != nil {
 			if c := t.Column(d.Column); c != nil {
-				narrow := mask.Limits{Kind: c.Kind, Length: c.Length, Min: c.Min, Max: c.Max, Scale: c.Scale, NotNull: c.NotNull}
-				l = l.Intersect(narrow)
+				l = l.Intersect(mask.Limits{Kind: c.Kind, Length: c.Length, Min: c.Min, Max: c.Max, Scale: c.Scale, NotNull: c.NotNull})
 			}
 		}
-		out[d.Spec.Domain] = l
+		out[sharedBy(d)] = l
 	}
 	return out
 }

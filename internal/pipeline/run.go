@@ -166,7 +166,7 @@ func (s *Session) tableRuns() []*tableRun {
 		if t == nil || len(shape.Columns) == 0 && shape.Fate != plan.Copied {
 			continue
 		}
-		run := &tableRun{source: t, target: shape.Target, columns: shape.Columns, whole: true, ledger: check.Ledger{Table: shape.Name}}
+		run := &tableRun{source: t, target: shape.Target, columns: shape.Columns, whole: true, ledger: check.Ledger{Table: shape.Name, Selected: -1}}
 		switch shape.Fate {
 		case plan.Copied:
 			sel := w.selection.Find(shape.Name)
@@ -174,8 +174,9 @@ func (s *Session) tableRuns() []*tableRun {
 				continue
 			}
 			run.whole = sel.Whole
+			run.ledger.Selected = sel.Count
 			if !sel.Whole {
-				run.rows, run.ledger.Selected = sel.Rows.ToArray(), sel.Count
+				run.rows = sel.Rows.ToArray()
 			}
 		case plan.History:
 			if !w.shape.FromSource {
@@ -236,8 +237,8 @@ func (s *Session) loadTable(ctx context.Context, load engine.Load, run *tableRun
 	}
 	sent, err := load.Write(ctx, run.target, run.columns, s.told(run, bytes, run.rewrite.masked(counted)))
 	run.ledger.Sent, run.ledger.Masked = sent, run.rewrite.rows
-	if run.whole {
-		run.ledger.Selected = run.ledger.Read // the engine compared its rows with the server's own count
+	if run.whole && run.ledger.Selected < 0 {
+		run.ledger.Selected = run.ledger.Read // not counted before; the engine compared its rows with the server's own count
 	}
 	if broken != nil {
 		return broken
