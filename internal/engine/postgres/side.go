@@ -22,10 +22,15 @@ type side struct {
 }
 
 // with runs do with the side's connection, alone, and makes a new one if the
-// last broke.
+// last broke meanwhile.
 func (s *side) with(ctx context.Context, do func(c *conn) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	// A switch of the target ends every session there, this one too; it is
+	// noticed only by asking.
+	if s.main != nil && !s.main.IsClosed() && s.main.Ping(ctx) != nil && ctx.Err() == nil {
+		s.main.hangUp()
+	}
 	if s.main == nil || s.main.IsClosed() {
 		c, err := connect(ctx, s.at, session{name: s.name, readOnly: s.readOnly, limits: s.limits})
 		if err != nil {
