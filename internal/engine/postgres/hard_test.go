@@ -171,7 +171,7 @@ func TestTargetChangedUnderneath(t *testing.T) {
 
 func TestComplaints(t *testing.T) {
 	fk := "pg_restore: error: could not execute query: ERROR:  insert or update on table \"Or ders\" violates foreign key constraint \"a b\"\nDETAIL:  Key (x)=(canary) is not present in table \"p\".\nCommand was: ALTER TABLE ONLY public.\"Or ders\"\n    ADD CONSTRAINT \"a b\" FOREIGN KEY (x) REFERENCES public.p(id);\n"
-	builds := []entry{{kind: "FK CONSTRAINT", schema: "public", tag: "Or ders a b"}, {kind: "VIEW", schema: "s", tag: "v"}, {kind: "FUNCTION", schema: "s", tag: "f(integer, text)"}}
+	builds := parseContents([]byte("3; 0 0 FK CONSTRAINT public Or ders a b owner\n4; 0 0 VIEW s v owner\n;\tdepends on: 3 5\n5; 0 0 FUNCTION s f(integer, text) owner\n"))
 	for _, c := range []struct {
 		text string
 		want engine.Error

@@ -2,6 +2,8 @@ package postgres
 
 import (
 	"context"
+	"slices"
+	"strings"
 
 	"understudy/internal/engine"
 	"understudy/internal/schema"
@@ -13,16 +15,17 @@ type origin struct {
 	filled map[schema.Name]bool // materialized views that hold rows
 	// Of a dump of some schemas only: what reaches out of them, and therefore
 	// cannot be built, and the schemas in which extensions stand.
-	reaching   map[string]bool // as reachKey writes it
+	reaching   []string // as a table of contents writes them: kind, schema, name
 	extensions []string
 	// tables is the structure when the work began; nil for a source, whose
 	// snapshot guards it.
 	tables *schema.Schema
 }
 
-// reachKey identifies an object that reaches out, by what a table of contents
-// tells of it.
-func reachKey(kind, schema, tag string) string { return kind + "\x00" + schema + "\x00" + tag }
+// reaches tells whether an entry is among those that reach out.
+func (o *origin) reaches(e entry) bool {
+	return slices.ContainsFunc(o.reaching, func(start string) bool { return strings.HasPrefix(e.text, start) })
+}
 
 // readOrigin looks at a database whose structure is taken.
 func readOrigin(ctx context.Context, at *address, name string, limits engine.Limits, schemas []string) (*origin, error) {
@@ -31,7 +34,7 @@ func readOrigin(ctx context.Context, at *address, name string, limits engine.Lim
 		return nil, err
 	}
 	defer c.hangUp()
-	o := &origin{filled: map[schema.Name]bool{}, reaching: map[string]bool{}}
+	o := &origin{filled: map[schema.Name]bool{}}
 	rows, err := c.query(ctx, "look at the materialized views", `SELECT n.nspname, c.relname FROM pg_catalog.pg_class c
 		JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'm' AND c.relispopulated`)
 	for _, r := range rows {
@@ -69,7 +72,7 @@ func (o *origin) lookOut(ctx context.Context, c *conn, schemas []string) error {
 		return err
 	}
 	for _, r := range rows {
-		o.reaching[reachKey(string(r[0]), string(r[1]), string(r[2]))] = true
+		o.reaching = append(o.reaching, string(r[0])+" "+string(r[1])+" "+string(r[2])+" ")
 	}
 	rows, err = c.query(ctx, "look at the extensions", `SELECT DISTINCT n.nspname FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace
 		WHERE n.nspname !~ '^pg_' AND n.nspname <> 'public' AND n.nspname <> ALL ($1::text[]) ORDER BY 1`, schemas)

@@ -295,17 +295,21 @@ func madeObject(text []byte, builds []entry) (m made, ok bool) {
 	if err != nil {
 		return m, false
 	}
-	tag := name.Table
 	if table != "" {
 		if m.table, err = dumpedObject(table); err != nil {
 			return m, false
 		}
-		m.constraint, tag, name.Schema = name.Table, m.table.Table+" "+name.Table, m.table.Schema
+		m.constraint = name.Table
+		name = schema.Name{Schema: m.table.Schema, Table: m.table.Table + " " + name.Table}
+	}
+	space := name.Schema
+	if space == "" {
+		space = "-"
 	}
 	for _, e := range builds {
-		own, _, _ := strings.Cut(e.tag, "(") // a function's arguments
-		if (own == tag || e.tag == tag) && (name.Schema == "" || e.schema == name.Schema) {
-			m.entry = e
+		rest, ok := strings.CutPrefix(e.text, e.kind+" "+space+" "+name.Table)
+		if ok && (rest == "" || rest[0] == ' ' || rest[0] == '(') { // "(": a function's arguments
+			m.entry = entry{kind: e.kind, schema: name.Schema, tag: name.Table}
 			return m, true
 		}
 	}

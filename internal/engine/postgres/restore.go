@@ -107,7 +107,7 @@ func (b *blueprint) choose(ctx context.Context, facts *standing) error {
 		case "DEFAULT ACL":
 			return !b.owners
 		}
-		return b.origin.reaching[reachKey(e.kind, e.schema, e.tag)]
+		return b.origin.reaches(e)
 	})
 	if b.foreign { // a dump of named schemas makes even this one, which every database has
 		b.contents = slices.DeleteFunc(b.contents, func(e entry) bool { return e.kind == "SCHEMA" && e.tag == "public" })

@@ -12,6 +12,7 @@ type entry struct {
 	kind   string   // "TABLE", "FK CONSTRAINT", "MATERIALIZED VIEW"
 	schema string   // "-" becomes empty
 	tag    string   // the object's name; "orders orders_fkey" for what belongs to a table
+	text   string   // what stands after the numbers
 	line   string   // as pg_restore wrote it
 	needs  []string // ids of the entries it depends on
 }
@@ -79,7 +80,7 @@ func parseContents(listing []byte) []entry {
 		}
 		if m := tocLine.FindStringSubmatch(line); m != nil {
 			e := parseEntry(m[2])
-			e.id, e.line = m[1], line
+			e.id, e.text, e.line = m[1], m[2], line
 			out = append(out, e)
 		}
 	}
