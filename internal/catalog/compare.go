@@ -32,6 +32,11 @@ type Difference struct {
 	there string // the object's name in the target where it is another
 }
 
+// order sorts by table, so that a reader meets one table once.
+func (d Difference) order(e Difference) int {
+	return cmp.Or(cmp.Compare(d.Table, e.Table), cmp.Compare(d.Kind, e.Kind), cmp.Compare(d.Object, e.Object), cmp.Compare(d.Change, e.Change))
+}
+
 // A Count says how many objects of a kind each side has.
 type Count struct {
 	Kind           string
@@ -71,9 +76,6 @@ func Compare(ctx context.Context, source, target *Catalog, names map[string]stri
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	slices.SortFunc(out.Differences, func(a, b Difference) int {
-		return cmp.Or(cmp.Compare(a.Table, b.Table), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Object, b.Object), cmp.Compare(a.Change, b.Change))
-	})
 	return out, nil
 }
 
@@ -247,7 +249,7 @@ func paired(gone, more []Difference, src, dst *inventory) (g, m, pairs []Differe
 			case !unnamed && t == u && t != "":
 				d.Detail = "name: " + last(d.Object) + " is " + last(e.Object) + " in target"
 			case unnamed && f.Unnamed && h.Unnamed && alone(gone, d) && alone(more, e):
-				d.Detail = "definition: " + brief(f.Definition) + " is " + brief(h.Definition) + " in target"
+				d.Detail = contrast("definition", f.Definition, h.Definition)
 			default:
 				continue
 			}
@@ -289,7 +291,7 @@ func differ(a, b []Fact) (detail string, same bool) {
 	for i := range a {
 		if a[i].Definition != b[i].Definition {
 			same = false
-			said = append(said, "definition")
+			said = append(said, contrast("definition", a[i].Definition, b[i].Definition))
 		}
 		for _, name := range partNames(a[i], b[i]) {
 			x, y := a[i].part(name), b[i].part(name)
@@ -303,11 +305,11 @@ func differ(a, b []Fact) (detail string, same bool) {
 			if name == ColumnOrder {
 				said = append(said, name)
 			} else {
-				said = append(said, name+": "+brief(x)+" is "+brief(y)+" in target")
+				said = append(said, contrast(name, x, y))
 			}
 		}
 	}
-	return strings.Join(slices.Compact(said), "; "), same
+	return strings.Join(said, "; "), same
 }
 
 func (f Fact) part(name string) string {
@@ -335,16 +337,32 @@ func common(x, y string) string {
 	return strings.Join(slices.DeleteFunc(strings.Split(x, "\n"), func(l string) bool { return !slices.Contains(in, l) }), "\n")
 }
 
-// brief makes a part fit into a line.
-func brief(s string) string {
-	s = strings.Join(strings.Fields(s), " ")
-	if s == "" {
-		return "none"
+// contrast tells how a part differs in one line. Of long texts it shows where
+// they begin to differ.
+func contrast(name, x, y string) string {
+	a, b := []rune(strings.Join(strings.Fields(x), " ")), []rune(strings.Join(strings.Fields(y), " "))
+	const width, before = 60, 15
+	from := 0
+	if max(len(a), len(b)) > width {
+		for from < min(len(a), len(b)) && a[from] == b[from] {
+			from++
+		}
+		from = max(0, from-before)
 	}
-	if r := []rune(s); len(r) > 60 {
-		return string(r[:57]) + "..."
+	piece := func(r []rune) string {
+		if len(r) == 0 {
+			return "none"
+		}
+		head, tail := "", ""
+		if from > 0 {
+			head = "..."
+		}
+		if r = r[from:]; len(r) > width {
+			r, tail = r[:width-3], "..."
+		}
+		return head + string(r) + tail
 	}
-	return s
+	return name + ": " + piece(a) + " is " + piece(b) + " in target"
 }
 
 // last is the last part of a name as it was written.

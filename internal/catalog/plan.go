@@ -37,6 +37,8 @@ func (p *planner) close(out *Comparison, kinds []string) {
 		p.tables(out, kinds)
 	}
 	p.definitions(out)
+	slices.SortFunc(out.Differences, Difference.order)
+	p.rebuilds(out)
 }
 
 // renameSource gives the source's schemas the target's names, so that planned
@@ -114,8 +116,7 @@ func (p *planner) table(out *Comparison, kinds []string, name string, from, at *
 		}
 		raw = p.pieces(out, name, from, at)
 	}
-	var whole string // the statements of a rebuild, made once for the table
-	var first string
+	first := "" // the difference that bears the statements of a rebuild
 	for _, one := range raw {
 		c := classify(one)
 		d := find(out, kinds, name, c)
@@ -127,20 +128,60 @@ func (p *planner) table(out *Comparison, kinds []string, name string, from, at *
 			d.set(join(plan))
 			continue
 		}
-		// A product that cannot alter a table in place copies it into a new one:
-		// all its changes at once, or the copy would not fit.
-		if whole == "" {
-			whole, first = rebuild+join(p.plan(&atlas.ModifyTable{T: from, Changes: raw})), d.Kind+" "+d.Object
-			d.set(whole)
-		} else {
-			d.SQL, d.Destructive = "-- closed together with "+first, true
+		// A product that cannot alter a table in place copies it into a new one: all
+		// its changes at once, or the copy would not fit. The source's own words for
+		// the table, if there are any, tell it better.
+		if p.declaration(name) == "" && first == "" {
+			first = d.Kind + " " + d.Object
+			d.set(join(p.plan(&atlas.ModifyTable{T: from, Changes: raw})))
+		} else if first != "" {
+			d.SQL = together + first
 		}
 	}
 }
 
-// rebuild says what to mind about such statements: Atlas writes the table's
-// declaration anew from what it understood of it.
-const rebuild = "-- the table is made anew and its rows copied; compare its declaration with the source's\n"
+// rebuilds closes what is left of a table with its declaration in the source.
+func (p *planner) rebuilds(out *Comparison) {
+	first := make(map[string]string)
+	for i := range out.Differences {
+		d := &out.Differences[i]
+		if d.SQL != "" || d.Table == "" || !structural(d.Kind) {
+			continue
+		}
+		if at := first[d.Table]; at != "" {
+			d.SQL = together + at
+		} else if text := p.declaration(d.Table); text != "" {
+			first[d.Table] = d.Kind + " " + d.Object
+			d.SQL = rebuild + text
+		}
+	}
+}
+
+// structural tells whether a kind is declared inside CREATE TABLE.
+func structural(kind string) bool {
+	switch kind {
+	case "table", "column", "primary key", "unique", "foreign key", "check":
+		return true
+	}
+	return false
+}
+
+// declaration is the source's own statement for a table; empty if it gives none.
+func (p *planner) declaration(table string) string {
+	for _, f := range p.source.Facts {
+		if f.Kind == "table" && f.Object == table {
+			return trimmed(f.renamed(p.names).Create)
+		}
+	}
+	return ""
+}
+
+// rebuild stands before a declaration where nothing less closes the difference,
+// together in place of it where another difference of the table bears it.
+const (
+	together = "-- closed together with "
+	rebuild  = "-- make the table anew as the source declares it, and copy its rows\n"
+)
 
 // pieces makes the changes of a table that Atlas refused as a whole from what
 // the facts say is missing or too much.
@@ -437,7 +478,7 @@ func (p *planner) statements(out *Comparison) {
 			made := trimmed(f.renamed(p.names).Create)
 			id := factID{f.Kind, f.Object}
 			create[id] = append(create[id], made)
-			if f.Table != f.Object {
+			if f.Table != f.Object && f.Kind != "column" {
 				byTable[f.Table] = append(byTable[f.Table], made)
 			}
 		}
@@ -465,7 +506,7 @@ func (p *planner) statements(out *Comparison) {
 			d.set(join(makes))
 		case d.Change == Extra:
 			d.set(drops)
-		case len(makes) > 0 && drops != "":
+		case len(makes) > 0 && drops != "" && d.Kind != "table" && d.Kind != "column": // those hold rows
 			d.set(join(append([]string{drops}, makes...)))
 		}
 	}
@@ -478,7 +519,16 @@ func trimmed(sql string) string { return strings.TrimRight(strings.TrimSpace(sql
 func (p *planner) definitions(out *Comparison) {
 	texts := make(map[factID]string)
 	for _, f := range p.source.Facts {
-		if text := trimmed(f.Definition); len(text) > 7 && strings.EqualFold(text[:7], "CREATE ") {
+		text := trimmed(f.Definition)
+		if holder(f.Kind) && !strings.EqualFold(text[:min(6, len(text))], "CREATE") && strings.Contains(f.Kind, "view") {
+			// A view told by its query, up to the semicolon; options may follow.
+			query := f.Definition
+			if end := strings.LastIndexByte(query, ';'); end >= 0 {
+				query = query[:end]
+			}
+			text = "CREATE " + strings.ToUpper(f.Kind) + " " + f.Object + " AS\n" + strings.TrimSpace(query)
+		}
+		if len(text) > 7 && strings.EqualFold(text[:7], "CREATE ") {
 			texts[factID{f.Kind, f.Object}] = requalify(text, p.names)
 		}
 	}

@@ -63,7 +63,7 @@ func TestReportIsTheContract(t *testing.T) {
    "kind": "function",
    "object": "shop.f(integer)",
    "change": "different",
-   "detail": "definition"
+   "detail": "definition: one is two in target"
   },
   {
    "kind": "function",

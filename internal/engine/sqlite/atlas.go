@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"slices"
+	"strings"
 
 	atlas "ariga.io/atlas/sql/schema"
 	dialect "ariga.io/atlas/sql/sqlite"
@@ -37,8 +38,8 @@ func atlasStructure(ctx context.Context, c *conn) (*catalog.Structure, error) {
 	return out, ctx.Err()
 }
 
-// atlas reads Atlas's view, table by table, because one foreign key that names
-// no column fails it: such a table is left out and only its closing statements are lost.
+// atlas reads Atlas's view, table by table if need be: one that Atlas cannot read
+// (a name with a quote in it) is left out, and only its closing statements are lost.
 func (r *factReader) atlas(db *sql.DB) *atlas.Schema {
 	out := atlas.New(mainSchema)
 	conn, err := db.Conn(r.ctx)
@@ -46,7 +47,7 @@ func (r *factReader) atlas(db *sql.DB) *atlas.Schema {
 		return out
 	}
 	defer func() { _ = conn.Close() }()
-	inspector, err := dialect.Open(conn)
+	inspector, err := dialect.Open(completed{conn})
 	if err != nil {
 		return out
 	}
@@ -66,6 +67,24 @@ func (r *factReader) atlas(db *sql.DB) *atlas.Schema {
 		}
 	}
 	return r.trim(out)
+}
+
+// completed answers Atlas's query for foreign keys with the columns they mean:
+// REFERENCES without a column means the primary key, for which the pragma gives
+// NULL, on which Atlas fails.
+type completed struct{ *sql.Conn }
+
+// QueryContext is part of Atlas's ExecQuerier.
+func (c completed) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	const pragma = "FROM pragma_foreign_key_list("
+	if strings.Contains(query, pragma) {
+		query = strings.Replace(query, "`to`", "coalesce(`to`, (SELECT p.name FROM pragma_table_info(f.`table`) AS p WHERE p.pk = f.seq + 1), '') AS `to`", 1)
+		at := strings.Index(query, pragma)
+		if end := strings.LastIndex(query, "')"); end > at {
+			query = query[:end+2] + " AS f" + query[end+2:]
+		}
+	}
+	return c.Conn.QueryContext(ctx, query, args...)
 }
 
 func (r *factReader) trim(s *atlas.Schema) *atlas.Schema {

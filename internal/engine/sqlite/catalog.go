@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"understudy/internal/catalog"
 	"understudy/internal/schema"
@@ -22,7 +23,7 @@ func (s *side) readCatalog(ctx context.Context, c *conn, schemas []string) (*cat
 	var facts []catalog.Fact
 	name := func(n string) string { return schema.Name{Schema: mainSchema, Table: n}.String() }
 	for _, o := range found.objects {
-		fact := catalog.Fact{Kind: o.kind, Object: name(o.name), Definition: normal(o.sql)}
+		fact := catalog.Fact{Kind: o.kind, Object: name(o.name), Definition: normal(o.sql), Create: o.sql, Drop: "DROP " + strings.ToUpper(o.kind) + " " + quote(o.name)}
 		switch {
 		case found.shadow[o.name]:
 			continue

@@ -34,7 +34,7 @@ func (r *factReader) all() error {
 				Create: str(row[3]), Drop: "DROP INDEX " + quote(name)})
 		default:
 			r.tables = append(r.tables, table)
-			d := &declaration{table: on}
+			d := &declaration{name: table, table: on}
 			d.read(text)
 			d.facts[len(d.facts)-1].Create = str(row[3])
 			d.facts[len(d.facts)-1].Drop = "DROP TABLE " + quote(table)
@@ -52,22 +52,43 @@ func words(sql string) []token {
 // plain writes tokens so that two spellings of the same SQL are equal: no
 // comments, one space, names and keywords in lower case, quotes only where needed.
 func plain(list []token) string {
+	return joined(list, func(t token) string {
+		name, ok := t.name()
+		switch {
+		case !ok || t.kind == stringLit:
+			return t.text
+		case t.kind == word:
+			return strings.ToLower(name)
+		}
+		return schema.Ident(strings.ToLower(name))
+	})
+}
+
+// spelled writes tokens as they were written, without comments and line breaks.
+func spelled(list []token) string { return joined(list, func(t token) string { return t.text }) }
+
+func joined(list []token, text func(token) string) string {
 	var b strings.Builder
 	for i, t := range list {
-		text := t.text
-		if name, ok := t.name(); ok && t.kind != stringLit {
-			text = schema.Ident(strings.ToLower(name))
-			if t.kind == word {
-				text = strings.ToLower(name)
-			}
-		}
-		if i > 0 && !t.mark(")") && !t.mark(",") && !t.mark(".") && !list[i-1].mark("(") && !list[i-1].mark(".") {
+		if i > 0 && spaced(list[i-1], t) {
 			b.WriteByte(' ')
 		}
-		b.WriteString(text)
+		b.WriteString(text(t))
 	}
 	return b.String()
 }
+
+// spaced tells whether a space stands between two tokens. Marks that were written
+// together are one operator: >=, ||.
+func spaced(before, t token) bool {
+	switch {
+	case t.mark(")"), t.mark(","), t.mark("."), before.mark("("), before.mark("."):
+		return false
+	}
+	return !operator(before) || !operator(t) || t.start != before.start+len(before.text)
+}
+
+func operator(t token) bool { return t.kind == punct && strings.Contains("<>=!|&-", t.text) }
 
 // indexText leaves the index's name out.
 func indexText(list []token) string {
@@ -82,7 +103,8 @@ func indexText(list []token) string {
 // A declaration reads one CREATE TABLE statement, which SQLite has accepted
 // before. Constraints of a column and of the table give the same facts.
 type declaration struct {
-	table string
+	name  string // as SQLite knows the table
+	table string // as facts write it
 	facts []catalog.Fact
 	order []string
 }
@@ -144,9 +166,20 @@ func (d *declaration) column(item []token) {
 	}
 	f := catalog.Fact{Kind: "column", Object: d.table + "." + schema.Ident(name), Table: d.table}
 	f.Parts = append(f.Parts, catalog.Part{Name: "type", Text: plain(item[1:n])})
+	f.Drop = "ALTER TABLE " + quote(d.name) + " DROP COLUMN " + quote(name)
+	if addable(item[n:]) {
+		f.Create = "ALTER TABLE " + quote(d.name) + " ADD COLUMN " + spelled(item)
+	}
 	d.order = append(d.order, schema.Ident(name))
 	f.Parts = append(f.Parts, d.constraints(name, item[n:])...)
 	d.facts = append(d.facts, f)
+}
+
+// addable tells whether ALTER TABLE ADD COLUMN takes a column with these clauses
+// (https://www.sqlite.org/lang_altertable.html).
+func addable(clauses []token) bool {
+	has := func(w string) bool { return slices.ContainsFunc(clauses, func(t token) bool { return t.is(w) }) }
+	return !has("primary") && !has("unique") && !has("stored") && (!has("not") || has("default"))
 }
 
 // constraints reads clauses one after the other. What is an object of its own
@@ -172,7 +205,11 @@ func (d *declaration) constraints(column string, item []token) (parts []catalog.
 		case "unique":
 			d.object("unique", name, keyText("unique", column, clause[1:]), keyNames(column, clause[1:]))
 		case "check":
-			d.object("check", name, plain(clause), nil)
+			var of []string // a check that stands with a column is named by it
+			if column != "" {
+				of = []string{column}
+			}
+			d.object("check", name, plain(clause), of)
 		case "foreign":
 			d.object("foreign key", name, plain(clause), keyNames("", clause))
 		case "references":

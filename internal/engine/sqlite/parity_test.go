@@ -116,8 +116,8 @@ func TestParityOfOneChange(t *testing.T) {
 		{`"born" DATE`, `[born] date`, ``, false},
 		{` STORED`, ``, `column main.people.full_name: different`, false},
 		{`|| ' ' ||`, `|| '  ' ||`, `column main.people.full_name: different`, false},
-		{`CHECK (score >= 0)`, `CHECK (score > 0)`, `check main.people."check (score > = 0)": different`, false},
-		{`CHECK (score >= 0)`, ``, `check main.people."check (score > = 0)": missing in target`, false},
+		{`CHECK (score >= 0)`, `CHECK (score > 0)`, `check main.people."check (score)": different`, false},
+		{`CHECK (score >= 0)`, ``, `check main.people."check (score)": missing in target`, false},
 		{`'1900-01-01'`, `'1910-01-01'`, `check main.people.born_late: different`, false},
 		{`CONSTRAINT born_late CHECK`, `CONSTRAINT born CHECK`, `check main.people.born_late: different`, false},
 		{` AUTOINCREMENT`, ``, `primary key main.people: different`, false},
@@ -135,7 +135,7 @@ func TestParityOfOneChange(t *testing.T) {
 		{`(a int, b int)`, `(b int, a int)`, `table main.spare: different`, false},
 		{`(a int, b int)`, `(a int, b int) STRICT`, `table main.spare: different`, false},
 		{`(a int, b int)`, `(a int, b int, UNIQUE (a, b))`, `unique main.spare."unique (a, b)": extra in target`, false},
-		{`(a int, b int)`, `(a int PRIMARY KEY, b int)`, `primary key main.spare: extra in target`, true},
+		{`(a int, b int)`, `(a int PRIMARY KEY, b int)`, `primary key main.spare: extra in target`, false},
 		{`CREATE TABLE spare (a int, b int);`, ``, `table main.spare: missing in target`, true},
 		{`CREATE TABLE spare`, `CREATE TABLE more (a int UNIQUE); CREATE INDEX mi ON more (a); CREATE TABLE spare`, `table main.more: extra in target`, true},
 		{`CREATE INDEX people_born ON people (born);`, ``, `index main.people.people_born: missing in target`, true},
@@ -146,7 +146,7 @@ func TestParityOfOneChange(t *testing.T) {
 		{` WHERE born IS NOT NULL`, ` WHERE born IS NULL`, `index main.people.people_lower: different`, true},
 		{`(lower(name) DESC)`, `(upper(name) DESC)`, `index main.people.people_lower: different`, true},
 		{`CREATE INDEX people_born`, `CREATE INDEX more ON people (name); CREATE INDEX people_born`, `index main.people.more: extra in target`, true},
-		{`"d.e" text`, `"d.e" text, "x""y" int`, `column main."it's ""odd""; --"."x""y": extra in target`, false},
+		{`"d.e" text`, `"d.e" text, "x""y" int`, `column main."it's ""odd""; --"."x""y": extra in target`, true},
 		{`[SELECT] int UNIQUE`, `[SELECT] int`, `unique main."it's ""odd""; --"."unique (SELECT)": missing in target`, false},
 		{`CREATE TABLE spare`, `CREATE TABLE understudy_manifest (x); CREATE TABLE spare`, ``, false},
 	}
@@ -159,8 +159,13 @@ func TestParityOfOneChange(t *testing.T) {
 			if got := changes(there, false); got != c.want {
 				t.Errorf("differences:\n%s\nwant %s", got, c.want)
 			}
-			if a, b := changes(there, false), changes(back, true); a != b && !strings.Contains(c.from, "CREATE INDEX people_born") && !strings.Contains(c.from, "CONSTRAINT") && !strings.Contains(c.from, "score") {
+			if a, b := changes(there, false), changes(back, true); a != b && !strings.Contains(c.from, "CREATE INDEX people_born") && !strings.Contains(c.from, "CONSTRAINT") {
 				t.Errorf("not mirrored:\n%s\nand\n%s", a, b)
+			}
+			for _, d := range there.Differences {
+				if d.SQL == "" {
+					t.Errorf("no statement for %s %s", d.Kind, d.Object)
+				}
 			}
 			if c.closes {
 				closes(t, whole, path, there)
