@@ -77,6 +77,16 @@ func TestBadInput(t *testing.T) {
 		{"duration", "when: 10 minutes\n", "f.yaml:1:7", "such as 30s"},
 		{"negative duration", "when: -5s\n", "f.yaml:1:7", "such as 30s"},
 		{"norway", "on: no\n", "f.yaml:1:5", "true or false, not text"},
+		{"quote over lines", "version: 1\nname: \"" + canary + "\n\n\nlist: a\n", "f.yaml:2:1", "a quote is not closed"},
+		{"list and key", "list:\n  - a\n  b: " + canary + "\n", "f.yaml:3:3", "a list item was expected"},
+		{"escape", "version: 1\nname: \"a\\q" + canary + "\"\n", "f.yaml:2:1", "an escape"},
+		{"at sign", "version: 1\nname: @" + canary + "\n", "f.yaml:2:1", "no value can begin with"},
+		{"block", "version: 1\nname: |" + canary + "\n  a\n", "f.yaml:2:1", "a block of text"},
+		{"indentation", "map:\n  keep: a\n mask: " + canary + "\n", "f.yaml:3:2", "a key with a colon"},
+		{"bracket too many", "{name: a}}\n", "f.yaml:1:1", "belongs to nothing"},
+		{"after the end", "name: a\n...\n" + canary + "\n", "f.yaml:3:1", "belongs to nothing"},
+		{"directive", "%YAML 9.9\n---\nname: a\n", "f.yaml:1:1", "directive"},
+		{"star alone", "version: 1\nname: * " + canary + "\n", "f.yaml:2:7", "unquoted *"},
 		{"root", "- " + canary + "\n", "f.yaml:1:1", "the file must be a mapping, not a list"},
 	}
 	for _, tt := range tests {

@@ -112,7 +112,8 @@ func closing(line []byte, i int) int {
 
 // syntax reports what the parser stumbled over. The parser's own line is often
 // that of the surrounding block, so the place is the end of the shortest run of
-// lines that provokes the same error.
+// lines that provokes the same error; for a quote that is not closed, the line
+// where it opens.
 func (r *Reader) syntax(text []byte, err error) {
 	lines := bytes.SplitAfter(text, []byte("\n"))
 	if last := len(lines) - 1; last > 0 && len(lines[last]) == 0 {
@@ -139,7 +140,8 @@ func sameError(text []byte, want error) bool {
 	for range 2 {
 		var n yaml.Node
 		if err := safely(func() error { return dec.Decode(&n) }); err != nil {
-			return err.Error() == want.Error()
+			const unclosed = "unexpected end of stream"
+			return err.Error() == want.Error() || strings.Contains(err.Error(), unclosed) && strings.Contains(want.Error(), unclosed)
 		}
 	}
 	return false
@@ -171,8 +173,10 @@ func explain(parser string, indent []byte) (message, hint string) {
 		return "an escape that YAML does not know", "double the backslash, or put the text in single quotes"
 	case has("block scalar"), has("comment or line break"):
 		return "a block of text that does not begin as YAML wants", "write the text on one line, in double quotes"
-	case has("document start"), has("directive"):
-		return "a directive or a document mark that is not accepted", "leave it out"
+	case has("document start"):
+		return "something stands here that belongs to nothing", "a bracket or a line too many?"
+	case has("directive"), has("incompatible YAML"):
+		return "a YAML directive; they are not accepted", "leave it out"
 	case has("tag"):
 		return "a YAML tag; tags are not accepted", "put a text that begins with ! in double quotes"
 	case has("anchor"), has("alphabetic or numeric"):

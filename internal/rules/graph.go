@@ -168,8 +168,7 @@ func (g *graph) components() (of []int, members [][]int) {
 	for i := range of {
 		of[i] = i
 	}
-	var root func(int) int
-	root = func(i int) int {
+	root := func(i int) int {
 		for of[i] != i {
 			of[i] = of[of[i]]
 			i = of[i]
