@@ -14,7 +14,11 @@ func Execute(ctx context.Context, at engine.Address, statements []string) error 
 	if err != nil {
 		return err
 	}
-	c, err := p.open(ctx, a.path, readWrite, engine.Limits{}.WithDefaults().LockWait)
+	path, err := resolve(a.path)
+	if err != nil {
+		return err
+	}
+	c, err := p.open(ctx, path, readWrite, engine.Limits{}.WithDefaults().LockWait)
 	if err != nil {
 		return err
 	}
