@@ -87,6 +87,7 @@ func TestBadInput(t *testing.T) {
 		{"after the end", "name: a\n...\n" + canary + "\n", "f.yaml:3:1", "belongs to nothing"},
 		{"directive", "%YAML 9.9\n---\nname: a\n", "f.yaml:1:1", "directive"},
 		{"star alone", "version: 1\nname: * " + canary + "\n", "f.yaml:2:7", "unquoted *"},
+		{"escaped control", "name: \"a\\e[31m" + canary + "\"\n", "f.yaml:1:7", "control character"},
 		{"root", "- " + canary + "\n", "f.yaml:1:1", "the file must be a mapping, not a list"},
 	}
 	for _, tt := range tests {

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"go.yaml.in/yaml/v3"
 
@@ -100,7 +101,7 @@ func (v Value) scalar(tags ...string) (string, bool) {
 	return "", false
 }
 
-// Text reads text that is not empty.
+// Text reads text that is not empty and holds no control characters but line breaks and tabs.
 func (v Value) Text() (string, bool) {
 	s, ok := v.scalar("!!str")
 	switch {
@@ -111,6 +112,10 @@ func (v Value) Text() (string, bool) {
 		return "", false
 	case strings.TrimSpace(s) == "":
 		v.Fail("", "%s is empty", v.what)
+		return "", false
+	case strings.ContainsFunc(s, func(c rune) bool { return unicode.IsControl(c) && c != '\n' && c != '\t' }):
+		// Reports and terminals show these texts.
+		v.Fail("leave it out", "%s contains a control character", v.what)
 		return "", false
 	}
 	return s, true

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -251,6 +252,9 @@ func (p *parser) attributes(m document.Mapping, r *Rule) {
 	}
 	text("class", &r.Class)
 	text("domain", &r.Domain)
+	if strings.ContainsAny(r.Class, " \t\n,;") {
+		m.Get("class").Fail("write it as free_text", "class must be one word")
+	}
 	text("reviewed_by", &r.ReviewedBy)
 	if v := m.Get("fold"); !v.Missing() {
 		r.Fold, _ = v.Bool()
@@ -318,6 +322,20 @@ func (p *parser) checkParams(r *Rule, places map[string]document.Value) {
 				at = v.At()
 			}
 		}
-		p.r.Report(at, checkRule, "", "mask %s: %s", r.Mask, problem)
+		p.r.Report(at, checkRule, "", "mask %s: %s", r.Mask, withoutValues(problem, r.Params))
 	}
+}
+
+// withoutValues takes out of a mask's words what the file says, which may be
+// anything; the finding's place shows it to whoever may read the file.
+func withoutValues(problem string, params map[string]string) string {
+	for _, value := range params {
+		problem = strings.ReplaceAll(problem, " "+strconv.Quote(value), "")
+	}
+	for _, value := range params {
+		if len(value) > 3 && strings.Contains(problem, value) {
+			return "a parameter has a value that it cannot have"
+		}
+	}
+	return problem
 }
