@@ -146,6 +146,14 @@ type Snapshot interface {
 	Close() error
 }
 
+// A Contradictor is a Snapshot whose columns may hold values of other types than
+// they declare. Reading such a value where it is looked into fails with code
+// Contradicts; Contradictions finds the columns beforehand, in one scan of the table.
+type Contradictor interface {
+	// Contradictions names those of the columns that hold such a value.
+	Contradictions(ctx context.Context, table *schema.Table, columns []string) ([]string, error)
+}
+
 // A Structure stands for a database's whole DDL. Its content is the engine's.
 type Structure interface{ Describe() string }
 

@@ -160,6 +160,14 @@ func (s *snapshot) Read(ctx context.Context, r engine.Read) iter.Seq2[*engine.Ba
 	return failing(s.plan, Read, ReadBatch, s.Snapshot.Read(ctx, r), (*engine.Batch).Release)
 }
 
+// Contradictions asks the wrapped snapshot; none if it cannot hold any.
+func (s *snapshot) Contradictions(ctx context.Context, table *schema.Table, columns []string) ([]string, error) {
+	if c, ok := s.Snapshot.(engine.Contradictor); ok {
+		return c.Contradictions(ctx, table, columns)
+	}
+	return nil, nil
+}
+
 // failing passes a sequence on until a fault strikes at its start or at a
 // batch; the batch that is lost is given back.
 func failing[T any](p *plan, start, each Point, all iter.Seq2[T, error], lose func(T)) iter.Seq2[T, error] {

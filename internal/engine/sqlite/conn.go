@@ -64,7 +64,7 @@ func dsn(path string, m mode) string {
 	if path == ":memory:" {
 		return "file::memory:"
 	}
-	name := "file://" + (&url.URL{Path: path}).EscapedPath()
+	name := "file:" + (&url.URL{Path: path}).EscapedPath()
 	switch m {
 	case readOnly:
 		return name + "?mode=ro&_dqs=0"

@@ -33,12 +33,18 @@ func (l *load) Switch(ctx context.Context, manifest []byte) error {
 	}
 	l.conn.close()
 	l.conn = nil
+	kept := ""
 	if l.spec.Keep > 0 && !absent(l.target.path) {
-		if _, err := l.target.keep(ctx, "before-"+l.spec.RunID); err != nil {
+		id, err := l.target.keep(ctx, "before-"+l.spec.RunID)
+		if err != nil {
 			return err
 		}
+		kept = beside(l.target.path, "prev-"+id)
 	}
 	if err := l.target.replace(ctx, l.path); err != nil {
+		if kept != "" {
+			err = errors.Join(err, removeDatabase(kept)) // a copy of what still is the present one
+		}
 		return err
 	}
 	if err := l.target.prune(ctx, l.spec.Keep); err != nil {
