@@ -42,6 +42,7 @@ type conn struct {
 	*pgconn.PgConn
 	version int    // as server_version_num
 	path    string // the search_path that the server gave before ours
+	user    string
 }
 
 // pinned are the settings of every session, so that a value has one text on
@@ -93,7 +94,7 @@ func connect(ctx context.Context, at *address, s session) (*conn, error) {
 	if err != nil {
 		return nil, wrap(ctx, err, doing)
 	}
-	c := &conn{PgConn: pg}
+	c := &conn{PgConn: pg, user: at.user}
 	if err := c.greet(ctx, s); err != nil {
 		c.hangUp()
 		return nil, wrap(ctx, err, doing)

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"sync"
 	"time"
@@ -22,9 +23,12 @@ type snapshot struct {
 	limits engine.Limits
 	inv    *inventory
 	id     string
-	until  time.Time // the snapshot's age limit
-	expiry *time.Timer
 	pool   sync.Pool // of *engine.Batch
+
+	life  context.Context         // ends with the snapshot; its cause says why
+	end   context.CancelCauseFunc // ends it early
+	timer *time.Timer             // the age limit
+	watch sync.WaitGroup          // the watcher of waiting.go
 
 	exporter *conn
 	alone    chan struct{} // holds one token: the right to use exporter
@@ -37,6 +41,9 @@ type snapshot struct {
 }
 
 var _ engine.Snapshot = (*snapshot)(nil)
+
+// errClosed is why a snapshot ends that nothing ended early.
+var errClosed = errors.New("the snapshot is closed")
 
 const (
 	beginReading = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
@@ -61,6 +68,9 @@ func (s *source) Snapshot(ctx context.Context, want *schema.Schema) (engine.Snap
 }
 
 func (s *source) take(ctx context.Context, c *conn, want *schema.Schema) (*snapshot, error) {
+	if err := mayRead(ctx, c, want); err != nil {
+		return nil, err
+	}
 	if err := c.exec(ctx, "begin to read", beginReading); err != nil {
 		return nil, err
 	}
@@ -82,14 +92,19 @@ func (s *source) take(ctx context.Context, c *conn, want *schema.Schema) (*snaps
 		return nil, &engine.Error{Code: engine.Changed, Doing: "read the structure again under lock", Say: "it changed since it was planned: " + what,
 			Table: table, Column: column, Hint: "run again"}
 	}
-	return newSnapshot(s, c, id, inv), nil
+	return newSnapshot(ctx, s, c, id, inv), nil
 }
 
 // newSnapshot owns the exporter c from now on.
-func newSnapshot(s *source, c *conn, id string, inv *inventory) *snapshot {
+func newSnapshot(ctx context.Context, s *source, c *conn, id string, inv *inventory) *snapshot {
 	snap := &snapshot{at: s.at, limits: s.limits, inv: inv, id: id, exporter: c, working: map[*conn]bool{},
-		until: time.Now().Add(s.limits.SnapshotAge), alone: make(chan struct{}, 1), slots: make(chan struct{}, s.limits.Readers)}
-	snap.expiry = time.AfterFunc(s.limits.SnapshotAge, snap.expire)
+		alone: make(chan struct{}, 1), slots: make(chan struct{}, s.limits.Readers)}
+	snap.life, snap.end = context.WithCancelCause(context.WithoutCancel(ctx)) // it outlives the call, until Close
+	snap.timer = time.AfterFunc(s.limits.SnapshotAge, func() {
+		snap.expire(&engine.Error{Code: engine.Timeout, Doing: "read the source", Say: "the snapshot is older than " + s.limits.SnapshotAge.String(),
+			Hint: "raise limits.snapshot_age, or copy less"})
+	})
+	snap.watch.Go(snap.giveWay)
 	return snap
 }
 
@@ -102,6 +117,31 @@ func schemasOf(s *schema.Schema) []string {
 		}
 	}
 	return out
+}
+
+// mayRead names a table that the role may not read, because the server's own
+// refusal of a lock over many tables names none.
+func mayRead(ctx context.Context, c *conn, s *schema.Schema) error {
+	var names []string
+	for _, t := range s.Tables {
+		if t.Note != "foreign table" {
+			names = append(names, quoteName(t.Name))
+		}
+	}
+	row, err := c.query(ctx, "ask for privileges", `
+SELECT n.nspname, c.relname, count(*) OVER () FROM unnest($1::text[]) AS t (name)
+JOIN pg_catalog.pg_class c ON c.oid = to_regclass(t.name) JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE NOT has_table_privilege(c.oid, 'SELECT') ORDER BY 1, 2 LIMIT 1`, names)
+	if err != nil || len(row) == 0 {
+		return err
+	}
+	say := "the role may not read the table"
+	if n := string(row[0][2]); n != "1" {
+		say = "the role may not read " + n + " tables, of which this is the first"
+	}
+	name := schema.Name{Schema: string(row[0][0]), Table: string(row[0][1])}
+	return &engine.Error{Code: engine.Denied, Doing: "lock the source's tables against change", Say: say, Table: name,
+		Hint: "GRANT SELECT ON " + quoteName(name) + " TO " + quote(c.user)}
 }
 
 // lockTables takes the weakest lock that holds back changes of structure. A
@@ -135,7 +175,9 @@ func (s *snapshot) Structure() engine.Structure {
 
 // Close lets go of locks and the moment.
 func (s *snapshot) Close() error {
-	s.expiry.Stop()
+	s.timer.Stop()
+	s.end(errClosed)
+	s.watch.Wait()
 	s.mu.Lock()
 	idle := s.idle
 	s.idle, s.closed = nil, true
@@ -147,10 +189,11 @@ func (s *snapshot) Close() error {
 	return nil
 }
 
-// expire breaks every connection when the snapshot is too old: also those that
-// wait, idle, for a run that hangs elsewhere, because an open moment keeps the
-// source from cleaning up.
-func (s *snapshot) expire() {
+// expire ends the snapshot for a reason and breaks every connection: also those
+// that wait, idle, for a run that hangs elsewhere, because an open moment and
+// its locks weigh on the source.
+func (s *snapshot) expire(why error) {
+	s.end(why)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, c := range s.idle {
@@ -162,10 +205,21 @@ func (s *snapshot) expire() {
 	_ = s.exporter.Conn().Close()
 }
 
-// bounded gives a context that ends when the snapshot is too old.
+// bounded gives a context that ends with the snapshot and then says why.
 func (s *snapshot) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithDeadlineCause(ctx, s.until, &engine.Error{Code: engine.Timeout, Doing: "read the source",
-		Say: "the snapshot is older than " + s.limits.SnapshotAge.String(), Hint: "raise limits.snapshot_age, or copy less"})
+	ctx, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(s.life, func() { cancel(context.Cause(s.life)) })
+	return ctx, func() { stop(); cancel(nil) }
+}
+
+// because gives the reason for which the snapshot ended in place of the failure
+// that a reader met by it.
+func (s *snapshot) because(err error) error {
+	var why *engine.Error
+	if err != nil && s.life.Err() != nil && errors.As(context.Cause(s.life), &why) {
+		return why
+	}
+	return err
 }
 
 // reader gives a connection that sees the moment; release takes it back.

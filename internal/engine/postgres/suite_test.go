@@ -18,13 +18,17 @@ import (
 // call, because a switch ends those that are open.
 func asClient(t *testing.T, url, sql string) (out []string, err error) {
 	t.Helper()
+	return asClientWaiting(t, url, "SET lock_timeout = 2000; "+sql)
+}
+
+func asClientWaiting(t *testing.T, url, sql string) (out []string, err error) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	config, err := pgconn.ParseConfig(url)
 	if err != nil {
 		return nil, err
 	}
-	config.RuntimeParams["lock_timeout"] = "2000"
 	c, err := pgconn.ConnectConfig(ctx, config)
 	if err != nil {
 		return nil, err
