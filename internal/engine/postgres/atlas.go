@@ -30,7 +30,7 @@ func atlasStructure(ctx context.Context, at *address, s session, schemas []strin
 		return nil, err
 	}
 	defer func() { _ = db.Close() }() // everything was read
-	out, err := readStructure(ctx, db, s.readOnly, schemas)
+	out, err := readStructure(ctx, db, s, schemas)
 	return out, wrap(ctx, err, "read the structure for parity")
 }
 
@@ -48,16 +48,21 @@ func openAtlas(config *pgconn.Config) (*sql.DB, error) {
 // prepared gives one connection of db, fit for reading a structure. With nested
 // loops a thousand tables take Atlas ten times as long; an empty search path
 // makes the server qualify every name.
-func prepared(ctx context.Context, db *sql.DB, readOnly bool) (*sql.Conn, error) {
+func prepared(ctx context.Context, db *sql.DB, s session) (*sql.Conn, error) {
 	conn, err := db.Conn(ctx)
 	if err != nil {
 		return nil, err
 	}
-	mode := "off"
-	if readOnly {
-		mode = "on"
+	settings := s.pinned()
+	settings["enable_nestloop"] = "off"
+	settings["search_path"] = ""
+	var names, values []string
+	for name, value := range settings {
+		names, values = append(names, name), append(values, value)
 	}
-	if _, err := conn.ExecContext(ctx, `SELECT set_config('enable_nestloop', 'off', false), set_config('search_path', '', false), set_config('default_transaction_read_only', $1, false)`, mode); err != nil {
+	// Only what this server knows: a setting of a newer one must not fail the session.
+	if _, err := conn.ExecContext(ctx, `SELECT set_config(s.name, v.value, false) FROM unnest($1::text[], $2::text[]) AS v (name, value)
+JOIN pg_catalog.pg_settings s ON lower(s.name) = lower(v.name)`, names, values); err != nil {
 		_ = conn.Close()
 		return nil, err
 	}
@@ -65,8 +70,8 @@ func prepared(ctx context.Context, db *sql.DB, readOnly bool) (*sql.Conn, error)
 }
 
 // readStructure reads on connections of db.
-func readStructure(ctx context.Context, db *sql.DB, readOnly bool, schemas []string) (*catalog.Structure, error) {
-	conn, err := prepared(ctx, db, readOnly)
+func readStructure(ctx context.Context, db *sql.DB, s session, schemas []string) (*catalog.Structure, error) {
+	conn, err := prepared(ctx, db, s)
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +87,7 @@ func readStructure(ctx context.Context, db *sql.DB, readOnly bool, schemas []str
 			"index", "enum"},
 	}
 	if len(r.schemas) > 0 {
-		out.Schemas = r.atlas(db, readOnly)
+		out.Schemas = r.atlas(db, s)
 	}
 	return out, ctx.Err()
 }
@@ -90,12 +95,12 @@ func readStructure(ctx context.Context, db *sql.DB, readOnly bool, schemas []str
 // atlas reads Atlas's view of the same schemas, schema by schema if need be.
 // What it cannot read is left out: the facts decide what differs, so only
 // closing statements are lost.
-func (r *factReader) atlas(db *sql.DB, readOnly bool) (out []*atlas.Schema) {
+func (r *factReader) atlas(db *sql.DB, s session) (out []*atlas.Schema) {
 	inspect := func(schemas []string) bool {
 		// A failed inspection leaves rows open; ending its context closes them, and the connection with them.
 		ctx, cancel := context.WithCancel(r.ctx)
 		defer cancel()
-		conn, err := prepared(ctx, db, readOnly)
+		conn, err := prepared(ctx, db, s)
 		if err != nil {
 			return false
 		}
