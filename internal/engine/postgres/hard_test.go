@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -126,9 +127,15 @@ func TestOddNames(t *testing.T) {
 	server := scratchtest.Postgres(t)
 	production, _ := pair(t)
 	name := `Stäging "x" 'y' \ ` + strings.Repeat("é", 20)
-	if err := server.CreateDatabase(t.Context(), name); err != nil {
-		t.Fatal(err)
+	create := "CREATE DATABASE " + quote(name) + " TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C'"
+	version, _ := strconv.Atoi(scratchtest.Query(t, server.URL("postgres"), "SELECT current_setting('server_version_num')::int / 10000"))
+	switch {
+	case version >= 17:
+		create += " LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8'"
+	case version >= 15:
+		create += " LOCALE_PROVIDER icu ICU_LOCALE 'de-DE'"
 	}
+	scratchtest.SQL(t, server.URL("postgres"), create)
 	t.Cleanup(func() {
 		_ = scratch.SQL(context.Background(), server.URL("postgres"), "DROP DATABASE IF EXISTS "+quote(name))
 	}) // undo
@@ -140,6 +147,10 @@ func TestOddNames(t *testing.T) {
 	source := openSource(t, production)
 	for _, run := range []string{"20261123T013000-abcdefghijkl", "20261123T013000-abcdefghijkm"} {
 		mustRefresh(t, source, tg, quietSpec(run), false)
+	}
+	const locale = `SELECT coalesce(to_jsonb(d) ->> 'datlocprovider', 'c'), datcollate, datctype, encoding, coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale') FROM pg_database d WHERE datname `
+	if now, kept := scratchtest.Query(t, staging, locale+"= current_database()"), scratchtest.Query(t, staging, locale+`LIKE '%\_prev\_%' AND datname LIKE 'St%'`); now != kept {
+		t.Errorf("locale %s became %s", kept, now)
 	}
 	state, err := tg.State(t.Context())
 	if err != nil || len(state.Generations) != 2 || state.Generations[1].ID != "20261123T013000-abcdefghijkl" {

@@ -3,6 +3,7 @@ package postgres
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"understudy/internal/engine"
+	"understudy/internal/scratch"
 	"understudy/internal/scratch/scratchtest"
 	"understudy/internal/secret"
 )
@@ -185,4 +187,65 @@ func TestKilledAnyTime(t *testing.T) {
 		afterKill(t, production, staging, before, run)
 	}
 	t.Logf("killed after: %v", histogram)
+}
+
+// The server dies by kill -9 at any place; after its own recovery the target is
+// whole, and the next run needs no hand work.
+func TestServerKilled(t *testing.T) {
+	server := scratchtest.Own(t, scratch.Options{Settings: map[string]string{"fsync": "on", "synchronous_commit": "on"}})
+	production, staging := scratchtest.DatabaseOn(t, server.URL("postgres")), scratchtest.DatabaseOn(t, server.URL("postgres"))
+	scratchtest.SQL(t, production, small+smallRows)
+	scratchtest.SQL(t, staging, small)
+	for _, place := range []string{"created", "tables", "indexes", "manifest", "renamed", "committing", "switched"} {
+		scratchtest.SQL(t, production, "INSERT INTO flags VALUES ('before "+place+"', true)")
+		before := contents(t, staging)
+		source, tg := openSource(t, production), openTarget(t, staging)
+		tg.pauses = func(_ context.Context, at string) error {
+			if at == place {
+				server.Kill()
+				return server.Restart(t.Context(), nil)
+			}
+			return nil
+		}
+		_, err := refresh(t.Context(), source, tg, quietSpec("s"+place), false)
+		if err == nil {
+			t.Errorf("%s: the run did not notice", place)
+		}
+		if switched := afterKill(t, production, staging, before, "s"+place); switched != (place == "switched") {
+			t.Errorf("%s: switched %v, error %v", place, switched, err)
+		}
+		tg.Close()
+		source.Close()
+	}
+}
+
+// A COMMIT whose answer never came is settled by looking who bears the name.
+func TestCommitWithoutAnswer(t *testing.T) {
+	production, staging := pair(t)
+	before := contents(t, staging)
+	tg := openTarget(t, staging)
+	tg.pauses = func(_ context.Context, at string) error {
+		if at == "committing" {
+			scratchtest.SQL(t, strings.Replace(staging, databaseOf(t, staging), "postgres", 1), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'understudy unanswered lock'")
+		}
+		return nil
+	}
+	_, err := refresh(t.Context(), openSource(t, production), tg, quietSpec("unanswered"), false)
+	if err == nil || errors.Is(err, engine.ErrSwitched) {
+		t.Errorf("error: %v", err)
+	}
+	same(t, "staging", before, contents(t, staging))
+	c, err := tg.maintenance(t.Context(), "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.hangUp()
+	oid, err := c.value(t.Context(), "look", "SELECT oid FROM pg_database WHERE datname = $1", tg.at.database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cause := errors.New("the connection broke")
+	if err := tg.outcome(swap{target: tg.at.database, oid: parseUint([]byte(oid))}, 0, cause); !errors.Is(err, engine.ErrSwitched) || !errors.Is(err, cause) {
+		t.Errorf("a switch that took place: %v", err)
+	}
 }

@@ -249,6 +249,7 @@ func complaints() []struct {
 		{"server closed the connection", "the connection broke", "", engine.Unreachable},
 		{"terminating connection", "the server or an administrator ended the session", "", engine.Stopped},
 		{"canceling statement due to lock timeout", "a lock was not to be had in time", "try again later, or raise limits.lock_wait", engine.Timeout},
+		{"Query was: LOCK TABLE", "a lock was not to be had in time", "try again later, or raise limits.lock_wait", engine.Timeout},
 		{"canceling statement", "the statement took too long, or was cancelled", "raise limits.statement", engine.Timeout},
 		{"is not available", "an extension is not installed on the server", "install it there", engine.Unsupported},
 		{"server version mismatch", "the program is older than the server", "install newer client programs", engine.Unsupported},
@@ -268,7 +269,7 @@ func complaintError(doing string, text []byte, builds []entry) error {
 	}
 	line := errorLine.FindSubmatch(text)
 	for _, c := range complaints() {
-		if line != nil && bytes.Contains(line[1], []byte(c.has)) {
+		if line != nil && (bytes.Contains(line[1], []byte(c.has)) || strings.HasPrefix(c.has, "Query was") && bytes.Contains(text, []byte(c.has))) {
 			e.Code, e.Say, e.Hint = c.code, c.say, c.hint
 			break
 		}

@@ -90,9 +90,15 @@ func (t *target) lookBeside(ctx context.Context, c *conn, state *engine.State) e
 
 // readClaim reads understudy's own table in a database; nil if it has none.
 func readClaim(ctx context.Context, c *conn) (*engine.Generation, []byte, error) {
-	is, err := c.value(ctx, "look for the claim", `SELECT pg_catalog.to_regclass($1) IS NOT NULL`, markSchema+".generation")
-	if err != nil || is != "t" {
+	is, err := c.value(ctx, "look for the claim", `
+		SELECT pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_table_privilege(c.oid, 'SELECT')
+		FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+		WHERE n.nspname = $1 AND c.relname = 'generation' AND c.relkind = 'r'`, markSchema)
+	switch {
+	case err != nil || is == "":
 		return nil, nil, err
+	case is != "t": // claimed, but what stands in it is not for this role
+		return &engine.Generation{Present: true}, nil, nil
 	}
 	rows, err := c.query(ctx, "read the claim", `SELECT run, made, manifest FROM `+quote(markSchema)+`.generation ORDER BY made DESC LIMIT 1`)
 	if err != nil || len(rows) == 0 {

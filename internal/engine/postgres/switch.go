@@ -29,6 +29,7 @@ type swap struct {
 	mark     mark   // its comment
 	comment  string // the comment of the one that takes the name
 	limit    int    // its connection limit
+	template bool   // the present one is a template, which nobody could drop
 }
 
 // Switch leaves the manifest in the new generation and puts it in the target's
@@ -141,7 +142,7 @@ func (t *target) present(ctx context.Context) (g *engine.Generation, err error) 
 // will be called and how it is recognized.
 func (t *target) prepareSwap(ctx context.Context, c *conn, present *engine.Generation, run string) (swap, error) {
 	s := swap{target: t.at.database}
-	rows, err := c.query(ctx, "look at the target", `SELECT oid, coalesce(pg_catalog.shobj_description(oid, 'pg_database'), ''), datconnlimit
+	rows, err := c.query(ctx, "look at the target", `SELECT oid, coalesce(pg_catalog.shobj_description(oid, 'pg_database'), ''), datconnlimit, datistemplate
 		FROM pg_catalog.pg_database WHERE datname = $1`, s.target)
 	if err != nil {
 		return s, err
@@ -149,7 +150,7 @@ func (t *target) prepareSwap(ctx context.Context, c *conn, present *engine.Gener
 	if len(rows) != 1 {
 		return s, &engine.Error{Code: engine.Changed, Doing: "switch", Say: "the target was dropped or renamed"}
 	}
-	s.present, s.comment, s.limit = parseUint(rows[0][0]), string(rows[0][1]), int(number(rows[0][2]))
+	s.present, s.comment, s.limit, s.template = parseUint(rows[0][0]), string(rows[0][1]), int(number(rows[0][2])), isTrue(rows[0][3])
 	now := time.Now().UTC()
 	s.mark = mark{Kind: markKept, Of: s.target, Run: "before-" + run, Made: now, By: run, At: now, Comment: s.comment}
 	if present != nil {
@@ -201,6 +202,9 @@ func (s swap) statements(ctx context.Context, c *conn) ([]string, error) {
 		return nil, err
 	}
 	out = append(out, privileges...)
+	if s.template {
+		out = append(out, "ALTER DATABASE "+quote(s.away)+" IS_TEMPLATE false", "ALTER DATABASE "+quote(s.target)+" IS_TEMPLATE true")
+	}
 	return append(out,
 		fmt.Sprintf("ALTER DATABASE %s CONNECTION LIMIT %d", quote(s.target), s.limit),
 		comment(s.target, s.comment),
@@ -269,7 +273,7 @@ func keepEnding(ctx context.Context, c *conn, databases ...string) (stop func())
 // outcome finds out what became of a COMMIT without an answer, by looking which
 // database bears the target's name. The committing process must be gone first.
 func (t *target) outcome(s swap, pid uint32, cause error) error {
-	ctx, cancel := context.WithTimeout(context.Background(), switchDeadline) // the run's context may be over, and the answer matters
+	ctx, cancel := context.WithTimeout(context.Background(), switchDeadline) // undo: the run's context may be over, and the answer matters
 	defer cancel()
 	for {
 		oid, gone, err := t.whoBears(ctx, s.target, pid)

@@ -76,10 +76,7 @@ type databaseFacts struct {
 	provider                 string // c: libc, i: icu, b: builtin
 	locale, rules            string // of providers other than libc
 	tablespace               string
-	limit                    int
-	template                 bool
 	hasPublic                bool // the schema "public" was not dropped
-	comment                  string
 }
 
 // stand asks the target's server. c is a session on the target.
@@ -87,8 +84,8 @@ func stand(ctx context.Context, c *conn) (*standing, error) {
 	rows, err := c.query(ctx, "look at the target", `
 		SELECT d.oid, pg_catalog.pg_get_userbyid(d.datdba), pg_catalog.pg_encoding_to_char(d.encoding), d.datcollate, d.datctype,
 			coalesce(to_jsonb(d) ->> 'datlocprovider', 'c'), coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale', ''),
-			coalesce(to_jsonb(d) ->> 'daticurules', ''), s.spcname, d.datconnlimit, d.datistemplate,
-			pg_catalog.to_regnamespace('public') IS NOT NULL, pg_catalog.shobj_description(d.oid, 'pg_database'),
+			coalesce(to_jsonb(d) ->> 'daticurules', ''), s.spcname,
+			EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'public'),
 			current_user, r.rolsuper, r.rolcreatedb OR r.rolsuper, r.rolsuper OR pg_catalog.pg_has_role(d.datdba, 'MEMBER'), pg_catalog.pg_is_in_recovery(), d.datname
 		FROM pg_catalog.pg_database d JOIN pg_catalog.pg_tablespace s ON s.oid = d.dattablespace, pg_catalog.pg_roles r
 		WHERE d.datname = pg_catalog.current_database() AND r.rolname = current_user`)
@@ -99,10 +96,9 @@ func stand(ctx context.Context, c *conn) (*standing, error) {
 		return nil, &engine.Error{Code: engine.Denied, Doing: "look at the target", Say: "its entry in the server's catalog cannot be seen"}
 	}
 	r := rows[0]
-	s := &standing{version: c.version, role: string(r[13]), superuser: isTrue(r[14]), createdb: isTrue(r[15]), owns: isTrue(r[16]), standby: isTrue(r[17])}
-	s.database = databaseFacts{oid: parseUint(r[0]), name: string(r[18]), owner: string(r[1]), encoding: string(r[2]), collate: string(r[3]), ctype: string(r[4]),
-		provider: string(r[5]), locale: string(r[6]), rules: string(r[7]), tablespace: string(r[8]), limit: int(number(r[9])), template: isTrue(r[10]),
-		hasPublic: isTrue(r[11]), comment: string(r[12])}
+	s := &standing{version: c.version, role: string(r[10]), superuser: isTrue(r[11]), createdb: isTrue(r[12]), owns: isTrue(r[13]), standby: isTrue(r[14])}
+	s.database = databaseFacts{oid: parseUint(r[0]), name: string(r[15]), owner: string(r[1]), encoding: string(r[2]), collate: string(r[3]), ctype: string(r[4]),
+		provider: string(r[5]), locale: string(r[6]), rules: string(r[7]), tablespace: string(r[8]), hasPublic: isTrue(r[9])}
 	return s, s.lookAtOwners(ctx, c)
 }
 
