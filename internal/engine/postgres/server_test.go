@@ -1,0 +1,175 @@
+package postgres
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"math/big"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"understudy/internal/engine"
+	"understudy/internal/scratch"
+	"understudy/internal/scratch/scratchtest"
+)
+
+// A hot standby serves as a source, and is seen to be kin of its primary.
+func TestStandbySource(t *testing.T) {
+	primary := scratchtest.Own(t, scratch.Options{})
+	shop, other := scratchtest.DatabaseOn(t, primary.URL("postgres")), scratchtest.DatabaseOn(t, primary.URL("postgres"))
+	scratchtest.SQL(t, shop, hardSchema)
+	standby, err := primary.Standby(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { standby.Kill() })
+	u, err := url.Parse(shop)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := strings.TrimPrefix(u.Path, "/")
+	src := sourceAt(t, standby.URL(name), engine.Limits{Readers: 2})
+	s, err := src.Inspect(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	snap, err := src.Snapshot(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer snap.Close()
+	people := mustTable(t, s, "people")
+	ids, _ := findAll(t, snap, engine.Find{Table: people, Where: "id <= 50"})
+	if len(ids) != 50 || strings.Count(collect(t, snap, engine.Read{Table: people, Columns: []string{"id"}}), "\n") != 100 {
+		t.Errorf("the standby gave %d rows", len(ids))
+	}
+	for _, c := range []struct {
+		what, target string
+		source       *source
+		want         string
+	}{
+		{"its primary's database", shop, src, "kin"}, {"another database of its primary", other, src, "apart"},
+		{"itself by its socket", primary.SocketURL(name), sourceAt(t, shop, engine.Limits{}), "same"}, {"two databases of one server", other, sourceAt(t, shop, engine.Limits{}), "apart"},
+	} {
+		d, err := New().Apart(t.Context(), c.source, openTarget(t, c.target))
+		got := map[bool]string{true: "same"}[d.Same] + map[bool]string{true: "kin"}[d.Kin]
+		if got == "" {
+			got = "apart"
+		}
+		if err != nil || got != c.want || d.Why == "" {
+			t.Errorf("%s: %s (%s), %v", c.what, got, d.Why, err)
+		}
+	}
+}
+
+// TLS is verified, never silently weakened.
+func TestTransport(t *testing.T) {
+	server := scratchtest.Own(t, scratch.Options{})
+	roots, key, cert := certificates(t, "db.example")
+	dir := t.TempDir()
+	strangers, _, _ := certificates(t, "db.example")
+	write(t, filepath.Join(dir, "ca.pem"), roots, server.DataDir())
+	write(t, filepath.Join(dir, "other.pem"), strangers, server.DataDir())
+	write(t, filepath.Join(server.DataDir(), "server.key"), key, server.DataDir())
+	write(t, filepath.Join(server.DataDir(), "server.crt"), cert, server.DataDir())
+	if err := server.Restart(t.Context(), map[string]string{"ssl": "on"}); err != nil {
+		t.Fatal(err)
+	}
+	at, err := parseAddress(secretOf(server.URL("postgres")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ mode, roots, host, want string }{
+		{"verify-full", "ca.pem", "localhost", "another host name"},
+		{"verify-full", "ca.pem", "127.0.0.1", ""},
+		{"verify-ca", "ca.pem", "localhost", ""},
+		{"verify-full", "other.pem", "127.0.0.1", "not trusted"},
+		{"verify-ca", "other.pem", "127.0.0.1", "not trusted"},
+		{"verify-full", "", "127.0.0.1", "not "},
+		{"require", "", "127.0.0.1", ""},
+		{"disable", "", "127.0.0.1", ""},
+	} {
+		changed := *at
+		changed.sslmode, changed.host = c.mode, c.host
+		if c.roots != "" {
+			changed.rootCert = filepath.Join(dir, c.roots)
+		}
+		conn, err := connect(t.Context(), &changed, session{name: "test"})
+		if err == nil {
+			on, asked := conn.value(t.Context(), "ask", "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()")
+			if asked != nil || (on == "t") != (c.mode != "disable") {
+				t.Errorf("%s: ssl is %s, %v", c.mode, on, asked)
+			}
+			conn.hangUp()
+		}
+		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%s with %q: %v", c.mode, c.roots, err)
+		}
+	}
+	if err := server.Restart(t.Context(), map[string]string{"ssl": "off"}); err != nil {
+		t.Fatal(err)
+	}
+	changed := *at
+	changed.sslmode = "require"
+	if conn, err := connect(t.Context(), &changed, session{name: "test"}); err == nil || !strings.Contains(err.Error(), "does not speak TLS") {
+		if err == nil {
+			conn.hangUp()
+		}
+		t.Errorf("a server without TLS: %v", err)
+	}
+}
+
+// write puts a file that belongs to whoever owns a folder, as a server's key must.
+func write(t *testing.T, path string, content []byte, like string) {
+	t.Helper()
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(like)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if owner, ok := info.Sys().(*syscall.Stat_t); ok {
+		if err := os.Chown(path, int(owner.Uid), int(owner.Gid)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// certificates makes an authority and a server's key and certificate for a host.
+func certificates(t *testing.T, host string) (roots, key, cert []byte) {
+	t.Helper()
+	must := func(b []byte, err error) []byte {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	authorityKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	serverKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	authority := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "authority"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
+	server := &x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: host}, NotBefore: authority.NotBefore, NotAfter: authority.NotAfter,
+		DNSNames: []string{host}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}
+	root := must(x509.CreateCertificate(rand.Reader, authority, authority, &authorityKey.PublicKey, authorityKey))
+	leaf := must(x509.CreateCertificate(rand.Reader, server, authority, &serverKey.PublicKey, authorityKey))
+	private := must(x509.MarshalPKCS8PrivateKey(serverKey))
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: root}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}),
+		pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: leaf})
+}
