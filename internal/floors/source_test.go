@@ -29,6 +29,9 @@ func (f sourceFile) at(n ast.Node) string {
 	return f.name + ":" + strconv.Itoa(f.fset.Position(n.Pos()).Line)
 }
 
+// outside tells a test that stands outside the package it tests.
+func (f sourceFile) outside() bool { return f.test && strings.HasSuffix(f.syntax.Name.Name, "_test") }
+
 // imports lists the import paths of the file.
 func (f sourceFile) imports() []string {
 	var paths []string

@@ -31,7 +31,7 @@ func (e *email) append(w *Worker, dst, value []byte) ([]byte, error) {
 const shortDomain = "@a.test"
 
 func readEmail(o *options) []string {
-	domain := strings.ToLower(o.text("domain", ""))
+	domain := strings.ToLower(o.text("at", ""))
 	if domain == "" {
 		return []string{"@example.com", "@example.net", "@example.org"}
 	}
@@ -60,7 +60,7 @@ func reservedDomain(domain string) bool {
 func buildEmail(d *draft) (recipe, *Refusal) {
 	e := &email{chars: d.tagLength(), domains: readEmail(&d.options)}
 	room := d.length() - len(e.domains[0])
-	if room < e.chars && d.given["domain"] == "" {
+	if room < e.chars && d.given["at"] == "" {
 		e.domains = []string{shortDomain}
 		room = d.length() - len(shortDomain)
 	}

@@ -33,7 +33,7 @@ func table() []entry {
 		{Kind: Kind{Name: "username", Family: "people", Class: "username", Accepts: textOnly, Injective: true, Strength: "linkable",
 			Doc: "a user name that begins with a tag of 80 bits or more"}, build: buildUsername},
 		{Kind: Kind{Name: "email", Family: "people", Class: "email", Accepts: textOnly, Injective: true, Strength: "linkable",
-			Params: []Param{{Name: "domain", Doc: "a reserved domain for all addresses", Default: "example.com, example.net, example.org"}},
+			Params: []Param{{Name: "at", Doc: "a reserved domain for all addresses", Default: "example.com, example.net, example.org"}},
 			Doc:    "an address at a reserved domain that begins with a tag of 80 bits"},
 			read: func(o *options) { readEmail(o) }, build: buildEmail},
 		{Kind: Kind{Name: "phone", Family: "people", Class: "phone", Accepts: numeric, Injective: true, Strength: "linkable",
