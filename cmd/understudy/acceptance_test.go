@@ -185,6 +185,9 @@ func shopErrand(t *testing.T, source, target string) *errand {
 	return newErrand(t, source, target, files["understudy.yaml"], map[string]string{"shop.yaml": files["rules/shop.yaml"]})
 }
 
+// shopJob is the demo's job file.
+func shopJob() string { return schemas.Files()["understudy.yaml"] }
+
 // sample gives the text of a file under rules/.
 func sample(t *testing.T, name string) string {
 	t.Helper()

@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"understudy/internal/scratch/scratchtest"
-	"understudy/schemas"
 )
 
 // pagila makes a database of the sample: a DVD rental with partitioned payments.
@@ -202,8 +201,7 @@ func TestShopTenthIntoDriftedAndEmptyStaging(t *testing.T) {
 	wantSequencesAhead(t, drifted)
 
 	empty := scratchtest.Database(t)
-	e = shopErrand(t, prod, empty)
-	e.write(t, "understudy.yaml", replaced(t, schemas.Files()["understudy.yaml"], ", preserve: [feature_flags]", ""))
+	e = emptyShopErrand(t, prod, empty)
 	e.run(t, 0, "refresh")
 	wantWhole(t, prod, empty)
 	first = sortedDump(t, empty)
