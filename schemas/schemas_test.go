@@ -3,7 +3,6 @@ package schemas_test
 import (
 	"database/sql"
 	"fmt"
-	"net/url"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -12,12 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	_ "modernc.org/sqlite"
 
-	"understudy/internal/engine"
-	"understudy/internal/engine/postgres"
-	"understudy/internal/engine/sqlite"
-	"understudy/internal/parity"
 	"understudy/internal/scratch/scratchtest"
-	"understudy/internal/secret"
 	"understudy/schemas"
 )
 
@@ -140,78 +134,4 @@ func TestShopIsTheSameOnEveryEngine(t *testing.T) {
 			t.Errorf("%s: %s and %s", query, a, b)
 		}
 	}
-}
-
-// TestStagingDriftedAlike finds the same drift on every engine.
-func TestStagingDriftedAlike(t *testing.T) {
-	want := []string{
-		"check orders: different", "column customers.loyalty_tier: extra in target", "column customers.phone: different",
-		"column orders.gift_note: missing in target", "index orders.orders_placed_at: missing in target", "table feature_flags: extra in target",
-		"view revenue: missing in target",
-	}
-	t.Run("sqlite", func(t *testing.T) {
-		production, staging := schemas.Shop("sqlite")
-		got := drift(t, sqlite.New(), "sqlite:"+(&url.URL{Path: file(t, production)}).EscapedPath(), "sqlite:"+(&url.URL{Path: file(t, staging)}).EscapedPath())
-		if d := cmp.Diff(want, got); d != "" {
-			t.Errorf("-want +got\n%s", d)
-		}
-	})
-	t.Run("postgres", func(t *testing.T) {
-		production, staging := schemas.Shop("postgres")
-		source, target := scratchtest.Database(t), scratchtest.Database(t)
-		scratchtest.SQL(t, source, strings.Join(production, ";\n"))
-		scratchtest.SQL(t, target, strings.Join(staging, ";\n"))
-		got := drift(t, postgres.New(), source, target)
-		if d := cmp.Diff(want, got); d != "" {
-			t.Errorf("-want +got\n%s", d)
-		}
-	})
-}
-
-// drift compares two databases and tells the differences without schema names.
-func drift(t *testing.T, e engine.Engine, from, to string) []string {
-	t.Helper()
-	a, err := e.Parse(secret.New(from))
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := e.Parse(secret.New(to))
-	if err != nil {
-		t.Fatal(err)
-	}
-	source, err := e.Source(t.Context(), a, engine.Limits{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer source.Close()
-	target, err := e.Target(t.Context(), b, engine.Limits{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer target.Close()
-	x, err := source.Catalog(t.Context(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	y, err := target.Catalog(t.Context(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, err := parity.Make(t.Context(), x, y, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var out []string
-	for _, d := range r.Differences {
-		object := strings.TrimPrefix(strings.TrimPrefix(d.Object, "main."), "public.")
-		if d.Kind == "check" { // named by one engine, not by the other
-			object = strings.TrimPrefix(strings.TrimPrefix(d.Table, "main."), "public.")
-		}
-		out = append(out, d.Kind+" "+object+": "+d.Change)
-		if d.SQL == "" {
-			t.Errorf("no statement closes %s %s", d.Kind, d.Object)
-		}
-	}
-	slices.Sort(out)
-	return out
 }
