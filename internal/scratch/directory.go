@@ -45,9 +45,15 @@ func newDirectory(as account) (*directory, error) {
 	if err != nil {
 		return nil, fmt.Errorf("scratch directory: %w", err)
 	}
-	lock, err := os.OpenFile(filepath.Join(path, lockName), os.O_CREATE|os.O_RDWR, 0o600)
+	// The file takes its name when it is locked: a sweep in between would take
+	// an unlocked one for a dead owner's.
+	making := filepath.Join(path, lockName+".new")
+	lock, err := os.OpenFile(making, os.O_CREATE|os.O_RDWR, 0o600)
 	if err == nil {
 		err = syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	}
+	if err == nil {
+		err = os.Rename(making, filepath.Join(path, lockName))
 	}
 	if err == nil {
 		err = as.own(path)
