@@ -177,14 +177,13 @@ func TestOrderOfFactsIsNoDifference(t *testing.T) {
 // before a dot, quoted or not.
 func TestOneSchemaUnderTwoNames(t *testing.T) {
 	source := []catalog.Fact{
-		fact("view", "shop.v", "", `CREATE VIEW shop.v AS SELECT shop.a.x, workshop.y, a.shop, 'shop.z' FROM shop.a, "shop".b`),
+		fact("view", "shop.v", "", `CREATE VIEW shop.v AS SELECT shop.a.x, workshop.y, a.shop, 'shop.z' FROM shop.a, shop.b`),
 		fact("schema", "shop.shop", "", ""),
 	}
 	target := []catalog.Fact{
 		fact("view", `"Shop 2".v`, "", `CREATE VIEW "Shop 2".v AS SELECT "Shop 2".a.x, workshop.y, a.shop, '"Shop 2".z' FROM "Shop 2".a, "Shop 2".b`),
 		fact("schema", `"Shop 2"."Shop 2"`, "", ""),
 	}
-	target[0].Definition, source[0].Definition = target[0].Definition, source[0].Definition[:len(source[0].Definition)-len(`"shop".b`)]+"shop.b"
 	if r := report(t, source, target, map[string]string{"shop": "Shop 2"}); len(r.Differences) > 0 {
 		t.Errorf("%+v", r.Differences)
 	}

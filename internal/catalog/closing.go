@@ -1,0 +1,151 @@
+package catalog
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// takesAway finds a statement that drops an object. Dropping a default or NOT
+// NULL takes nothing away.
+var takesAway = regexp.MustCompile(`(?i)\bDROP\s+(TABLE|COLUMN|CONSTRAINT|INDEX|TYPE|DOMAIN|VIEW|MATERIALIZED|FUNCTION|PROCEDURE|TRIGGER|SEQUENCE|POLICY|EXTENSION|RULE|FOREIGN|PRIMARY|CHECK)\b`)
+
+// A schema is never dropped from here, whatever is planned.
+var dropsSchema = regexp.MustCompile(`(?i)\bDROP\s+SCHEMA\b`)
+
+// set gives a difference its statement.
+func (d *Difference) set(sql string) {
+	if sql == "" || dropsSchema.MatchString(sql) {
+		return
+	}
+	d.SQL, d.Destructive = sql, takesAway.MatchString(sql)
+}
+
+// statements closes differences with the server's own statements. They go before
+// Atlas's, which leave out what it does not model.
+func (p *planner) statements(out *Comparison) {
+	create := make(map[factID][]string)
+	drop := make(map[factID]string)
+	byTable := make(map[string][]string)
+	for _, f := range p.source.Facts {
+		if f.Create != "" {
+			made := trimmed(f.renamed(p.names).Create)
+			id := factID{f.Kind, f.Object}
+			create[id] = append(create[id], made)
+			if f.Table != f.Object && f.Kind != "column" {
+				byTable[f.Table] = append(byTable[f.Table], made)
+			}
+		}
+	}
+	back := make(map[string]string, len(p.names))
+	for s, t := range p.names {
+		back[t] = s
+	}
+	for _, f := range p.target.Facts {
+		if f.Drop != "" {
+			drop[factID{f.Kind, requalify(f.Object, back)}] = trimmed(f.Drop)
+		}
+	}
+	for i := range out.Differences {
+		d := &out.Differences[i]
+		id, there := factID{d.Kind, d.Object}, factID{d.Kind, d.Object}
+		if d.there != "" {
+			there.object = d.there
+		}
+		switch makes, drops := create[id], drop[there]; {
+		case d.Change == Missing && len(makes) > 0:
+			if d.Kind == "table" {
+				makes = append(slices.Clone(makes), byTable[d.Object]...)
+			}
+			d.set(join(makes))
+		case d.Change == Extra:
+			d.set(drops)
+		case len(makes) > 0 && drops != "" && d.Kind != "table" && d.Kind != "column": // those hold rows
+			d.set(join(append([]string{drops}, makes...)))
+		}
+	}
+}
+
+func trimmed(sql string) string { return strings.TrimRight(strings.TrimSpace(sql), "; \n") }
+
+// definitions closes what is left where a fact's definition is itself a
+// statement that makes the object.
+func (p *planner) definitions(out *Comparison) {
+	texts := make(map[factID]string)
+	for _, f := range p.source.Facts {
+		text := trimmed(f.Definition)
+		if holder(f.Kind) && !strings.EqualFold(text[:min(6, len(text))], "CREATE") && strings.Contains(f.Kind, "view") {
+			// A view told by its query, up to the semicolon; options may follow.
+			query := f.Definition
+			if end := strings.LastIndexByte(query, ';'); end >= 0 {
+				query = query[:end]
+			}
+			text = "CREATE " + strings.ToUpper(f.Kind) + " " + f.Object + " AS\n" + strings.TrimSpace(query)
+		}
+		if len(text) > 7 && strings.EqualFold(text[:7], "CREATE ") {
+			texts[factID{f.Kind, f.Object}] = requalify(text, p.names)
+		}
+	}
+	for i := range out.Differences {
+		d := &out.Differences[i]
+		if d.SQL != "" {
+			continue
+		}
+		create, drop := texts[factID{d.Kind, d.Object}], ""
+		switch d.Kind {
+		case "view", "materialized view", "sequence", "domain", "index":
+			drop = "DROP " + strings.ToUpper(d.Kind) + " " + requalify(d.Object, p.names)
+		}
+		switch {
+		case d.Change == Missing || strings.HasPrefix(strings.ToUpper(create), "CREATE OR REPLACE "):
+			d.set(create)
+		case d.Change == Extra:
+			d.set(drop)
+		case create != "" && drop != "":
+			d.set(join([]string{drop, create}))
+		}
+	}
+}
+
+// rebuilds closes what is left of a table with its declaration in the source.
+func (p *planner) rebuilds(out *Comparison) {
+	first := make(map[string]string)
+	for i := range out.Differences {
+		d := &out.Differences[i]
+		if d.SQL != "" || d.Table == "" || !structural(d.Kind) {
+			continue
+		}
+		if at := first[d.Table]; at != "" {
+			d.SQL = together + at
+		} else if text := p.declaration(d.Table); text != "" {
+			first[d.Table] = d.Kind + " " + d.Object
+			d.SQL = rebuild + text
+		}
+	}
+}
+
+// structural tells whether a kind is declared inside CREATE TABLE.
+func structural(kind string) bool {
+	switch kind {
+	case "table", "column", "primary key", "unique", "foreign key", "check":
+		return true
+	}
+	return false
+}
+
+// declaration is the source's own statement for a table; empty if it gives none.
+func (p *planner) declaration(table string) string {
+	for _, f := range p.source.Facts {
+		if f.Kind == "table" && f.Object == table {
+			return trimmed(f.renamed(p.names).Create)
+		}
+	}
+	return ""
+}
+
+// rebuild stands before a declaration where nothing less closes the difference,
+// together in place of it where another difference of the table bears it.
+const (
+	together = "-- closed together with "
+	rebuild  = "-- make the table anew as the source declares it, and copy its rows\n"
+)
