@@ -178,7 +178,7 @@ func meaning(state string) (say, hint string) {
 	case "53100":
 		return "the server's disk is full", "free space on the server"
 	case "53200":
-		return "the server is out of memory", ""
+		return "the server is out of memory", "if thousands of tables are read: raise max_locks_per_transaction"
 	case "53300":
 		return "the server has no free connection", "raise max_connections, or lower limits.readers"
 	case "53400", "54000":

@@ -29,11 +29,14 @@ func newSource(ctx context.Context, at *address, limits engine.Limits) (*source,
 
 // checkReadOnly asks the server about the transaction that is open now.
 func (c *conn) checkReadOnly(ctx context.Context) error {
-	mode, err := c.value(ctx, "ask whether the session is read-only", `SELECT current_setting('transaction_read_only')`)
+	// The default is ours: it is missing where a pooler gave the transaction a
+	// server session that never saw our settings.
+	mode, err := c.value(ctx, "ask whether the session is read-only",
+		`SELECT current_setting('transaction_read_only') || ' ' || current_setting('default_transaction_read_only')`)
 	if err != nil {
 		return err
 	}
-	if mode != "on" {
+	if mode != "on on" {
 		return &engine.Error{Code: engine.Unsupported, Doing: "open the source read-only", Say: "the server does not keep the session read-only",
 			Hint: "connect to the server itself, not to a pooler that drops settings"}
 	}
