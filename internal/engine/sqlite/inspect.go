@@ -86,7 +86,9 @@ func inspect(ctx context.Context, c *conn, schemas []string) (*inspection, error
 	return out, nil
 }
 
-func isOwn(name string) bool { return strings.HasPrefix(strings.ToLower(name), own) }
+// isOwn tells the program's marker from the tables of a database. No other name
+// is left out, however it begins: a table that is not seen is never decided.
+func isOwn(name string) bool { return strings.EqualFold(name, manifestTable) }
 
 // foldReferences marks columns that reference a case-insensitive one: SQLite
 // compares a foreign key by the parent's collation.

@@ -21,9 +21,6 @@ import (
 // mainSchema is the only schema of a file.
 const mainSchema = "main"
 
-// own begins the names of the tables that the program keeps in a target.
-const own = "understudy_"
-
 type product struct{ driver *driver.Driver }
 
 // New gives the engine. It holds nothing open and may be used by all goroutines.

@@ -20,7 +20,7 @@ import (
 type target struct{ side }
 
 // manifestTable is the marker of a claimed target; its only row tells the generation.
-const manifestTable = own + "manifest"
+const manifestTable = "understudy_manifest"
 
 // mark is what the manifest table holds.
 type mark struct {

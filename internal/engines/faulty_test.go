@@ -1,4 +1,4 @@
-package faulty_test
+package engines_test
 
 import (
 	"context"
