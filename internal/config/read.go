@@ -37,7 +37,7 @@ func Read(path string, getenv func(string) string) (*Job, []finding.Finding) {
 	if err != nil {
 		f := finding.Finding{Check: checkJob, Severity: finding.Error, At: finding.At{File: path}, Code: int(fault.Usage)}
 		if errors.Is(err, fs.ErrNotExist) {
-			f.Message, f.Hint = "there is no such file", "`understudy init` writes one, `--config FILE` names another"
+			f.Message, f.Hint = "there is no such file", "`understudy init` writes one, `--job FILE` names another"
 		} else {
 			f.Message, f.Hint = "the file cannot be read: "+reason(err), "check its permissions"
 		}
