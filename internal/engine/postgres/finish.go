@@ -26,11 +26,12 @@ func (k tableKind) from(name schema.Name) string {
 	return "ONLY " + quoteName(name)
 }
 
-// tableKinds reads the tables of a database outside the server's own schemas.
-func tableKinds(ctx context.Context, c *conn) (map[schema.Name]tableKind, error) {
+// tableKinds reads the tables of a database outside the server's own schemas;
+// only one of them if it is named.
+func tableKinds(ctx context.Context, c *conn, one schema.Name) (map[schema.Name]tableKind, error) {
 	rows, err := c.query(ctx, "list the tables", `
 		SELECT n.nspname, c.relname, c.oid, c.relkind FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-		WHERE c.relkind IN ('r', 'p') AND NOT `+serverSchemas)
+		WHERE c.relkind IN ('r', 'p') AND NOT `+serverSchemas+` AND ($2 = '' OR n.nspname = $1 AND c.relname = $2)`, one.Schema, one.Table)
 	if err != nil {
 		return nil, err
 	}
@@ -192,7 +193,7 @@ func (l *load) preserve(ctx context.Context) error {
 	}
 	defer from.hangUp()
 	return from.transaction(ctx, "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY", func() error {
-		kinds, err := tableKinds(ctx, from)
+		kinds, err := tableKinds(ctx, from, schema.Name{})
 		if err != nil {
 			return err
 		}

@@ -102,6 +102,39 @@ func TestHardStructure(t *testing.T) {
 	}
 }
 
+// A plain owner gets back all it had: extensions it may create, privileges,
+// default privileges, comments, row security.
+func TestHardStructureOfAPlainOwner(t *testing.T) {
+	production := scratchtest.Database(t)
+	scratchtest.SQL(t, production, hard+hardRows)
+	staging, _ := owned(t)
+	other := scratchtest.Role(t, production, "SELECT 1 AS %s")
+	u, _ := url.Parse(other)
+	reader := quote(u.User.Username())
+	scratchtest.SQL(t, staging, hard+`REFRESH MATERIALIZED VIEW m2; REFRESH MATERIALIZED VIEW a1; GRANT USAGE ON SCHEMA public, elsewhere TO `+reader+`; GRANT SELECT (id) ON base TO `+reader+` WITH GRANT OPTION;
+		GRANT USAGE ON SEQUENCE code_seq TO `+reader+`; ALTER DEFAULT PRIVILEGES IN SCHEMA elsewhere GRANT SELECT ON TABLES TO `+reader+`; COMMENT ON TABLE base IS 'what it''s for'`)
+	const privileges = `SELECT 'schema', nspname, nspacl::text, pg_get_userbyid(nspowner) FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'understudy'
+		UNION ALL SELECT 'table', relname, relacl::text, pg_get_userbyid(relowner) FROM pg_class WHERE relnamespace = 'public'::regnamespace
+		UNION ALL SELECT 'column', attname, attacl::text, '' FROM pg_attribute WHERE attacl IS NOT NULL AND attrelid >= 16384
+		UNION ALL SELECT 'default', '', defaclacl::text, pg_get_userbyid(defaclrole) FROM pg_default_acl
+		UNION ALL SELECT 'extension', extname, extnamespace::regnamespace::text, pg_get_userbyid(extowner) FROM pg_extension
+		UNION ALL SELECT 'comment', description, '', '' FROM pg_description WHERE objoid = 'base'::regclass ORDER BY 1, 2, 3`
+	before := scratchtest.Query(t, staging, privileges)
+	tg := openTarget(t, staging)
+	state, err := tg.State(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(state.Obstacles) != 0 || len(state.Notes) != 0 {
+		t.Errorf("obstacles %q, notes %q", state.Obstacles, state.Notes)
+	}
+	mustRefresh(t, openSource(t, production), tg, quietSpec("r1"), false)
+	same(t, "privileges", before, scratchtest.Query(t, staging, privileges))
+	for what, query := range map[string]string{"constraints": constraintsQuery, "objects": objectsQuery, "indexes": indexesQuery} {
+		same(t, what, scratchtest.Query(t, production, query), scratchtest.Query(t, staging, query))
+	}
+}
+
 // Of a source of which the job covers some schemas, what reaches out of them stays away.
 func TestSomeSchemas(t *testing.T) {
 	production, staging := scratchtest.Database(t), scratchtest.Database(t)

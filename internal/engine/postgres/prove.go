@@ -30,7 +30,7 @@ func (l *load) kind(ctx context.Context, c *conn, table schema.Name) (tableKind,
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.kinds == nil {
-		kinds, err := tableKinds(ctx, c)
+		kinds, err := tableKinds(ctx, c, schema.Name{})
 		if err != nil {
 			return tableKind{}, err
 		}
@@ -49,7 +49,7 @@ func known(kinds map[schema.Name]tableKind, table schema.Name) (tableKind, error
 // Count counts the rows of a table of the target and its columns' NULLs, in one scan.
 func (t *target) Count(ctx context.Context, table schema.Name, columns []string) (rows int64, nulls []int64, err error) {
 	err = t.with(ctx, func(c *conn) error {
-		kinds, err := tableKinds(ctx, c)
+		kinds, err := tableKinds(ctx, c, table)
 		if err != nil {
 			return err
 		}

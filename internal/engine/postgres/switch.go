@@ -142,7 +142,7 @@ func (t *target) present(ctx context.Context) (g *engine.Generation, err error) 
 // will be called and how it is recognized.
 func (t *target) prepareSwap(ctx context.Context, c *conn, present *engine.Generation, run string) (swap, error) {
 	s := swap{target: t.at.database}
-	rows, err := c.query(ctx, "look at the target", `SELECT oid, coalesce(pg_catalog.shobj_description(oid, 'pg_database'), ''), datconnlimit, datistemplate
+	rows, err := c.query(ctx, "look at the target", `SELECT oid, coalesce(pg_catalog.shobj_description(oid, 'pg_database'), ''), datconnlimit, datistemplate, clock_timestamp()
 		FROM pg_catalog.pg_database WHERE datname = $1`, s.target)
 	if err != nil {
 		return s, err
@@ -151,7 +151,10 @@ func (t *target) prepareSwap(ctx context.Context, c *conn, present *engine.Gener
 		return s, &engine.Error{Code: engine.Changed, Doing: "switch", Say: "the target was dropped or renamed"}
 	}
 	s.present, s.comment, s.limit, s.template = parseUint(rows[0][0]), string(rows[0][1]), int(number(rows[0][2])), isTrue(rows[0][3])
-	now := time.Now().UTC()
+	now, err := parseInstant(string(rows[0][4])) // the server's clock: runs come from several machines
+	if err != nil {
+		return s, &engine.Error{Code: engine.Failed, Doing: "switch", Say: "the server's time cannot be read"}
+	}
 	s.mark = mark{Kind: markKept, Of: s.target, Run: "before-" + run, Made: now, By: run, At: now, Comment: s.comment}
 	if present != nil {
 		s.mark.Run, s.mark.Made = present.ID, present.Made

@@ -106,9 +106,10 @@ func stand(ctx context.Context, c *conn) (*standing, error) {
 func (s *standing) lookAtOwners(ctx context.Context, c *conn) error {
 	rows, err := c.query(ctx, "look at the owners", `
 		SELECT DISTINCT pg_catalog.pg_get_userbyid(o.owner) FROM (
-			SELECT relowner, relnamespace, 'pg_catalog.pg_class'::regclass, oid FROM pg_catalog.pg_class
+			SELECT relowner, relnamespace, 'pg_catalog.pg_class'::regclass, oid FROM pg_catalog.pg_class WHERE relkind IN ('r', 'p', 'v', 'm', 'S', 'f')
 			UNION ALL SELECT proowner, pronamespace, 'pg_catalog.pg_proc'::regclass, oid FROM pg_catalog.pg_proc
-			UNION ALL SELECT typowner, typnamespace, 'pg_catalog.pg_type'::regclass, oid FROM pg_catalog.pg_type
+			UNION ALL SELECT typowner, typnamespace, 'pg_catalog.pg_type'::regclass, oid FROM pg_catalog.pg_type WHERE typcategory <> 'A'
+				AND (typrelid = 0 OR EXISTS (SELECT FROM pg_catalog.pg_class r WHERE r.oid = typrelid AND r.relkind = 'c'))
 			UNION ALL SELECT nspowner, oid, 'pg_catalog.pg_namespace'::regclass, oid FROM pg_catalog.pg_namespace
 			UNION ALL SELECT defaclrole, 0, 'pg_catalog.pg_default_acl'::regclass, oid FROM pg_catalog.pg_default_acl
 		) AS o (owner, namespace, class, oid) LEFT JOIN pg_catalog.pg_namespace n ON n.oid = o.namespace
