@@ -1,0 +1,340 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"understudy/schemas"
+)
+
+// A sqliteStaging is the shop in two files, the target in WAL mode and held
+// open by an application: this process. Nothing here opens the target's file
+// but SQLite, because closing it would take the locks of the process away.
+type sqliteStaging struct {
+	staging
+	target string // path
+	app    *sql.DB
+}
+
+// openFile opens a file as an application would, in the default journal mode of the file.
+func openFile(t testing.TB, path string) *sql.DB {
+	t.Helper()
+	name := "file://" + (&url.URL{Path: path}).EscapedPath() + "?_pragma=busy_timeout(10000)"
+	db, err := sql.Open("sqlite", name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() }) // what it holds is the test's
+	return db
+}
+
+// fillFile runs statements in one transaction.
+func fillFile(t testing.TB, db *sql.DB, statements ...string) {
+	t.Helper()
+	tx, err := db.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range statements {
+		if _, err := tx.Exec(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := tx.Commit(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// newSQLiteStaging makes the shop. Ballast is how many rows of a kilobyte
+// staging has of its own, in a table that is preserved: they make the copying
+// of pages last.
+func newSQLiteStaging(t testing.TB, journal string, ballast int) *sqliteStaging {
+	t.Helper()
+	dir := t.TempDir()
+	source := filepath.Join(dir, "production.db")
+	s := &sqliteStaging{target: filepath.Join(dir, "stage.db")}
+	production, drifted := schemas.Shop("sqlite")
+	p := openFile(t, source)
+	fillFile(t, p, production...)
+	if err := p.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s.app = openFile(t, s.target)
+	if _, err := s.app.Exec("PRAGMA journal_mode=" + journal); err != nil {
+		t.Fatal(err)
+	}
+	if ballast > 0 {
+		drifted = append(drifted, fmt.Sprintf(`INSERT INTO feature_flags
+			WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) SELECT printf('%%01000d', i), i %% 2 FROM n`, ballast))
+	}
+	fillFile(t, s.app, drifted...)
+	s.look = func(t testing.TB) string { return s.sees(t, "integrity_check", "foreign_key_check") }
+	s.settle = func(testing.TB) {} // the kernel frees a dead process's locks before anybody can know of its death
+	s.trash = s.leftovers
+	s.prepare(t, "sqlite:"+source, "sqlite:"+s.target)
+	return s
+}
+
+// sees is what the application sees of staging in one transaction.
+func (s *sqliteStaging) sees(t testing.TB, checks ...string) string {
+	t.Helper()
+	content, err := contentOf(t.Context(), s.app, checks...)
+	if err != nil {
+		t.Fatalf("the application cannot read staging: %v", err)
+	}
+	return content
+}
+
+// contentOf reads the whole database in one transaction: the output of the
+// checks, and each table's rows and a checksum over them, sorted.
+func contentOf(ctx context.Context, db *sql.DB, checks ...string) (string, error) {
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return "", err
+	}
+	defer tx.Rollback()
+	var out strings.Builder
+	for _, c := range checks {
+		lines, err := linesOf(tx, "PRAGMA "+c)
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintf(&out, "%s: %s\n", c, strings.Join(lines, " "))
+	}
+	tables, err := linesOf(tx, `SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\_%' ESCAPE '\' AND name NOT LIKE 'understudy\_%' ESCAPE '\' ORDER BY name`)
+	if err != nil {
+		return "", err
+	}
+	for _, table := range tables {
+		lines, err := linesOf(tx, `SELECT * FROM "`+table+`"`)
+		if err != nil {
+			return "", err
+		}
+		slices.Sort(lines)
+		fmt.Fprintf(&out, "%s %d %x\n", table, len(lines), sha256.Sum256([]byte(strings.Join(lines, "\n"))))
+	}
+	return out.String(), nil
+}
+
+// linesOf gives a query's rows, each as one line.
+func linesOf(tx *sql.Tx, query string) ([]string, error) {
+	rows, err := tx.Query(query)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	columns, err := rows.Columns()
+	if err != nil {
+		return nil, err
+	}
+	cells, places := make([]sql.NullString, len(columns)), make([]any, len(columns))
+	for i := range cells {
+		places[i] = &cells[i]
+	}
+	var out []string
+	for rows.Next() {
+		if err := rows.Scan(places...); err != nil {
+			return nil, err
+		}
+		if len(cells) == 1 {
+			out = append(out, cells[0].String)
+		} else {
+			out = append(out, fmt.Sprint(cells))
+		}
+	}
+	return out, rows.Err()
+}
+
+// leftovers lists the program's files beside staging that should not be there:
+// any but one kept generation.
+func (s *sqliteStaging) leftovers(t testing.TB) string {
+	t.Helper()
+	entries, err := os.ReadDir(filepath.Dir(s.target))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var left []string
+	kept := 0
+	for _, e := range entries {
+		switch name := e.Name(); {
+		case strings.HasPrefix(name, ".stage.db.understudy-prev-"):
+			if kept++; kept > 1 {
+				left = append(left, name)
+			}
+		case strings.HasPrefix(name, "."):
+			left = append(left, name)
+		}
+	}
+	return strings.Join(left, " ")
+}
+
+// watch reads staging over and over, as an application would, until stop, which
+// asserts that every single transaction saw one of both generations, whole.
+func (s *sqliteStaging) watch(t testing.TB) (stop func()) {
+	t.Helper()
+	reader := openFile(t, s.target)
+	ctx, cancel := context.WithCancel(t.Context())
+	seen, done := map[string]int{}, make(chan error, 1)
+	go func() {
+		tick := time.NewTicker(15 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			content, err := contentOf(ctx, reader)
+			if ctx.Err() != nil {
+				done <- nil
+				return
+			}
+			if err != nil {
+				done <- err
+				return
+			}
+			seen[content]++
+			<-tick.C
+		}
+	}()
+	return func() {
+		t.Helper()
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("the application could not read staging: %v", err)
+		}
+		reads := 0
+		for content, n := range seen {
+			reads += n
+			if !strings.HasSuffix(s.content[0], content) && !strings.HasSuffix(s.content[1], content) {
+				t.Errorf("%d of the application's transactions saw neither generation", n)
+			}
+		}
+		if reads == 0 {
+			t.Error("the application read nothing")
+		}
+		t.Logf("%d transactions of an application saw %d different contents", reads, len(seen))
+	}
+}
+
+// journal asserts that staging's file still has its journal mode.
+func (s *sqliteStaging) journal(t testing.TB, want string) {
+	t.Helper()
+	var mode string
+	if err := s.app.QueryRowContext(t.Context(), "PRAGMA journal_mode").Scan(&mode); err != nil || mode != want {
+		t.Errorf("journal mode %q, want %q (%v)", mode, want, err)
+	}
+}
+
+func TestSQLiteKillInEveryStage(t *testing.T) {
+	s := newSQLiteStaging(t, "wal", 0)
+	stop := s.watch(t)
+	killInEveryStage(t, &s.staging, rounds(5, 1))
+	stop()
+	s.journal(t, "wal")
+}
+
+// The switch copies enough pages here that a kill meets it in the middle.
+func TestSQLiteKillInTheSwitch(t *testing.T) {
+	for _, journal := range []string{"wal", "delete"} {
+		t.Run(journal, func(t *testing.T) {
+			s := newSQLiteStaging(t, journal, 12000)
+			random := newRandom(t)
+			stop := func() {}
+			if journal == "wal" {
+				stop = s.watch(t)
+			}
+			switched, died := 0, 0
+			for n := rounds(10, 2); died < n; {
+				p := s.begin(t)
+				if p.in("switch") {
+					p.after(s.within(random, "switch"))
+				}
+				p.kill()
+				if p.death() == "switch" {
+					died++
+				}
+				if s.whole(t, "killed in the switch") {
+					switched++
+				}
+				s.next(t, "killed in the switch")
+			}
+			stop()
+			s.journal(t, journal)
+			t.Logf("%d deaths in the switch, %d of them after it took place", died, switched)
+		})
+	}
+}
+
+// An application's lock holds the switch open: the program waits for it and is killed.
+func TestSQLiteKillWhileTheSwitchWaits(t *testing.T) {
+	for _, c := range []struct{ journal, lock string }{{"wal", "BEGIN IMMEDIATE"}, {"delete", "BEGIN; SELECT count(*) FROM countries"}} {
+		t.Run(c.journal, func(t *testing.T) {
+			s := newSQLiteStaging(t, c.journal, 0)
+			random := newRandom(t)
+			holder, err := s.app.Conn(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			n := rounds(10, 2)
+			for range n {
+				p := s.begin(t)
+				if !p.in("prove") {
+					_, told := p.wait()
+					t.Fatalf("the run ended before its proofs:\n%s", told)
+				}
+				if _, err := holder.ExecContext(t.Context(), c.lock); err != nil {
+					t.Fatal(err)
+				}
+				if p.in("switch") {
+					p.after(s.lasts["switch"] + time.Duration(random.Int64N(int64(time.Second))))
+				}
+				p.kill()
+				died := p.death()
+				if died != "switch" {
+					t.Fatalf("died in %q:\n%s", died, strings.Join(p.told, "\n"))
+				}
+				if _, err := holder.ExecContext(t.Context(), "ROLLBACK"); err != nil {
+					t.Fatal(err)
+				}
+				if s.whole(t, "killed while the switch waited") {
+					t.Error("killed while the switch waited: staging is the new generation")
+				}
+				s.next(t, "killed while the switch waited")
+			}
+			_ = holder.Close() // back to the pool
+			t.Logf("%d deaths while the switch waited for an application", n)
+		})
+	}
+}
+
+func TestSQLiteInterruptKillsNothingButTheRun(t *testing.T) {
+	s := newSQLiteStaging(t, "wal", 0)
+	stop := s.watch(t)
+	interruptInEveryStage(t, &s.staging, func() string { return s.leftovers(t) })
+	stop()
+}
+
+func TestSQLiteKillNobodyInTwentyStarts(t *testing.T) {
+	s := newSQLiteStaging(t, "wal", 0)
+	twentyStarts(t, &s.staging, func() (release func()) {
+		holder, err := s.app.Conn(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := holder.ExecContext(t.Context(), "BEGIN IMMEDIATE"); err != nil {
+			t.Fatal(err)
+		}
+		return func() {
+			_, err := holder.ExecContext(t.Context(), "ROLLBACK")
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = holder.Close() // back to the pool
+		}
+	})
+}
