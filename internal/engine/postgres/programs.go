@@ -221,17 +221,17 @@ const (
 	dumpedName = dumpedPart + `(?:\.` + dumpedPart + `)?`
 )
 
-// complaints maps the beginnings and kinds of messages, as libpq's programs
-// write them in English, to what they mean. Text of the message itself is never
-// passed on: it quotes rows and definitions.
-func complaints() []struct {
+// A complaint is a kind of message and what it means.
+type complaint struct {
 	has, say, hint string
 	code           engine.Code
-} {
-	return []struct {
-		has, say, hint string
-		code           engine.Code
-	}{
+}
+
+// complaints lists pieces of messages as libpq's programs write them in
+// English; the first that is found decides. Text of a message itself is never
+// passed on: it quotes rows and definitions.
+func complaints() []complaint {
+	return []complaint{
 		{"violates foreign key constraint", "a foreign key finds no row", "", engine.Constraint},
 		{"could not create unique index", "a value is there twice where it must be unique", "", engine.Constraint},
 		{"could not create exclusion constraint", "a row breaks an exclusion constraint", "", engine.Constraint},

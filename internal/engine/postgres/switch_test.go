@@ -38,17 +38,6 @@ INSERT INTO child (parent_id, amount) SELECT 1 + i % 50, i FROM generate_series(
 UPDATE parent SET favourite = id; TRUNCATE log;
 `
 
-// as gives an address for another role.
-func as(t *testing.T, address, role, password string) string {
-	t.Helper()
-	u, err := url.Parse(address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	u.User = url.UserPassword(role, password)
-	return u.String()
-}
-
 func databaseOf(t *testing.T, address string) string {
 	t.Helper()
 	u, err := url.Parse(address)
@@ -72,8 +61,10 @@ func owned(t *testing.T) (address, role string) {
 	address = scratchtest.Database(t)
 	name := quote(databaseOf(t, address))
 	address = scratchtest.Role(t, address, "ALTER ROLE %s CREATEDB", "ALTER DATABASE "+name+" OWNER TO %s")
-	u, _ := url.Parse(address)
-	t.Cleanup(func() {})
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
 	return address, u.User.Username()
 }
 
@@ -304,11 +295,10 @@ func TestEndsAnywhere(t *testing.T) {
 				_, err = admin.Exec(t.Context(), `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'understudy killed%'`).ReadAll()
 				return errors.Join(errors.New("killed"), err)
 			}
-			l := killed(t, source, tg, "killed"+place)
+			killed(t, source, tg, "killed"+place)
 			if place != "switched" {
 				same(t, "staging after the end", before, contents(t, staging))
 			}
-			_ = l
 			next := openTarget(t, staging)
 			state, err := next.State(t.Context())
 			if err != nil {
@@ -328,7 +318,7 @@ func TestEndsAnywhere(t *testing.T) {
 }
 
 // killed runs up to where pauses ends it and drops everything without undoing.
-func killed(t *testing.T, source engine.Source, tg *target, run string) error {
+func killed(t *testing.T, source engine.Source, tg *target, run string) {
 	t.Helper()
 	s, err := source.Inspect(t.Context(), nil)
 	if err != nil {
@@ -356,11 +346,10 @@ func killed(t *testing.T, source engine.Source, tg *target, run string) error {
 			if !strings.Contains(err.Error(), "killed") {
 				t.Fatalf("ended by %v", err)
 			}
-			return err
+			return
 		}
 	}
 	t.Fatal("was not ended")
-	return nil
 }
 
 func TestSwitchUnderLoad(t *testing.T) {
