@@ -24,7 +24,7 @@ func (a *app) demoCommand() *cobra.Command {
 	var name, dir string
 	var serve bool
 	c := &cobra.Command{
-		Use: "demo", Short: "See it work: a small production, a drifted staging, a whole refresh", Args: cobra.NoArgs,
+		Use: "demo", Short: "See it work: a small production, a drifted staging, a whole refresh", Args: none,
 		Long:    "Make a small shop's production database and a staging that drifted from it, and run the\nwhole refresh: plan, progress, proofs, parity, five rows before and after. It needs no\nserver, no root and no network; with --engine postgres it starts servers of its own from\ninstalled programs and stops them at the end.",
 		Example: "  understudy demo\n  understudy demo --engine postgres",
 	}

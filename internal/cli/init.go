@@ -31,7 +31,7 @@ type initFlags struct {
 func (a *app) initCommand() *cobra.Command {
 	var f initFlags
 	c := &cobra.Command{
-		Use: "init", Short: "Draft the job, the rules and the lock file from a source", Args: cobra.NoArgs,
+		Use: "init", Short: "Draft the job, the rules and the lock file from a source", Args: none,
 		Long:    "Read a source's structure and write understudy.yaml, a rules file in which every column has\na proposal to review, and schema.lock.json (structure, keys, types; no values) to commit.\nNo row is read.",
 		Example: "  export PROD_URL=postgres://reader@db.internal/shop STAGING_URL=postgres://owner@staging/shop\n  understudy init\n  understudy init --source sqlite:prod.db --target sqlite:staging.db",
 	}
@@ -98,6 +98,11 @@ func (a *app) draft(ctx context.Context, f initFlags) error {
 	from, err := a.location("source", f.source)
 	if err != nil {
 		return err
+	}
+	if !variable.MatchString(f.target) {
+		if _, err := a.location("target", f.target); err != nil {
+			return err
+		}
 	}
 	_, eng, at, err := engines.Open(from, "source")
 	if err != nil {
@@ -167,19 +172,28 @@ func quoted(text string) string {
 	return "'" + strings.ReplaceAll(text, "'", "''") + "'"
 }
 
-// seedFor proposes the table that most tables reference, for that is usually
-// what a company sells to: customers, users, accounts.
+// seedNames are what the table is usually called whose rows a company's data hangs on.
+var seedNames = regexp.MustCompile(`(?i)(^|_)(customer|user|account|client|member|patient|tenant|organi[sz]ation|company|person)(s|ies|e?s)?$`)
+
+// seedFor proposes a table to begin a subset with: one that others reference
+// most, and before all others one whose name says that everything hangs on it.
 func seedFor(s *schema.Schema) *schema.Table {
-	in := map[schema.Name]int{}
+	weight := map[schema.Name]int{}
 	for _, r := range s.References {
 		if r.From != r.To {
-			in[r.To]++
+			weight[r.To]++
 		}
 	}
 	var best *schema.Table
 	for i := range s.Tables {
 		t := &s.Tables[i]
-		if t.Identity() != nil && in[t.Name] > 0 && (best == nil || in[t.Name] > in[best.Name]) {
+		if t.Identity() == nil || weight[t.Name] == 0 {
+			continue
+		}
+		if seedNames.MatchString(t.Name.Table) {
+			weight[t.Name] += len(s.References)
+		}
+		if best == nil || weight[t.Name] > weight[best.Name] {
 			best = t
 		}
 	}

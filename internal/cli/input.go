@@ -41,7 +41,7 @@ func (a *app) input(ctx context.Context, n needs) (pipeline.Input, error) {
 		in.Rules = files
 		found = append(found, fs...)
 	}
-	if n.key {
+	if n.key && job.Key.At.Line > 0 { // else the job file's mistakes tell of it already
 		text, fs := config.LoadKey(ctx, job.Key, a.Getenv)
 		found = append(found, fs...)
 		if len(finding.Errors(fs)) == 0 {

@@ -11,7 +11,7 @@ import (
 
 func (a *app) keyCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use: "key", Short: "Make a masking key, or print a key's fingerprint", Args: cobra.NoArgs,
+		Use: "key", Short: "Make a masking key, or print a key's fingerprint", Args: none,
 		Long:    "A masking key is 32 random bytes, written as usk1_ and letters. Whoever has it can test\nguesses against the fakes and reverse permutations: keep it away from everyone who reads\nstaging, and give each environment its own.",
 		Example: "  umask 077; understudy key new > staging.key\n  understudy key fingerprint --file staging.key",
 		RunE:    func(cmd *cobra.Command, _ []string) error { a.command = "key"; return cmd.Help() },
@@ -22,7 +22,7 @@ func (a *app) keyCommand() *cobra.Command {
 
 func (a *app) keyNew() *cobra.Command {
 	return describe(&cobra.Command{
-		Use: "new", Short: "Print a new key", Args: cobra.NoArgs,
+		Use: "new", Short: "Print a new key", Args: none,
 		Long:    "Print a new random key on stdout, and its fingerprint on stderr.",
 		Example: "  umask 077; understudy key new > staging.key",
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -44,7 +44,7 @@ func (a *app) keyNew() *cobra.Command {
 func (a *app) keyFingerprint() *cobra.Command {
 	var file, env string
 	c := &cobra.Command{
-		Use: "fingerprint", Short: "Print the fingerprint of the job's key, or of another", Args: cobra.NoArgs,
+		Use: "fingerprint", Short: "Print the fingerprint of the job's key, or of another", Args: none,
 		Long:    "Print a key's fingerprint: a one-way name that may stand in reports. Two keys with the\nsame fingerprint make the same fakes.",
 		Example: "  understudy key fingerprint\n  understudy key fingerprint --file staging.key",
 	}

@@ -26,7 +26,7 @@ func (f *runFlags) register(c *cobra.Command) {
 func (a *app) planCommand() *cobra.Command {
 	var flags runFlags
 	c := &cobra.Command{
-		Use: "plan", Short: "Show all that a refresh would do, and do nothing", Args: cobra.NoArgs,
+		Use: "plan", Short: "Show all that a refresh would do, and do nothing", Args: none,
 		Long:    "Show all that `understudy refresh` would do, by the same code, without doing it: rows by\ntable and why, masks by column, drift between the schemas, and everything that stands\nagainst it. Nothing is written on either side.",
 		Example: "  understudy plan\n  understudy plan --json | jq '.tables[] | {table, rows, reason}'",
 	}
@@ -74,7 +74,7 @@ func (a *app) showPlan(ctx context.Context, session *pipeline.Session) error {
 func (a *app) refreshCommand() *cobra.Command {
 	var flags runFlags
 	c := &cobra.Command{
-		Use: "refresh", Short: "Replace the target with a masked subset of the source", Args: cobra.NoArgs,
+		Use: "refresh", Short: "Replace the target with a masked subset of the source", Args: none,
 		Long:    "Inspect, compare, select, mask, load, prove, switch, report. The target is the old\ngeneration until the last step and the new one after it, whatever is killed in between;\na crashed run is cleaned up by the next one.",
 		Example: "  understudy refresh --claim      the first time, on a target that holds rows\n  understudy refresh              every night",
 	}
@@ -105,7 +105,7 @@ func (a *app) rollbackCommand() *cobra.Command {
 	var list bool
 	var to string
 	c := &cobra.Command{
-		Use: "rollback", Short: "Put a kept generation back", Args: cobra.NoArgs,
+		Use: "rollback", Short: "Put a kept generation back", Args: none,
 		Long:    "Put a kept generation of the target back in place of the present one, which is kept\ninstead. Without --to it is the newest kept one.",
 		Example: "  understudy rollback --list\n  understudy rollback",
 	}
@@ -163,7 +163,7 @@ func (a *app) rollback(ctx context.Context, target engine.Target, list bool, to 
 	if to != "" {
 		return fault.New(fault.Usage, "generation", "understudy rollback --list", "the target keeps no generation %q", to)
 	}
-	return fault.New(fault.Refused, "generation", "set load.keep in the job to keep some", "the target keeps no earlier generation")
+	return fault.New(fault.Refused, "generation", "load.keep in the job says how many a refresh leaves behind", "the target keeps no earlier generation")
 }
 
 func (a *app) whyCommand() *cobra.Command {
@@ -194,14 +194,4 @@ func (a *app) whyCommand() *cobra.Command {
 		return nil
 	}
 	return describe(c, fault.Usage, fault.Undecided, fault.Refused, fault.Unavailable)
-}
-
-// exactly wants n arguments and says how the command is written.
-func exactly(n int, form string) cobra.PositionalArgs {
-	return func(_ *cobra.Command, args []string) error {
-		if len(args) != n {
-			return fault.New(fault.Usage, "usage", "understudy "+form, "%d arguments are needed, %d given", n, len(args))
-		}
-		return nil
-	}
 }

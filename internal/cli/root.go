@@ -9,12 +9,12 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -64,37 +64,28 @@ func Run(ctx, undo context.Context, args []string, w World) (code int) {
 	a := &app{World: w, undo: undo, json: slices.Contains(args, "--json")}
 	defer func() {
 		if r := recover(); r != nil {
-			code = a.finish(bug())
+			code = a.finish(fault.Panicked())
 		}
 	}()
 	root := a.root()
 	root.SetArgs(args)
+	var help bytes.Buffer
 	root.SetOut(w.Stdout)
+	if a.json {
+		root.SetOut(&help) // help and the version become part of the document
+	}
 	root.SetErr(w.Stderr)
 	cmd, err := root.ExecuteContextC(ctx)
 	if cmd != nil && a.command == "" {
 		a.command = strings.TrimPrefix(strings.TrimPrefix(cmd.CommandPath(), "understudy"), " ")
 	}
+	if a.payload == nil && help.Len() > 0 {
+		a.payload = map[string]string{"text": help.String()}
+	}
 	if err != nil && ctx.Err() != nil && fault.CodeOf(err) != fault.LaterFailed {
 		err = fault.New(fault.Interrupted, "interrupted", "", "interrupted; the target is unchanged").Because(err)
 	}
 	return a.finish(err)
-}
-
-// bug makes a fault of a panic. Its value is not printed: it may hold anything.
-func bug() error {
-	place := "unknown place"
-	for skip := 2; skip < 30; skip++ {
-		_, file, line, ok := runtime.Caller(skip)
-		if !ok {
-			break
-		}
-		if i := strings.Index(file, "/internal/"); i >= 0 && !strings.Contains(file, "/runtime/") && !strings.HasSuffix(file, "cli/root.go") {
-			place = fmt.Sprintf("%s:%d", file[i+1:], line)
-			break
-		}
-	}
-	return fault.New(fault.Bug, "bug", "please report it with the command and this place", "this is a bug in understudy (%s)", place)
 }
 
 // finish prints what is left to print and gives the exit code.
@@ -126,19 +117,13 @@ func (a *app) root() *cobra.Command {
 		Args:    cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				var names []string
-				for _, c := range cmd.Commands() {
-					names = append(names, c.Name())
-				}
-				return fault.New(fault.Usage, "usage", "understudy --help lists the commands", "there is no command %q%s", args[0], suggestion(args[0], names))
+				return fault.New(fault.Usage, "usage", "understudy --help lists the commands", "there is no command %q%s", args[0], suggestion(args[0], children(cmd)))
 			}
 			return cmd.Help()
 		},
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return fault.New(fault.Usage, "usage", c.CommandPath()+" --help lists the flags", "%s", err)
-	})
+	root.SetFlagErrorFunc(flagFault)
 	root.PersistentFlags().BoolVar(&a.json, "json", a.json, "print one JSON document on stdout")
 	root.PersistentFlags().BoolVarP(&a.quiet, "quiet", "q", false, "no progress")
 	root.PersistentFlags().StringVarP(&a.jobFile, "job", "f", "understudy.yaml", "the job file")

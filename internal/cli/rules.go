@@ -5,6 +5,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -22,7 +23,7 @@ import (
 
 func (a *app) rulesCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use: "rules", Short: "Check, list and explain masking rules", Args: cobra.NoArgs,
+		Use: "rules", Short: "Check, list and explain masking rules", Args: none,
 		Long:    "The reviewer's commands. With schema.lock.json beside the job file they need no database.",
 		Example: "  understudy rules check\n  understudy rules list\n  understudy rules explain customers.email",
 		RunE:    func(cmd *cobra.Command, _ []string) error { a.command = "rules"; return cmd.Help() },
@@ -90,7 +91,7 @@ func (a *app) structure(ctx context.Context, job *config.Job) (*schema.Schema, e
 
 func (a *app) rulesCheck() *cobra.Command {
 	return describe(&cobra.Command{
-		Use: "check", Short: "Check the rule files, every mistake at once", Args: cobra.NoArgs,
+		Use: "check", Short: "Check the rule files, every mistake at once", Args: none,
 		Long:    "Parse the job's rule files and bind them to the structure: every column must have one\ndecision with a reason, every mask must fit its column. Every mistake is told at once, with\nits place.",
 		Example: "  understudy rules check\n  understudy rules check --json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -102,7 +103,7 @@ func (a *app) rulesCheck() *cobra.Command {
 			open, proposal := rules.UndecidedColumns(b, s)
 			masks := plan.Masks(b, s)
 			a.payload = map[string]any{"undecided": plan.OpenColumns(masks), "columns": len(masks)}
-			found = append(append(found, open...), unfit(b)...)
+			found = append(append(found, open...), unfit(b, found)...)
 			if len(open) > 0 {
 				a.say("To paste into a rules file, after review:\n\n%s\n", report.Clean(proposal))
 			}
@@ -117,15 +118,17 @@ func (a *app) rulesCheck() *cobra.Command {
 }
 
 // unfit tries to make every mask, with a throwaway key: whether a mask fits its
-// column does not depend on the key.
-func unfit(b *rules.Binding) []finding.Finding {
+// column does not depend on the key. Columns that are complained of already are left out.
+func unfit(b *rules.Binding, known []finding.Finding) []finding.Finding {
 	key, _, err := mask.NewKey()
 	if err != nil {
 		return nil
 	}
 	var out []finding.Finding
 	for _, d := range b.Decisions {
-		if d.Outcome != rules.Mask {
+		if d.Outcome != rules.Mask || slices.ContainsFunc(known, func(f finding.Finding) bool {
+			return f.Severity == finding.Error && f.Table == d.Table.String() && f.Column == d.Column
+		}) {
 			continue
 		}
 		if _, err := mask.New(key, d.Spec, d.Limits); err != nil {

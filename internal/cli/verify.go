@@ -15,7 +15,7 @@ import (
 
 func (a *app) verifyCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use: "verify", Short: "Prove a loaded target afresh", Args: cobra.NoArgs,
+		Use: "verify", Short: "Prove a loaded target afresh", Args: none,
 		Long:    "Have the database prove every foreign key, unique, NOT NULL and CHECK constraint and every\nsequence of the target afresh, and report what changed since its refresh: rows, NULLs and,\nwith the refresh's key, masked values.",
 		Example: "  understudy verify",
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.verify(cmd) },
@@ -93,7 +93,7 @@ func sourceSchemas(job *config.Job) []string {
 
 func (a *app) parityCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use: "parity", Short: "Compare the schemas of source and target", Args: cobra.NoArgs,
+		Use: "parity", Short: "Compare the schemas of source and target", Args: none,
 		Long:    "Compare the structure of production and staging: tables, columns, keys, indexes and checks\ntable by table, with the SQL that would close each difference, and every other object by\nits definition. The report lists what was compared and what could not be seen. No SQL it\nprints is ever run.",
 		Example: "  understudy parity\n  understudy parity --json | jq '.differences[] | .object'",
 		RunE: func(cmd *cobra.Command, _ []string) error {

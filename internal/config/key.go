@@ -70,7 +70,7 @@ func keyFile(path string) ([]byte, *finding.Finding) {
 	before, err := os.Lstat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, refusal(hintNew+": `understudy key new --out "+path+"`", "there is no key file %s", path)
+		return nil, refusal("make one with `umask 077; understudy key new > "+path+"`", "there is no key file %s", path)
 	case err != nil:
 		return nil, refusal("check its permissions", "the key file %s cannot be read: %s", path, reason(err))
 	case before.Mode()&fs.ModeSymlink != 0:

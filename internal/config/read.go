@@ -160,7 +160,7 @@ func (p *parser) texts(v document.Value) []Text {
 	}
 	items, ok := v.OneOrMany()
 	if ok && len(items) == 0 {
-		v.Fail("", "%s is an empty list", v.What())
+		v.Fail("write at least one, or leave the line out", "%s is an empty list", v.What())
 	}
 	var out []Text
 	for _, item := range items {

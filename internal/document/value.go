@@ -1,6 +1,7 @@
 package document
 
 import (
+	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -49,14 +50,30 @@ func (v Value) usable() bool { return v.n != nil && !v.r.broken[v.n] }
 
 func (v Value) wrong(expected string) {
 	if v.n.Kind == yaml.ScalarNode && v.n.Tag == "!!null" {
-		v.Fail("", "%s needs a value: %s", v.what, expected)
+		v.Fail("write one, or leave the line out", "%s needs a value: %s", v.what, expected)
 		return
 	}
-	hint := ""
-	if expected == "text" && v.n.Kind == yaml.ScalarNode {
-		hint = "put it in double quotes"
+	v.Fail(v.remedy(expected), "%s must be %s, not %s", v.what, expected, form(v.n))
+}
+
+// remedy tells how what was expected is written.
+func (v Value) remedy(expected string) string {
+	switch expected {
+	case "text":
+		if v.n.Kind == yaml.ScalarNode {
+			return "put it in double quotes"
+		}
+		return "write one text on the line, in quotes if it holds a : or a #"
+	case "a mapping":
+		return "write {name: value}, or lines of `name: value` below it, indented"
+	case "a list":
+		return "write [one, two], or lines that begin with `- ` below it"
+	case "true or false":
+		return "write true or false, without quotes"
+	case "a whole number", "a number":
+		return "write it in digits, without quotes"
 	}
-	v.Fail(hint, "%s must be %s, not %s", v.what, expected, form(v.n))
+	return "write one value on the line"
 }
 
 func form(n *yaml.Node) string {
@@ -72,7 +89,7 @@ func form(n *yaml.Node) string {
 	case "!!int":
 		return "a whole number"
 	case "!!float":
-		return "a number"
+		return "a fraction"
 	case "!!bool":
 		return "true or false"
 	case "!!timestamp":
@@ -111,7 +128,7 @@ func (v Value) Text() (string, bool) {
 		}
 		return "", false
 	case strings.TrimSpace(s) == "":
-		v.Fail("", "%s is empty", v.what)
+		v.Fail("write one, or leave the line out", "%s is empty", v.what)
 		return "", false
 	case strings.ContainsFunc(s, func(c rune) bool { return unicode.IsControl(c) && c != '\n' && c != '\t' }):
 		// Reports and terminals show these texts.
@@ -153,7 +170,7 @@ func (v Value) Int(low, high int64) (int64, bool) {
 	}
 	n, err := strconv.ParseInt(strings.ReplaceAll(s, "_", ""), 10, 64)
 	if err != nil || n < low || n > high {
-		v.Fail("", "%s must be a whole number %s", v.what, between(low, high))
+		v.Fail(fmt.Sprintf("write %d", min(max(n, low), high)), "%s must be %s", v.what, between(low, high))
 		return 0, false
 	}
 	return n, true
@@ -161,9 +178,12 @@ func (v Value) Int(low, high int64) (int64, bool) {
 
 func between(low, high int64) string {
 	if high == math.MaxInt64 {
-		return "of at least " + strconv.FormatInt(low, 10)
+		return "a whole number of at least " + strconv.FormatInt(low, 10)
 	}
-	return "from " + strconv.FormatInt(low, 10) + " to " + strconv.FormatInt(high, 10)
+	if high == low {
+		return strconv.FormatInt(low, 10)
+	}
+	return "a whole number from " + strconv.FormatInt(low, 10) + " to " + strconv.FormatInt(high, 10)
 }
 
 // Float reads a number greater than low and at most high.
@@ -177,7 +197,7 @@ func (v Value) Float(low, high float64) (float64, bool) {
 	}
 	f, err := strconv.ParseFloat(strings.ReplaceAll(s, "_", ""), 64)
 	if err != nil || !(f > low && f <= high) {
-		v.Fail("", "%s must be a number above %v and at most %v", v.what, low, high)
+		v.Fail("write a number in this range", "%s must be a number above %v and at most %v", v.what, low, high)
 		return 0, false
 	}
 	return f, true
@@ -203,7 +223,7 @@ func (v Value) Duration() (time.Duration, bool) {
 		}
 	}
 	if err != nil || d <= 0 {
-		v.Fail("", "%s must be a duration such as 30s, 10m or 2d", v.what)
+		v.Fail("write a number and s, m, h or d", "%s must be a duration such as 30s, 10m or 2d", v.what)
 		return 0, false
 	}
 	return d, true
@@ -220,7 +240,7 @@ func (v Value) Word(known ...string) (string, bool) {
 			return s, true
 		}
 	}
-	hint := ""
+	hint := "write one of these words"
 	if n := schema.Nearest(s, known); n != "" {
 		hint = "did you mean " + n + "?"
 	}

@@ -1,9 +1,9 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 
 	"golang.org/x/sync/errgroup"
@@ -82,10 +82,12 @@ func (s *Session) inspect(ctx context.Context) error {
 	s.note(StageInspect, "reading the structure of both sides")
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() (err error) {
+		defer fault.Guard(&err)
 		w.source, err = s.source.Inspect(gctx, s.sourceSchemas())
 		return Explain(err, "source")
 	})
 	g.Go(func() (err error) {
+		defer fault.Guard(&err)
 		if w.state, err = s.target.State(gctx); err != nil {
 			return Explain(err, "target")
 		}
@@ -180,7 +182,9 @@ func (s *Session) makeMasks() []finding.Finding {
 		if index < 0 {
 			continue
 		}
-		m, err := mask.New(s.in.Key, d.Spec, limits[sharedBy(d)])
+		fit := limits[sharedBy(d)]
+		fit.Type = d.Limits.Type
+		m, err := mask.New(s.in.Key, d.Spec, fit)
 		if err != nil {
 			out = append(out, finding.Finding{Check: "mask", Severity: finding.Error, At: d.At, Table: d.Table.String(), Column: d.Column, Code: int(fault.Usage),
 				Message: err.Error(), Hint: Remedy(err)})
@@ -252,7 +256,10 @@ func (s *Session) acceptFragments(ctx context.Context) []finding.Finding {
 			continue
 		}
 		f := finding.Finding{Check: "fragment", Severity: finding.Error, At: fragments[i].At, Table: list[i].Table.Name.String(), Code: int(fault.Refused),
-			Message: fmt.Sprintf("the fragment is refused: %s", err), Hint: "a fragment is one condition over the table's columns: balanced, without `;`, comments or subqueries"}
+			Message: "the fragment is refused: " + err.Error(), Hint: "a fragment is one condition over the table's columns: balanced, without `;`, comments or subqueries"}
+		if e := (*engine.Error)(nil); errors.As(err, &e) && e.Say != "" {
+			f.Message, f.Hint = "the fragment is refused: "+e.Say, cmp.Or(e.Hint, f.Hint)
+		}
 		switch engine.CodeOf(err) {
 		case engine.Unreachable, engine.Stopped, engine.Timeout:
 			f.Code, f.Hint = int(fault.Unavailable), ""
@@ -266,8 +273,12 @@ func (s *Session) acceptFragments(ctx context.Context) []finding.Finding {
 func (s *Session) selectRows(ctx context.Context) error {
 	w := s.work
 	g, gctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return s.compare(gctx) })
-	g.Go(func() error {
+	g.Go(func() (err error) {
+		defer fault.Guard(&err)
+		return s.compare(gctx)
+	})
+	g.Go(func() (err error) {
+		defer fault.Guard(&err)
 		s.note(StageSnapshot, "locking %d tables against change and taking one moment", len(w.source.Tables))
 		var err error
 		if s.snapshot, err = s.source.Snapshot(gctx, w.source); err != nil {
@@ -308,8 +319,16 @@ func (s *Session) compare(ctx context.Context) error {
 func Parity(ctx context.Context, source, target engine.Side, sourceSchemas, targetSchemas []string) (*parity.Report, error) {
 	var a, b *catalog.Catalog
 	g, gctx := errgroup.WithContext(ctx)
-	g.Go(func() (err error) { a, err = source.Catalog(gctx, sourceSchemas); return Explain(err, "source") })
-	g.Go(func() (err error) { b, err = target.Catalog(gctx, targetSchemas); return Explain(err, "target") })
+	g.Go(func() (err error) {
+		defer fault.Guard(&err)
+		a, err = source.Catalog(gctx, sourceSchemas)
+		return Explain(err, "source")
+	})
+	g.Go(func() (err error) {
+		defer fault.Guard(&err)
+		b, err = target.Catalog(gctx, targetSchemas)
+		return Explain(err, "target")
+	})
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}

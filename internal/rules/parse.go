@@ -322,7 +322,7 @@ func (p *parser) checkParams(r *Rule, places map[string]document.Value) {
 				at = v.At()
 			}
 		}
-		p.r.Report(at, checkRule, "", "mask %s: %s", r.Mask, withoutValues(problem, r.Params))
+		p.r.Report(at, checkRule, "`understudy rules list masks` tells each mask's parameters", "mask %s: %s", r.Mask, withoutValues(problem, r.Params))
 	}
 }
 

@@ -45,6 +45,9 @@ type resolver struct {
 	found  []finding.Finding
 }
 
+// hintNames tells where the names are.
+const hintNames = "`understudy rules list` shows every table and column"
+
 func (r *resolver) wrong(check string, at finding.At, table, hint, format string, args ...any) {
 	r.found = append(r.found, finding.Finding{Check: check, Severity: finding.Error, At: at, Table: table,
 		Message: fmt.Sprintf(format, args...), Hint: hint, Code: int(fault.Usage)})
@@ -70,7 +73,7 @@ func (r *resolver) unreached(job *config.Subset) {
 func (r *resolver) seed(seed config.Seed) {
 	t, err := r.schema.Resolve(seed.Table.Value)
 	if err != nil {
-		r.wrong("subset-seed", place(seed.Table.At, seed.At), "", "", "seed: %v", err)
+		r.wrong("subset-seed", place(seed.Table.At, seed.At), "", hintNames, "seed: %v", err)
 	}
 	if seed.Percent != 0 && !(seed.Percent > 0 && seed.Percent <= 100) {
 		r.wrong("subset-seed", seed.At, nameOf(t), "percent: 2", "percent is %v; it must be above 0 and at most 100", seed.Percent)
@@ -96,7 +99,7 @@ func (r *resolver) table(rows config.TableRows) {
 	at := rows.Table.At
 	t, err := r.schema.Resolve(rows.Table.Value)
 	if err != nil {
-		r.wrong("subset-table", at, "", "", "%v", err)
+		r.wrong("subset-table", at, "", hintNames, "%v", err)
 	}
 	kind := Rows(rows.Rows)
 	bounded := rows.PerParent != 0 || rows.Order.Value != "" || rows.By.Value != ""
