@@ -182,7 +182,8 @@ func spread(ctx context.Context, p *pool, workers, n int, do func(ctx context.Co
 }
 
 // preserve copies the preserved tables' rows from the present target, all as of
-// one moment.
+// one moment. What is written to them between that moment and the switch stays
+// in the generation that is put away.
 func (l *load) preserve(ctx context.Context) error {
 	if len(l.spec.Preserve) == 0 {
 		return nil
