@@ -63,6 +63,11 @@ func (t *target) keep(ctx context.Context, unmarked string) (id string, err erro
 	if err := removeDatabase(part); err != nil {
 		return "", err
 	}
+	defer func() {
+		if err != nil {
+			_ = removeDatabase(part) // the next run would do it
+		}
+	}()
 	if err := t.copyOut(ctx, part); err != nil {
 		return "", err
 	}
