@@ -23,7 +23,6 @@ const (
 	Stopped     Code = "stopped"     // an administrator, a server limit or a conflict ended the session
 	Unsupported Code = "unsupported" // the server or its version cannot do this
 	Syntax      Code = "syntax"      // the server does not understand a statement or fragment
-	Mistyped    Code = "mistyped"    // values contradict their column's declared type
 	Failed      Code = "failed"      // anything else
 )
 

@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 
 	"understudy/internal/finding"
@@ -155,4 +156,30 @@ func FindingsOf(err error) []finding.Finding {
 		return e.Findings
 	}
 	return []finding.Finding{{Check: CodeOf(err).Outcome(), Severity: finding.Error, Message: err.Error(), Code: int(CodeOf(err))}}
+}
+
+// Guard turns a panic of the goroutine that defers it into an error in *err, so
+// that a bug ends the run in order, with its place and never with a value.
+func Guard(err *error) {
+	if r := recover(); r != nil {
+		*err = Panicked()
+	}
+}
+
+// Panicked makes the error of a panic. It is called while the stack still stands:
+// from a deferred function that recovered.
+func Panicked() *Error {
+	place := "unknown place"
+	for skip := 2; skip < 40; skip++ {
+		_, file, line, ok := runtime.Caller(skip)
+		if !ok {
+			break
+		}
+		i := strings.LastIndex(file, "/internal/")
+		if i >= 0 && !strings.Contains(file, "/runtime/") && !strings.HasSuffix(file, "/fault/fault.go") && !strings.HasSuffix(file, "/cli/root.go") {
+			place = fmt.Sprintf("%s:%d", file[i+1:], line)
+			break
+		}
+	}
+	return New(Bug, "bug", "please report it with the command and this place", "this is a bug in understudy (%s)", place)
 }

@@ -39,6 +39,9 @@ type Limits struct {
 	NotNull bool
 	// Labels of an enum.
 	Labels []string
+	// Type is the column's own type as its engine writes it; it tells types of one
+	// kind apart where a constant must fit (an address of a network from one of a card).
+	Type string
 }
 
 // A Kind describes one mask: what rule files, plans and audits say about it.

@@ -18,6 +18,9 @@ func (f *fixed) append(_ *Worker, dst, _ []byte) ([]byte, error) { return append
 // redacted is the neutral text for text columns.
 const redacted = "redacted"
 
+// documentationMAC is of the range kept for documentation (RFC 7042, section 2.1.2).
+const documentationMAC = "00:00:5e:00:53:00"
+
 // buildRedact picks the neutral value of a type, within its limits.
 func buildRedact(d *draft) (recipe, *Refusal) {
 	text := map[schema.Kind]string{
@@ -27,6 +30,10 @@ func buildRedact(d *draft) (recipe, *Refusal) {
 		schema.JSON: "{}", schema.Net: "192.0.2.1", schema.Array: "{}", schema.Bytes: "",
 	}[d.limits.Kind]
 	switch d.limits.Kind {
+	case schema.Net:
+		if strings.HasPrefix(strings.ToLower(d.limits.Type), "mac") {
+			text = documentationMAC
+		}
 	case schema.Text:
 		if len(text) > d.length() {
 			text = strings.Repeat("x", min(3, d.length()))

@@ -46,7 +46,10 @@ func (s *Session) Plan(ctx context.Context) (*plan.Plan, error) {
 		return w.plan, err
 	}
 	s.note(StageTry, "trying fakes against types, lengths and checks")
-	found, err := s.try(ctx)
+	found, err := s.contradictions(ctx)
+	if err == nil && len(found) == 0 {
+		found, err = s.try(ctx)
+	}
 	if err != nil {
 		return w.plan, err
 	}
@@ -280,7 +283,6 @@ func (s *Session) selectRows(ctx context.Context) error {
 	g.Go(func() (err error) {
 		defer fault.Guard(&err)
 		s.note(StageSnapshot, "locking %d tables against change and taking one moment", len(w.source.Tables))
-		var err error
 		if s.snapshot, err = s.source.Snapshot(gctx, w.source); err != nil {
 			return Explain(err, "source")
 		}

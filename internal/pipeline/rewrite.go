@@ -190,6 +190,14 @@ func readAhead(in iter.Seq2[*engine.Batch, error], depth int) iter.Seq2[*engine.
 		items, stop := make(chan item, depth), make(chan struct{})
 		go func() {
 			defer close(items)
+			defer func() {
+				if r := recover(); r != nil {
+					select {
+					case items <- item{nil, fault.Panicked()}:
+					case <-stop:
+					}
+				}
+			}()
 			for b, err := range in {
 				select {
 				case items <- item{b, err}:

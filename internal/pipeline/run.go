@@ -201,7 +201,10 @@ func (s *Session) loadTables(ctx context.Context, load engine.Load, runs []*tabl
 	g.SetLimit(s.readers())
 	var bytes atomic.Int64
 	for _, run := range runs {
-		g.Go(func() error { return s.loadTable(gctx, load, run, &bytes) })
+		g.Go(func() (err error) {
+			defer fault.Guard(&err)
+			return s.loadTable(gctx, load, run, &bytes)
+		})
 	}
 	err := g.Wait()
 	report.Bytes = bytes.Load()
@@ -278,7 +281,8 @@ func (s *Session) prove(ctx context.Context, load engine.Load, runs []*tableRun,
 	}
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(s.readers())
-	g.Go(func() error {
+	g.Go(func() (err error) {
+		defer fault.Guard(&err)
 		proofs, err := load.Prove(gctx, s.targetSchemas())
 		for _, p := range proofs {
 			add(check.Proved(p))
@@ -286,7 +290,8 @@ func (s *Session) prove(ctx context.Context, load engine.Load, runs []*tableRun,
 		return Explain(err, "target")
 	})
 	for _, run := range runs {
-		g.Go(func() error {
+		g.Go(func() (err error) {
+			defer fault.Guard(&err)
 			names := make([]string, len(run.rewrite.columns))
 			for i, c := range run.rewrite.columns {
 				names[i] = c.name

@@ -161,7 +161,7 @@ func codeFor(c engine.Code) fault.Code {
 		return fault.Integrity
 	case engine.Unsupported, engine.Syntax:
 		return fault.Usage
-	case engine.Mistyped:
+	case engine.Contradicts:
 		return fault.Undecided
 	}
 	return fault.Unavailable

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"understudy/internal/engine"
 	"understudy/internal/fault"
@@ -11,17 +12,51 @@ import (
 	"understudy/internal/schema"
 )
 
+// contradictions finds masked columns that hold values of another type than they
+// declare, on engines where that can be. Such a column is undecided: its mask was
+// chosen for the declared type.
+func (s *Session) contradictions(ctx context.Context) ([]finding.Finding, error) {
+	judge, ok := s.snapshot.(engine.Contradictor)
+	if !ok {
+		return nil, nil
+	}
+	var out []finding.Finding
+	for _, shape := range s.work.shape.Tables {
+		var names []string
+		for _, c := range s.work.masks[shape.Name] {
+			names = append(names, c.name)
+		}
+		if len(names) == 0 {
+			continue
+		}
+		bad, err := judge.Contradictions(ctx, s.work.scope.Table(shape.Name), names)
+		if err != nil {
+			return out, Explain(err, "source")
+		}
+		for _, name := range bad {
+			out = append(out, finding.Finding{Check: "type-contradicted", Severity: finding.Error, Code: int(fault.Undecided), Table: shape.Name.String(), Column: name,
+				Message: fmt.Sprintf("%s.%s holds values that are not of its declared type, so its mask may miss what they are", shape.Name, schema.Ident(name)),
+				Hint:    "mend the values in the source (typeof() finds them), or declare the type that the column holds"})
+		}
+	}
+	return out, nil
+}
+
 // trySample is how many rows of each table are masked and tried in the plan.
 const trySample = 200
 
-// try masks a few rows of each table that has masks and asks the database that
-// gives the structure whether it would take them. Nothing is written.
+// try masks a few rows of each table that has masks, or that the target holds
+// in another shape, and asks the database that gives the structure whether it
+// would take them. Nothing is written.
 func (s *Session) try(ctx context.Context) ([]finding.Finding, error) {
 	w := s.work
 	var out []finding.Finding
 	for _, shape := range w.shape.Tables {
 		columns := w.masks[shape.Name]
-		if shape.Fate != plan.Copied || len(columns) == 0 || w.scope.Table(shape.Name) == nil {
+		if shape.Fate != plan.Copied || w.scope.Table(shape.Name) == nil {
+			continue
+		}
+		if len(columns) == 0 && (w.shape.FromSource || alike(w.source.Table(shape.Name), w.target.Table(shape.Target), shape.Columns)) {
 			continue
 		}
 		rows, err := s.sample(ctx, shape, columns)
@@ -43,6 +78,18 @@ func (s *Session) try(ctx context.Context) ([]finding.Finding, error) {
 		out = append(out, refused(shape.Name, columns, rejections, rows.Len())...)
 	}
 	return out, nil
+}
+
+// alike tells whether two tables take the same values into the columns: what
+// one holds, the other need not be asked about.
+func alike(from, to *schema.Table, columns []string) bool {
+	for _, name := range columns {
+		a, b := from.Column(name), to.Column(name)
+		if a.Type != b.Type || a.NotNull != b.NotNull || !slices.Equal(a.Labels, b.Labels) {
+			return false
+		}
+	}
+	return slices.EqualFunc(from.Checks, to.Checks, func(a, b schema.Check) bool { return a.Expr == b.Expr && a.Valid == b.Valid })
 }
 
 // refused tells what a trial found. A rejection that no mask has a part in is a

@@ -195,6 +195,7 @@ func (b *binder) setLimits(out *Binding) {
 	for i := range out.Decisions {
 		if d := &out.Decisions[i]; d.Outcome == Mask {
 			d.Limits = limits[key(i)]
+			d.Limits.Type = b.graph.columns[i].column.Type
 			d.Spec.Fold = folds[d.Spec.Domain]
 		}
 	}

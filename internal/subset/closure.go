@@ -238,21 +238,24 @@ func (n *node) ask() {
 		}
 	}
 	if len(n.columns) == 0 {
-		n.columns = []string{cheapest(n.table)}
+		n.columns = cheapest(n.table)
 	}
 }
 
-// cheapest names a column that costs little to ask for.
-func cheapest(t *schema.Table) string {
+// cheapest names a column that costs little to ask for; none where the table has none.
+func cheapest(t *schema.Table) []string {
 	if k := t.Identity(); k != nil {
-		return k.Columns[0]
+		return k.Columns[:1]
 	}
 	for _, c := range t.Columns {
 		if c.Kind == schema.Integer {
-			return c.Name
+			return []string{c.Name}
 		}
 	}
-	return t.Columns[0].Name
+	if len(t.Columns) == 0 {
+		return nil
+	}
+	return []string{t.Columns[0].Name}
 }
 
 // take enters the rows of a batch that a job found, all or those listed in

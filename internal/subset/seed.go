@@ -42,7 +42,7 @@ func (c *closure) choose(ctx context.Context) error {
 		needsParents := slices.ContainsFunc(n.out, func(e *edge) bool { return e.at != nil })
 		if needsParents || c.spec.Budget > 0 && n.count < 0 {
 			if len(n.columns) == 0 {
-				n.columns = []string{cheapest(n.table)}
+				n.columns = cheapest(n.table)
 			}
 			n.count = 0
 			c.first = append(c.first, &job{node: n, find: engine.Find{Table: n.table, Columns: n.columns, Now: c.opts.Now}})
@@ -80,7 +80,7 @@ func (c *closure) settleUnreached(ctx context.Context) error {
 // countSmall counts rows until there are more than SmallRows.
 func (c *closure) countSmall(ctx context.Context, n *node) (int64, error) {
 	var rows int64
-	for found, err := range c.snap.Find(ctx, engine.Find{Table: n.table, Columns: []string{cheapest(n.table)}, Now: c.opts.Now}) {
+	for found, err := range c.snap.Find(ctx, engine.Find{Table: n.table, Columns: cheapest(n.table), Now: c.opts.Now}) {
 		if err != nil {
 			return 0, err
 		}

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"understudy/internal/engine"
+	"understudy/internal/fault"
 	"understudy/internal/schema"
 )
 
@@ -182,6 +183,12 @@ type worker struct {
 
 func (w *worker) work(ctx context.Context) {
 	last := message{job: w.job, done: true}
+	w.carryOut(ctx, &last)
+	w.send(ctx, last)
+}
+
+func (w *worker) carryOut(ctx context.Context, last *message) {
+	defer fault.Guard(&last.err)
 	switch {
 	case w.job.target != nil:
 		last.missing, last.err = w.parents(ctx)
@@ -190,7 +197,6 @@ func (w *worker) work(ctx context.Context) {
 	default:
 		last.err = w.rows(ctx)
 	}
-	w.send(ctx, last)
 }
 
 // send reports false if nobody waits any more.

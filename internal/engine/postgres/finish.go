@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"understudy/internal/engine"
+	"understudy/internal/fault"
 	"understudy/internal/schema"
 )
 
@@ -152,7 +153,8 @@ func spread(ctx context.Context, p *pool, workers, n int, do func(ctx context.Co
 	var first error
 	for range workers {
 		wg.Go(func() {
-			err := p.with(ctx, func(c *conn) error {
+			err := p.with(ctx, func(c *conn) (err error) {
+				defer fault.Guard(&err)
 				for i := range work {
 					if err := do(ctx, c, i); err != nil {
 						return err
