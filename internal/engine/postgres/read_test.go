@@ -8,8 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/jackc/pgx/v5/pgconn"
-
 	"understudy/internal/engine"
 	"understudy/internal/schema"
 	"understudy/internal/scratch/scratchtest"
