@@ -101,6 +101,9 @@ func (s *Session) inspect(ctx context.Context) error {
 		return err
 	}
 	w.plan.Claimed, w.plan.Leftovers, w.plan.Mechanism = w.state.Claimed, w.state.Leftovers, w.state.Mechanism
+	for _, n := range w.state.Notes {
+		w.plan.Findings = append(w.plan.Findings, finding.Finding{Check: "switch-changes", Severity: finding.Warning, Message: n})
+	}
 	return nil
 }
 
