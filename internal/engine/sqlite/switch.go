@@ -102,6 +102,11 @@ func (t *target) copyOut(ctx context.Context, to string) error {
 	}
 	defer c.close()
 	c.doing = "copy the present generation"
+	for _, sql := range []string{"BEGIN", "SELECT count(*) FROM sqlite_schema"} { // the copy's one moment
+		if err := c.each(ctx, sql, nil, discard); err != nil {
+			return err
+		}
+	}
 	return c.backup(ctx, patience*t.limits.LockWait, func(b backer) (*sqlite.Backup, error) {
 		return b.NewBackup(dsn(to, readWrite))
 	})
@@ -130,8 +135,12 @@ type backer interface {
 	NewRestore(from string) (*sqlite.Backup, error)
 }
 
-// backup copies all pages in one step, which is one transaction on both sides.
-// While somebody holds a lock it tries again, until the deadline.
+// chunk is how many pages are copied between two looks at the context.
+const chunk = 4096
+
+// backup copies all pages, which is one transaction of the database copied
+// into: it commits with the last of them. While somebody holds a lock it tries
+// again, until it has waited so long without getting on.
 func (c *conn) backup(ctx context.Context, wait time.Duration, start func(backer) (*sqlite.Backup, error)) error {
 	door, ok := c.raw.(backer)
 	if !ok {
@@ -141,25 +150,12 @@ func (c *conn) backup(ctx context.Context, wait time.Duration, start func(backer
 	if err != nil {
 		return c.wrap(ctx, err)
 	}
-	deadline := time.Now().Add(wait)
-	for err = step(b); busy(err); err = step(b) {
-		if time.Now().After(deadline) {
-			break
-		}
-		pause := time.NewTimer(10 * time.Millisecond)
-		select {
-		case <-ctx.Done():
-			pause.Stop()
-			_ = b.Finish() // gives the copying up
-			return c.wrap(ctx, ctx.Err())
-		case <-pause.C:
-		}
-	}
-	finish := b.Finish()
+	err = copyPages(ctx, b, wait)
+	finish := b.Finish() // gives up what is not whole
 	if err == nil {
 		err = finish
 	}
-	if busy(err) {
+	if ctx.Err() == nil && busy(err) {
 		return &engine.Error{Code: engine.Timeout, Doing: c.doing, State: fmt.Sprintf("SQLITE %d", codeOf(err)), Err: err,
 			Say:  "an application holds a lock on the target and does not let go",
 			Hint: "end its long transaction, or raise limits.lock_wait"}
@@ -170,13 +166,30 @@ func (c *conn) backup(ctx context.Context, wait time.Duration, start func(backer
 	return nil
 }
 
-// step copies all pages.
-func step(b *sqlite.Backup) error {
-	more, err := b.Step(-1)
-	if err == nil && more {
-		return errors.New("the copy is not whole")
+// copyPages takes the steps. An error of ctx comes only while the copy is not whole.
+func copyPages(ctx context.Context, b *sqlite.Backup, wait time.Duration) error {
+	deadline := time.Now().Add(wait)
+	for {
+		more, err := b.Step(chunk)
+		switch {
+		case err == nil && !more:
+			return nil
+		case err == nil:
+			deadline = time.Now().Add(wait)
+		case !busy(err) || time.Now().After(deadline):
+			return err
+		default:
+			pause := time.NewTimer(10 * time.Millisecond)
+			select {
+			case <-ctx.Done():
+			case <-pause.C:
+			}
+			pause.Stop()
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 	}
-	return err
 }
 
 func busy(err error) bool {
