@@ -82,7 +82,8 @@ func Run(ctx, undo context.Context, args []string, w World) (code int) {
 	if a.payload == nil && help.Len() > 0 {
 		a.payload = map[string]string{"text": help.String()}
 	}
-	if err != nil && ctx.Err() != nil && fault.CodeOf(err) != fault.LaterFailed {
+	// Those two codes come after the switch: an interrupt was too late to change it.
+	if code := fault.CodeOf(err); err != nil && ctx.Err() != nil && code != fault.LaterFailed && code != fault.Unmeasured {
 		err = fault.New(fault.Interrupted, "interrupted", "", "interrupted; the target is unchanged").Because(err)
 	}
 	return a.finish(err)
