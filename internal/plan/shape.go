@@ -193,7 +193,7 @@ func (f *fitter) columns(t, to *schema.Table, shape *TableShape) {
 			f.warn("column-missing", t.Name.String(), c.Name, "bring the target's schema up to date", "the target has no such column: its values are not loaded")
 		case tc.Generated:
 		case c.Generated:
-			if tc.NotNull && tc.Default == "" {
+			if tc.NotNull && tc.Default == "" && !tc.Identity {
 				f.add("column-unfilled", finding.At{}, t.Name.String(), fault.Gate, "make it generated, nullable or give it a default in the target",
 					"column %s is generated in the source, which has nothing to load, and NOT NULL in the target", schema.Ident(c.Name))
 			}
@@ -209,7 +209,7 @@ func (f *fitter) columns(t, to *schema.Table, shape *TableShape) {
 		}
 	}
 	for _, tc := range to.Columns {
-		if t.Column(tc.Name) == nil && tc.NotNull && tc.Default == "" && !tc.Generated && !tc.Surrogate {
+		if t.Column(tc.Name) == nil && tc.NotNull && tc.Default == "" && !tc.Generated && !tc.Surrogate && !tc.Identity {
 			f.add("column-unfilled", finding.At{}, t.Name.String(), fault.Gate, "give it a default in the target, or allow NULL",
 				"the target's column %s is NOT NULL, has no default, and production has no such column: no row could be loaded", schema.Ident(tc.Name))
 		}

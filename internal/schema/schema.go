@@ -77,6 +77,9 @@ type Column struct {
 	// Surrogate means that the database makes the values: identity, sequence or
 	// uuid default, AUTO_INCREMENT, rowid alias.
 	Surrogate bool
+	// Identity means that the database numbers rows that bring no value, though
+	// no default says so. Not every identity is a key, as a surrogate is.
+	Identity bool
 	// FoldCase means that the database compares values without regard to case.
 	FoldCase bool
 	// Labels are the values of an enum, in order.

@@ -259,7 +259,7 @@ func (r *reading) table(t *relation, leaves []leaf) (schema.Table, *tableFacts) 
 
 // column resolves domains to what stands below them.
 func (r *reading) column(c columnRow) (schema.Column, columnFacts) {
-	out := schema.Column{Name: c.name, Type: c.full, NotNull: c.notNull, Generated: c.generated, Scale: -1}
+	out := schema.Column{Name: c.name, Type: c.full, NotNull: c.notNull, Generated: c.generated, Identity: c.identity, Scale: -1}
 	if !c.generated {
 		out.Default = c.expr
 	}
