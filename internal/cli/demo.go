@@ -50,7 +50,7 @@ func (a *app) demo(ctx context.Context, name, dir string, serve bool) error {
 	} else if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fault.New(fault.Usage, "demo", "choose a directory you may write to", "%s cannot be made", dir)
 	}
-	a.complain("%-9s a shop's production and a staging that drifted, in %s\n", "make", dir)
+	a.say("A small shop's production, and a staging that drifted from it, in\n%s\n", dir)
 	stage, err := entry.Stage(ctx, dir)
 	if err != nil {
 		return fault.New(fault.Unavailable, "demo", "", "%s", err).Because(err)
@@ -118,11 +118,13 @@ func (a *app) demoRun(ctx context.Context, dir string, entry engines.Entry, stag
 		return err
 	}
 	defer session.Close()
-	if err := a.showPlan(ctx, session); err != nil {
+	if err := a.showPlan(ctx, session, report.Outline); err != nil {
 		return err
 	}
+	a.say("\n")
 	r, err := session.Run(ctx, a.undo)
 	a.payload = r
+	a.progress.end()
 	if err != nil {
 		return err
 	}
@@ -145,7 +147,7 @@ func (a *app) demoRun(ctx context.Context, dir string, entry engines.Entry, stag
 // beforeAfter shows the same five customers on both sides. They are invented:
 // this is the only place where the program shows rows.
 func (a *app) beforeAfter(ctx context.Context, stage *engines.Stage) error {
-	columns := []string{"id", "full_name", "email", "phone", "city"}
+	columns := []string{"id", "full_name", "email", "phone"}
 	after, err := peek(ctx, stage.Staging, "customers", columns, nil, 5)
 	if err != nil {
 		return err
@@ -158,9 +160,9 @@ func (a *app) beforeAfter(ctx context.Context, stage *engines.Stage) error {
 	if err != nil {
 		return err
 	}
-	a.say("\nFive customers in production (an invented shop; nothing else ever shows rows)\n")
+	a.say("\nFive customers in production (invented; only the demo ever shows rows)\n")
 	report.Rows(a.Stdout, columns, before)
-	a.say("\nand the same five in staging\n")
+	a.say("The same five in staging\n")
 	report.Rows(a.Stdout, columns, after)
 	return nil
 }
@@ -219,19 +221,28 @@ func peek(ctx context.Context, url secret.Text, table string, columns []string, 
 	return out, nil
 }
 
-// goOn tells what to try next.
+// goOn tells where things lie and what to try next.
 func (a *app) goOn(dir string, entry engines.Entry, key secret.Text) {
 	var b strings.Builder
-	fmt.Fprintf(&b, "\nEverything is in %s\n", dir)
-	fmt.Fprintf(&b, "  understudy.yaml        the job           rules/shop.yaml   the rules, a reason for every column\n")
-	fmt.Fprintf(&b, "  reports/               what was done, as text and JSON\n")
-	if entry.Name == "sqlite" {
-		fmt.Fprintf(&b, "\nGo on with it (the key is the demo's; make yours with `understudy key new`):\n  cd %s\n  export PROD_URL=sqlite:production.db STAGING_URL=sqlite:staging.db\n  export UNDERSTUDY_KEY=%s\n", dir, key.Reveal())
-		fmt.Fprintf(&b, "  understudy why order_items 1,1      why a row came along\n  understudy verify                   prove staging again\n  understudy rules explain newsletter.email\n  understudy rollback                 back to the staging from before\n")
-		fmt.Fprintf(&b, "  sqlite3 production.db 'alter table customers add column passport text'\n  understudy refresh                  stops: nobody decided the new column\n")
-	} else {
-		fmt.Fprintf(&b, "The servers are stopped now; `understudy demo --engine %s --keep-servers` leaves them up.\n", entry.Name)
+	b.WriteString("\nThe job is understudy.yaml; the rules, with a reason for every column,\nare rules/shop.yaml; the full plan and report lie in reports/.\n")
+	if entry.Name != "sqlite" {
+		fmt.Fprintf(&b, "The servers are stopped now: understudy demo --engine %s --keep-servers\nleaves them up.\n", entry.Name)
+		a.say("%s", b.String())
+		return
 	}
+	fmt.Fprintf(&b, "\nGo on with it (this key is the demo's; `understudy key new` makes yours):\n  cd %s\n", dir)
+	fmt.Fprintf(&b, "  export PROD_URL=sqlite:production.db STAGING_URL=sqlite:staging.db\n  export UNDERSTUDY_KEY=%s\n", key.Reveal())
+	g := [][2]string{
+		{"understudy why order_items 1,1", "why a row came along"},
+		{"understudy rules explain newsletter.email", "why a column is masked as it is"},
+		{"understudy parity", "the drift, with the SQL that closes it"},
+		{"understudy verify", "prove staging again"},
+		{"understudy rollback", "the staging from before"},
+	}
+	for _, l := range g {
+		fmt.Fprintf(&b, "  %-42s # %s\n", l[0], l[1])
+	}
+	b.WriteString("  sqlite3 production.db 'alter table customers add column passport text'\n  understudy refresh                         # stops: nobody decided the column\n")
 	a.say("%s", b.String())
 }
 

@@ -44,7 +44,9 @@ func (a *app) keepReport(r *pipeline.Report, err error) error {
 	}
 	if werr == nil {
 		werr = prune(dir, job.Report.Keep)
-		a.complain("%-9s %s.json and .txt\n", pipeline.StageReport, base)
+		if !a.quiet && a.command != "demo" { // which tells at its end where everything lies
+			a.complain("%-9s %s.json and .txt\n", pipeline.StageReport, base)
+		}
 	}
 	if werr != nil && err == nil {
 		fs := fault.FindingsOf(werr)

@@ -3,12 +3,14 @@ package cli
 import (
 	"context"
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 
 	"understudy/internal/engine"
 	"understudy/internal/fault"
 	"understudy/internal/pipeline"
+	"understudy/internal/plan"
 	"understudy/internal/report"
 )
 
@@ -38,7 +40,7 @@ func (a *app) planCommand() *cobra.Command {
 			return err
 		}
 		defer session.Close()
-		return a.showPlan(cmd.Context(), session)
+		return a.showPlan(cmd.Context(), session, report.Plan)
 	}
 	return describe(c, fault.Usage, fault.Undecided, fault.Refused, fault.Integrity, fault.Unavailable)
 }
@@ -58,12 +60,13 @@ func (a *app) open(ctx context.Context, flags runFlags) (*pipeline.Session, erro
 
 // showPlan makes the plan and prints it as far as it came. A column without a
 // decision brings lines to paste.
-func (a *app) showPlan(ctx context.Context, session *pipeline.Session) error {
+func (a *app) showPlan(ctx context.Context, session *pipeline.Session, show func(io.Writer, *plan.Plan)) error {
 	p, err := session.Plan(ctx)
-	a.payload = p
+	a.payload, a.expected = p, p.Rows()
+	a.progress.end()
 	a.notes = append(a.notes, warningsOf(p.Findings, a.json)...)
 	if !a.json && p != nil && len(p.Tables) > 0 {
-		report.Plan(a.Stdout, p)
+		show(a.Stdout, p)
 	}
 	if fault.CodeOf(err) == fault.Undecided && !a.json {
 		fmt.Fprintf(a.Stdout, "To paste into a rules file, after review:\n\n%s\n", report.Clean(session.Proposal()))
@@ -86,11 +89,12 @@ func (a *app) refreshCommand() *cobra.Command {
 			return err
 		}
 		defer session.Close()
-		if err := a.showPlan(cmd.Context(), session); err != nil {
+		if err := a.showPlan(cmd.Context(), session, report.Plan); err != nil {
 			return err
 		}
 		r, err := session.Run(cmd.Context(), a.undo)
 		a.payload = r
+		a.progress.end()
 		if code := fault.CodeOf(err); err == nil || code == fault.Unmeasured || code == fault.LaterFailed || code == fault.Integrity {
 			if !a.json {
 				report.Run(a.Stdout, r)

@@ -56,7 +56,10 @@ type app struct {
 	job     *config.Job // once read
 	command string
 	payload any // what --json adds to the envelope
-	notes   []finding.Finding
+	// expected is how many rows the plan will load, for the progress.
+	expected int64
+	progress *progress
+	notes    []finding.Finding
 }
 
 // Run runs one command line and gives the exit code. undo outlives ctx.
@@ -96,6 +99,7 @@ func (a *app) finish(err error) int {
 		// What reaches here without a code is a usage mistake of cobra's or a plain file error.
 		err = fault.New(fault.Usage, "usage", "understudy "+strings.TrimSpace(a.command+" --help"), "%s", err)
 	}
+	a.progress.end()
 	code := fault.CodeOf(err)
 	fs := append(slices.Clone(a.notes), fault.FindingsOf(err)...)
 	if a.json {

@@ -11,10 +11,29 @@ import (
 // Parity writes a parity report: differences by table with the SQL that would
 // close them, then what was compared and what could not be seen.
 func Parity(w io.Writer, r *parity.Report) {
-	if len(r.Differences) == 0 {
+	differences(w, r, true)
+	compared(w, r)
+}
+
+// Drift writes the differences alone, each on a line, for a plan.
+func Drift(w io.Writer, r *parity.Report) {
+	differences(w, r, false)
+	for _, u := range r.Unseen {
+		fmt.Fprintf(w, "  not seen: %s\n", wrap(line(u), Width-12, 12))
+	}
+}
+
+func differences(w io.Writer, r *parity.Report, withSQL bool) {
+	switch len(r.Differences) {
+	case 0:
 		fmt.Fprintf(w, "Parity: no difference found\n")
-	} else {
+	case 1:
+		fmt.Fprintf(w, "Parity: 1 difference between production and staging\n")
+	default:
 		fmt.Fprintf(w, "Parity: %d differences between production and staging\n", len(r.Differences))
+	}
+	if len(r.Differences) > 0 && !withSQL {
+		fmt.Fprintf(w, "  (the SQL that would close them: understudy parity)\n")
 	}
 	last := "\x00"
 	for _, d := range r.Differences {
@@ -35,9 +54,10 @@ func Parity(w io.Writer, r *parity.Report) {
 			text += ", " + d.Detail
 		}
 		fmt.Fprintf(w, "    %s\n", wrap(line(text), Width-4, 6))
-		closing(w, d)
+		if withSQL {
+			closing(w, d)
+		}
 	}
-	compared(w, r)
 }
 
 // closing writes the statement that would close a difference, marked when it takes something away.

@@ -1,36 +1,53 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"path/filepath"
+	"slices"
 	"strings"
 
-	"understudy/internal/check"
 	"understudy/internal/finding"
-	"understudy/internal/pipeline"
 	"understudy/internal/plan"
 	"understudy/internal/rules"
+	"understudy/internal/schema"
 )
 
 // Plan writes a plan the way a good pull request reads: what, how much, why,
 // what differs, what to look at.
 func Plan(w io.Writer, p *plan.Plan) {
 	head(w, p)
-	if len(p.Tables) > 0 {
-		rowsOf(w, p)
-	}
+	rowsOf(w, p)
 	masksOf(w, p)
-	if len(p.Fragments) > 0 {
-		fmt.Fprintf(w, "\nSQL from the job, to run on the source\n")
-		g := grid{indent: 2}
-		for _, f := range p.Fragments {
-			g.add(f.At.String(), f.Text)
-		}
-		g.write(w)
-	}
+	fragmentsOf(w, p)
 	if p.Parity != nil {
 		fmt.Fprintln(w)
-		Parity(w, p.Parity)
+		Drift(w, p.Parity)
+	}
+	warnings(w, p.Findings)
+}
+
+// Outline writes the essential part of a plan, for a first look: rows, columns
+// by table, drift.
+func Outline(w io.Writer, p *plan.Plan) {
+	rowsOf(w, p)
+	fmt.Fprintf(w, "\n%s\n", columnCounts(p.Masks))
+	g := grid{indent: 2}
+	var names []string
+	for i, m := range p.Masks {
+		if m.Decision == rules.Mask {
+			names = append(names, m.Column)
+		}
+		if last := i+1 == len(p.Masks) || p.Masks[i+1].Table != m.Table; last && len(names) > 0 {
+			g.add(m.Table.String(), strings.Join(names, ", "))
+			names = nil
+		}
+	}
+	g.write(w)
+	if p.Parity != nil {
+		fmt.Fprintln(w)
+		Drift(w, p.Parity)
 	}
 	warnings(w, p.Findings)
 }
@@ -59,15 +76,28 @@ func head(w io.Writer, p *plan.Plan) {
 }
 
 func rowsOf(w io.Writer, p *plan.Plan) {
-	var copied int
+	if len(p.Tables) == 0 {
+		return
+	}
+	copied, schemas := 0, map[string]bool{}
+	known := false // how many rows some table has in the source
 	for _, t := range p.Tables {
 		if t.Fate == plan.Copied {
 			copied++
 		}
+		schemas[t.Table.Schema] = true
+		known = known || t.Of >= 0
 	}
-	fmt.Fprintf(w, "\nRows: %s in %d tables\n", Number(p.Rows()), copied)
-	g := grid{indent: 2, right: map[int]bool{1: true, 2: true}}
-	g.add("table", "rows", "of", "why")
+	fmt.Fprintf(w, "\nRows: %s in %s\n", Number(p.Rows()), many(copied, "table"))
+	g := grid{indent: 2, right: map[int]bool{1: true, 2: known}}
+	row := func(table, rows, of, why string) {
+		if known {
+			g.add(table, rows, of, why)
+		} else {
+			g.add(table, rows, why)
+		}
+	}
+	row("table", "rows", "of", "why")
 	for _, t := range p.Tables {
 		rows, of := Number(t.Rows), ""
 		switch {
@@ -79,28 +109,73 @@ func rowsOf(w io.Writer, p *plan.Plan) {
 		if t.Of >= 0 {
 			of = "~" + Number(t.Of)
 		}
-		g.add(t.Table.String(), rows, of, t.Reason)
+		row(t.Table.String(), rows, of, reason(t, len(schemas) == 1))
 	}
 	g.write(w)
 }
 
-func masksOf(w io.Writer, p *plan.Plan) {
+// reason shortens why rows come along: columns instead of edges, each verb
+// once, no schema where there is but one.
+func reason(t plan.Table, oneSchema bool) string {
+	var out, verbs []string
+	by := map[string][]string{}
+	for _, part := range strings.Split(t.Reason, "; ") {
+		verb, edge := "", part
+		for _, v := range []string{"reached from ", "needed by "} {
+			if rest, ok := strings.CutPrefix(part, v); ok {
+				verb, edge = v, rest
+			}
+		}
+		if verb == "" {
+			out = append(out, part)
+			continue
+		}
+		if rest, ok := strings.CutPrefix(edge, t.Table.String()+"."); ok {
+			edge = rest
+			if verb == "reached from " {
+				verb = "reached by "
+			}
+		} else if oneSchema {
+			edge = strings.TrimPrefix(edge, schema.Ident(t.Table.Schema)+".")
+		}
+		if by[verb] == nil {
+			verbs = append(verbs, verb)
+		}
+		by[verb] = append(by[verb], edge)
+	}
+	for _, v := range verbs {
+		out = append(out, v+strings.Join(by[v], ", "))
+	}
+	return strings.Join(out, "; ")
+}
+
+// columnCounts is the headline of what becomes of the columns.
+func columnCounts(ms []plan.Mask) string {
 	count := map[rules.Outcome]int{}
-	for _, m := range p.Masks {
+	for _, m := range ms {
 		count[m.Decision]++
 	}
+	text := fmt.Sprintf("Columns: %d masked, %d kept", count[rules.Mask], count[rules.Keep])
+	if n := count[rules.Derived]; n > 0 {
+		text += fmt.Sprintf(", %d computed by the database", n)
+	}
+	if n := count[rules.Undecided]; n > 0 {
+		text += fmt.Sprintf(", %d UNDECIDED", n)
+	}
+	return text
+}
+
+func masksOf(w io.Writer, p *plan.Plan) {
 	if len(p.Masks) == 0 {
 		return
 	}
-	fmt.Fprintf(w, "\nColumns: %d masked, %d kept, %d derived", count[rules.Mask], count[rules.Keep], count[rules.Derived])
-	if n := count[rules.Undecided]; n > 0 {
-		fmt.Fprintf(w, ", %d UNDECIDED", n)
-	}
-	fmt.Fprintln(w)
-	last, g := "", grid{indent: 4}
+	fmt.Fprintf(w, "\n%s\n", columnCounts(p.Masks))
+	dir := folder(p.Masks)
+	var last schema.Name
+	g := grid{indent: 4}
 	flush := func() {
 		if len(g.rows) > 0 {
-			fmt.Fprintf(w, "  %s\n", line(last))
+			fmt.Fprintf(w, "  %s\n", line(last.String()))
 			g.write(w)
 			g.rows = nil
 		}
@@ -109,97 +184,142 @@ func masksOf(w io.Writer, p *plan.Plan) {
 		if m.Decision == rules.Keep || m.Decision == rules.Derived {
 			continue
 		}
-		if name := m.Table.String(); name != last {
+		if m.Table != last {
 			flush()
-			last = name
+			last = m.Table
 		}
-		if m.Decision == rules.Undecided {
+		switch {
+		case m.Decision == rules.Undecided:
 			g.add(m.Column, m.Type, "UNDECIDED", "")
-			continue
+		case m.By == rules.ByReference:
+			g.add(m.Column, m.Type, m.Mask, "as "+m.Via)
+		default:
+			g.add(m.Column, m.Type, m.Mask, strings.TrimPrefix(m.At.String(), dir))
 		}
-		why := m.At.String()
-		if m.By == rules.ByReference {
-			why = "as " + m.Via
-		}
-		g.add(m.Column, m.Type, m.Mask, why)
 	}
 	flush()
-	fmt.Fprintf(w, "  kept columns, with their reasons: understudy rules list\n")
+	kept(w, p.Masks)
 }
 
-func warnings(w io.Writer, fs []finding.Finding) {
-	var out []finding.Finding
-	for _, f := range fs {
-		if f.Severity != finding.Error {
-			out = append(out, f)
+// folder is the one folder in which all rule files lie; "" if there are several.
+func folder(ms []plan.Mask) string {
+	dir := ""
+	for _, m := range ms {
+		if m.At.File == "" {
+			continue
 		}
+		d := filepath.Dir(m.At.File) + string(filepath.Separator)
+		if dir != "" && d != dir {
+			return ""
+		}
+		dir = d
 	}
-	if len(out) == 0 {
+	return dir
+}
+
+// kept sums the kept columns up by their reasons, the most frequent first.
+func kept(w io.Writer, ms []plan.Mask) {
+	const shown = 8
+	type group struct {
+		reason string
+		n      int
+	}
+	var groups []group
+	for _, m := range ms {
+		if m.Decision != rules.Keep {
+			continue
+		}
+		i := slices.IndexFunc(groups, func(g group) bool { return g.reason == m.Reason })
+		if i < 0 {
+			i, groups = len(groups), append(groups, group{reason: m.Reason})
+		}
+		groups[i].n++
+	}
+	if len(groups) == 0 {
 		return
 	}
-	fmt.Fprintf(w, "\nTo look at: %d\n", len(out))
+	slices.SortStableFunc(groups, func(a, b group) int { return cmp.Compare(b.n, a.n) })
+	fmt.Fprintf(w, "  kept, by reason (each column: understudy rules list)\n")
+	g := grid{indent: 4, right: map[int]bool{0: true}}
+	rest := 0
+	for i, k := range groups {
+		if i < shown {
+			g.add(fmt.Sprint(k.n), k.reason)
+		} else {
+			rest += k.n
+		}
+	}
+	if rest > 0 {
+		g.add(fmt.Sprint(rest), "for "+many(len(groups)-shown, "other reason"))
+	}
+	g.write(w)
+}
+
+func fragmentsOf(w io.Writer, p *plan.Plan) {
+	if len(p.Fragments) == 0 {
+		return
+	}
+	fmt.Fprintf(w, "\nSQL from the job, to run on the source\n")
 	g := grid{indent: 2}
-	for _, f := range out {
-		where := f.Table
-		if f.Column != "" {
-			where += "." + f.Column
-		}
-		if where == "" {
-			where = f.At.String()
-		}
-		g.add(where, f.Message)
+	for _, f := range p.Fragments {
+		at := f.At
+		at.File = filepath.Base(at.File)
+		g.add(at.String(), f.Text)
 	}
 	g.write(w)
 }
 
-// Run writes what a refresh did, below its plan.
-func Run(w io.Writer, r *pipeline.Report) {
-	fmt.Fprintf(w, "\nGeneration %s: %s rows, %s, in %s\n", r.Generation, Number(r.TotalRows), Bytes(r.Bytes), r.Finished.Sub(r.Started).Round(1e7))
-	Verdicts(w, r.Verification)
-	var parts []string
-	for _, t := range r.Timings {
-		parts = append(parts, fmt.Sprintf("%s %.1f s", t.Stage, t.Seconds))
+// warnings lists what a reviewer should look at; one message over many places
+// is told once.
+func warnings(w io.Writer, fs []finding.Finding) {
+	type group struct {
+		message string
+		places  []string
 	}
-	fmt.Fprintf(w, "  %s\n", strings.Join(parts, ", "))
+	var groups []group
+	for _, f := range fs {
+		if f.Severity == finding.Error {
+			continue
+		}
+		i := slices.IndexFunc(groups, func(g group) bool { return g.message == f.Message })
+		if i < 0 {
+			i, groups = len(groups), append(groups, group{message: f.Message})
+		}
+		groups[i].places = append(groups[i].places, where(f))
+	}
+	if len(groups) == 0 {
+		return
+	}
+	fmt.Fprintf(w, "\nTo look at: %d\n", len(groups))
+	for _, g := range groups {
+		const shown = 6
+		places := g.places
+		if len(places) > shown {
+			places = append(slices.Clone(places[:shown]), fmt.Sprintf("and %d more", len(places)-shown))
+		}
+		text := g.message
+		if all := strings.Join(places, ", "); all != "" {
+			text = all + ": " + text
+		}
+		fmt.Fprintf(w, "  %s\n", wrap(line(text), Width-2, 4))
+	}
 }
 
-// Verdicts sums proofs up by kind and lists those that did not pass.
-func Verdicts(w io.Writer, vs []check.Verdict) {
-	type tally struct{ passed, all int }
-	var order []string
-	by := map[string]*tally{}
-	for _, v := range vs {
-		t := by[v.Check]
-		if t == nil {
-			t = &tally{}
-			by[v.Check] = t
-			order = append(order, v.Check)
-		}
-		t.all++
-		if v.Outcome == check.Passed {
-			t.passed++
-		}
+// where names what a finding is about: a column, a table, else a place in a file.
+func where(f finding.Finding) string {
+	switch {
+	case f.Column != "":
+		return f.Table + "." + schema.Ident(f.Column)
+	case f.Table != "":
+		return f.Table
 	}
-	fmt.Fprintf(w, "Proofs\n")
-	g := grid{indent: 2, right: map[int]bool{1: true}}
-	for _, name := range order {
-		t := by[name]
-		verdict := "all passed"
-		if t.passed < t.all {
-			verdict = fmt.Sprintf("%d did NOT pass", t.all-t.passed)
-		}
-		g.add(name, fmt.Sprint(t.all), verdict)
+	return f.At.String()
+}
+
+// many counts a thing: 1 table, 2 tables.
+func many(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
 	}
-	g.write(w)
-	g = grid{indent: 4}
-	for _, v := range vs {
-		if v.Outcome != check.Passed {
-			where := ""
-			if v.Table.Table != "" {
-				where = v.Table.String()
-			}
-			g.add(string(v.Outcome), where, v.Detail)
-		}
-	}
-	g.write(w)
+	return fmt.Sprintf("%s %ss", Number(int64(n)), thing)
 }

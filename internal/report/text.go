@@ -76,7 +76,7 @@ func Findings(w io.Writer, fs []finding.Finding) {
 		if where != "" {
 			where += ": "
 		}
-		fmt.Fprintf(w, "%s%s\n", prefix, Clean(where+f.Message))
+		fmt.Fprintf(w, "%s%s\n", prefix, line(where+f.Message))
 		if f.Hint != "" {
 			for i, l := range strings.Split(f.Hint, "\n") {
 				if i == 0 {
@@ -87,74 +87,6 @@ func Findings(w io.Writer, fs []finding.Finding) {
 			}
 		}
 	}
-}
-
-// grid lays rows out in columns that are as wide as their widest cell, within
-// Width: the last column is wrapped under itself. Right marks columns of numbers.
-type grid struct {
-	indent int
-	right  map[int]bool
-	rows   [][]string
-}
-
-func (g *grid) add(cells ...string) { g.rows = append(g.rows, cells) }
-
-func (g *grid) write(w io.Writer) {
-	var widths []int
-	for _, r := range g.rows {
-		for i, c := range r {
-			if i == len(widths) {
-				widths = append(widths, 0)
-			}
-			if i < len(r)-1 || g.right[i] {
-				widths[i] = max(widths[i], min(utf8.RuneCountInString(line(c)), 40))
-			}
-		}
-	}
-	for _, r := range g.rows {
-		var b strings.Builder
-		b.WriteString(strings.Repeat(" ", g.indent))
-		for i, c := range r {
-			c = line(c)
-			pad := strings.Repeat(" ", max(0, widths[i]-utf8.RuneCountInString(c)))
-			switch {
-			case g.right[i]:
-				b.WriteString(pad + c)
-			case i == len(r)-1:
-				at := utf8.RuneCountInString(b.String())
-				b.WriteString(wrap(c, Width-at, at))
-			default:
-				b.WriteString(c + pad)
-			}
-			if i < len(r)-1 {
-				b.WriteString("  ")
-			}
-		}
-		fmt.Fprintln(w, strings.TrimRight(b.String(), " "))
-	}
-}
-
-// wrap breaks text at spaces to width, further lines indented.
-func wrap(text string, width, indent int) string {
-	if width < 20 || utf8.RuneCountInString(text) <= width {
-		return text
-	}
-	var b strings.Builder
-	at := 0
-	for i, word := range strings.Fields(text) {
-		n := utf8.RuneCountInString(word)
-		switch {
-		case i > 0 && at+1+n > width:
-			b.WriteString("\n" + strings.Repeat(" ", indent))
-			at = 0
-		case i > 0:
-			b.WriteByte(' ')
-			at++
-		}
-		b.WriteString(word)
-		at += n
-	}
-	return b.String()
 }
 
 // Rows writes rows under their column names. Only the demo, whose rows are
