@@ -161,14 +161,25 @@ func between(t testing.TB, c *pgx.Conn, next string) string {
 		WHERE application_name LIKE 'understudy %' AND wait_event_type = 'Lock' AND query LIKE 'ALTER DATABASE "' || $1 || '" RENAME TO %'`, next)
 }
 
-func TestPostgresKillInEveryStage(t *testing.T) {
+// Everything that may happen to the program happens to one staging, one after
+// the other, and the server's own death comes last.
+func TestPostgresKill(t *testing.T) {
 	s := newPostgresStaging(t)
-	killInEveryStage(t, &s.staging, rounds(5, 1))
+	t.Run("in every stage", func(t *testing.T) { killInEveryStage(t, &s.staging, rounds(5, 1)) })
+	t.Run("between the statements of the switch", s.killBetweenRenames)
+	t.Run("by interrupts", func(t *testing.T) {
+		interruptInEveryStage(t, &s.staging, func() string { s.waitForSessions(t); return s.leftovers(t) + s.sourceHeld(t) })
+	})
+	t.Run("nobody in twenty starts", func(t *testing.T) {
+		holder, watcher := s.connect(t, "postgres"), s.connect(t, "postgres")
+		twentyStarts(t, &s.staging, func() (release func()) { return hold(t, holder, unfinished(t, watcher)) })
+	})
 	s.unharmed(t)
+	t.Run("the server", s.killServer)
 }
 
-func TestPostgresKillBetweenTheStatementsOfTheSwitch(t *testing.T) {
-	s := newPostgresStaging(t)
+func (s *postgresStaging) killBetweenRenames(t *testing.T) {
+	s.patient = 0
 	random := newRandom(t)
 	holder, watcher := s.connect(t, "postgres"), s.connect(t, "postgres")
 	var waits []string
@@ -207,12 +218,10 @@ func TestPostgresKillBetweenTheStatementsOfTheSwitch(t *testing.T) {
 		}
 		s.next(t, "killed between the renames")
 	}
-	s.unharmed(t)
 	t.Logf("%d deaths between the first and the last statement of the switch, after %s of waiting; %d next runs met the dead one's lock", len(waits), strings.Join(waits, ", "), s.patient)
 }
 
-func TestPostgresKillTheServer(t *testing.T) {
-	s := newPostgresStaging(t)
+func (s *postgresStaging) killServer(t *testing.T) {
 	random, deaths := newRandom(t), histogram{}
 	var whole, slowest time.Duration
 	for _, d := range s.lasts {
@@ -255,17 +264,4 @@ func password(t testing.TB, address string) string {
 	}
 	p, _ := u.User.Password()
 	return p
-}
-
-func TestPostgresInterruptKillsNothingButTheRun(t *testing.T) {
-	s := newPostgresStaging(t)
-	interruptInEveryStage(t, &s.staging, func() string { s.waitForSessions(t); return s.leftovers(t) + s.sourceHeld(t) })
-	s.unharmed(t)
-}
-
-func TestPostgresKillNobodyInTwentyStarts(t *testing.T) {
-	s := newPostgresStaging(t)
-	holder, watcher := s.connect(t, "postgres"), s.connect(t, "postgres")
-	twentyStarts(t, &s.staging, func() (release func()) { return hold(t, holder, unfinished(t, watcher)) })
-	s.unharmed(t)
 }

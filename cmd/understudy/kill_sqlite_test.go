@@ -230,111 +230,110 @@ func (s *sqliteStaging) journal(t testing.TB, want string) {
 	}
 }
 
-func TestSQLiteKillInEveryStage(t *testing.T) {
+// Everything that may happen to the program happens to one staging, one after
+// the other, while an application reads it.
+func TestSQLiteKill(t *testing.T) {
 	s := newSQLiteStaging(t, "wal", 0)
 	stop := s.watch(t)
-	killInEveryStage(t, &s.staging, rounds(5, 1))
+	t.Run("in every stage", func(t *testing.T) { killInEveryStage(t, &s.staging, rounds(5, 1)) })
+	t.Run("while the switch waits", func(t *testing.T) { s.killWaiting(t, "BEGIN IMMEDIATE") })
+	t.Run("by interrupts", func(t *testing.T) {
+		interruptInEveryStage(t, &s.staging, func() string { return s.leftovers(t) })
+	})
+	t.Run("nobody in twenty starts", func(t *testing.T) {
+		twentyStarts(t, &s.staging, func() (release func()) { return s.hold(t, "BEGIN IMMEDIATE") })
+	})
 	stop()
 	s.journal(t, "wal")
+}
+
+// Without a write-ahead log a reader alone makes the switch wait.
+func TestSQLiteKillWithoutWriteAheadLog(t *testing.T) {
+	s := newSQLiteStaging(t, "delete", 0)
+	s.killWaiting(t, "BEGIN; SELECT count(*) FROM countries")
+	s.journal(t, "delete")
 }
 
 // The switch copies enough pages here that a kill meets it in the middle.
 func TestSQLiteKillInTheSwitch(t *testing.T) {
 	for _, journal := range []string{"wal", "delete"} {
 		t.Run(journal, func(t *testing.T) {
-			s := newSQLiteStaging(t, journal, 12000)
-			random := newRandom(t)
+			s := newSQLiteStaging(t, journal, rounds(20000, 6000))
 			stop := func() {}
 			if journal == "wal" {
 				stop = s.watch(t)
 			}
-			switched, died := 0, 0
-			for n := rounds(10, 2); died < n; {
-				p := s.begin(t)
-				if p.in("switch") {
-					p.after(s.within(random, "switch"))
-				}
-				p.kill()
-				if p.death() == "switch" {
-					died++
-				}
-				if s.whole(t, "killed in the switch") {
-					switched++
-				}
-				s.next(t, "killed in the switch")
-			}
+			s.killSwitching(t)
 			stop()
 			s.journal(t, journal)
-			t.Logf("%d deaths in the switch, %d of them after it took place", died, switched)
 		})
 	}
 }
 
-// An application's lock holds the switch open: the program waits for it and is killed.
-func TestSQLiteKillWhileTheSwitchWaits(t *testing.T) {
-	for _, c := range []struct{ journal, lock string }{{"wal", "BEGIN IMMEDIATE"}, {"delete", "BEGIN; SELECT count(*) FROM countries"}} {
-		t.Run(c.journal, func(t *testing.T) {
-			s := newSQLiteStaging(t, c.journal, 0)
-			random := newRandom(t)
-			holder, err := s.app.Conn(t.Context())
-			if err != nil {
-				t.Fatal(err)
-			}
-			n := rounds(10, 2)
-			for range n {
-				p := s.begin(t)
-				if !p.in("prove") {
-					_, told := p.wait()
-					t.Fatalf("the run ended before its proofs:\n%s", told)
-				}
-				if _, err := holder.ExecContext(t.Context(), c.lock); err != nil {
-					t.Fatal(err)
-				}
-				if p.in("switch") {
-					p.after(s.lasts["switch"] + time.Duration(random.Int64N(int64(time.Second))))
-				}
-				p.kill()
-				died := p.death()
-				if died != "switch" {
-					t.Fatalf("died in %q:\n%s", died, strings.Join(p.told, "\n"))
-				}
-				if _, err := holder.ExecContext(t.Context(), "ROLLBACK"); err != nil {
-					t.Fatal(err)
-				}
-				if s.whole(t, "killed while the switch waited") {
-					t.Error("killed while the switch waited: staging is the new generation")
-				}
-				s.next(t, "killed while the switch waited")
-			}
-			_ = holder.Close() // back to the pool
-			t.Logf("%d deaths while the switch waited for an application", n)
-		})
+// killSwitching kills the program at random moments of its switch.
+func (s *sqliteStaging) killSwitching(t *testing.T) {
+	random := newRandom(t)
+	switched, died := 0, 0
+	for n := rounds(10, 2); died < n; {
+		p := s.begin(t)
+		if p.in("switch") {
+			p.after(s.within(random, "switch"))
+		}
+		p.kill()
+		stage := p.death()
+		if stage == "switch" {
+			died++
+		}
+		if s.whole(t, "killed in the switch") && stage == "switch" {
+			switched++
+		}
+		s.next(t, "killed in the switch")
+	}
+	t.Logf("%d deaths in the switch, %d of them after it took place", died, switched)
+}
+
+// hold takes an application's lock on staging.
+func (s *sqliteStaging) hold(t testing.TB, lock string) (release func()) {
+	t.Helper()
+	c, err := s.app.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.ExecContext(t.Context(), lock); err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		t.Helper()
+		if _, err := c.ExecContext(t.Context(), "ROLLBACK"); err != nil {
+			t.Fatal(err)
+		}
+		_ = c.Close() // back to the pool
 	}
 }
 
-func TestSQLiteInterruptKillsNothingButTheRun(t *testing.T) {
-	s := newSQLiteStaging(t, "wal", 0)
-	stop := s.watch(t)
-	interruptInEveryStage(t, &s.staging, func() string { return s.leftovers(t) })
-	stop()
-}
-
-func TestSQLiteKillNobodyInTwentyStarts(t *testing.T) {
-	s := newSQLiteStaging(t, "wal", 0)
-	twentyStarts(t, &s.staging, func() (release func()) {
-		holder, err := s.app.Conn(t.Context())
-		if err != nil {
-			t.Fatal(err)
+// killWaiting kills the program while its switch waits for an application's lock.
+func (s *sqliteStaging) killWaiting(t *testing.T, lock string) {
+	random := newRandom(t)
+	n := rounds(10, 2)
+	for range n {
+		p := s.begin(t)
+		if !p.in("prove") {
+			_, told := p.wait()
+			t.Fatalf("the run ended before its proofs:\n%s", told)
 		}
-		if _, err := holder.ExecContext(t.Context(), "BEGIN IMMEDIATE"); err != nil {
-			t.Fatal(err)
+		release := s.hold(t, lock)
+		if p.in("switch") {
+			p.after(s.lasts["switch"] + time.Duration(random.Int64N(int64(time.Second))))
 		}
-		return func() {
-			_, err := holder.ExecContext(t.Context(), "ROLLBACK")
-			if err != nil {
-				t.Fatal(err)
-			}
-			_ = holder.Close() // back to the pool
+		p.kill()
+		if died := p.death(); died != "switch" {
+			t.Fatalf("died in %q:\n%s", died, strings.Join(p.told, "\n"))
 		}
-	})
+		release()
+		if s.whole(t, "killed while the switch waited") {
+			t.Error("killed while the switch waited: staging is the new generation")
+		}
+		s.next(t, "killed while the switch waited")
+	}
+	t.Logf("%d deaths while the switch waited for an application", n)
 }
