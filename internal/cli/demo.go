@@ -235,7 +235,7 @@ func (a *app) goOn(dir string, entry engines.Entry, key secret.Text) {
 	g := [][2]string{
 		{"understudy why order_items 1,1", "why a row came along"},
 		{"understudy rules explain newsletter.email", "why a column is masked as it is"},
-		{"understudy parity", "the drift, with the SQL that closes it"},
+		{"understudy parity", "the drift and the SQL to close it"},
 		{"understudy verify", "prove staging again"},
 		{"understudy rollback", "the staging from before"},
 	}

@@ -61,7 +61,11 @@ func (p *progress) observe(e pipeline.Event) {
 // enter begins a stage, and sums the load up at its end.
 func (p *progress) enter(e pipeline.Event) {
 	if p.stage == pipeline.StageLoad {
-		p.tell(pipeline.StageLoad, fmt.Sprintf("%s rows, %s/s", report.Number(p.total), report.Number(p.rate())))
+		text := report.Number(p.total) + " rows"
+		if time.Since(p.began) > time.Second {
+			text += fmt.Sprintf(", %s/s", report.Number(p.rate()))
+		}
+		p.tell(pipeline.StageLoad, text)
 	}
 	p.stage = e.Stage
 	if e.Stage == pipeline.StageLoad {

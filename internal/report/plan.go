@@ -80,13 +80,13 @@ func rowsOf(w io.Writer, p *plan.Plan) {
 		return
 	}
 	copied, schemas := 0, map[string]bool{}
-	known := false // how many rows some table has in the source
+	known := false // whether some table has more rows in the source
 	for _, t := range p.Tables {
 		if t.Fate == plan.Copied {
 			copied++
 		}
 		schemas[t.Table.Schema] = true
-		known = known || t.Of >= 0
+		known = known || t.Of >= 0 && t.Of != t.Rows
 	}
 	fmt.Fprintf(w, "\nRows: %s in %s\n", Number(p.Rows()), many(copied, "table"))
 	g := grid{indent: 2, right: map[int]bool{1: true, 2: known}}

@@ -15,7 +15,7 @@ func Run(w io.Writer, r *pipeline.Report) {
 	fmt.Fprintf(w, "\nGeneration %s: %s rows, %s, in %s\n", r.Generation, Number(r.TotalRows), Bytes(r.Bytes), span(r.Finished.Sub(r.Started)))
 	var parts []string
 	for _, t := range r.Timings {
-		if t.Seconds >= 0.1 {
+		if t.Seconds >= 1 {
 			parts = append(parts, fmt.Sprintf("%s %s", t.Stage, span(time.Duration(t.Seconds*float64(time.Second)))))
 		}
 	}
