@@ -50,8 +50,7 @@ func settled(t *testing.T, address string) string {
 	return ""
 }
 
-// sourceCatalog is the structure as the catalog tells it, and how far the
-// transaction numbers went: a reader takes none.
+// sourceCatalog is the structure as the catalog tells it.
 func sourceCatalog(t *testing.T, address string) string {
 	t.Helper()
 	return scratchtest.Query(t, address, `
@@ -101,19 +100,32 @@ func emptyShopErrand(t *testing.T, source, target string) *errand {
 func TestSourceIsUnchangedAsItsOwner(t *testing.T) {
 	t.Parallel()
 	server := scratchtest.Own(t, scratch.Options{Settings: map[string]string{"autovacuum": "off"}})
-	prod, staging := scratchtest.DatabaseOn(t, server.URL("postgres")), scratchtest.Database(t) // on another server: some catalogs are shared
-	fillShop(t, prod, staging)
-	scratchtest.SQL(t, prod, "VACUUM ANALYZE") // hint bits and pages are as a reader would leave them
-	e := shopErrand(t, prod, staging)
-	catalog := sourceCatalog(t, prod)
-	digest := scratchtest.Digest(t, prod)
-	written := settled(t, prod)
-	e.run(t, 0, "plan", "--claim")
-	e.run(t, 0, "refresh", "--claim")
-	same(t, "what the server counted as written", written, settled(t, prod))
-	same(t, "catalogs", catalog, sourceCatalog(t, prod))
-	same(t, "contents", digest, scratchtest.Digest(t, prod))
-	wantNothingLeft(t, prod)
+	for name, fill := range map[string]func(t *testing.T, prod, staging string) *errand{
+		"shop": func(t *testing.T, prod, staging string) *errand {
+			fillShop(t, prod, staging)
+			return shopErrand(t, prod, staging)
+		},
+		"pagila": func(t *testing.T, prod, staging string) *errand {
+			scratchtest.Load(t, prod, scratchtest.SampleDatabase(t, "pagila/pagila.sql.gz"))
+			return sampleErrand(t, "pagila", prod, staging)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			prod, staging := scratchtest.DatabaseOn(t, server.URL("postgres")), scratchtest.Database(t) // on two servers: some catalogs are shared
+			e := fill(t, prod, staging)
+			scratchtest.SQL(t, prod, "VACUUM ANALYZE") // pages are as a reader would leave them
+			catalog, digest := sourceCatalog(t, prod), scratchtest.Digest(t, prod)
+			written := settled(t, prod)
+			numbers := scratchtest.Query(t, prod, "SELECT txid_snapshot_xmax(txid_current_snapshot())")
+			e.run(t, 0, "plan", "--claim")
+			e.run(t, 0, "refresh", "--claim")
+			same(t, "what the server counted as written", written, settled(t, prod))
+			same(t, "transaction numbers", numbers, scratchtest.Query(t, prod, "SELECT txid_snapshot_xmax(txid_current_snapshot())"))
+			same(t, "catalogs", catalog, sourceCatalog(t, prod))
+			same(t, "contents", digest, scratchtest.Digest(t, prod))
+			wantNothingLeft(t, prod)
+		})
+	}
 	files, err := os.ReadDir(filepath.Join(server.DataDir(), "base", "pgsql_tmp"))
 	if err == nil && len(files) > 0 {
 		t.Errorf("%d temporary files are left on the server", len(files))
