@@ -42,7 +42,7 @@ func TestInputsOnPostgres(t *testing.T) {
 		{name: "no such database", env: map[string]string{"PROD_URL": change(source, func(u *url.URL) { u.Path = "/nowhere" })}, exit: 6, says: "source"},
 		{name: "no such role", env: map[string]string{"PROD_URL": change(source, user("nobody_here"))}, exit: 6, says: "source"},
 		{name: "no TLS where it is wanted", env: map[string]string{"PROD_URL": change(source, query("sslmode=verify-full"))}, exit: 6, says: "source"},
-		{name: "role that may not read", env: map[string]string{"PROD_URL": blind}, exit: 6, says: "source"},
+		{name: "role that may not read", args: "refresh --claim", env: map[string]string{"PROD_URL": blind}, exit: 6, says: "source"},
 		{name: "same database", env: map[string]string{"STAGING_URL": source}, exit: 4, says: "same database", hint: "staging database of its own"},
 		{name: "same database by another name", env: map[string]string{"STAGING_URL": change(source, func(u *url.URL) { u.Host = "localhost:" + u.Port() })}, exit: 4, says: "same database"},
 		{name: "unclaimed", args: "refresh", exit: 4, says: "public.customers", hint: "--claim"},

@@ -87,7 +87,7 @@ func Run(ctx, undo context.Context, args []string, w World) (code int) {
 	}
 	// Those two codes come after the switch: an interrupt was too late to change it.
 	if code := fault.CodeOf(err); err != nil && ctx.Err() != nil && code != fault.LaterFailed && code != fault.Unmeasured {
-		err = fault.New(fault.Interrupted, "interrupted", "", "interrupted; the target is unchanged").Because(err)
+		err = fault.New(fault.Interrupted, "interrupted", "run it again when it suits; the next run clears what this one began", "interrupted; the target is unchanged").Because(err)
 	}
 	return a.finish(err)
 }
