@@ -223,15 +223,13 @@ func (s *postgresStaging) killBetweenRenames(t *testing.T) {
 
 func (s *postgresStaging) killServer(t *testing.T) {
 	random, deaths := newRandom(t), histogram{}
-	var whole, slowest time.Duration
-	for _, d := range s.lasts {
-		whole += d
-	}
+	var slowest time.Duration
 	codes := map[int]int{}
-	for range rounds(10, 2) {
+	for _, aim := range random.Perm(len(stages()))[:rounds(10, 2)] {
 		p := s.begin(t)
-		p.in("inspect")
-		p.after(time.Duration(random.Int64N(int64(whole))))
+		if p.in(stages()[aim]) {
+			p.after(s.within(random, stages()[aim]))
+		}
 		stage := p.now()
 		s.server.Kill()
 		crash := time.Now()

@@ -163,18 +163,28 @@ func (s *sqliteStaging) leftovers(t testing.TB) string {
 		t.Fatal(err)
 	}
 	var left []string
-	kept := 0
+	if kept := s.kept(t); len(kept) > 1 {
+		left = kept[1:]
+	}
 	for _, e := range entries {
-		switch name := e.Name(); {
-		case strings.HasPrefix(name, ".stage.db.understudy-prev-"):
-			if kept++; kept > 1 {
-				left = append(left, name)
-			}
-		case strings.HasPrefix(name, "."):
+		if name := e.Name(); strings.HasPrefix(name, ".") && !strings.HasPrefix(name, keptPrefix) {
 			left = append(left, name)
 		}
 	}
 	return strings.Join(left, " ")
+}
+
+// keptPrefix begins the names of kept generations' files.
+const keptPrefix = ".stage.db.understudy-prev-"
+
+// kept lists the files of kept generations.
+func (s *sqliteStaging) kept(t testing.TB) []string {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(filepath.Dir(s.target), keptPrefix+"*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
 }
 
 // watch reads staging over and over, as an application would, until stop, which
@@ -258,7 +268,7 @@ func TestSQLiteKillWithoutWriteAheadLog(t *testing.T) {
 func TestSQLiteKillInTheSwitch(t *testing.T) {
 	for _, journal := range []string{"wal", "delete"} {
 		t.Run(journal, func(t *testing.T) {
-			s := newSQLiteStaging(t, journal, rounds(20000, 6000))
+			s := newSQLiteStaging(t, journal, rounds(8000, 6000))
 			stop := func() {}
 			if journal == "wal" {
 				stop = s.watch(t)
@@ -270,26 +280,37 @@ func TestSQLiteKillInTheSwitch(t *testing.T) {
 	}
 }
 
-// killSwitching kills the program at random moments of its switch.
+// killSwitching kills the program at random moments after it has put the copy
+// of the present generation aside, when it writes the pages of the new one.
 func (s *sqliteStaging) killSwitching(t *testing.T) {
 	random := newRandom(t)
-	switched, died := 0, 0
+	switched, died, torn := 0, 0, 0
 	for n := rounds(10, 2); died < n; {
 		p := s.begin(t)
-		if p.in("switch") {
-			p.after(s.within(random, "switch"))
-		}
+		p.in("switch")
+		poll(t, "the present generation is never put aside", func() bool {
+			select {
+			case <-p.done:
+				return true
+			default:
+				return len(s.kept(t)) > 1
+			}
+		})
+		p.after(s.within(random, "switch") / 2)
 		p.kill()
 		stage := p.death()
 		if stage == "switch" {
 			died++
+		}
+		if _, err := os.Stat(s.target + "-journal"); err == nil {
+			torn++
 		}
 		if s.whole(t, "killed in the switch") && stage == "switch" {
 			switched++
 		}
 		s.next(t, "killed in the switch")
 	}
-	t.Logf("%d deaths in the switch, %d of them after it took place", died, switched)
+	t.Logf("%d deaths in the switch, %d of them after it took place; %d left a rollback journal behind", died, switched, torn)
 }
 
 // hold takes an application's lock on staging.

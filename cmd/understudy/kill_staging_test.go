@@ -76,9 +76,7 @@ func (s *staging) prepare(t testing.TB, source, target string) {
 		}
 		s.content[i], s.present = s.look(t), i
 		for stage, d := range p.durations() {
-			if old, ok := s.lasts[stage]; !ok || d < old {
-				s.lasts[stage] = d
-			}
+			s.lasts[stage] = max(s.lasts[stage], d)
 		}
 	}
 	if s.content[0] == s.content[1] {
@@ -192,7 +190,7 @@ func killInEveryStage(t *testing.T, s *staging, want int) {
 		}
 		deaths[died]++
 		if died != stage {
-			s.lasts[stage] = s.lasts[stage] * 2 / 3 // it is over sooner than was thought
+			s.lasts[stage] /= 2 // it is over sooner than was thought
 		}
 		if s.whole(t, "killed in "+died) {
 			switched++
