@@ -210,6 +210,11 @@ func (s *Session) loadTables(ctx context.Context, load engine.Load, runs []*tabl
 	report.Bytes = bytes.Load()
 	for _, run := range runs {
 		report.TotalRows += run.ledger.Sent
+		for i := range report.Tables {
+			if line := &report.Tables[i]; line.Table == run.ledger.Table {
+				line.Rows, line.About = run.ledger.Sent, false
+			}
+		}
 	}
 	return err
 }
