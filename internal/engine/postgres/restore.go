@@ -118,13 +118,23 @@ func (b *blueprint) choose(ctx context.Context, facts *standing) error {
 // build restores one part of the blueprint into a database. Jobs is the number
 // of parallel sessions.
 func (b *blueprint) build(ctx context.Context, at *address, database, name, section string, jobs int, set map[string]string) error {
-	list, err := hiddenFile(listing(b.contents))
+	for _, p := range inPasses(b.contents, jobs) {
+		if err := b.restore(ctx, tool{program: b.tools.restore, at: at, name: name, set: set, builds: p.contents}, database, section, p.jobs); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// restore runs pg_restore for the entries that it is to build.
+func (b *blueprint) restore(ctx context.Context, run tool, database, section string, jobs int) error {
+	list, err := hiddenFile(listing(run.builds))
 	if err != nil {
 		return err
 	}
 	defer discard(list)
-	run := tool{program: b.tools.restore, at: at, name: name, set: set, builds: b.contents, files: []option{{"--use-list=", list}, {"", b.archive}},
-		args: []string{"--section=" + section, "--exit-on-error", "--no-password", "--dbname=" + at.conninfo(database)}}
+	run.files = []option{{"--use-list=", list}, {"", b.archive}}
+	run.args = []string{"--section=" + section, "--exit-on-error", "--no-password", "--dbname=" + run.at.conninfo(database)}
 	if !b.owners {
 		run.args = append(run.args, "--no-owner")
 	}
