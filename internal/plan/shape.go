@@ -254,7 +254,7 @@ func (f *fitter) scope() {
 	for _, t := range f.source.Tables {
 		switch s := f.shape.Table(t.Name); {
 		case s.Fate != Copied && s.Fate != Absent:
-		case strings.HasPrefix(t.Note, "foreign table"):
+		case isForeign(t):
 			f.warn("foreign-table", t.Name.String(), "", "", "a foreign table holds no rows of its own: it is not copied")
 		default:
 			f.shape.Scope.Tables = append(f.shape.Scope.Tables, t)
@@ -267,8 +267,12 @@ func (f *fitter) scope() {
 	}
 }
 
+// isForeign tells whether a table's rows belong to another server.
+func isForeign(t schema.Table) bool { return strings.HasPrefix(t.Note, "foreign table") }
+
 // Scope is the part of a source's structure that rules decide, judged without
-// the target: all but migration tools' tables and those the job preserves.
+// the target: all but migration tools' tables, those the job preserves, and
+// foreign tables, which hold no rows of their own.
 func Scope(job *config.Job, source *schema.Schema) *schema.Schema {
 	preserved := map[schema.Name]bool{}
 	for _, text := range job.Load.Preserve {
@@ -278,7 +282,7 @@ func Scope(job *config.Job, source *schema.Schema) *schema.Schema {
 	}
 	out := &schema.Schema{}
 	for _, t := range source.Tables {
-		if !preserved[t.Name] && !IsHistory(t.Name) {
+		if !preserved[t.Name] && !IsHistory(t.Name) && !isForeign(t) {
 			out.Tables = append(out.Tables, t)
 		}
 	}
