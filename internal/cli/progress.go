@@ -71,9 +71,11 @@ func (p *progress) enter(e pipeline.Event) {
 	if e.Stage == pipeline.StageLoad {
 		p.began, p.told = time.Now(), time.Now()
 		p.clear()
-		return // told when there is something to count
+		if p.app.Terminal {
+			return // drawn as soon as there is something to count
+		}
 	}
-	p.tell(e.Stage, e.Note)
+	p.tell(e.Stage, e.Note) // a log wants to know when a stage began
 }
 
 // count follows the rows of a table.
