@@ -9,6 +9,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"sync"
 
 	driver "modernc.org/sqlite"
 
@@ -138,6 +139,10 @@ type side struct {
 	path    string
 	mode    mode
 	limits  engine.Limits
+
+	mu     sync.Mutex
+	shapes map[string]*shape // of the last trial
+	asOf   int64             // the schema's version then
 }
 
 // with opens the file for the time of f. A file that does not exist or is empty

@@ -19,10 +19,8 @@ func (s *side) Try(ctx context.Context, table *schema.Table, columns []string, r
 	doing := "try rows on " + table.Name.String()
 	var shape *shape
 	err := s.with(ctx, func(ctx context.Context, c *conn) error {
-		found, err := inspect(ctx, c, nil)
-		if err == nil {
-			shape = found.shapes[table.Name.Table]
-		}
+		shapes, err := s.triedShapes(ctx, c)
+		shape = shapes[table.Name.Table]
 		return err
 	})
 	if err != nil {
@@ -49,6 +47,25 @@ func (s *side) Try(ctx context.Context, table *schema.Table, columns []string, r
 		return nil, err
 	}
 	return t.rejections(), nil
+}
+
+// triedShapes reads the tables' shapes once for all trials of a plan, and anew
+// when the structure has changed: reading it costs a count of every table.
+func (s *side) triedShapes(ctx context.Context, c *conn) (map[string]*shape, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	version, err := c.integer(ctx, "PRAGMA schema_version")
+	if err != nil {
+		return nil, err
+	}
+	if s.shapes == nil || version != s.asOf {
+		found, err := inspect(ctx, c, nil)
+		if err != nil {
+			return nil, err
+		}
+		s.shapes, s.asOf = found.shapes, version
+	}
+	return s.shapes, nil
 }
 
 // trial is one call of Try.
