@@ -27,11 +27,15 @@ type lock struct {
 	References []lockReference `json:"references"`
 }
 
+// foreignTable is the note that an engine leaves on a foreign table.
+const foreignTable = "foreign table"
+
 type lockTable struct {
 	Name     schema.Name   `json:"name"`
 	Columns  []lockColumn  `json:"columns"`
 	Keys     []lockKey     `json:"keys,omitempty"`
 	Inherits []schema.Name `json:"inherits,omitempty"`
+	Foreign  bool          `json:"foreign,omitempty"` // its rows belong to another server: it takes no decision
 }
 
 type lockColumn struct {
@@ -72,7 +76,7 @@ type lockReference struct {
 func Lock(s *schema.Schema) []byte {
 	l := lock{Version: lockVersion, Tables: []lockTable{}, References: []lockReference{}}
 	for _, t := range s.Tables {
-		out := lockTable{Name: t.Name, Columns: []lockColumn{}, Inherits: t.Inherits}
+		out := lockTable{Name: t.Name, Columns: []lockColumn{}, Inherits: t.Inherits, Foreign: t.Note == foreignTable}
 		for _, c := range t.Columns {
 			out.Columns = append(out.Columns, lockColumn{c.Name, c.Type, c.Kind, c.Length, c.Min, c.Max, c.Scale, c.NotNull, c.Generated, c.Surrogate, c.FoldCase, c.Labels})
 		}
@@ -116,6 +120,9 @@ func ReadLock(data []byte) (*schema.Schema, error) {
 	s := &schema.Schema{}
 	for _, t := range l.Tables {
 		out := schema.Table{Name: t.Name, Inherits: t.Inherits, Rows: -1, Bytes: -1}
+		if t.Foreign {
+			out.Note = foreignTable
+		}
 		for _, c := range t.Columns {
 			out.Columns = append(out.Columns, schema.Column{Name: c.Name, Type: c.Type, Kind: c.Kind, Length: c.Length, Min: c.Min, Max: c.Max,
 				Scale: c.Scale, NotNull: c.NotNull, Generated: c.Generated, Surrogate: c.Surrogate, FoldCase: c.FoldCase, Labels: c.Labels})
