@@ -16,7 +16,7 @@ const (
 	// pause is how long a log stays silent about steps within a stage.
 	pause = 2 * time.Second
 	// barWidth is the width of the bar in columns.
-	barWidth = 20
+	barWidth = 10
 )
 
 // observer tells progress on stderr: one line redrawn on a terminal, plain

@@ -149,7 +149,7 @@ func (a *app) rulesList() *cobra.Command {
 		a.command = "rules list"
 		if len(args) == 1 && args[0] == "masks" {
 			kinds := mask.Kinds()
-			a.payload = map[string]any{"masks": kinds}
+			a.payload = map[string]any{"masks": maskLines(kinds)}
 			if !a.json {
 				report.MaskKinds(a.Stdout, kinds)
 			}
@@ -173,6 +173,39 @@ func (a *app) rulesList() *cobra.Command {
 		return fault.From(found, fault.Usage)
 	}
 	return describe(c, fault.Usage, fault.Undecided)
+}
+
+// maskLine is a mask in a document.
+type maskLine struct {
+	Mask       string        `json:"mask"`
+	Family     string        `json:"family"`
+	Class      string        `json:"class,omitempty"`
+	About      string        `json:"about"`
+	Accepts    []schema.Kind `json:"accepts"`
+	Parameters []paramLine   `json:"parameters"`
+	Injective  bool          `json:"injective"`
+	Strength   string        `json:"strength"`
+	Reversible bool          `json:"reversible"`
+}
+
+type paramLine struct {
+	Name     string `json:"name"`
+	About    string `json:"about"`
+	Default  string `json:"default,omitempty"`
+	Required bool   `json:"required"`
+}
+
+func maskLines(kinds []mask.Kind) []maskLine {
+	var out []maskLine
+	for _, k := range kinds {
+		l := maskLine{Mask: k.Name, Family: k.Family, Class: k.Class, About: k.Doc, Accepts: k.Accepts, Parameters: []paramLine{},
+			Injective: k.Injective, Strength: k.Strength, Reversible: k.Reversible}
+		for _, p := range k.Params {
+			l.Parameters = append(l.Parameters, paramLine{p.Name, p.Doc, p.Default, p.Required})
+		}
+		out = append(out, l)
+	}
+	return out
 }
 
 func (a *app) rulesExplain() *cobra.Command {

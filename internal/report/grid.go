@@ -8,7 +8,10 @@ import (
 )
 
 // widest is how wide a column of a grid grows; a longer cell breaks the line.
-const widest = 40
+const widest = 32
+
+// narrowest is how few columns a text is wrapped into; with fewer it moves to a line of its own.
+const narrowest = 24
 
 // grid lays rows out in columns that are as wide as their widest cell, within
 // Width: the last column is wrapped under itself, and after a cell that is too
@@ -50,6 +53,9 @@ func (g *grid) write(w io.Writer) {
 			case g.right[i]:
 				b.WriteString(strings.Repeat(" ", max(0, widths[i]-n)) + c)
 				at += max(n, widths[i])
+			case i == len(r)-1 && Width-at < narrowest && n > Width-at:
+				at = g.indent + 4
+				b.WriteString("\n" + strings.Repeat(" ", at) + wrap(c, Width-at, at))
 			case i == len(r)-1:
 				b.WriteString(wrap(c, Width-at, at))
 			case n > widths[i]:
@@ -93,7 +99,7 @@ func wide(r rune) bool {
 
 // wrap breaks text at spaces to width, further lines indented.
 func wrap(text string, width, indent int) string {
-	width = max(width, 24)
+	width = max(width, narrowest)
 	if columns(text) <= width {
 		return text
 	}
