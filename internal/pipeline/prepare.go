@@ -189,6 +189,9 @@ func (s *Session) makeMasks() []finding.Finding {
 			continue
 		}
 		fit := limits[sharedBy(d)]
+		if kind, ok := mask.Lookup(d.Spec.Mask); ok && kind.Family == "shape" {
+			fit.NotNull, fit.Unique, fit.Rows = d.Limits.NotNull || s.neededThere(d), d.Limits.Unique, d.Limits.Rows
+		}
 		fit.Type = d.Limits.Type
 		m, err := mask.New(s.in.Key, d.Spec, fit)
 		if err != nil {
@@ -221,6 +224,16 @@ type shared struct {
 }
 
 func sharedBy(d rules.Decision) shared { return shared{d.Spec.Domain, d.Spec.Mask, d.Limits.Kind} }
+
+// neededThere tells whether the target's column is NOT NULL.
+func (s *Session) neededThere(d rules.Decision) bool {
+	t := s.work.target.Table(s.work.shape.TargetName(d.Table))
+	if t == nil {
+		return false
+	}
+	c := t.Column(d.Column)
+	return c != nil && c.NotNull
+}
 
 // domainLimits narrows the limits of each domain by the target's columns, where
 // they are narrower than the source's.

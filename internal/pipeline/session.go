@@ -138,6 +138,9 @@ func Explain(err error, which string) error {
 		return err
 	}
 	code, hint := codeFor(e.Code), e.Hint
+	if e.Code == engine.Constraint && which == "source" { // reading breaks no constraint: a fragment met a value it cannot take
+		code, hint = fault.Usage, "a where, when or order of the job fails on the value of some row: let it exclude such rows first, as CASE does"
+	}
 	if hint == "" {
 		hint = hintFor(e.Code)
 	}

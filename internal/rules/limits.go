@@ -196,6 +196,10 @@ func (b *binder) setLimits(out *Binding) {
 		if d := &out.Decisions[i]; d.Outcome == Mask {
 			d.Limits = limits[key(i)]
 			d.Limits.Type = b.graph.columns[i].column.Type
+			if kind, ok := mask.Lookup(d.Spec.Mask); ok && kind.Family == "shape" { // no value is kept apart: what one column forbids is no concern of the others
+				own := limitsOf(b.graph.columns[i].table, b.graph.columns[i].column)
+				d.Limits.NotNull, d.Limits.Unique, d.Limits.Rows = own.NotNull, own.Unique, own.Rows
+			}
 			d.Spec.Fold = folds[d.Spec.Domain]
 		}
 	}

@@ -7,8 +7,11 @@ import (
 	"io"
 	"iter"
 	"slices"
+	"strings"
 	"sync"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"understudy/internal/engine"
 	"understudy/internal/schema"
@@ -176,6 +179,10 @@ func copyInto(ctx context.Context, c *conn, table schema.Name, columns []string,
 		if errors.As(wrapped, &e) && e.State != "" && e.Table.Table == "" {
 			e.Table = table
 		}
+		var pg *pgconn.PgError
+		if errors.As(err, &pg) && e != nil && e.Column == "" {
+			e.Column = copiedColumn(pg.Where, columns)
+		}
 		return f.rows, wrapped
 	}
 	if tag.RowsAffected() != f.rows {
@@ -183,6 +190,18 @@ func copyInto(ctx context.Context, c *conn, table schema.Name, columns []string,
 			Say: fmt.Sprintf("%d rows were sent and %d taken", f.rows, tag.RowsAffected())}
 	}
 	return f.rows, nil
+}
+
+// copiedColumn finds the column in what a server says about where a COPY
+// failed; empty if it names none of those given. The text goes on with the value.
+func copiedColumn(where string, columns []string) string {
+	_, rest, _ := strings.Cut(where, ", column ")
+	for _, c := range columns {
+		if strings.HasPrefix(rest, c+": ") {
+			return c
+		}
+	}
+	return ""
 }
 
 // errRowsEnded is what the server is told when the rows cannot be read to their

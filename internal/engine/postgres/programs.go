@@ -212,6 +212,7 @@ var (
 	errorLine = regexp.MustCompile(`(?m)^pg_(?:dump|restore): error: (.*)$`)
 	// The beginning of the statement that failed: what it makes, and where.
 	constraintMade = regexp.MustCompile(`(?m)^Command was: ALTER TABLE (?:ONLY )?(` + dumpedName + `)\s+ADD CONSTRAINT (` + dumpedPart + `)`)
+	indexMade      = regexp.MustCompile(`(?m)^Command was: CREATE (?:UNIQUE )?INDEX (` + dumpedPart + `) ON (?:ONLY )?(` + dumpedName + `)`)
 	objectMade     = regexp.MustCompile(`(?m)^Command was: (?:CREATE|ALTER|COMMENT ON|GRANT|REVOKE)[A-Z ]*? (?:IF NOT EXISTS )?(` + dumpedName + `)`)
 )
 
@@ -287,8 +288,11 @@ type made struct {
 // madeObject finds the entry whose statement failed; ok is false if it cannot be told.
 func madeObject(text []byte, builds []entry) (m made, ok bool) {
 	var object, table string
+	ofTable := false // the object has a name of its own beside the table's
 	if found := constraintMade.FindSubmatch(text); found != nil {
 		table, object = string(found[1]), string(found[2])
+	} else if found := indexMade.FindSubmatch(text); found != nil {
+		object, table, ofTable = string(found[1]), string(found[2]), true
 	} else if found := objectMade.FindSubmatch(text); found != nil {
 		object = string(found[1])
 	}
@@ -301,7 +305,11 @@ func madeObject(text []byte, builds []entry) (m made, ok bool) {
 			return m, false
 		}
 		m.constraint = name.Table
-		name = schema.Name{Schema: m.table.Schema, Table: m.table.Table + " " + name.Table}
+		if ofTable {
+			name.Schema = m.table.Schema
+		} else {
+			name = schema.Name{Schema: m.table.Schema, Table: m.table.Table + " " + name.Table}
+		}
 	}
 	space := name.Schema
 	if space == "" {
