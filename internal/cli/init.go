@@ -141,7 +141,7 @@ func (a *app) draft(ctx context.Context, f initFlags) error {
 	for _, path := range files {
 		a.say("  %s\n", path)
 	}
-	a.say("\nNext:\n  1. review %s: every decision in it is a proposal\n  2. export UNDERSTUDY_KEY=$(understudy key new)   and keep it where staging's readers cannot\n  3. understudy plan\n  4. understudy refresh --claim\n", name)
+	a.say("\nNext:\n  1. review %s: every decision in it is a proposal\n  2. export UNDERSTUDY_KEY=$(understudy key new)\n     and keep the key where staging's readers cannot get at it\n  3. understudy plan\n  4. understudy refresh --claim\n", name)
 	return nil
 }
 

@@ -30,7 +30,10 @@ func Decisions(w io.Writer, ms []plan.Mask) {
 		switch m.Decision {
 		case rules.Mask:
 			what = m.Mask
-			why = "class " + m.Class + ", domain " + m.Domain
+			why = "class " + m.Class
+			if m.Domain != m.Class {
+				why += ", domain " + m.Domain
+			}
 		case rules.Undecided:
 			what, why = "UNDECIDED", "no rule decides it: a run stops here"
 		case rules.Derived:
