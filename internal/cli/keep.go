@@ -7,11 +7,41 @@ import (
 	"slices"
 	"strings"
 
+	"understudy/internal/config"
 	"understudy/internal/fault"
 	"understudy/internal/finding"
 	"understudy/internal/pipeline"
 	"understudy/internal/report"
 )
+
+// reportDir is where the job's reports go; a relative name is relative to the job file.
+func reportDir(job *config.Job) string {
+	if filepath.IsAbs(job.Report.Dir) {
+		return job.Report.Dir
+	}
+	return filepath.Join(job.Dir, job.Report.Dir)
+}
+
+// reportable makes sure, before a row is loaded, that the run's report can be
+// written: to find that out after the switch would be late.
+func (a *app) reportable() error {
+	if a.job == nil || a.job.Report.Dir == "" {
+		return nil
+	}
+	dir := reportDir(a.job)
+	err := os.MkdirAll(dir, 0o755)
+	if err == nil {
+		var probe *os.File
+		if probe, err = os.CreateTemp(dir, ".refresh-*"); err == nil {
+			probe.Close()
+			err = os.Remove(probe.Name())
+		}
+	}
+	if err != nil {
+		return fault.New(fault.Usage, "report-dir", "write report: {dir: DIRECTORY} with one you may write to", "%s cannot be written to, and the run's report is to go there", dir)
+	}
+	return nil
+}
 
 // keepReport writes what a run did into the job's report directory and prunes
 // old reports. It passes err on; a report that cannot be written after a switch
@@ -22,10 +52,7 @@ func (a *app) keepReport(r *pipeline.Report, err error) error {
 	if job == nil || job.Report.Dir == "" || r == nil {
 		return err
 	}
-	dir := job.Report.Dir
-	if !filepath.IsAbs(dir) {
-		dir = filepath.Join(job.Dir, dir)
-	}
+	dir := reportDir(job)
 	fs := append(slices.Clone(a.notes), fault.FindingsOf(err)...)
 	if fs == nil {
 		fs = []finding.Finding{}

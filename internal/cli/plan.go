@@ -92,6 +92,9 @@ func (a *app) refreshCommand() *cobra.Command {
 		if err := a.showPlan(cmd.Context(), session, report.Plan); err != nil {
 			return err
 		}
+		if err := a.reportable(); err != nil {
+			return err
+		}
 		r, err := session.Run(cmd.Context(), a.undo)
 		a.payload = r
 		a.progress.end()
