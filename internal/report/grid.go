@@ -20,6 +20,7 @@ type grid struct {
 	indent int
 	right  map[int]bool
 	rows   [][]string
+	free   bool // columns as wide as their cells, whatever the width of the page
 }
 
 func (g *grid) add(cells ...string) { g.rows = append(g.rows, cells) }
@@ -33,7 +34,10 @@ func (g *grid) widths() []int {
 				out = append(out, 0)
 			}
 			if n := columns(line(c)); i < len(r)-1 || g.right[i] {
-				out[i] = max(out[i], min(n, widest))
+				if !g.free {
+					n = min(n, widest)
+				}
+				out[i] = max(out[i], n)
 			}
 		}
 	}

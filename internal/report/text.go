@@ -92,7 +92,7 @@ func Findings(w io.Writer, fs []finding.Finding) {
 // Rows writes rows under their column names. Only the demo, whose rows are
 // invented, calls it.
 func Rows(w io.Writer, columns []string, rows [][]string) {
-	g := grid{indent: 2}
+	g := grid{indent: 2, free: true}
 	g.add(columns...)
 	for _, r := range rows {
 		g.add(r...)
