@@ -51,7 +51,7 @@ func TestRefusals(t *testing.T) {
 		{"email", nil, Limits{Kind: schema.Text, Length: 20, Unique: true}, "an unknown number of rows needs 80"},
 		{"email", nil, Limits{Kind: schema.Text, Length: 6}, "too short"},
 		{"email", map[string]string{"at": "gmail.com"}, Limits{Kind: schema.Text}, "not reserved"},
-		{"email", map[string]string{"domian": "a.test"}, Limits{Kind: schema.Text}, "did you mean domain?"},
+		{"hash", map[string]string{"lenght": "8"}, Limits{Kind: schema.Text}, "did you mean length?"},
 		{"username", nil, Limits{Kind: schema.Text, Length: 8, Unique: true, Rows: 100000}, "leaves 39 bits; 100000 rows need 53"},
 		{"full_name", nil, Limits{Kind: schema.Text, Unique: true, Rows: 10}, "the column is unique"},
 		{"redact", nil, Limits{Kind: schema.Text, Unique: true, Rows: 10}, "the column is unique"},
