@@ -38,12 +38,10 @@ func findPrograms(ctx context.Context, major int) (programs, error) {
 		dirs = append(dirs, found...)
 	}
 	best, newest := programs{}, 0
-	seen := map[string]bool{}
-	for _, dir := range dirs {
-		if dir == "" || seen[dir] {
-			continue
+	for _, dir := range wrappersLast(dirs) {
+		if best.major == major {
+			break // none fits better
 		}
-		seen[dir] = true
 		p := programs{dump: filepath.Join(dir, "pg_dump"), restore: filepath.Join(dir, "pg_restore")}
 		p.major = min(programMajor(ctx, p.dump), programMajor(ctx, p.restore))
 		newest = max(newest, p.major)
@@ -61,6 +59,26 @@ func findPrograms(ctx context.Context, major int) (programs, error) {
 		e.Say = fmt.Sprintf("the newest pair found is version %d, the server is version %d", newest, major)
 	}
 	return programs{}, e
+}
+
+// wrappersLast lists each directory once, those last whose pg_dump is Debian's
+// wrapper: a script that only chooses among the programs of other directories,
+// and costs more time than a small database's whole structure.
+func wrappersLast(dirs []string) []string {
+	var direct, wrapped []string
+	seen := map[string]bool{"": true}
+	for _, dir := range dirs {
+		if seen[dir] {
+			continue
+		}
+		seen[dir] = true
+		if to, err := filepath.EvalSymlinks(filepath.Join(dir, "pg_dump")); err == nil && filepath.Base(to) == "pg_wrapper" {
+			wrapped = append(wrapped, dir)
+			continue
+		}
+		direct = append(direct, dir)
+	}
+	return append(direct, wrapped...)
 }
 
 // programMajor asks a program for its version; 0 if it is not there or says nothing known.
