@@ -119,6 +119,9 @@ func (r *rewriter) rewrite(b *engine.Batch) error {
 // cell appends the fake of one value that is not NULL.
 func (r *rewriter) cell(out []byte, i int, form engine.Form, raw []byte) ([]byte, error) {
 	c, count := &r.columns[i], r.counts[i]
+	if need := len(raw) + 32; cap(r.scratch) < need { // for a number's text, or what an escape stands for
+		r.scratch = make([]byte, 0, 2*need)
+	}
 	value := form.Value(r.scratch[:0], raw, c.index)
 	fake, null, err := r.workers[i].Append(r.fake[:0], value)
 	if err != nil {
