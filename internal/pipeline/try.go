@@ -75,9 +75,20 @@ func (s *Session) try(ctx context.Context) ([]finding.Finding, error) {
 		if err != nil {
 			return out, Explain(err, "target")
 		}
+		if w.shape.FromSource || alike(w.source.Table(shape.Name), table, shape.Columns) {
+			rejections = slices.DeleteFunc(rejections, func(r engine.Rejection) bool { return heldBySource(table, columns, r) })
+		}
 		out = append(out, refused(shape.Name, columns, rejections, rows.Len())...)
 	}
 	return out, nil
+}
+
+// heldBySource tells whether a rejection is by a check that the source has too,
+// over columns that no mask changes: the source's rows satisfy it, and where a
+// trial says otherwise, the check reads other rows than its own.
+func heldBySource(table *schema.Table, masked []maskedColumn, r engine.Rejection) bool {
+	i := slices.IndexFunc(table.Checks, func(c schema.Check) bool { return r.Check != "" && c.Name == r.Check })
+	return i >= 0 && !slices.ContainsFunc(table.Checks[i].Columns, func(name string) bool { return isMasked(masked, name) })
 }
 
 // alike tells whether two tables take the same values into the columns: what

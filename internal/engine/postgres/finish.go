@@ -58,6 +58,9 @@ func (l *load) Finish(ctx context.Context) error {
 	if err := l.t.pauses.at(ctx, "indexes"); err != nil {
 		return err
 	}
+	if err := l.with(ctx, func(c *conn) error { return l.putChecksBack(ctx, c) }); err != nil {
+		return err
+	}
 	l.spec.Step("set sequences")
 	if err := l.with(ctx, func(c *conn) error { return l.setSequences(ctx, c) }); err != nil {
 		return err

@@ -28,6 +28,7 @@ type load struct {
 	oid   uint32 // of next
 	made  time.Time
 	pool  *pool // sessions on next
+	aside []setAside
 
 	mu       sync.Mutex // guards what follows
 	kinds    map[schema.Name]tableKind
@@ -88,6 +89,9 @@ func (l *load) begin(ctx context.Context) error {
 	}
 	l.spec.Step("build the tables")
 	if err := l.plan.build(ctx, l.t.at, l.next, l.spec.RunID+" tables", "pre-data", 1, loadSettings()); err != nil {
+		return err
+	}
+	if err := l.with(ctx, func(c *conn) error { return l.setChecksAside(ctx, c) }); err != nil {
 		return err
 	}
 	return l.t.pauses.at(ctx, "tables")
@@ -154,8 +158,10 @@ func (l *load) with(ctx context.Context, do func(c *conn) error) error { return 
 func (l *load) Write(ctx context.Context, table schema.Name, columns []string, rows iter.Seq2[*engine.Batch, error]) (int64, error) {
 	var sent int64
 	err := l.with(ctx, func(c *conn) (err error) {
-		sent, err = copyInto(ctx, c, table, columns, rows)
-		return err
+		return l.inUsersPath(ctx, c, func() error {
+			sent, err = copyInto(ctx, c, table, columns, rows)
+			return err
+		})
 	})
 	return sent, err
 }

@@ -13,6 +13,7 @@ import (
 // beside what is in a dump of it.
 type origin struct {
 	filled map[schema.Name]bool // materialized views that hold rows
+	path   string               // the search_path that its users get
 	// Of a dump of some schemas only: what reaches out of them, and therefore
 	// cannot be built, and the schemas in which extensions stand.
 	reaching   []string // as a table of contents writes them: kind, schema, name
@@ -34,7 +35,7 @@ func readOrigin(ctx context.Context, at *address, name string, limits engine.Lim
 		return nil, err
 	}
 	defer c.hangUp()
-	o := &origin{filled: map[schema.Name]bool{}}
+	o := &origin{filled: map[schema.Name]bool{}, path: c.path}
 	rows, err := c.query(ctx, "look at the materialized views", `SELECT n.nspname, c.relname FROM pg_catalog.pg_class c
 		JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'm' AND c.relispopulated`)
 	for _, r := range rows {
