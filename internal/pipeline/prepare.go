@@ -373,7 +373,7 @@ func (s *Session) fillTables() {
 			}
 			line.Reason, line.Rows = sel.Reason, sel.Count
 			if sel.Whole && sel.Count < 0 {
-				line.Rows, line.About = max(line.Of, 0), true
+				line.Rows, line.About = line.Of, true
 			}
 			if !sel.Whole && line.Of < line.Rows {
 				line.Of = -1
@@ -381,7 +381,7 @@ func (s *Session) fillTables() {
 		case plan.History:
 			line.Reason = "a migration tool's table: the target's rows stay with its structure"
 			if w.shape.FromSource {
-				line.Reason, line.Rows, line.About = "a migration tool's table: it comes with production's structure", max(line.Of, 0), true
+				line.Reason, line.Rows, line.About = "a migration tool's table: it comes with production's structure", line.Of, true
 			}
 		case plan.Preserved:
 			line.Reason = "staging's own rows are carried over"

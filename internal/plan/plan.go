@@ -41,7 +41,7 @@ type Plan struct {
 // A Table is one line of the plan.
 type Table struct {
 	Table schema.Name `json:"table"`
-	// Rows to be loaded; an estimate where About.
+	// Rows to be loaded; an estimate where About, and then -1 where the server has none.
 	Rows   int64  `json:"rows"`
 	Of     int64  `json:"of"` // rows in the source by its own estimate; -1 unknown
 	About  bool   `json:"about,omitempty"`

@@ -103,7 +103,7 @@ func rowsOf(w io.Writer, p *plan.Plan) {
 		switch {
 		case t.Fate == plan.Preserved || t.Fate == plan.History && t.Rows == 0:
 			rows = "own"
-		case t.About:
+		case t.About && t.Rows >= 0:
 			rows = "~" + rows
 		}
 		if t.Of >= 0 {
