@@ -37,7 +37,7 @@ func Orphans(t testing.TB, address string) string {
 		               JOIN pg_attribute a ON a.attrelid = f.conrelid AND a.attnum = k.from_
 		               JOIN pg_attribute b ON b.attrelid = f.confrelid AND b.attnum = k.to_))
 		FROM pg_constraint f JOIN pg_class child ON child.oid = f.conrelid JOIN pg_class parent ON parent.oid = f.confrelid
-		JOIN pg_namespace n ON n.oid = child.relnamespace WHERE f.contype = 'f' AND `+own)
+		JOIN pg_namespace n ON n.oid = child.relnamespace WHERE f.contype = 'f' AND f.conparentid = 0 AND `+own) // copies for partitions are not keys of their own
 	var bad []string
 	for line := range strings.Lines(all) {
 		if line = strings.TrimSpace(line); line != "" && !strings.HasSuffix(line, "\t0") {

@@ -1,0 +1,45 @@
+package postgres
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestPassesKeepApartWhatLocksPartitions(t *testing.T) {
+	contents := parseContents([]byte(`1; 1259 1 TABLE public whole owner
+2; 1259 2 TABLE public part owner
+3; 1259 3 TABLE public plain owner
+4; 0 0 TABLE ATTACH public part owner
+;	depends on: 2 1
+5; 2606 5 CONSTRAINT public whole whole_pkey owner
+;	depends on: 1
+6; 2606 6 CONSTRAINT public part part_pkey owner
+;	depends on: 2
+7; 2606 7 CONSTRAINT public plain plain_pkey owner
+;	depends on: 3
+8; 0 0 INDEX ATTACH public part_pkey owner
+;	depends on: 5 6 1 2
+9; 2606 9 FK CONSTRAINT public plain plain_whole_fkey owner
+;	depends on: 3 5
+10; 2606 10 FK CONSTRAINT public plain plain_self_fkey owner
+;	depends on: 3 7
+11; 2620 11 TRIGGER public plain watch owner
+;	depends on: 3
+12; 1259 12 INDEX public late_index owner
+;	depends on: 11
+`))
+	var got []string
+	for _, p := range inPasses(contents, 4) {
+		var ids []string
+		for _, e := range p.contents {
+			ids = append(ids, e.id)
+		}
+		got = append(got, strings.Join(ids, " "))
+	}
+	if text := strings.Join(got, " | "); text != "1 2 3 4 5 6 7 | 8 | 10 | 9 | 11 12" {
+		t.Errorf("passes are %s", text)
+	}
+	if n := len(inPasses(contents, 1)); n != 1 {
+		t.Errorf("one job makes %d passes", n)
+	}
+}
