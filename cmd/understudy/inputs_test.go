@@ -287,6 +287,8 @@ func badSides() []badInput {
 		{name: "guard budget", real: true, edit: job("percent: 50}", "percent: 100}\n  budget: {rows: 1}"), exit: 4, says: "budget", at: "understudy.yaml:9:18"},
 		{name: "guard new column", real: true, args: "refresh", setup: sqlFile("prod.db", "alter table customers add column passport text default '"+c+"'"), exit: 3, says: "main.customers.passport", hint: "passport"},
 		{name: "guard new table", real: true, args: "refresh", setup: sqlFile("prod.db", "create table tokens(id integer primary key, secret text); insert into tokens values (1, '"+c+"')"), exit: 3, says: "main.tokens.secret"},
+		{name: "guard kept value of another type", real: true, args: "refresh", setup: sqlFile("prod.db",
+			"with recursive n(i) as (select 10 union all select i+1 from n where i < 400) insert into customers(id, name, email, age) select i, 'n', i||'@x.test', i from n; update customers set age = '"+c+"' where id = 400"), exit: 3, says: "main.customers.age", hint: "typeof"},
 		{name: "guard orphans", real: true, args: "refresh", edit: job("{table: customers, percent: 50}", "{table: orders, percent: 100}"), setup: sqlFile("prod.db", "insert into orders values (77, 4711, 1, null)"), exit: 5, says: "main.orders"},
 		{name: "guard column that staging must have", real: true, setup: sqlFile("staging.db", "create table t2(x); drop table orders; create table orders(id integer primary key, customer_id integer not null references customers(id), total numeric(10,2), placed_at timestamp, channel text not null)"), exit: 1, says: "channel", hint: "default"},
 		{name: "guard none but needed", real: true, edit: job("- {table: customers, percent: 50}", "- {table: orders, percent: 100}\n  tables: {customers: none}"), exit: 2, says: "main.customers"},

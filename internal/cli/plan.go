@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
@@ -68,8 +67,8 @@ func (a *app) showPlan(ctx context.Context, session *pipeline.Session, show func
 	if !a.json && p != nil && len(p.Tables) > 0 {
 		show(a.Stdout, p)
 	}
-	if fault.CodeOf(err) == fault.Undecided && !a.json {
-		fmt.Fprintf(a.Stdout, "To paste into a rules file, after review:\n\n%s\n", report.Clean(session.Proposal()))
+	if proposal := session.Proposal(); proposal != "" && fault.CodeOf(err) == fault.Undecided {
+		a.say("To paste into a rules file, after review:\n\n%s\n", report.Clean(proposal))
 	}
 	return err
 }

@@ -12,9 +12,9 @@ import (
 	"understudy/internal/schema"
 )
 
-// contradictions finds masked columns that hold values of another type than they
-// declare, on engines where that can be. Such a column is undecided: its mask was
-// chosen for the declared type.
+// contradictions finds loaded columns that hold values of another type than they
+// declare, on engines where that can be. Such a column is undecided: its mask, or
+// the reason to keep it, was chosen for the declared type.
 func (s *Session) contradictions(ctx context.Context) ([]finding.Finding, error) {
 	judge, ok := s.snapshot.(engine.Contradictor)
 	if !ok {
@@ -22,20 +22,18 @@ func (s *Session) contradictions(ctx context.Context) ([]finding.Finding, error)
 	}
 	var out []finding.Finding
 	for _, shape := range s.work.shape.Tables {
-		var names []string
-		for _, c := range s.work.masks[shape.Name] {
-			names = append(names, c.name)
+		table := s.work.scope.Table(shape.Name)
+		sel := s.work.selection.Find(shape.Name)
+		if shape.Fate != plan.Copied || table == nil || sel == nil || sel.Count == 0 {
+			continue // no value of it is loaded
 		}
-		if len(names) == 0 {
-			continue
-		}
-		bad, err := judge.Contradictions(ctx, s.work.scope.Table(shape.Name), names)
+		bad, err := judge.Contradictions(ctx, table, shape.Columns)
 		if err != nil {
 			return out, Explain(err, "source")
 		}
 		for _, name := range bad {
 			out = append(out, finding.Finding{Check: "type-contradicted", Severity: finding.Error, Code: int(fault.Undecided), Table: shape.Name.String(), Column: name,
-				Message: fmt.Sprintf("%s.%s holds values that are not of its declared type, so its mask may miss what they are", shape.Name, schema.Ident(name)),
+				Message: fmt.Sprintf("%s.%s holds values that are not of its declared type, so its decision may miss what they are", shape.Name, schema.Ident(name)),
 				Hint:    "mend the values in the source (typeof() finds them), or declare the type that the column holds"})
 		}
 	}
