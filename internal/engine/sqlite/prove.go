@@ -88,16 +88,24 @@ func (p *prover) references(t *schema.Table) error {
 	}
 	for _, r := range mine {
 		proof := engine.Proof{Kind: "foreign-key", Table: t.Name, Name: r.Name, Method: "foreign_key_check", Failures: broken, Detail: detail}
-		if id, ok := ids[strings.ToLower(strings.Join(r.Columns, "\x00"))+"\x01"+strings.ToLower(r.To.Table)]; ok && broken == 0 {
-			proof.Failures = failures[id]
+		numbers := ids[strings.ToLower(strings.Join(r.Columns, "\x00"))+"\x01"+strings.ToLower(r.To.Table)]
+		switch {
+		case broken != 0:
+		case len(numbers) == 0:
+			proof.Failures, proof.Detail = -1, "SQLite does not list it"
+		default:
+			for _, id := range numbers {
+				proof.Failures += failures[id]
+			}
 		}
 		p.proofs = append(p.proofs, proof)
 	}
 	return nil
 }
 
-// referenceIDs gives SQLite's numbers of a table's foreign keys, by their columns and referenced table.
-func (p *prover) referenceIDs(table string) (map[string]int64, error) {
+// referenceIDs gives SQLite's numbers of a table's foreign keys, by their columns
+// and referenced table: several where they differ in the columns referenced alone.
+func (p *prover) referenceIDs(table string) (map[string][]int64, error) {
 	columns := map[int64][]string{}
 	to := map[int64]string{}
 	err := p.conn.each(p.ctx, "SELECT id, \"from\", \"table\" FROM pragma_foreign_key_list(?) ORDER BY id, seq", []any{table}, func(row []driver.Value) error {
@@ -105,9 +113,10 @@ func (p *prover) referenceIDs(table string) (map[string]int64, error) {
 		columns[id], to[id] = append(columns[id], strings.ToLower(str(row[1]))), strings.ToLower(str(row[2]))
 		return nil
 	})
-	out := map[string]int64{}
+	out := map[string][]int64{}
 	for id, names := range columns {
-		out[strings.Join(names, "\x00")+"\x01"+to[id]] = id
+		key := strings.Join(names, "\x00") + "\x01" + to[id]
+		out[key] = append(out[key], id)
 	}
 	return out, err
 }
