@@ -14,6 +14,10 @@ import (
 // refusedAtMost bounds the statements spent on counting the rows that one column's type refuses.
 const refusedAtMost = 200
 
+// boundsAtMost bounds the conditions joined to try partitions; tables with more
+// partitions are left to the load.
+const boundsAtMost = 2000
+
 // Try casts the rows' texts to the columns' types and evaluates the checks over
 // them, in a read-only transaction and without touching the table. Lengths are
 // compared, because a cast would cut what is too long.
@@ -66,7 +70,37 @@ func (t *trial) run(ctx context.Context) ([]engine.Rejection, error) {
 			return nil, err
 		}
 	}
+	if t.facts.partitioned {
+		return t.out, t.partitions(ctx)
+	}
 	return t.out, nil
+}
+
+// partitions counts the rows that no partition would take: a row must satisfy
+// the bounds of one of them, which the server writes as a condition for each.
+// Keys that are expressions are not tried.
+func (t *trial) partitions(ctx context.Context) error {
+	rows, err := t.c.query(ctx, "read the bounds of partitions", `
+		WITH tree AS (SELECT relid, isleaf FROM pg_catalog.pg_partition_tree($1::oid::regclass)),
+			keys AS (SELECT p.partrelid, k.attnum FROM pg_catalog.pg_partitioned_table p, unnest(p.partattrs) k (attnum) WHERE p.partrelid IN (SELECT relid FROM tree))
+		SELECT coalesce((SELECT string_agg('(' || coalesce(pg_catalog.pg_get_partition_constraintdef(relid), 'true') || ')', ' OR ') FROM tree WHERE isleaf), 'false'),
+			(SELECT bool_or(attnum = 0) FROM keys),
+			(SELECT count(*) FROM tree WHERE isleaf)`, t.facts.oid)
+	if err != nil || isTrue(rows[0][1]) || number(rows[0][2]) > boundsAtMost {
+		return err
+	}
+	bounds := schema.Check{Name: "partition bounds", Expr: string(rows[0][0])}
+	names, err := t.c.query(ctx, "read the keys of partitions", `
+		SELECT DISTINCT a.attname FROM pg_catalog.pg_partition_tree($1::oid::regclass) tree
+		JOIN pg_catalog.pg_partitioned_table p ON p.partrelid = tree.relid
+		JOIN pg_catalog.pg_attribute a ON a.attrelid = p.partrelid AND a.attnum = ANY (p.partattrs) ORDER BY 1`, t.facts.oid)
+	if err != nil {
+		return err
+	}
+	for _, n := range names {
+		bounds.Columns = append(bounds.Columns, string(n[0]))
+	}
+	return t.check(ctx, bounds)
 }
 
 func (t *trial) reject(r engine.Rejection) {
