@@ -26,6 +26,7 @@ type Verdict struct {
 	Detail  string      `json:"detail"`
 	Table   schema.Name `json:"table,omitzero"`
 	Column  string      `json:"column,omitempty"`
+	Name    string      `json:"name,omitempty"` // of what an engine proved: a constraint, a sequence, a view
 }
 
 // A Ledger follows the rows of one table through the run: five counts, taken at
@@ -98,7 +99,7 @@ func Changed(c Column) Verdict {
 
 // Proved turns an engine's proof into a verdict.
 func Proved(p engine.Proof) Verdict {
-	v := Verdict{Check: p.Kind, Table: p.Table, Outcome: Passed, Detail: p.Name + ": " + p.Method}
+	v := Verdict{Check: p.Kind, Table: p.Table, Name: p.Name, Outcome: Passed, Detail: p.Name + ": " + p.Method}
 	switch {
 	case p.Failures < 0:
 		v.Outcome, v.Detail = Unmeasured, p.Name+": "+p.Detail

@@ -16,7 +16,7 @@ import (
 func (a *app) verifyCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "verify", Short: "Prove a loaded target afresh", Args: none,
-		Long:    "Have the database prove every foreign key, unique, NOT NULL and CHECK constraint and every\nsequence of the target afresh, and report what changed since its refresh: rows, NULLs and,\nwith the refresh's key, masked values.",
+		Long:    "Have the database prove every foreign key, unique, NOT NULL and CHECK constraint and every\nsequence of the target afresh, and report what changed since its refresh: constraints that are\ngone, rows, NULLs and, with the refresh's key, masked values.",
 		Example: "  understudy verify",
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.verify(cmd) },
 	}

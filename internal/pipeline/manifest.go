@@ -19,8 +19,15 @@ type Manifest struct {
 	Source         string          `json:"source"`
 	Started        time.Time       `json:"started"`
 	Finished       time.Time       `json:"finished"`
-	Schemas        []string        `json:"schemas,omitempty"`
 	Tables         []ManifestTable `json:"tables"`
+	Proved         []ManifestProof `json:"proved,omitempty"`
+}
+
+// A ManifestProof is something that the database proved before the switch.
+type ManifestProof struct {
+	Check string      `json:"check"`
+	Table schema.Name `json:"table,omitzero"`
+	Name  string      `json:"name"`
 }
 
 // A ManifestTable is one loaded table.
@@ -54,6 +61,11 @@ func manifestOf(r *Report, runs []*tableRun) Manifest {
 		m.Tables = append(m.Tables, t)
 	}
 	slices.SortFunc(m.Tables, func(a, b ManifestTable) int { return a.Table.Compare(b.Table) })
+	for _, v := range r.Verification {
+		if v.Name != "" {
+			m.Proved = append(m.Proved, ManifestProof{v.Check, v.Table, v.Name})
+		}
+	}
 	return m
 }
 

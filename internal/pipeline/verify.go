@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"understudy/internal/check"
 	"understudy/internal/engine"
@@ -35,6 +36,7 @@ func Verify(ctx context.Context, target engine.Target, rows engine.Source, key *
 	for _, p := range proofs {
 		out = append(out, check.Proved(p))
 	}
+	out = append(out, gone(m.Proved, proofs, schemas)...)
 	for _, t := range m.Tables {
 		vs, err := sinceRefresh(ctx, target, t)
 		if err != nil {
@@ -44,6 +46,23 @@ func Verify(ctx context.Context, target engine.Target, rows engine.Source, key *
 	}
 	digests, err := digests(ctx, rows, key, m)
 	return append(out, digests...), m, err
+}
+
+// gone tells which constraints of the schemas (none given: all) the refresh
+// proved and the target no longer has: what is not there cannot fail a proof.
+func gone(proved []ManifestProof, now []engine.Proof, schemas []string) []check.Verdict {
+	there := map[ManifestProof]bool{}
+	for _, p := range now {
+		there[ManifestProof{p.Kind, p.Table, p.Name}] = true
+	}
+	var out []check.Verdict
+	for _, p := range proved {
+		if !there[p] && (len(schemas) == 0 || slices.Contains(schemas, p.Table.Schema)) {
+			out = append(out, check.Verdict{Check: p.Check, Table: p.Table, Name: p.Name, Outcome: check.Failed,
+				Detail: p.Name + ": proved by the refresh, no longer there"})
+		}
+	}
+	return out
 }
 
 // sinceRefresh compares counts with the manifest's.
