@@ -81,14 +81,18 @@ func rowsOf(w io.Writer, p *plan.Plan) {
 	}
 	copied, schemas := 0, map[string]bool{}
 	known := false // whether some table has more rows in the source
+	total := Number(p.Rows())
 	for _, t := range p.Tables {
 		if t.Fate == plan.Copied {
 			copied++
 		}
+		if t.About && t.Rows < 0 {
+			total = "at least " + Number(p.Rows())
+		}
 		schemas[t.Table.Schema] = true
 		known = known || t.Of >= 0 && t.Of != t.Rows
 	}
-	fmt.Fprintf(w, "\nRows: %s in %s\n", Number(p.Rows()), many(copied, "table"))
+	fmt.Fprintf(w, "\nRows: %s in %s\n", total, many(copied, "table"))
 	g := grid{indent: 2, right: map[int]bool{1: true, 2: known}}
 	row := func(table, rows, of, why string) {
 		if known {
