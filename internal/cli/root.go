@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -79,6 +80,7 @@ func Run(ctx, undo context.Context, args []string, w World) (code int) {
 	}
 	root.SetErr(w.Stderr)
 	cmd, err := root.ExecuteContextC(ctx)
+	err = a.coded(err)
 	if cmd != nil && a.command == "" {
 		a.command = strings.TrimPrefix(strings.TrimPrefix(cmd.CommandPath(), "understudy"), " ")
 	}
@@ -92,13 +94,23 @@ func Run(ctx, undo context.Context, args []string, w World) (code int) {
 	return a.finish(err)
 }
 
+// coded gives an error without a code one where it is known what it means: before
+// a command began it is cobra's complaint about usage, afterwards a plain file error.
+func (a *app) coded(err error) error {
+	var f *fault.Error
+	if err == nil || errors.As(err, &f) || fault.CodeOf(err) != fault.Bug {
+		return err
+	}
+	var path *fs.PathError
+	var link *os.LinkError
+	if a.command == "" || errors.As(err, &path) || errors.As(err, &link) {
+		return fault.New(fault.Usage, "usage", "understudy "+strings.TrimSpace(a.command+" --help"), "%s", err)
+	}
+	return err
+}
+
 // finish prints what is left to print and gives the exit code.
 func (a *app) finish(err error) int {
-	var f *fault.Error
-	if err != nil && !errors.As(err, &f) && fault.CodeOf(err) == fault.Bug {
-		// What reaches here without a code is a usage mistake of cobra's or a plain file error.
-		err = fault.New(fault.Usage, "usage", "understudy "+strings.TrimSpace(a.command+" --help"), "%s", err)
-	}
 	a.progress.end()
 	code := fault.CodeOf(err)
 	fs := append(slices.Clone(a.notes), fault.FindingsOf(err)...)

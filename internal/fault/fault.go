@@ -146,7 +146,8 @@ func CodeOf(err error) Code {
 	return Bug
 }
 
-// FindingsOf gives what err has to tell, as findings.
+// FindingsOf gives what err has to tell, as findings. An error that is no fault
+// was not foreseen, and its text may hold anything: only its kind is told.
 func FindingsOf(err error) []finding.Finding {
 	var e *Error
 	switch {
@@ -155,7 +156,12 @@ func FindingsOf(err error) []finding.Finding {
 	case errors.As(err, &e):
 		return e.Findings
 	}
-	return []finding.Finding{{Check: CodeOf(err).Outcome(), Severity: finding.Error, Message: err.Error(), Code: int(CodeOf(err))}}
+	code := CodeOf(err)
+	f := finding.Finding{Check: code.Outcome(), Severity: finding.Error, Message: code.Outcome(), Code: int(code)}
+	if code == Bug {
+		f.Message, f.Hint = fmt.Sprintf("this is a bug in understudy (an error without a code, %T)", err), "please report it with the command"
+	}
+	return []finding.Finding{f}
 }
 
 // Guard turns a panic of the goroutine that defers it into an error in *err, so
