@@ -38,9 +38,6 @@ func (v Value) At() finding.At {
 // What gives the words that findings use for the value: the key it stands under.
 func (v Value) What() string { return v.what }
 
-// Reader gives the reader that the value's findings go to.
-func (v Value) Reader() *Reader { return v.r }
-
 // Fail reports a mistake of structure at the value's place.
 func (v Value) Fail(hint, format string, args ...any) {
 	v.r.Report(v.At(), CheckStructure, hint, format, args...)

@@ -197,18 +197,6 @@ func (s *Sampler) Hash(value []byte) uint64 {
 	return hi
 }
 
-// Percent gives the bound below which Hash falls for a share of the rows:
-// percent is held to 0..100; all is true where every row is in.
-func Percent(percent float64) (bound uint64, all bool) {
-	switch {
-	case percent >= 100:
-		return 1<<64 - 1, true
-	case !(percent > 0):
-		return 0, false
-	}
-	return uint64(percent/100*(1<<63)) << 1, false
-}
-
 // AppendPart appends one part of a composite value with its length before it,
 // so that ("ab", "c") and ("a", "bc") stay apart. NULL is told by null.
 func AppendPart(dst, part []byte, null bool) []byte {
