@@ -61,11 +61,27 @@ type app struct {
 	expected int64
 	progress *progress
 	notes    []finding.Finding
+	answer   *answer
+}
+
+// An answer is stdout, which remembers that a write failed.
+type answer struct {
+	w   io.Writer
+	err error
+}
+
+func (o *answer) Write(p []byte) (int, error) {
+	n, err := o.w.Write(p)
+	if err != nil && o.err == nil {
+		o.err = err
+	}
+	return n, err
 }
 
 // Run runs one command line and gives the exit code. undo outlives ctx.
 func Run(ctx, undo context.Context, args []string, w World) (code int) {
-	a := &app{World: w, undo: undo, json: slices.Contains(args, "--json")}
+	a := &app{World: w, undo: undo, json: slices.Contains(args, "--json"), answer: &answer{w: w.Stdout}}
+	a.Stdout = a.answer
 	defer func() {
 		if r := recover(); r != nil {
 			code = a.finish(fault.Panicked())
@@ -74,7 +90,7 @@ func Run(ctx, undo context.Context, args []string, w World) (code int) {
 	root := a.root()
 	root.SetArgs(args)
 	var help bytes.Buffer
-	root.SetOut(w.Stdout)
+	root.SetOut(a.Stdout)
 	if a.json {
 		root.SetOut(&help) // help and the version become part of the document
 	}
@@ -118,6 +134,13 @@ func (a *app) finish(err error) int {
 		a.writeJSON(code, fs)
 	} else {
 		report.Findings(a.Stderr, fs)
+	}
+	if a.answer.err != nil && code == fault.Done {
+		code = fault.Unavailable
+		if a.command == "refresh" || a.command == "rollback" {
+			code = fault.LaterFailed
+		}
+		report.Findings(a.Stderr, fault.FindingsOf(fault.New(code, "stdout", "is the disk full that stdout goes to?", "the answer could not be written to stdout")))
 	}
 	return int(code)
 }
