@@ -68,6 +68,9 @@ func (t *target) keep(ctx context.Context, unmarked string) (id string, err erro
 			_ = removeDatabase(part) // the next run would do it
 		}
 	}()
+	if err := t.reserve(part); err != nil {
+		return "", err
+	}
 	if err := t.copyOut(ctx, part); err != nil {
 		return "", err
 	}
@@ -92,6 +95,24 @@ func (t *target) keep(ctx context.Context, unmarked string) (id string, err erro
 		return "", fileError("keep the present generation", err)
 	}
 	return m.generation, syncDirectory(t.path)
+}
+
+// reserve makes an empty file for a copy of the target: who may not read the
+// target may not read what it held.
+func (t *target) reserve(path string) error {
+	doing := "keep the present generation"
+	info, err := os.Stat(t.path)
+	if err != nil {
+		return fileError(doing, err)
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, info.Mode().Perm())
+	if err == nil {
+		err = f.Close()
+	}
+	if err != nil {
+		return fileError(doing, err)
+	}
+	return nil
 }
 
 // copyOut copies the target as it is at one moment.

@@ -140,14 +140,16 @@ func filled(ctx context.Context, c *conn) ([]schema.Name, error) {
 	return out, nil
 }
 
-// kept lists the generations in files beside the target, newest first. One
-// that is still the present one was left by a run that died before its switch.
+// kept lists the generations in files beside the target, the one put away last
+// first: after a rollback that is not the one made last. One that is still the
+// present one was left by a run that died before its switch.
 func (t *target) kept(ctx context.Context, present *mark) ([]engine.Generation, error) {
 	files, err := t.files("prev")
 	if err != nil {
 		return nil, err
 	}
 	var out []engine.Generation
+	away := map[string]time.Time{} // when each was put away, which is when its file was written
 	for id, path := range files {
 		if sideFile(id) || present != nil && id == present.generation {
 			continue
@@ -156,10 +158,13 @@ func (t *target) kept(ctx context.Context, present *mark) ([]engine.Generation, 
 		if err != nil || m == nil {
 			continue // not one of ours, or damaged: it cannot be put back
 		}
+		if info, err := os.Stat(path); err == nil {
+			away[m.generation] = info.ModTime()
+		}
 		out = append(out, engine.Generation{ID: m.generation, Made: m.made})
 	}
 	slices.SortFunc(out, func(a, b engine.Generation) int {
-		return cmp.Or(b.Made.Compare(a.Made), cmp.Compare(a.ID, b.ID))
+		return cmp.Or(away[b.ID].Compare(away[a.ID]), b.Made.Compare(a.Made), cmp.Compare(a.ID, b.ID))
 	})
 	return out, nil
 }
