@@ -75,6 +75,9 @@ func (a *app) keepReport(r *pipeline.Report, err error) error {
 			a.complain("%-9s %s.json and .txt\n", pipeline.StageReport, base)
 		}
 	}
+	if werr != nil && err != nil {
+		return &fault.Error{Code: code, Findings: append(slices.Clone(fault.FindingsOf(err)), fault.FindingsOf(werr)...), Cause: err}
+	}
 	if werr != nil && err == nil {
 		fs := fault.FindingsOf(werr)
 		for i := range fs {

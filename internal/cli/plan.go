@@ -17,6 +17,7 @@ import (
 type runFlags struct {
 	claim bool
 	batch int
+	look  bool // nothing will follow the plan
 }
 
 func (f *runFlags) register(c *cobra.Command) {
@@ -33,7 +34,7 @@ func (a *app) planCommand() *cobra.Command {
 	}
 	flags.register(c)
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
-		a.command = "plan"
+		a.command, flags.look = "plan", true
 		session, err := a.open(cmd.Context(), flags)
 		if err != nil {
 			return err
@@ -53,7 +54,7 @@ func (a *app) open(ctx context.Context, flags runFlags) (*pipeline.Session, erro
 	if err != nil {
 		return nil, err
 	}
-	in.Claim, in.BatchBytes = flags.claim, flags.batch
+	in.Claim, in.BatchBytes, in.Look = flags.claim, flags.batch, flags.look
 	return pipeline.Open(ctx, in)
 }
 
@@ -184,6 +185,7 @@ func (a *app) whyCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
+		in.Look = true
 		session, err := pipeline.Open(cmd.Context(), in)
 		if err != nil {
 			return err

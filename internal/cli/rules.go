@@ -104,10 +104,11 @@ func (a *app) rulesCheck() *cobra.Command {
 			masks := plan.Masks(b, s)
 			a.payload = map[string]any{"undecided": plan.OpenColumns(masks), "columns": len(masks)}
 			found = append(append(found, open...), unfit(b, found)...)
-			if len(open) > 0 {
+			err = fault.From(found, fault.Usage)
+			if fault.CodeOf(err) == fault.Undecided { // else mistakes in the files may be why columns are open
 				a.say("To paste into a rules file, after review:\n\n%s\n", report.Clean(proposal))
 			}
-			if err := fault.From(found, fault.Usage); err != nil {
+			if err != nil {
 				return err
 			}
 			a.notes = append(a.notes, found...)

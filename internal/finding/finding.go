@@ -79,9 +79,16 @@ func (f Finding) String() string {
 }
 
 // Sort orders findings by place, then table, column, check and message, so that
-// reports do not depend on the order in which things were looked at.
+// reports do not depend on the order in which things were looked at. Those
+// without a place come last: they are often what a mistake with a place led to.
 func Sort(fs []Finding) {
 	slices.SortStableFunc(fs, func(a, b Finding) int {
+		if (a.At.File == "") != (b.At.File == "") {
+			if a.At.File == "" {
+				return 1
+			}
+			return -1
+		}
 		return cmp.Or(
 			cmp.Compare(a.At.File, b.At.File),
 			cmp.Compare(a.At.Line, b.At.Line),

@@ -19,7 +19,7 @@ import (
 const (
 	keyPrefix = "usk1_"
 	keySize   = 32
-	keyHint   = "make one with: understudy key"
+	keyHint   = "make one with: understudy key new"
 	hiddenKey = "[key]"
 )
 

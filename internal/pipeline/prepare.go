@@ -29,9 +29,11 @@ type work struct {
 	scope          *schema.Schema // shape.Scope with declared references
 	binding        *rules.Binding
 	spec           *subset.Spec
-	masks          map[schema.Name][]maskedColumn // Copied tables only
-	plan           *plan.Plan
-	selection      *subset.Selection
+	// refusals of the target as it stands, where a plan is only looked at.
+	refusals  []finding.Finding
+	masks     map[schema.Name][]maskedColumn // Copied tables only
+	plan      *plan.Plan
+	selection *subset.Selection
 }
 
 // Plan makes the plan. When something stands against the run it gives both, the
@@ -53,6 +55,7 @@ func (s *Session) Plan(ctx context.Context) (*plan.Plan, error) {
 	if err != nil {
 		return w.plan, err
 	}
+	found = append(found, w.refusals...)
 	w.plan.Findings = append(w.plan.Findings, found...)
 	return w.plan, fault.From(found, fault.Usage)
 }
@@ -62,7 +65,7 @@ func (s *Session) decided(ctx context.Context) (*work, error) {
 	w := &work{masks: map[schema.Name][]maskedColumn{}}
 	s.work = w
 	w.plan = &plan.Plan{RunID: s.in.RunID, Source: s.in.SourceAt.String(), Target: s.in.TargetAt.String(), Now: s.in.Now,
-		KeyFingerprint: s.in.Key.Fingerprint(), Tables: []plan.Table{}, Masks: []plan.Mask{}, Undecided: []plan.Open{}, Fragments: []plan.Fragment{}}
+		KeyFingerprint: s.in.Key.Fingerprint(), Pools: mask.PoolHash(), Tables: []plan.Table{}, Masks: []plan.Mask{}, Undecided: []plan.Open{}, Fragments: []plan.Fragment{}}
 	for _, side := range []struct {
 		name string
 		at   engine.Address
@@ -76,7 +79,10 @@ func (s *Session) decided(ctx context.Context) (*work, error) {
 	}
 	found := s.decide(ctx)
 	w.plan.Findings = append(w.plan.Findings, found...)
-	return w, fault.From(found, fault.Usage)
+	if err := fault.From(found, fault.Usage); err != nil {
+		return w, fault.From(append(found, w.refusals...), fault.Usage)
+	}
+	return w, nil
 }
 
 // inspect reads both structures and the target's state.
@@ -132,6 +138,9 @@ func (s *Session) targetSchemas() []string {
 func (s *Session) decide(ctx context.Context) []finding.Finding {
 	w := s.work
 	found := check.Start(w.state, s.in.Claim)
+	if s.in.Look {
+		w.refusals, found = found, nil
+	}
 	if len(w.source.Tables) == 0 {
 		found = append(found, finding.Finding{Check: "empty-source", Severity: finding.Error, Code: int(fault.Usage),
 			Message: "the source has no table that this role can see in the job's schemas", Hint: "check the URL's database, the role's privileges and `schemas` in the job"})

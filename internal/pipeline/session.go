@@ -22,13 +22,16 @@ type Input struct {
 	Rules []*rules.File
 	Key   mask.Key
 	// Engine serves both URLs; At are their parsed forms.
-	Engine     engine.Engine
-	SourceAt   engine.Address
-	TargetAt   engine.Address
-	RunID      string
-	Now        time.Time
-	Claim      bool // take the target over although it bears no marker
-	BatchBytes int  // 0: the engine's default
+	Engine   engine.Engine
+	SourceAt engine.Address
+	TargetAt engine.Address
+	RunID    string
+	Now      time.Time
+	Claim    bool // take the target over although it bears no marker
+	// Look: the plan is only looked at, so what speaks against the target as it
+	// stands is told at its end instead of ending it.
+	Look       bool
+	BatchBytes int // 0: the engine's default
 	Observer   Observer
 	Lock       []byte // schema.lock.json; nil when there is none
 }

@@ -21,6 +21,9 @@ type Plan struct {
 	// Now is the run's instant, which now() means in fragments.
 	Now            time.Time `json:"now"`
 	KeyFingerprint string    `json:"key_fingerprint"`
+	// Pools is the hash of the lists that fakes are picked from: with the key and
+	// the rules it decides every fake.
+	Pools string `json:"pools"`
 	// Structure says whose DDL the new generation has: target or source.
 	Structure string `json:"structure"`
 	// Mechanism says how the switch will work.

@@ -187,12 +187,12 @@ func spread(ctx context.Context, p *pool, workers, n int, do func(ctx context.Co
 }
 
 // preserve copies the preserved tables' rows from the present target, all as of
-// one moment. What is written to them between that moment and the switch stays
-// in the generation that is put away.
+// one moment, and notes what stood there then: Switch compares.
 func (l *load) preserve(ctx context.Context) error {
 	if len(l.spec.Preserve) == 0 {
 		return nil
 	}
+	l.carried = map[schema.Name]string{}
 	from, err := connect(ctx, l.t.at, session{name: l.spec.RunID + " preserve", readOnly: true, limits: l.t.limits, set: map[string]string{"statement_timeout": "0"}})
 	if err != nil {
 		return err
@@ -213,9 +213,43 @@ func (l *load) preserve(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
+			if l.carried[name], err = fingerprint(ctx, from, name); err != nil {
+				return err
+			}
 		}
 		return nil
 	})
+}
+
+// fingerprint sums a table's rows up, whatever their order, inside the server.
+// It guards against accidents, not against forgery.
+func fingerprint(ctx context.Context, c *conn, name schema.Name) (string, error) {
+	return c.value(ctx, "sum up "+name.String(), "SELECT count(*) || ':' || coalesce(sum(pg_catalog.hashtextextended(t::text, 0)), 0) FROM "+quoteName(name)+" AS t")
+}
+
+// carriedAsIs makes sure that nobody wrote to the preserved tables since their
+// rows were copied: what was written would stay in the generation that is put
+// away. Only the moment between this look and the switch is left.
+func (l *load) carriedAsIs(ctx context.Context) error {
+	if len(l.carried) == 0 {
+		return nil
+	}
+	c, err := connect(ctx, l.t.at, session{name: l.spec.RunID + " preserve", readOnly: true, limits: l.t.limits, set: map[string]string{"statement_timeout": "0"}})
+	if err != nil {
+		return err
+	}
+	defer c.hangUp() // before the switch, which no session of ours may hold up
+	for _, name := range l.spec.Preserve {
+		now, err := fingerprint(ctx, c, name)
+		if err != nil {
+			return err
+		}
+		if now != l.carried[name] {
+			return &engine.Error{Code: engine.Changed, Doing: "switch", Say: "rows of a preserved table changed while the new generation was built, and the change would be lost", Table: name,
+				Hint: "start again; refresh when nothing writes to the preserved tables"}
+		}
+	}
+	return nil
 }
 
 // carry copies one table's rows between two databases of the same structure.

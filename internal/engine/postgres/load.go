@@ -19,16 +19,17 @@ import (
 
 // A load is a new database beside the target, being filled.
 type load struct {
-	t     *target
-	spec  engine.Spec
-	facts *standing // as the target stood when the load began
-	plan  *blueprint
-	guard *conn // on the maintenance database; holds the target's lock
-	next  string
-	oid   uint32 // of next
-	made  time.Time
-	pool  *pool // sessions on next
-	aside []setAside
+	carried map[schema.Name]string // what stood in each preserved table when it was copied
+	t       *target
+	spec    engine.Spec
+	facts   *standing // as the target stood when the load began
+	plan    *blueprint
+	guard   *conn // on the maintenance database; holds the target's lock
+	next    string
+	oid     uint32 // of next
+	made    time.Time
+	pool    *pool // sessions on next
+	aside   []setAside
 
 	mu       sync.Mutex // guards what follows
 	kinds    map[schema.Name]tableKind

@@ -52,6 +52,9 @@ func (l *load) Switch(ctx context.Context, manifest []byte) error {
 	if err := l.unchanged(ctx); err != nil {
 		return err
 	}
+	if err := l.carriedAsIs(ctx); err != nil {
+		return err
+	}
 	l.spec.Step("switch")
 	s, err := l.t.prepareSwap(ctx, l.guard, present, l.spec.RunID)
 	if err != nil {
