@@ -18,6 +18,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -64,7 +65,8 @@ type app struct {
 	answer   *answer
 }
 
-// An answer is stdout, which remembers that a write failed.
+// An answer is stdout, which remembers that a write failed. A reader that closed
+// the pipe (| head) has what it wanted: the run goes on without it.
 type answer struct {
 	w   io.Writer
 	err error
@@ -72,6 +74,9 @@ type answer struct {
 
 func (o *answer) Write(p []byte) (int, error) {
 	n, err := o.w.Write(p)
+	if errors.Is(err, syscall.EPIPE) {
+		return len(p), nil
+	}
 	if err != nil && o.err == nil {
 		o.err = err
 	}
