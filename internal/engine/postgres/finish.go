@@ -50,9 +50,13 @@ func (l *load) Finish(ctx context.Context) error {
 	if err := l.preserve(ctx); err != nil {
 		return err
 	}
+	sizes, err := l.sizes(ctx)
+	if err != nil {
+		return err
+	}
 	l.pool.hangUp(false) // idle sessions would only hold memory while indexes are built
 	l.spec.Step("build indexes and keys")
-	if err := l.plan.build(ctx, l.t.at, l.next, l.spec.RunID+" indexes", "post-data", max(1, l.spec.Writers), l.buildSettings(ctx)); err != nil {
+	if err := l.plan.build(ctx, l.t.at, l.next, l.spec.RunID+" indexes", "post-data", max(1, l.spec.Writers), l.buildSettings(ctx), sizes); err != nil {
 		return err
 	}
 	if err := l.t.pauses.at(ctx, "indexes"); err != nil {
@@ -75,6 +79,20 @@ func (l *load) Finish(ctx context.Context) error {
 	}
 	l.spec.Step("carry the database's settings")
 	return l.carrySettings(ctx)
+}
+
+// sizes tells how large the loaded tables are, in bytes.
+func (l *load) sizes(ctx context.Context) (map[schema.Name]int64, error) {
+	out := map[schema.Name]int64{}
+	return out, l.with(ctx, func(c *conn) error {
+		rows, err := c.query(ctx, "look at the tables' sizes", `
+			SELECT n.nspname, c.relname, pg_catalog.pg_relation_size(c.oid) FROM pg_catalog.pg_class c
+			JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'r'`)
+		for _, r := range rows {
+			out[schema.Name{Schema: string(r[0]), Table: string(r[1])}] = number(r[2])
+		}
+		return err
+	})
 }
 
 // buildSettings give the sessions that build indexes and check keys memory to

@@ -89,7 +89,7 @@ func (l *load) begin(ctx context.Context) error {
 		return err
 	}
 	l.spec.Step("build the tables")
-	if err := l.plan.build(ctx, l.t.at, l.next, l.spec.RunID+" tables", "pre-data", 1, loadSettings()); err != nil {
+	if err := l.plan.build(ctx, l.t.at, l.next, l.spec.RunID+" tables", "pre-data", 1, loadSettings(), nil); err != nil {
 		return err
 	}
 	if err := l.with(ctx, func(c *conn) error { return l.setChecksAside(ctx, c) }); err != nil {

@@ -1,6 +1,11 @@
 package postgres
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+
+	"understudy/internal/schema"
+)
 
 // What comes after rows is built by several sessions at once. pg_restore keeps
 // apart those statements that it knows to lock the same tables; it does not know
@@ -26,10 +31,17 @@ const (
 
 // inPasses divides contents for the given number of parallel jobs. Without
 // parallel jobs or without partitions it is one pass.
-func inPasses(contents []entry, jobs int) []pass {
+//
+// Sizes, in bytes by table, put the largest first, so that no long build begins
+// when the other sessions have ended: an archive without rows does not know them.
+func inPasses(contents []entry, jobs int, sizes map[schema.Name]int64) []pass {
 	partitioned := partitionsIn(contents)
-	if jobs <= 1 || len(partitioned) == 0 {
+	if jobs <= 1 {
 		return []pass{{contents, jobs}}
+	}
+	weights := tableSizes(contents, sizes)
+	if len(partitioned) == 0 {
+		return []pass{{largestFirst(contents, weights), jobs}}
 	}
 	at := make(map[string]int, len(contents))
 	out := make([]pass, passes)
@@ -41,8 +53,47 @@ func inPasses(contents []entry, jobs int) []pass {
 		at[e.id] = n
 		out[n].contents, out[n].jobs = append(out[n].contents, e), 1
 	}
-	out[passIndexes].jobs, out[passReferences].jobs = jobs, jobs
+	for _, n := range []int{passIndexes, passReferences} {
+		out[n] = pass{largestFirst(out[n].contents, weights), jobs}
+	}
 	return slices.DeleteFunc(out, func(p pass) bool { return len(p.contents) == 0 })
+}
+
+// tableSizes gives each entry the size of the largest table it needs.
+func tableSizes(contents []entry, sizes map[schema.Name]int64) map[string]int64 {
+	tables, out := map[string]int64{}, map[string]int64{}
+	for _, e := range contents {
+		if e.kind == "TABLE" {
+			tables[e.id] = sizes[schema.Name{Schema: e.schema, Table: e.tag}]
+		}
+	}
+	for _, e := range contents {
+		for _, id := range e.needs {
+			out[e.id] = max(out[e.id], tables[id])
+		}
+	}
+	return out
+}
+
+// largestFirst orders indexes and keys, and after them foreign keys, by weight,
+// and leaves everything else where it stands. Parallel sessions of pg_restore
+// begin what is ready in this order, and nothing before what it needs.
+func largestFirst(contents []entry, weights map[string]int64) []entry {
+	out := slices.Clone(contents)
+	for _, kinds := range [][]string{{"INDEX", "CONSTRAINT"}, {"FK CONSTRAINT"}} {
+		var places []int
+		var ordered []entry
+		for i, e := range contents {
+			if slices.Contains(kinds, e.kind) {
+				places, ordered = append(places, i), append(ordered, e)
+			}
+		}
+		slices.SortStableFunc(ordered, func(a, b entry) int { return cmp.Compare(weights[b.id], weights[a.id]) })
+		for i, at := range places {
+			out[at] = ordered[i]
+		}
+	}
+	return out
 }
 
 // passOf is the first pass that an entry may stand in for its own sake.

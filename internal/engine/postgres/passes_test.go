@@ -3,6 +3,8 @@ package postgres
 import (
 	"strings"
 	"testing"
+
+	"understudy/internal/schema"
 )
 
 func TestPassesKeepApartWhatLocksPartitions(t *testing.T) {
@@ -29,7 +31,7 @@ func TestPassesKeepApartWhatLocksPartitions(t *testing.T) {
 ;	depends on: 11
 `))
 	var got []string
-	for _, p := range inPasses(contents, 4) {
+	for _, p := range inPasses(contents, 4, nil) {
 		var ids []string
 		for _, e := range p.contents {
 			ids = append(ids, e.id)
@@ -39,7 +41,27 @@ func TestPassesKeepApartWhatLocksPartitions(t *testing.T) {
 	if text := strings.Join(got, " | "); text != "1 2 3 4 5 6 7 | 8 | 10 | 9 | 11 12" {
 		t.Errorf("passes are %s", text)
 	}
-	if n := len(inPasses(contents, 1)); n != 1 {
+	if n := len(inPasses(contents, 1, nil)); n != 1 {
 		t.Errorf("one job makes %d passes", n)
+	}
+}
+
+// TestLargestTablesComeFirst orders what is built by its table's size; what is
+// neither index nor key keeps its place.
+func TestLargestTablesComeFirst(t *testing.T) {
+	contents := []entry{
+		{id: "1", kind: "TABLE", schema: "public", tag: "small"}, {id: "2", kind: "TABLE", schema: "public", tag: "large"},
+		{id: "3", kind: "CONSTRAINT", needs: []string{"1"}}, {id: "4", kind: "TRIGGER", needs: []string{"1"}}, {id: "5", kind: "INDEX", needs: []string{"2"}},
+		{id: "6", kind: "FK CONSTRAINT", needs: []string{"1", "3"}}, {id: "7", kind: "FK CONSTRAINT", needs: []string{"2", "3"}},
+	}
+	sizes := map[schema.Name]int64{{Schema: "public", Table: "small"}: 1, {Schema: "public", Table: "large"}: 9}
+	var got string
+	for _, p := range inPasses(contents, 2, sizes) {
+		for _, e := range p.contents {
+			got += e.id
+		}
+	}
+	if got != "1254376" {
+		t.Errorf("order %s, want 1254376", got)
 	}
 }

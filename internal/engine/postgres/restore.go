@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"understudy/internal/engine"
+	"understudy/internal/schema"
 )
 
 // A blueprint is a database's whole DDL, as an archive of pg_dump that is built
@@ -116,9 +117,9 @@ func (b *blueprint) choose(ctx context.Context, facts *standing) error {
 }
 
 // build restores one part of the blueprint into a database. Jobs is the number
-// of parallel sessions.
-func (b *blueprint) build(ctx context.Context, at *address, database, name, section string, jobs int, set map[string]string) error {
-	for _, p := range inPasses(b.contents, jobs) {
+// of parallel sessions; sizes are those of the tables, where they hold rows.
+func (b *blueprint) build(ctx context.Context, at *address, database, name, section string, jobs int, set map[string]string, sizes map[schema.Name]int64) error {
+	for _, p := range inPasses(b.contents, jobs, sizes) {
 		if err := b.restore(ctx, tool{program: b.tools.restore, at: at, name: name, set: set, builds: p.contents}, database, section, p.jobs); err != nil {
 			return err
 		}
