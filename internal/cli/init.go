@@ -61,7 +61,7 @@ func (a *app) relock(ctx context.Context) error {
 		return err
 	}
 	defer source.Close()
-	s, err := source.Inspect(ctx, sourceSchemas(in.Job))
+	s, err := source.Inspect(ctx, in.Job.SourceSchemas())
 	if err != nil {
 		return pipeline.Explain(err, "source")
 	}

@@ -85,7 +85,7 @@ func (a *app) structure(ctx context.Context, job *config.Job) (*schema.Schema, e
 		return nil, err
 	}
 	defer source.Close()
-	s, err := source.Inspect(ctx, sourceSchemas(job))
+	s, err := source.Inspect(ctx, job.SourceSchemas())
 	return s, pipeline.Explain(err, "source")
 }
 

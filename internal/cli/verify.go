@@ -47,7 +47,7 @@ func (a *app) verify(cmd *cobra.Command) error {
 			defer rows.Close()
 		}
 	}
-	verdicts, manifest, err := pipeline.Verify(ctx, target, rows, key, targetSchemas(in.Job))
+	verdicts, manifest, err := pipeline.Verify(ctx, target, rows, key, in.Job.TargetSchemas())
 	if err != nil {
 		return err
 	}
@@ -69,26 +69,6 @@ func (a *app) verify(cmd *cobra.Command) error {
 		return &fault.Error{Code: fault.Unmeasured, Findings: found}
 	}
 	return nil
-}
-
-func targetSchemas(job *config.Job) []string {
-	var out []string
-	for _, s := range job.Schemas {
-		if s.Target != "" {
-			out = append(out, s.Target)
-		} else {
-			out = append(out, s.Source)
-		}
-	}
-	return out
-}
-
-func sourceSchemas(job *config.Job) []string {
-	var out []string
-	for _, s := range job.Schemas {
-		out = append(out, s.Source)
-	}
-	return out
 }
 
 func (a *app) parityCommand() *cobra.Command {
@@ -113,7 +93,7 @@ func (a *app) parityCommand() *cobra.Command {
 				return err
 			}
 			defer target.Close()
-			r, err := pipeline.Parity(ctx, source, target, sourceSchemas(in.Job), targetSchemas(in.Job))
+			r, err := pipeline.Parity(ctx, source, target, in.Job.SourceSchemas(), in.Job.TargetSchemas())
 			if err != nil {
 				return err
 			}

@@ -4,6 +4,7 @@
 package config
 
 import (
+	"cmp"
 	"time"
 
 	"understudy/internal/finding"
@@ -119,4 +120,22 @@ type Parity struct {
 type Report struct {
 	Dir  string
 	Keep int
+}
+
+// SourceSchemas names the job's schemas as the source has them; none means all.
+func (j *Job) SourceSchemas() []string {
+	var out []string
+	for _, s := range j.Schemas {
+		out = append(out, s.Source)
+	}
+	return out
+}
+
+// TargetSchemas names them as the target has them, in the same order.
+func (j *Job) TargetSchemas() []string {
+	var out []string
+	for _, s := range j.Schemas {
+		out = append(out, cmp.Or(s.Target, s.Source))
+	}
+	return out
 }

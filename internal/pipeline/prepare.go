@@ -92,7 +92,7 @@ func (s *Session) inspect(ctx context.Context) error {
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() (err error) {
 		defer fault.Guard(&err)
-		w.source, err = s.source.Inspect(gctx, s.sourceSchemas())
+		w.source, err = s.source.Inspect(gctx, s.in.Job.SourceSchemas())
 		return Explain(err, "source")
 	})
 	g.Go(func() (err error) {
@@ -100,7 +100,7 @@ func (s *Session) inspect(ctx context.Context) error {
 		if w.state, err = s.target.State(gctx); err != nil {
 			return Explain(err, "target")
 		}
-		w.target, err = s.target.Inspect(gctx, s.targetSchemas())
+		w.target, err = s.target.Inspect(gctx, s.in.Job.TargetSchemas())
 		return Explain(err, "target")
 	})
 	if err := g.Wait(); err != nil {
@@ -111,26 +111,6 @@ func (s *Session) inspect(ctx context.Context) error {
 		w.plan.Findings = append(w.plan.Findings, finding.Finding{Check: "switch-changes", Severity: finding.Warning, Message: n})
 	}
 	return nil
-}
-
-func (s *Session) sourceSchemas() []string {
-	var out []string
-	for _, n := range s.in.Job.Schemas {
-		out = append(out, n.Source)
-	}
-	return out
-}
-
-func (s *Session) targetSchemas() []string {
-	var out []string
-	for _, n := range s.in.Job.Schemas {
-		if n.Target != "" {
-			out = append(out, n.Target)
-		} else {
-			out = append(out, n.Source)
-		}
-	}
-	return out
 }
 
 // decide does everything that needs no row: claim, fit, rules, masks, seeds and
@@ -337,7 +317,7 @@ func (s *Session) compare(ctx context.Context) error {
 	if w.shape.FromSource {
 		return nil
 	}
-	r, err := Parity(ctx, s.source, s.target, s.sourceSchemas(), s.targetSchemas())
+	r, err := Parity(ctx, s.source, s.target, s.in.Job.SourceSchemas(), s.in.Job.TargetSchemas())
 	w.plan.Parity = r
 	return err
 }

@@ -59,7 +59,7 @@ type tableRun struct {
 func (s *Session) Run(ctx, undo context.Context) (report *Report, err error) {
 	w := s.work
 	report = &Report{Plan: w.plan, Generation: s.in.RunID, Started: s.in.Now}
-	spec := engine.Spec{RunID: s.in.RunID, Schemas: s.targetSchemas(), Preserve: w.shape.Preserve, Keep: s.in.Job.Load.Keep,
+	spec := engine.Spec{RunID: s.in.RunID, Schemas: s.in.Job.TargetSchemas(), Preserve: w.shape.Preserve, Keep: s.in.Job.Load.Keep,
 		Writers: s.in.Job.Limits.Readers, Step: func(step string) { s.note(s.stage, "%s", step) }}
 	if w.shape.FromSource {
 		spec.Structure = s.snapshot.Structure()
@@ -288,7 +288,7 @@ func (s *Session) prove(ctx context.Context, load engine.Load, runs []*tableRun,
 	g.SetLimit(s.readers())
 	g.Go(func() (err error) {
 		defer fault.Guard(&err)
-		proofs, err := load.Prove(gctx, s.targetSchemas())
+		proofs, err := load.Prove(gctx, s.in.Job.TargetSchemas())
 		for _, p := range proofs {
 			add(check.Proved(p))
 		}
@@ -338,7 +338,7 @@ func (r *rewriter) verdicts(nulls []int64) []check.Verdict {
 // sameTarget makes sure that nobody migrated the target while its successor was
 // built: what is about to be switched in was made from the structure seen then.
 func (s *Session) sameTarget(ctx context.Context) error {
-	now, err := s.target.Inspect(ctx, s.targetSchemas())
+	now, err := s.target.Inspect(ctx, s.in.Job.TargetSchemas())
 	if err != nil {
 		return Explain(err, "target")
 	}
