@@ -35,6 +35,11 @@ func (s *snapshot) Read(ctx context.Context, r engine.Read) iter.Seq2[*engine.Ba
 			} else {
 				err = c.readAll(ctx, facts, r, p)
 			}
+			if err == nil && !p.stopped && ctx.Err() != nil {
+				// The server may have sent everything before the cancel reached it:
+				// the caller, who gave up in the middle, is told so all the same.
+				err = wrap(ctx, ctx.Err(), "read "+r.Table.Name.String())
+			}
 			if err == nil {
 				p.flush()
 			}

@@ -72,6 +72,9 @@ func (r *reader) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if ctx.Err() != nil { // a caller who gave up in the middle is told so, even if all rows were there
+		return r.conn.wrap(ctx, ctx.Err())
+	}
 	return r.flush()
 }
 
