@@ -26,6 +26,21 @@ func Start(state *engine.State, claim bool) []finding.Finding {
 	return out
 }
 
+// Running tells of another run that holds the target. It is an error for a run
+// that would replace it, which then does not read production for nothing, and
+// only a warning where a plan is looked at.
+func Running(state *engine.State, look bool) []finding.Finding {
+	if state.Busy == "" {
+		return nil
+	}
+	f := finding.Finding{Check: "target-busy", Severity: finding.Error, Code: int(fault.Refused), Message: "one refresh at a time: " + state.Busy,
+		Hint: "wait for it to end; its lock goes with it, however it ends"}
+	if look {
+		f.Severity, f.Code = finding.Warning, 0
+	}
+	return []finding.Finding{f}
+}
+
 // some names the first few tables and counts the rest.
 func some(names []schema.Name) string {
 	const few = 3

@@ -219,6 +219,8 @@ type State struct {
 	Leftovers []string
 	// Switched: a crashed run got as far as the switch.
 	Switched string
+	// Busy describes the run that holds the target's lock now; empty when none does.
+	Busy string
 	// Obstacles: why a new generation could not be built or switched here, each a
 	// sentence with its remedy ("the role may not create databases: ALTER ROLE ... CREATEDB").
 	Obstacles []string

@@ -77,6 +77,14 @@ func (e *Error) Error() string {
 // Unwrap gives the cause, for errors.Is and errors.As.
 func (e *Error) Unwrap() error { return e.Err }
 
+// LateWrite is the error of a switch that would lose rows which somebody wrote to
+// a preserved table after its rows were carried over.
+func LateWrite(table schema.Name) *Error {
+	return &Error{Code: Changed, Doing: "switch", Table: table,
+		Say:  "rows of a preserved table changed while the new generation was built, and the change would be lost",
+		Hint: "start again; refresh when nothing writes to the preserved tables"}
+}
+
 // CodeOf gives the code of an error of an engine; Failed if it has none.
 func CodeOf(err error) Code {
 	var e *Error

@@ -121,6 +121,7 @@ func (s *Session) decide(ctx context.Context) []finding.Finding {
 	if s.in.Look {
 		w.refusals, found = found, nil
 	}
+	found = append(found, check.Running(w.state, s.in.Look)...)
 	if len(w.source.Tables) == 0 {
 		found = append(found, finding.Finding{Check: "empty-source", Severity: finding.Error, Code: int(fault.Usage),
 			Message: "the source has no table that this role can see in the job's schemas", Hint: "check the URL's database, the role's privileges and `schemas` in the job"})

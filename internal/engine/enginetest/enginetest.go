@@ -90,6 +90,7 @@ func Run(t *testing.T, h Harness) {
 		{"generations and rollback", generations},
 		{"one run at a time", oneAtATime},
 		{"preserved rows stay", preserved},
+		{"a late write to preserved rows stops the switch", lateWrites},
 		{"errors carry no value", errorsCarryNoValue},
 		{"try tells what is refused", tryTells},
 		{"apart", apart},

@@ -3,6 +3,7 @@ package enginetest
 import (
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -240,6 +241,11 @@ func oneAtATime(t *testing.T, h Harness) {
 	if won != 1 {
 		t.Errorf("%d of %d runs took the target", won, runs)
 	}
+	state, err := h.target(t, to).State(t.Context())
+	ok(t, err)
+	if state.Busy == "" || len(state.Leftovers) > 0 {
+		t.Errorf("while a run holds the target, its state tells %q and leftovers %q", state.Busy, state.Leftovers)
+	}
 }
 
 func preserved(t *testing.T, h Harness) {
@@ -251,6 +257,35 @@ func preserved(t *testing.T, h Harness) {
 	})
 	equal(t, "flags", to.query(t, `SELECT name, state FROM flags ORDER BY name`), []string{"O'Brien|", "staging|mine"})
 	equal(t, "people", to.query(t, `SELECT count(*) FROM people`), []string{"4"})
+}
+
+// lateWrites writes to a preserved table after its rows were carried over: the
+// switch must not lose the row, and a table that nobody wrote to goes through.
+func lateWrites(t *testing.T, h Harness) {
+	from, to := h.people(t), h.empty(t)
+	to.exec(t, `INSERT INTO flags (name, state) VALUES ('staging', 'mine')`)
+	name := table(t, h.moment(t, from).schema, "flags").Name
+	for _, late := range []bool{true, false} {
+		m := h.moment(t, from)
+		s := spec("late-"+strconv.FormatBool(late), m)
+		s.Structure, s.Preserve = nil, []schema.Name{name}
+		l, err := h.target(t, to).Begin(t.Context(), s)
+		ok(t, err)
+		fill(t, m, l, "flags")
+		ok(t, l.Finish(t.Context()))
+		if late {
+			to.exec(t, `INSERT INTO flags (name, state) VALUES ('late', 'mine')`)
+		}
+		err = l.Switch(t.Context(), []byte(`{}`))
+		abort(t, l)
+		m.done()
+		if !late {
+			ok(t, err)
+		} else if codeIs(t, err, engine.Changed); errors.Is(err, engine.ErrSwitched) {
+			t.Error("the late write was lost with the switch")
+		}
+		equal(t, "flags", to.query(t, `SELECT name FROM flags ORDER BY name`), []string{"late", "staging"})
+	}
 }
 
 func errorsCarryNoValue(t *testing.T, h Harness) {

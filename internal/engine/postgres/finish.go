@@ -263,8 +263,7 @@ func (l *load) carriedAsIs(ctx context.Context) error {
 			return err
 		}
 		if now != l.carried[name] {
-			return &engine.Error{Code: engine.Changed, Doing: "switch", Say: "rows of a preserved table changed while the new generation was built, and the change would be lost", Table: name,
-				Hint: "start again; refresh when nothing writes to the preserved tables"}
+			return engine.LateWrite(name)
 		}
 	}
 	return nil

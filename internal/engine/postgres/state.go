@@ -74,6 +74,9 @@ func (t *target) lookBeside(ctx context.Context, c *conn, state *engine.State) e
 	if err != nil {
 		return err
 	}
+	if busy {
+		state.Busy = "another run holds the target" + holder(ctx, c, lockKey(t.at.database))
+	}
 	for _, n := range next {
 		if !busy { // else it is the work of the run that holds the lock
 			state.Leftovers = append(state.Leftovers, fmt.Sprintf("database %s, begun by a run that did not end", quote(n.name)))

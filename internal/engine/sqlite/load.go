@@ -2,7 +2,9 @@ package sqlite
 
 import (
 	"context"
+	"crypto/sha256"
 	"database/sql/driver"
+	"encoding/binary"
 	"fmt"
 	"iter"
 	"os"
@@ -27,6 +29,14 @@ type load struct {
 	shapes    map[string]*shape
 	mu        sync.Mutex
 	conn      *conn
+	carried   []carried // what stood in the preserved tables when they were copied
+}
+
+// carried is a preserved table as it was copied.
+type carried struct {
+	table   schema.Name
+	columns []string
+	print   string
 }
 
 // Begin locks the target, clears what dead runs left and makes the next
@@ -207,7 +217,58 @@ func (l *load) preserveTable(ctx context.Context, present *inspection, name sche
 	if err == nil && n != 0 {
 		err = &engine.Error{Code: engine.Failed, Doing: l.conn.doing, Table: name, Say: "the number of rows differs from the target's"}
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	was := carried{table: name, columns: columns}
+	if was.print, err = fingerprint(ctx, l.conn, "present", was); err != nil {
+		return err
+	}
+	l.carried = append(l.carried, was)
+	return nil
+}
+
+// fingerprint sums up the rows of a table, whatever their order.
+func fingerprint(ctx context.Context, c *conn, database string, t carried) (string, error) {
+	list := make([]string, len(t.columns))
+	for i, name := range t.columns {
+		list[i] = "+" + quote(name) // the plus hides the declared type from the driver
+	}
+	var rows, sum uint64
+	var row []byte
+	err := c.each(ctx, "SELECT "+strings.Join(list, ", ")+" FROM "+database+"."+quote(t.table.Table), nil, func(values []driver.Value) error {
+		row = row[:0]
+		for _, v := range values {
+			row = appendValue(row, v)
+		}
+		digest := sha256.Sum256(row)
+		rows++
+		sum += binary.LittleEndian.Uint64(digest[:8])
+		return nil
+	})
+	return fmt.Sprintf("%d:%x", rows, sum), err
+}
+
+// carriedAsIs makes sure that nobody wrote to the preserved tables since their
+// rows were copied: what was written would stay in the generation that is put
+// away. Only the moment between this look and the switch is left.
+func (l *load) carriedAsIs(ctx context.Context) error {
+	if len(l.carried) == 0 {
+		return nil
+	}
+	return l.target.with(ctx, func(ctx context.Context, c *conn) error {
+		for _, was := range l.carried {
+			c.doing = "look at " + was.table.String() + " again"
+			now, err := fingerprint(ctx, c, "main", was)
+			if err != nil {
+				return err
+			}
+			if now != was.print {
+				return engine.LateWrite(was.table)
+			}
+		}
+		return nil
+	})
 }
 
 // Write loads rows: as many per statement as it has parameters, at most 64.

@@ -41,7 +41,11 @@ func (l *load) Switch(ctx context.Context, manifest []byte) error {
 		}
 		kept = beside(l.target.path, "prev-"+id)
 	}
-	if err := l.target.replace(ctx, l.path); err != nil {
+	err := l.carriedAsIs(ctx)
+	if err == nil {
+		err = l.target.replace(ctx, l.path)
+	}
+	if err != nil {
 		if kept != "" {
 			err = errors.Join(err, removeDatabase(kept)) // a copy of what still is the present one
 		}

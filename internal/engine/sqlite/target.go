@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"database/sql/driver"
-	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -180,23 +179,22 @@ func (t *target) markOf(ctx context.Context, path string) (*mark, error) {
 
 // leftovers tells what a dead run left. While another run lives, its files are not leftovers.
 func (t *target) leftovers(s *engine.State, present *mark) error {
+	busy, err := held(t.path)
+	if err != nil {
+		return err
+	}
+	if busy {
+		s.Busy = "another run holds the target"
+		return nil
+	}
 	next, err := t.files("next")
 	if err != nil {
 		return err
 	}
 	part, err := t.files("part")
-	if err != nil || len(next)+len(part) == 0 {
-		return err
-	}
-	held, err := take(t.path)
 	if err != nil {
-		var e *engine.Error
-		if errors.As(err, &e) && e.Code == engine.Busy {
-			return nil
-		}
 		return err
 	}
-	defer held.free()
 	for id, path := range next {
 		if present != nil && id == present.generation {
 			s.Switched = id
