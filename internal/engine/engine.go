@@ -154,6 +154,13 @@ type Contradictor interface {
 	Contradictions(ctx context.Context, table *schema.Table, columns []string) ([]string, error)
 }
 
+// A Timed is a Snapshot that cannot be told what now() means in fragments,
+// because the server's transaction decides it.
+type Timed interface {
+	// Instant is what now() means in this snapshot.
+	Instant() time.Time
+}
+
 // A Structure stands for a database's whole DDL. Its content is the engine's.
 type Structure interface{ Describe() string }
 
@@ -168,7 +175,8 @@ type Find struct {
 	// Where is an accepted fragment; empty means none. Order is an accepted
 	// ORDER BY list; the key that identifies rows breaks ties.
 	Where, Order string
-	// Now is the run's instant: now() and its kin mean it in fragments.
+	// Now is the run's instant: now() and its kin mean it in fragments, except in
+	// a Timed snapshot, which has its own.
 	Now time.Time
 }
 

@@ -292,6 +292,9 @@ func (s *Session) selectRows(ctx context.Context) error {
 		if s.snapshot, err = s.source.Snapshot(gctx, w.source); err != nil {
 			return Explain(err, "source")
 		}
+		if t, ok := s.snapshot.(engine.Timed); ok {
+			w.plan.Now = t.Instant()
+		}
 		s.note(StageSelect, "finding the rows that come along")
 		w.selection, err = subset.Select(gctx, s.snapshot, w.scope, w.spec, subset.Options{
 			Readers: s.in.Job.Limits.Readers, Sample: s.sampler, Now: s.in.Now,

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"understudy/internal/engine"
 	"understudy/internal/schema"
@@ -163,7 +164,7 @@ func partial(t *testing.T, src *source) *snapshot {
 	if err != nil {
 		t.Fatal(err)
 	}
-	snap := newSnapshot(t.Context(), src, c, id, inv)
+	snap := newSnapshot(t.Context(), src, c, id, time.Now(), inv)
 	t.Cleanup(func() { _ = snap.Close() })
 	return snap
 }

@@ -23,6 +23,7 @@ type snapshot struct {
 	limits engine.Limits
 	inv    *inventory
 	id     string
+	now    time.Time // the exporter's now()
 	pool   sync.Pool // of *engine.Batch
 
 	life  context.Context         // ends with the snapshot; its cause says why
@@ -40,7 +41,10 @@ type snapshot struct {
 	closed  bool
 }
 
-var _ engine.Snapshot = (*snapshot)(nil)
+var (
+	_ engine.Snapshot = (*snapshot)(nil)
+	_ engine.Timed    = (*snapshot)(nil)
+)
 
 // errClosed is why a snapshot ends that nothing ended early.
 var errClosed = errors.New("the snapshot is closed")
@@ -77,9 +81,13 @@ func (s *source) take(ctx context.Context, c *conn, want *schema.Schema) (*snaps
 	if err := lockTables(ctx, c, want); err != nil {
 		return nil, err
 	}
-	id, err := c.value(ctx, "take a snapshot of the source", `SELECT pg_catalog.pg_export_snapshot()`)
+	moment, err := c.query(ctx, "take a snapshot of the source", `SELECT pg_catalog.pg_export_snapshot(), pg_catalog.now()`)
 	if err != nil {
 		return nil, err
+	}
+	now, err := parseInstant(string(moment[0][1]))
+	if err != nil {
+		return nil, &engine.Error{Code: engine.Failed, Doing: "take a snapshot of the source", Say: "the server's clock has no readable time", Err: err}
 	}
 	if err := c.checkReadOnly(ctx); err != nil {
 		return nil, err
@@ -92,12 +100,12 @@ func (s *source) take(ctx context.Context, c *conn, want *schema.Schema) (*snaps
 		return nil, &engine.Error{Code: engine.Changed, Doing: "read the structure again under lock", Say: "it changed since it was planned: " + what,
 			Table: table, Column: column, Hint: "run again"}
 	}
-	return newSnapshot(ctx, s, c, id, inv), nil
+	return newSnapshot(ctx, s, c, string(moment[0][0]), now, inv), nil
 }
 
 // newSnapshot owns the exporter c from now on.
-func newSnapshot(ctx context.Context, s *source, c *conn, id string, inv *inventory) *snapshot {
-	snap := &snapshot{at: s.at, limits: s.limits, inv: inv, id: id, exporter: c, working: map[*conn]bool{},
+func newSnapshot(ctx context.Context, s *source, c *conn, id string, now time.Time, inv *inventory) *snapshot {
+	snap := &snapshot{at: s.at, limits: s.limits, inv: inv, id: id, now: now, exporter: c, working: map[*conn]bool{},
 		alone: make(chan struct{}, 1), slots: make(chan struct{}, s.limits.Readers)}
 	snap.life, snap.end = context.WithCancelCause(context.WithoutCancel(ctx)) // it outlives the call, until Close
 	snap.timer = time.AfterFunc(s.limits.SnapshotAge, func() {
@@ -172,6 +180,9 @@ func lockTables(ctx context.Context, c *conn, s *schema.Schema) error {
 func (s *snapshot) Structure() engine.Structure {
 	return &structure{at: s.at, snapshot: s.id, version: s.exporter.version}
 }
+
+// Instant is what now() means in fragments.
+func (s *snapshot) Instant() time.Time { return s.now }
 
 // Close lets go of locks and the moment.
 func (s *snapshot) Close() error {

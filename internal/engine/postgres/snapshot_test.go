@@ -52,6 +52,26 @@ func TestSnapshotIsOneMoment(t *testing.T) {
 	}
 }
 
+// What a plan shows as the run's instant is what now() means in conditions.
+func TestInstantIsNow(t *testing.T) {
+	url := scratchtest.Database(t)
+	scratchtest.SQL(t, url, "CREATE TABLE a (id int PRIMARY KEY); INSERT INTO a VALUES (1)")
+	s, snap := openSnapshot(t, sourceAt(t, url, engine.Limits{}))
+	instant := snap.(engine.Timed).Instant().Format("2006-01-02 15:04:05.999999-07")
+	for where, want := range map[string]int{"now() = timestamptz '" + instant + "'": 1, "now() <> timestamptz '" + instant + "'": 0} {
+		found := 0
+		for f, err := range snap.Find(t.Context(), engine.Find{Table: mustTable(t, s, "a"), Columns: []string{"id"}, Where: where}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			found += len(f.IDs)
+		}
+		if found != want {
+			t.Errorf("%d rows where %s, want %d", found, where, want)
+		}
+	}
+}
+
 // The moment is later than the locks: what was committed while the lock was
 // waited for is seen.
 func TestSnapshotFollowsItsLocks(t *testing.T) {
