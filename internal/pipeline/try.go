@@ -40,8 +40,12 @@ func (s *Session) contradictions(ctx context.Context) ([]finding.Finding, error)
 	return out, nil
 }
 
-// trySample is how many rows of each table are masked and tried in the plan.
-const trySample = 200
+// How many rows of each table are masked and tried in the plan, and how many
+// bytes of them: they are held in memory, and a row can be huge.
+const (
+	trySample = 500
+	tryBytes  = 4 << 20
+)
 
 // try masks a few rows of each table that has masks, or that the target holds
 // in another shape, and asks the database that gives the structure whether it
@@ -140,10 +144,7 @@ func (s *Session) sample(ctx context.Context, shape plan.TableShape, columns []m
 	}
 	read := engine.Read{Table: s.work.scope.Table(shape.Name), Columns: shape.Columns, Limit: trySample}
 	if !sel.Whole {
-		it := sel.Rows.Iterator()
-		for it.HasNext() && len(read.Rows) < trySample {
-			read.Rows = append(read.Rows, it.Next())
-		}
+		read.Rows = spread(sel.Rows.ToArray(), trySample)
 	}
 	for i := range shape.Columns {
 		read.Look = append(read.Look, i)
@@ -158,8 +159,24 @@ func (s *Session) sample(ctx context.Context, shape plan.TableShape, columns []m
 		if err != nil {
 			return nil, err
 		}
+		if out.Bytes() > tryBytes {
+			break
+		}
 	}
 	return out, nil
+}
+
+// spread gives at most n of the rows, evenly distributed over all of them: rows
+// that stand together were often written together and are alike.
+func spread(rows []engine.RowID, n int) []engine.RowID {
+	if len(rows) <= n {
+		return rows
+	}
+	out := make([]engine.RowID, n)
+	for i := range out {
+		out[i] = rows[i*len(rows)/n]
+	}
+	return out
 }
 
 // tuples appends the rows of a batch whose every column was looked into, masked.
