@@ -58,7 +58,7 @@ func (a *app) keepReport(r *pipeline.Report, err error) error {
 		fs = []finding.Finding{}
 	}
 	doc, werr := document("refresh", code, fs, r)
-	base := filepath.Join(dir, "refresh-"+r.Generation)
+	base := filepath.Join(dir, "refresh-"+r.RunID)
 	if werr == nil {
 		werr = writeFile(base+".json", doc, true)
 	}

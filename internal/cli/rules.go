@@ -48,7 +48,7 @@ func (a *app) bound(ctx context.Context) (*rules.Binding, *schema.Schema, []find
 	found = append(found, fs...)
 	scope.References = append(scope.References, declared...)
 	scope.Sort()
-	b, fs := rules.Bind(files, scope)
+	b, fs := plan.Bind(files, source, scope)
 	return b, scope, append(found, fs...), nil
 }
 
@@ -71,7 +71,7 @@ func (a *app) structure(ctx context.Context, job *config.Job) (*schema.Schema, e
 		if err != nil {
 			return nil, fault.New(fault.Usage, "lock-file", "write it anew with `understudy init --lock-only`", "%s: %s", path, err)
 		}
-		return s, nil
+		return s.Within(job.SourceSchemas()), nil
 	}
 	if !os.IsNotExist(err) {
 		return nil, fault.New(fault.Usage, "lock-file", "", "%s cannot be read", path)

@@ -42,7 +42,7 @@ type ManifestTable struct {
 }
 
 func manifestOf(r *Report, runs []*tableRun) Manifest {
-	m := Manifest{Version: 1, Generation: r.Generation, KeyFingerprint: r.KeyFingerprint, Source: r.Plan.Source, Started: r.Started, Finished: r.Finished, Tables: []ManifestTable{}}
+	m := Manifest{Version: 1, Generation: r.RunID, KeyFingerprint: r.KeyFingerprint, Source: r.Plan.Source, Started: r.Started, Finished: r.Finished, Tables: []ManifestTable{}}
 	for _, run := range runs {
 		t := ManifestTable{Table: run.target, Rows: run.ledger.Counted}
 		for i, c := range run.rewrite.columns {

@@ -130,7 +130,7 @@ func (s *Session) decide(ctx context.Context) []finding.Finding {
 		if locked, err := rules.ReadLock(s.in.Lock); err != nil {
 			found = append(found, finding.Finding{Check: "lock-file", Severity: finding.Error, Code: int(fault.Usage), Message: err.Error(), Hint: "write it anew with `understudy init --lock-only`"})
 		} else {
-			found = append(found, rules.CompareLock(locked, w.source)...)
+			found = append(found, rules.CompareLock(locked.Within(s.in.Job.SourceSchemas()), w.source)...)
 		}
 	}
 	var fs []finding.Finding
@@ -147,7 +147,7 @@ func (s *Session) decide(ctx context.Context) []finding.Finding {
 	w.scope.References = append(w.scope.References, declared...)
 	w.scope.Sort()
 
-	w.binding, fs = rules.Bind(s.in.Rules, w.scope)
+	w.binding, fs = plan.Bind(s.in.Rules, w.source, w.scope)
 	found = append(found, fs...)
 	w.plan.Masks = plan.Masks(w.binding, w.scope)
 	w.plan.Undecided = plan.OpenColumns(w.plan.Masks)
@@ -240,12 +240,17 @@ func (s *Session) domainLimits() map[shared]mask.Limits {
 		}
 		if t := w.target.Table(w.shape.TargetName(d.Table)); t != nil {
 			if c := t.Column(d.Column); c != nil {
-				l = l.Intersect(mask.Limits{Kind: c.Kind, Length: c.Length, Min: c.Min, Max: c.Max, Scale: c.Scale, NotNull: c.NotNull})
+				l = l.Intersect(mask.Limits{Kind: c.Kind, Length: c.Length, Min: c.Min, Max: c.Max, Scale: c.Scale, NotNull: c.NotNull, Unique: uniqueAlone(t, c.Name)})
 			}
 		}
 		out[sharedBy(d)] = l
 	}
 	return out
+}
+
+// uniqueAlone tells whether a key makes the column unique by itself.
+func uniqueAlone(t *schema.Table, column string) bool {
+	return slices.ContainsFunc(t.Keys, func(k schema.Key) bool { return !k.Expression && len(k.Columns) == 1 && k.Columns[0] == column })
 }
 
 // acceptFragments has the source judge every fragment by itself.
@@ -378,6 +383,9 @@ func (s *Session) fillTables() {
 			}
 		case plan.Preserved:
 			line.Reason = "staging's own rows are carried over"
+			if w.shape.FromSource {
+				line.Reason = "preserved, but the target has no rows of it yet: it begins empty"
+			}
 		case plan.Emptied:
 			line.Reason = "only the target has it: it will be empty"
 		case plan.Absent:

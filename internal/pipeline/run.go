@@ -25,7 +25,7 @@ import (
 // A Report is what a run did. Its JSON holds the plan's fields with rows as loaded.
 type Report struct {
 	*plan.Plan
-	Generation   string          `json:"generation"`
+	Generation   string          `json:"generation"` // that stands in the target now; empty when the target is unchanged
 	Started      time.Time       `json:"started"`
 	Finished     time.Time       `json:"finished"`
 	TotalRows    int64           `json:"rows"`
@@ -58,7 +58,8 @@ type tableRun struct {
 // was otherwise. undo is the context for cleaning up: it outlives ctx.
 func (s *Session) Run(ctx, undo context.Context) (report *Report, err error) {
 	w := s.work
-	report = &Report{Plan: w.plan, Generation: s.in.RunID, Started: s.in.Now}
+	report = &Report{Plan: w.plan, Started: s.in.Now, Verification: []check.Verdict{}, Ledger: []check.Ledger{}, Timings: []Timing{}}
+	defer func() { report.Finished = time.Now().UTC() }()
 	spec := engine.Spec{RunID: s.in.RunID, Schemas: s.in.Job.TargetSchemas(), Preserve: w.shape.Preserve, Keep: s.in.Job.Load.Keep,
 		Writers: s.in.Job.Limits.Readers, Step: func(step string) { s.note(s.stage, "%s", step) }}
 	if w.shape.FromSource {
@@ -117,13 +118,13 @@ func (s *Session) Run(ctx, undo context.Context) (report *Report, err error) {
 	}
 	if err := load.Switch(ctx, manifest); err != nil {
 		if errors.Is(err, engine.ErrSwitched) {
+			report.Generation = s.in.RunID
 			return report, later(Explain(err, "target"))
 		}
 		return report, Explain(err, "target")
 	}
-	switched = true
+	switched, report.Generation = true, s.in.RunID
 	lap(StageSwitch)
-	report.Finished = time.Now().UTC()
 	return report, s.unmeasured(report)
 }
 

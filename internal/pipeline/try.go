@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -41,48 +42,136 @@ func (s *Session) contradictions(ctx context.Context) ([]finding.Finding, error)
 }
 
 // How many rows of each table are masked and tried in the plan, and how many
-// bytes of them: they are held in memory, and a row can be huge.
+// bytes of them at a time: they are held in memory, and a row can be huge.
 const (
 	trySample = 500
 	tryBytes  = 4 << 20
+	// tryRows is how many rows are tried where the target takes less than production holds.
+	tryRows = 100_000
 )
 
-// try masks a few rows of each table that has masks, or that the target holds
-// in another shape, and asks the database that gives the structure whether it
-// would take them. Nothing is written.
+// try masks rows of each table that has masks, or that the target holds in
+// another shape, and asks the database that gives the structure whether it
+// would take them: a sample of what masks change, and all rows, up to a limit
+// that is told, where only the target demands something. Nothing is written.
 func (s *Session) try(ctx context.Context) ([]finding.Finding, error) {
 	w := s.work
 	var out []finding.Finding
-	for _, shape := range w.shape.Tables {
-		columns := w.masks[shape.Name]
+	for i := range w.shape.Tables {
+		shape := &w.shape.Tables[i]
 		if shape.Fate != plan.Copied || w.scope.Table(shape.Name) == nil {
 			continue
 		}
-		if len(columns) == 0 && (w.shape.FromSource || alike(w.source.Table(shape.Name), w.target.Table(shape.Target), shape.Columns)) {
+		t := trial{shape: shape, masks: w.masks[shape.Name], side: s.target, table: w.target.Table(shape.Target), most: trySample}
+		from := w.source.Table(shape.Name)
+		t.same = w.shape.FromSource
+		if w.shape.FromSource {
+			t.side, t.table = s.source, from
+		} else if t.same = alike(from, t.table, shape.Columns); !t.same && demandsMore(from, t.table, shape.Columns) {
+			t.most = tryRows
+		}
+		if t.same && len(t.masks) == 0 {
 			continue
 		}
-		rows, err := s.sample(ctx, shape, columns)
-		if err != nil {
+		if err := s.tryTable(ctx, &t); err != nil {
 			return out, err
 		}
-		if rows.Len() == 0 {
+		out = append(out, t.findings()...)
+	}
+	more, err := s.stricter(ctx)
+	return append(out, more...), err
+}
+
+// A trial is one table under trial.
+type trial struct {
+	shape *plan.TableShape
+	masks []maskedColumn
+	side  engine.Side   // whose table would take the rows
+	table *schema.Table // of side
+	same  bool          // it takes what the source's table takes
+	most  int           // rows to try
+
+	tried   int
+	refused []engine.Rejection
+}
+
+func (s *Session) tryTable(ctx context.Context, t *trial) error {
+	sel := s.work.selection.Find(t.shape.Name)
+	if sel == nil || sel.Count == 0 {
+		return nil
+	}
+	var rows []engine.RowID
+	if !sel.Whole {
+		rows = spread(sel.Rows.ToArray(), t.most)
+	}
+	chunk := &engine.Tuples{Width: len(t.shape.Columns)}
+	ask := func() error {
+		if chunk.Len() == 0 {
+			return nil
+		}
+		found, err := t.side.Try(ctx, t.table, t.shape.Columns, chunk)
+		if err != nil {
+			return Explain(err, "target")
+		}
+		t.tried += chunk.Len()
+		t.add(found)
+		chunk.Reset()
+		return nil
+	}
+	err := s.masked(ctx, t.shape, t.shape.Columns, rows, t.most, func(batch *engine.Tuples) error {
+		for row := range batch.Len() {
+			for column := range t.shape.Columns {
+				if value, ok := batch.At(row, column); ok {
+					chunk.AddString(string(value))
+				} else {
+					chunk.AddNull()
+				}
+			}
+			full := chunk.Len() == trySample || chunk.Bytes() > tryBytes
+			if full {
+				if err := ask(); err != nil {
+					return err
+				}
+			}
+			if t.tried+chunk.Len() >= t.most || full && (len(t.refused) > 0 || t.most == trySample) {
+				return errEnough
+			}
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, errEnough) {
+		return err
+	}
+	return ask()
+}
+
+// errEnough ends a trial before the rows end.
+var errEnough = errors.New("enough rows were tried")
+
+// add counts rejections of one chunk with those of the chunks before.
+func (t *trial) add(found []engine.Rejection) {
+	for _, r := range found {
+		if t.same && heldBySource(t.table, t.masks, r) {
 			continue
 		}
-		var side engine.Side = s.target
-		table := w.target.Table(shape.Target)
-		if w.shape.FromSource {
-			side, table = s.source, w.source.Table(shape.Name)
+		i := slices.IndexFunc(t.refused, func(have engine.Rejection) bool {
+			return have.Column == r.Column && have.Check == r.Check && have.Reason == r.Reason
+		})
+		if i < 0 {
+			t.refused = append(t.refused, r)
+		} else {
+			t.refused[i].Rows += r.Rows
 		}
-		rejections, err := side.Try(ctx, table, shape.Columns, rows)
-		if err != nil {
-			return out, Explain(err, "target")
-		}
-		if w.shape.FromSource || alike(w.source.Table(shape.Name), table, shape.Columns) {
-			rejections = slices.DeleteFunc(rejections, func(r engine.Rejection) bool { return heldBySource(table, columns, r) })
-		}
-		out = append(out, refused(shape.Name, columns, rejections, rows.Len())...)
 	}
-	return out, nil
+}
+
+func (t *trial) findings() []finding.Finding {
+	out := refused(t.shape.Name, t.masks, t.refused, t.tried)
+	if len(out) == 0 && t.tried >= tryRows {
+		out = append(out, finding.Finding{Check: "target-stricter", Severity: finding.Warning, Table: t.shape.Name.String(),
+			Message: fmt.Sprintf("the target takes less here than production may hold: %d rows were tried and fit, the load will tell of the others", t.tried)})
+	}
+	return out
 }
 
 // heldBySource tells whether a rejection is by a check that the source has too,
@@ -102,7 +191,50 @@ func alike(from, to *schema.Table, columns []string) bool {
 			return false
 		}
 	}
-	return slices.EqualFunc(from.Checks, to.Checks, func(a, b schema.Check) bool { return a.Expr == b.Expr && a.Valid == b.Valid })
+	return slices.Equal(names(from.Partitions), names(to.Partitions)) &&
+		slices.EqualFunc(from.Checks, to.Checks, func(a, b schema.Check) bool { return a.Expr == b.Expr && a.Valid == b.Valid })
+}
+
+// names gives the bare names of partitions, because schemas may be named
+// differently on both sides.
+func names(partitions []schema.Name) []string {
+	out := make([]string, len(partitions))
+	for i, n := range partitions {
+		out[i] = n.Table
+	}
+	slices.Sort(out)
+	return out
+}
+
+// demandsMore tells whether to may refuse a row that from holds: by a partition
+// that is missing, a check, a type that is not known to be wider.
+func demandsMore(from, to *schema.Table, columns []string) bool {
+	for _, name := range columns {
+		if a, b := from.Column(name), to.Column(name); b.NotNull && !a.NotNull || !wider(a, b) {
+			return true
+		}
+	}
+	if len(to.Partitions) > 0 && !slices.Equal(names(from.Partitions), names(to.Partitions)) {
+		return true
+	}
+	return slices.ContainsFunc(to.Checks, func(c schema.Check) bool {
+		return !slices.ContainsFunc(from.Checks, func(have schema.Check) bool { return have.Expr == c.Expr && (have.Valid || !c.Valid) })
+	})
+}
+
+// wider tells whether the type of b takes every value of the type of a.
+func wider(a, b *schema.Column) bool {
+	switch {
+	case a.Type == b.Type:
+		return isSubset(a.Labels, b.Labels)
+	case a.Kind != b.Kind:
+		return false
+	case a.Kind == schema.Text:
+		return b.Length == 0 || a.Length > 0 && a.Length <= b.Length
+	case a.Kind == schema.Integer:
+		return a.Min >= b.Min && a.Max <= b.Max && b.Min < b.Max
+	}
+	return false
 }
 
 // refused tells what a trial found. A rejection that no mask has a part in is a
@@ -133,37 +265,6 @@ func isMasked(columns []maskedColumn, name string) bool {
 		}
 	}
 	return false
-}
-
-// sample reads a few of the selected rows and masks them, in memory.
-func (s *Session) sample(ctx context.Context, shape plan.TableShape, columns []maskedColumn) (*engine.Tuples, error) {
-	out := &engine.Tuples{Width: len(shape.Columns)}
-	sel := s.work.selection.Find(shape.Name)
-	if sel == nil || sel.Count == 0 {
-		return out, nil
-	}
-	read := engine.Read{Table: s.work.scope.Table(shape.Name), Columns: shape.Columns, Limit: trySample}
-	if !sel.Whole {
-		read.Rows = spread(sel.Rows.ToArray(), trySample)
-	}
-	for i := range shape.Columns {
-		read.Look = append(read.Look, i)
-	}
-	r := newRewriter(shape.Name, columns, s.in.Key)
-	for b, err := range s.snapshot.Read(ctx, read) {
-		if err != nil {
-			return nil, Explain(err, "source")
-		}
-		err = r.tuples(b, len(shape.Columns), out)
-		b.Release()
-		if err != nil {
-			return nil, err
-		}
-		if out.Bytes() > tryBytes {
-			break
-		}
-	}
-	return out, nil
 }
 
 // spread gives at most n of the rows, evenly distributed over all of them: rows

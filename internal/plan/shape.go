@@ -9,6 +9,7 @@ import (
 	"understudy/internal/engine"
 	"understudy/internal/fault"
 	"understudy/internal/finding"
+	"understudy/internal/rules"
 	"understudy/internal/schema"
 )
 
@@ -128,6 +129,10 @@ func (f *fitter) names() {
 				continue
 			}
 			t, err := f.target.Resolve(text.Value)
+			if err != nil && f.shape.FromSource && check == "preserve" {
+				// There is nothing to preserve yet: the table comes with production's structure, without rows.
+				t, err = f.source.Resolve(text.Value)
+			}
 			if err != nil {
 				f.add(check, text.At, "", fault.Usage, "name a table of the target", "load.%s: in the target, %s", check, err)
 				continue
@@ -163,10 +168,14 @@ func (f *fitter) tables() {
 		switch {
 		case f.preserve[shape.Target]:
 			shape.Fate = Preserved
-			f.shape.Preserve = append(f.shape.Preserve, shape.Target)
+			if !f.shape.FromSource {
+				f.shape.Preserve = append(f.shape.Preserve, shape.Target)
+			}
 		case IsHistory(t.Name) && f.shape.FromSource:
 			shape.Fate, shape.Columns = History, t.Written()
-		case IsHistory(t.Name) && to != nil:
+		case IsHistory(t.Name) && to == nil:
+			shape.Fate = Absent
+		case IsHistory(t.Name):
 			shape.Fate = History
 			f.shape.Preserve = append(f.shape.Preserve, shape.Target)
 		case f.shape.FromSource:
@@ -240,8 +249,12 @@ func (f *fitter) targetOnly() {
 			shape.Fate = Preserved
 			f.shape.Preserve = append(f.shape.Preserve, n)
 		case hasRows && !f.discard[n]:
+			why := "production has no such table"
+			if f.outside(n) {
+				why = "the table is outside the job's schemas"
+			}
 			f.add("rows-lost", finding.At{}, n.String(), fault.Refused, fmt.Sprintf("add it to load.preserve (keeps the rows) or load.discard (drops them): [%s]", n),
-				"the target holds rows here that production does not have; a refresh would lose them")
+				"the target holds rows here, and %s: a refresh would lose them", why)
 		}
 		f.shape.Tables = append(f.shape.Tables, shape)
 	}
@@ -249,11 +262,17 @@ func (f *fitter) targetOnly() {
 	slices.SortFunc(f.shape.Preserve, schema.Name.Compare)
 }
 
+// outside tells whether a table of the target lies in no schema of the job.
+func (f *fitter) outside(n schema.Name) bool {
+	covered := f.job.TargetSchemas()
+	return len(covered) > 0 && !slices.Contains(covered, n.Schema)
+}
+
 // scope gathers the tables that need decisions and rows, and the references among them.
 func (f *fitter) scope() {
 	for _, t := range f.source.Tables {
 		switch s := f.shape.Table(t.Name); {
-		case s.Fate != Copied && s.Fate != Absent:
+		case s.Fate != Copied && s.Fate != Absent, IsHistory(t.Name):
 		case isForeign(t):
 			f.warn("foreign-table", t.Name.String(), "", "", "a foreign table holds no rows of its own: it is not copied")
 		default:
@@ -292,4 +311,18 @@ func Scope(job *config.Job, source *schema.Schema) *schema.Schema {
 		}
 	}
 	return out
+}
+
+// Bind binds rule files to the tables of scope. A line for another table of the
+// source, one that takes no decision, is not looked at and no mistake: whether
+// staging has or preserves a table must not decide whether a rules file is right.
+func Bind(files []*rules.File, source, scope *schema.Schema) (*rules.Binding, []finding.Finding) {
+	all := &schema.Schema{Tables: source.Tables, References: scope.References}
+	var without []schema.Name
+	for _, t := range source.Tables {
+		if scope.Table(t.Name) == nil {
+			without = append(without, t.Name)
+		}
+	}
+	return rules.Bind(files, all, without...)
 }

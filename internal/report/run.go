@@ -10,8 +10,16 @@ import (
 	"understudy/internal/pipeline"
 )
 
-// Run writes what a refresh did, below its plan.
+// Run writes what a refresh did, below its plan: the new generation, or, where
+// there is none, the proofs that stopped it.
 func Run(w io.Writer, r *pipeline.Report) {
+	if r.Generation == "" {
+		fmt.Fprintf(w, "\nNo new generation: the target is unchanged, after %s\n", span(r.Finished.Sub(r.Started)))
+		if len(r.Verification) > 0 {
+			Verdicts(w, r.Verification)
+		}
+		return
+	}
 	fmt.Fprintf(w, "\nGeneration %s: %s rows, %s, in %s\n", r.Generation, Number(r.TotalRows), Bytes(r.Bytes), span(r.Finished.Sub(r.Started)))
 	var parts []string
 	for _, t := range r.Timings {

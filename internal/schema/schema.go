@@ -171,6 +171,25 @@ func (s *Schema) Table(n Name) *Table {
 	return &s.Tables[i]
 }
 
+// Within gives the part of s that lies in the given schemas; none given means all.
+func (s *Schema) Within(schemas []string) *Schema {
+	if len(schemas) == 0 {
+		return s
+	}
+	out := &Schema{}
+	for _, t := range s.Tables {
+		if slices.Contains(schemas, t.Name.Schema) {
+			out.Tables = append(out.Tables, t)
+		}
+	}
+	for _, r := range s.References {
+		if slices.Contains(schemas, r.From.Schema) && slices.Contains(schemas, r.To.Schema) {
+			out.References = append(out.References, r)
+		}
+	}
+	return out
+}
+
 // Column finds a column by name; nil if there is none.
 func (t *Table) Column(name string) *Column {
 	for i := range t.Columns {

@@ -1,0 +1,241 @@
+package pipeline
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"hash/maphash"
+	"slices"
+	"strings"
+
+	"understudy/internal/engine"
+	"understudy/internal/fault"
+	"understudy/internal/finding"
+	"understudy/internal/plan"
+	"understudy/internal/schema"
+)
+
+// What only the target demands of rows, production has not proved: a plan must
+// find out before the load does. Uniqueness and foreign keys are judged here over
+// all rows that would be loaded, as they would be loaded; types, lengths and
+// checks in try.go.
+
+// stricter judges the unique keys and foreign keys that the target has and the
+// source lacks.
+func (s *Session) stricter(ctx context.Context) ([]finding.Finding, error) {
+	w := s.work
+	if w.shape.FromSource {
+		return nil, nil
+	}
+	var out []finding.Finding
+	for i := range w.shape.Tables {
+		shape := &w.shape.Tables[i]
+		from, to := w.source.Table(shape.Name), w.target.Table(shape.Target)
+		if shape.Fate != plan.Copied || from == nil || to == nil {
+			continue
+		}
+		for _, k := range to.Keys {
+			if coveredBy(from.Keys, k) || !isSubset(k.Columns, shape.Columns) {
+				continue
+			}
+			if k.Partial || k.Expression {
+				out = append(out, finding.Finding{Check: "target-unique", Severity: finding.Warning, Table: shape.Name.String(),
+					Message: fmt.Sprintf("only the target has the unique index %s, over a condition or an expression: whether the rows satisfy it, the load will tell", schema.Ident(k.Name))})
+				continue
+			}
+			twice, err := s.twice(ctx, shape, to, k.Columns)
+			if err != nil {
+				return out, err
+			}
+			if twice > 0 {
+				out = append(out, finding.Finding{Check: "target-unique", Severity: finding.Error, Code: int(fault.Usage), Table: shape.Name.String(), Column: onlyOne(k.Columns),
+					Message: fmt.Sprintf("only the target says that (%s) is unique (%s), and %d of the rows to be loaded repeat another's", idents(k.Columns), schema.Ident(k.Name), twice),
+					Hint:    "drop the key in the target, or mend the rows in production"})
+			}
+		}
+	}
+	for _, r := range w.target.References {
+		f, err := s.targetReference(ctx, r)
+		if err != nil {
+			return out, err
+		}
+		out = append(out, f...)
+	}
+	return out, nil
+}
+
+// coveredBy tells whether a key of the source proves that k holds.
+func coveredBy(keys []schema.Key, k schema.Key) bool {
+	return slices.ContainsFunc(keys, func(have schema.Key) bool {
+		if have.Name == k.Name && have.Partial == k.Partial && have.Expression == k.Expression && slices.Equal(have.Columns, k.Columns) {
+			return true
+		}
+		return !have.Partial && !have.Expression && !k.Expression && isSubset(have.Columns, k.Columns)
+	})
+}
+
+func isSubset(some, all []string) bool {
+	return !slices.ContainsFunc(some, func(name string) bool { return !slices.Contains(all, name) })
+}
+
+func onlyOne(names []string) string {
+	if len(names) == 1 {
+		return names[0]
+	}
+	return ""
+}
+
+func idents(names []string) string {
+	out := make([]string, len(names))
+	for i, n := range names {
+		out[i] = schema.Ident(n)
+	}
+	return strings.Join(out, ", ")
+}
+
+// twice counts the rows whose values in the columns another row has too. NULLs
+// are never equal.
+func (s *Session) twice(ctx context.Context, shape *plan.TableShape, to *schema.Table, columns []string) (int, error) {
+	hashes, err := s.hashes(ctx, shape, columns, folding(to, columns), maphash.MakeSeed())
+	if err != nil {
+		return 0, err
+	}
+	n := 0
+	for i := 1; i < len(hashes); i++ {
+		if hashes[i] == hashes[i-1] {
+			n++
+		}
+	}
+	return n, nil
+}
+
+// folding tells which of the columns take capital and small letters for the same.
+func folding(t *schema.Table, columns []string) []bool {
+	out := make([]bool, len(columns))
+	for i, name := range columns {
+		c := t.Column(name)
+		out[i] = c != nil && c.FoldCase
+	}
+	return out
+}
+
+// hashes reads the selected rows of a table and gives, sorted, one hash for each
+// tuple without NULL, as it would be loaded. Eight bytes a row stay in memory;
+// two values meet in one hash with a chance of n^2/2^65, which is below one in a
+// million up to eight million rows.
+func (s *Session) hashes(ctx context.Context, shape *plan.TableShape, columns []string, fold []bool, seed maphash.Seed) ([]uint64, error) {
+	var out []uint64
+	var row []byte
+	err := s.masked(ctx, shape, columns, nil, 0, func(t *engine.Tuples) error {
+		for i := range t.Len() {
+			row = row[:0]
+			null := false
+			for j := range columns {
+				value, ok := t.At(i, j)
+				null = null || !ok
+				if fold[j] {
+					value = bytes.ToLower(value)
+				}
+				row = append(row, fmt.Sprint(len(value), ":")...)
+				row = append(row, value...)
+			}
+			if !null {
+				out = append(out, maphash.Bytes(seed, row))
+			}
+		}
+		return nil
+	})
+	slices.Sort(out)
+	return out, err
+}
+
+// masked reads columns of the selected rows of a table (only of the given rows,
+// where some are given; at most limit of them, where it is not 0), masks them as
+// the load would, and hands them on batch by batch; the tuples are reused.
+func (s *Session) masked(ctx context.Context, shape *plan.TableShape, columns []string, rows []engine.RowID, limit int, take func(*engine.Tuples) error) error {
+	sel := s.work.selection.Find(shape.Name)
+	if sel == nil || sel.Count == 0 {
+		return nil
+	}
+	read := engine.Read{Table: s.work.scope.Table(shape.Name), Columns: columns, Rows: rows, Limit: limit}
+	if rows == nil && !sel.Whole {
+		read.Rows = sel.Rows.ToArray()
+	}
+	for i := range columns {
+		read.Look = append(read.Look, i)
+	}
+	var masks []maskedColumn
+	for _, m := range s.work.masks[shape.Name] {
+		if i := slices.Index(columns, m.name); i >= 0 {
+			m.index = i
+			masks = append(masks, m)
+		}
+	}
+	slices.SortFunc(masks, func(a, b maskedColumn) int { return a.index - b.index })
+	r := newRewriter(shape.Name, masks, s.in.Key)
+	tuples := &engine.Tuples{Width: len(columns)}
+	for b, err := range s.snapshot.Read(ctx, read) {
+		if err != nil {
+			return Explain(err, "source")
+		}
+		tuples.Reset()
+		err = r.tuples(b, len(columns), tuples)
+		b.Release()
+		if err == nil {
+			err = take(tuples)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// targetReference judges a foreign key of the target, unless the source has it
+// too, which then proved it. Rows that the target preserves are not looked at:
+// their keys are proved before the switch.
+func (s *Session) targetReference(ctx context.Context, r schema.Reference) ([]finding.Finding, error) {
+	w := s.work
+	var from, to *plan.TableShape
+	for i := range w.shape.Tables {
+		switch t := &w.shape.Tables[i]; t.Target {
+		case r.From:
+			from = t
+			if r.To == r.From {
+				to = t
+			}
+		case r.To:
+			to = t
+		}
+	}
+	if from == nil || to == nil || from.Fate != plan.Copied || to.Fate != plan.Copied && to.Fate != plan.Emptied ||
+		!isSubset(r.Columns, from.Columns) || slices.ContainsFunc(w.source.References, func(have schema.Reference) bool {
+		return have.From == from.Name && have.To == to.Name && slices.Equal(have.Columns, r.Columns) && slices.Equal(have.ToColumns, r.ToColumns)
+	}) {
+		return nil, nil
+	}
+	seed := maphash.MakeSeed()
+	fold := folding(w.target.Table(r.To), r.ToColumns)
+	children, err := s.hashes(ctx, from, r.Columns, fold, seed)
+	if err != nil {
+		return nil, err
+	}
+	var parents []uint64
+	if to.Fate == plan.Copied && isSubset(r.ToColumns, to.Columns) {
+		if parents, err = s.hashes(ctx, to, r.ToColumns, fold, seed); err != nil {
+			return nil, err
+		}
+	}
+	lost := 0
+	for _, c := range children {
+		if _, ok := slices.BinarySearch(parents, c); !ok {
+			lost++
+		}
+	}
+	if lost == 0 {
+		return nil, nil
+	}
+	return []finding.Finding{{Check: "target-reference", Severity: finding.Error, Code: int(fault.Integrity), Table: from.Name.String(), Column: onlyOne(r.Columns),
+		Message: fmt.Sprintf("only the target has the foreign key %s, %s, and %d of the rows to be loaded have no parent there", schema.Ident(r.Name), r, lost),
+		Hint:    "drop the foreign key in the target, mend the rows in production, or declare it under `references` in the job so that parents come along"}}, nil
+}
