@@ -56,7 +56,7 @@ func (a *app) relock(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	source, err := pipeline.OpenSource(ctx, in.Engine, in.SourceAt, in.Job)
+	source, err := pipeline.OpenSource(ctx, in.Engine, in.SourceAt, in.Job, "source")
 	if err != nil {
 		return err
 	}
@@ -117,7 +117,7 @@ func (a *app) draft(ctx context.Context, f initFlags) error {
 			}
 		}
 	}
-	source, err := pipeline.OpenSource(ctx, eng, at, &config.Job{})
+	source, err := pipeline.OpenSource(ctx, eng, at, &config.Job{}, "source")
 	if err != nil {
 		return err
 	}
@@ -141,7 +141,11 @@ func (a *app) draft(ctx context.Context, f initFlags) error {
 	for _, path := range files {
 		a.say("  %s\n", path)
 	}
-	a.say("\nNext:\n  1. review %s: every decision in it is a proposal\n  2. export UNDERSTUDY_KEY=$(understudy key new)\n     and keep the key where staging's readers cannot get at it\n  3. understudy plan\n  4. understudy refresh --claim\n", name)
+	job := ""
+	if f.dir != "." {
+		job = " -f " + files[0]
+	}
+	a.say("\nNext:\n  1. review %s: every decision in it is a proposal\n  2. export UNDERSTUDY_KEY=$(understudy key new)\n     and keep the key where staging's readers cannot get at it\n  3. understudy plan%s\n  4. understudy refresh --claim%s\n", name, job, job)
 	return nil
 }
 

@@ -53,8 +53,12 @@ func (a *app) input(ctx context.Context, n needs) (pipeline.Input, error) {
 		}
 	}
 	found = append(found, a.addresses(&in, n)...)
-	if lock, err := os.ReadFile(filepath.Join(job.Dir, lockName)); err == nil {
+	switch lock, err := os.ReadFile(filepath.Join(job.Dir, lockName)); {
+	case err == nil:
 		in.Lock = lock
+	case !os.IsNotExist(err): // what it guards must not go unguarded
+		found = append(found, finding.Finding{Check: "lock-file", Severity: finding.Error, At: finding.At{File: filepath.Join(job.Dir, lockName)}, Code: int(fault.Usage),
+			Message: "cannot be read", Hint: "check its permissions, or write it anew with `understudy init --lock-only`"})
 	}
 	if err := fault.From(found, fault.Usage); err != nil {
 		return in, err

@@ -39,6 +39,9 @@ func (a *app) bound(ctx context.Context) (*rules.Binding, *schema.Schema, []find
 	job, found := config.Read(a.jobFile, func(name string) string { return cmp.Or(a.Getenv(name), "unset") })
 	files, fs := readRules(job)
 	found = append(found, fs...)
+	if slices.ContainsFunc(files, func(f *rules.File) bool { return f.Broken }) {
+		return nil, nil, nil, fault.From(found, fault.Usage) // every column of it would seem undecided
+	}
 	source, err := a.structure(ctx, job)
 	if err != nil {
 		return nil, nil, nil, joined(err, found)
@@ -80,7 +83,7 @@ func (a *app) structure(ctx context.Context, job *config.Job) (*schema.Schema, e
 	if err != nil {
 		return nil, err
 	}
-	source, err := pipeline.OpenSource(ctx, in.Engine, in.SourceAt, in.Job)
+	source, err := pipeline.OpenSource(ctx, in.Engine, in.SourceAt, in.Job, "source")
 	if err != nil {
 		return nil, err
 	}

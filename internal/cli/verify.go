@@ -39,13 +39,15 @@ func (a *app) verify(cmd *cobra.Command) error {
 	var key *mask.Key
 	var rows engine.Source
 	if text, found := config.LoadKey(ctx, in.Job.Key, a.Getenv); fault.From(found, fault.Usage) == nil {
-		if k, err := mask.ParseKey(text); err == nil {
-			key = &k
-			if rows, err = pipeline.OpenSource(ctx, in.Engine, in.TargetAt, in.Job); err != nil {
-				return err
-			}
-			defer rows.Close()
+		k, err := mask.ParseKey(text)
+		if err != nil {
+			return fault.New(fault.Usage, "key", "make one with `understudy key new`", "%s", err)
 		}
+		key = &k
+		if rows, err = pipeline.OpenSource(ctx, in.Engine, in.TargetAt, in.Job, "target"); err != nil {
+			return err
+		}
+		defer rows.Close()
 	}
 	verdicts, manifest, err := pipeline.Verify(ctx, target, rows, key, in.Job.TargetSchemas())
 	if err != nil {
@@ -83,7 +85,7 @@ func (a *app) parityCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			source, err := pipeline.OpenSource(ctx, in.Engine, in.SourceAt, in.Job)
+			source, err := pipeline.OpenSource(ctx, in.Engine, in.SourceAt, in.Job, "source")
 			if err != nil {
 				return err
 			}

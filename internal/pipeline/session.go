@@ -111,10 +111,11 @@ func (s *Session) note(stage Stage, format string, args ...any) {
 	s.in.Observer(Event{Stage: stage, Note: fmt.Sprintf(format, args...)})
 }
 
-// OpenSource opens the source alone, for commands that need no target.
-func OpenSource(ctx context.Context, e engine.Engine, at engine.Address, job *config.Job) (engine.Source, error) {
+// OpenSource opens one database to read from, for commands that need no other;
+// which names it in errors.
+func OpenSource(ctx context.Context, e engine.Engine, at engine.Address, job *config.Job, which string) (engine.Source, error) {
 	src, err := e.Source(ctx, at, engine.Limits{Readers: job.Limits.Readers, LockWait: job.Limits.LockWait, SnapshotAge: job.Limits.SnapshotAge, Statement: job.Limits.Statement}.WithDefaults())
-	return src, Explain(err, "source")
+	return src, Explain(err, which)
 }
 
 // OpenTarget opens the target alone, for commands that need no source.

@@ -143,7 +143,14 @@ func (f *fitter) names() {
 	}
 	f.preserve, f.discard = resolve(f.job.Load.Preserve, "preserve"), resolve(f.job.Load.Discard, "discard")
 	for _, text := range f.job.Load.Discard {
-		if t, err := f.target.Resolve(text.Value); err == nil && f.preserve[t.Name] {
+		t, err := f.target.Resolve(text.Value)
+		switch {
+		case err != nil: // told above, or outside the job's schemas
+		case slices.ContainsFunc(f.source.Tables, func(s schema.Table) bool { return f.shape.TargetName(s.Name) == t.Name }):
+			f.warn("discard", t.Name.String(), "", "take it out of load.discard; `subset: {tables: {NAME: none}}` leaves a table empty",
+				"load.discard names a table that production has too: its rows are loaded like any other's")
+		}
+		if err == nil && f.preserve[t.Name] {
 			f.add("discard", text.At, t.Name.String(), fault.Usage, "take it out of one of the two lists", "%s stands in both load.preserve and load.discard", t.Name)
 		}
 	}

@@ -30,9 +30,13 @@ func Decisions(w io.Writer, ms []plan.Mask) {
 		switch m.Decision {
 		case rules.Mask:
 			what = m.Mask
-			why = "class " + m.Class
-			if m.Domain != m.Class {
-				why += ", domain " + m.Domain
+			switch {
+			case m.Class == "":
+				why = "domain " + m.Domain
+			case m.Domain != m.Class:
+				why = "class " + m.Class + ", domain " + m.Domain
+			default:
+				why = "class " + m.Class
 			}
 		case rules.Undecided:
 			what, why = "UNDECIDED", "no rule decides it: a run stops here"

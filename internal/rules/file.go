@@ -10,6 +10,8 @@ type File struct {
 	Name     string
 	Defaults []Default
 	Tables   []TableRule
+	// Broken: nothing of it could be read, so what it decides is not known.
+	Broken bool
 }
 
 // A Default decides columns that no line decides and that its match describes.

@@ -40,7 +40,7 @@ func Parse(name string, data []byte) (*File, []finding.Finding) {
 		p.kinds[k.Name] = k
 		p.names = append(p.names, k.Name)
 	}
-	f := &File{Name: name}
+	f := &File{Name: name, Broken: true}
 	if !root.Missing() {
 		p.file(root, f)
 	}
@@ -61,6 +61,7 @@ func (p *parser) file(root document.Value, f *File) {
 	if !ok {
 		return
 	}
+	f.Broken = false
 	if v := m.Need("version", "write `version: 1` as the first line"); !v.Missing() {
 		v.Int(1, 1)
 	}
