@@ -31,11 +31,7 @@ func (a *app) reportable() error {
 	dir := reportDir(a.job)
 	err := os.MkdirAll(dir, 0o755)
 	if err == nil {
-		var probe *os.File
-		if probe, err = os.CreateTemp(dir, ".refresh-*"); err == nil {
-			probe.Close()
-			err = os.Remove(probe.Name())
-		}
+		err = probe(dir)
 	}
 	if err != nil {
 		return fault.New(fault.Usage, "report-dir", "write report: {dir: DIRECTORY} with one you may write to", "%s cannot be written to, and the run's report is to go there", dir)
@@ -53,7 +49,7 @@ func (a *app) keepReport(r *pipeline.Report, err error) error {
 		return err
 	}
 	dir := reportDir(job)
-	fs := append(slices.Clone(a.notes), fault.FindingsOf(err)...)
+	fs := a.told(err)
 	if fs == nil {
 		fs = []finding.Finding{}
 	}
@@ -70,9 +66,15 @@ func (a *app) keepReport(r *pipeline.Report, err error) error {
 		werr = writeFile(base+".txt", text.Bytes(), true)
 	}
 	if werr == nil {
+		var page bytes.Buffer
+		if werr = report.HTML(&page, a.page(code, fs)); werr == nil {
+			werr = writeFile(base+".html", page.Bytes(), true)
+		}
+	}
+	if werr == nil {
 		werr = prune(dir, job.Report.Keep)
 		if !a.quiet && a.command != "demo" { // which tells at its end where everything lies
-			a.complain("%-9s %s.json and .txt\n", pipeline.StageReport, base)
+			a.complain("%-9s %s.json, .txt and .html\n", pipeline.StageReport, base)
 		}
 	}
 	if werr != nil && err != nil {
@@ -105,7 +107,7 @@ func prune(dir string, keep int) error {
 	}
 	slices.Sort(runs)
 	for len(runs) > keep {
-		for _, ext := range []string{".json", ".txt"} {
+		for _, ext := range []string{".json", ".txt", ".html"} {
 			if err := os.Remove(filepath.Join(dir, runs[0]+ext)); err != nil && !os.IsNotExist(err) {
 				return fault.New(fault.LaterFailed, "report", "", "%s cannot be removed", runs[0]+ext)
 			}

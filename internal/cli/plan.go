@@ -30,11 +30,15 @@ func (a *app) planCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "plan", Short: "Show all that a refresh would do, and do nothing", Args: none,
 		Long:    "Show all that `understudy refresh` would do, by the same code, without doing it: rows by\ntable and why, masks by column, drift between the schemas, and everything that stands\nagainst it. Nothing is written on either side.",
-		Example: "  understudy plan\n  understudy plan --json | jq '.tables[] | {table, rows, reason}'",
+		Example: "  understudy plan\n  understudy plan --json | jq '.tables[] | {table, rows, reason}'\n  understudy plan --html plan.html --markdown plan.md",
 	}
 	flags.register(c)
+	a.files.register(c, "the plan")
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
-		a.command, flags.look = "plan", true
+		flags.look = true
+		if err := a.prepare("plan"); err != nil {
+			return err
+		}
 		session, err := a.open(cmd.Context(), flags)
 		if err != nil {
 			return err
@@ -62,7 +66,7 @@ func (a *app) open(ctx context.Context, flags runFlags) (*pipeline.Session, erro
 // decision brings lines to paste.
 func (a *app) showPlan(ctx context.Context, session *pipeline.Session, show func(io.Writer, *plan.Plan)) error {
 	p, err := session.Plan(ctx)
-	a.payload, a.expected = p, p.Rows()
+	a.payload, a.expected = p, expectedOf(p)
 	a.progress.end()
 	a.notes = append(a.notes, warningsOf(p.Findings, a.json)...)
 	if !a.json && p != nil && len(p.Tables) > 0 {
@@ -78,12 +82,16 @@ func (a *app) refreshCommand() *cobra.Command {
 	var flags runFlags
 	c := &cobra.Command{
 		Use: "refresh", Short: "Replace the target with a masked subset of the source", Args: none,
-		Long:    "Inspect, compare, select, mask, load, prove, switch, report. The target is the old\ngeneration until the last step and the new one after it, whatever is killed in between;\na crashed run is cleaned up by the next one.",
-		Example: "  understudy refresh --claim      the first time, on a target that holds rows\n  understudy refresh              every night",
+		Long:    "Inspect, compare, select, mask, load, prove, switch, report. The target is the old\ngeneration until the last step and the new one after it, whatever is killed in between;\na crashed run is cleaned up by the next one. The run's report goes to the directory that\nthe job names (report: {dir: reports}) as JSON, text and one HTML page.",
+		Example: "  understudy refresh --claim      the first time, on a target that holds rows\n  understudy refresh              every night\n  understudy refresh --metrics /var/lib/node_exporter/understudy.prom",
 	}
 	flags.register(c)
+	a.files.register(c, "the run")
+	c.Flags().StringVar(&a.files.metrics, "metrics", "", "write the run's figures for Prometheus, on every exit, to `FILE`")
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
-		a.command = "refresh"
+		if err := a.prepare("refresh"); err != nil {
+			return err
+		}
 		session, err := a.open(cmd.Context(), flags)
 		if err != nil {
 			return err

@@ -10,6 +10,7 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,15 +38,31 @@ const Version = "0.1.0"
 type World struct {
 	Stdout, Stderr io.Writer
 	Getenv         func(string) string
-	// Terminal: stderr is a terminal, so progress may redraw a line.
+	// Terminal: stderr is a terminal, so progress may redraw lines.
 	Terminal bool
-	Now      func() time.Time
+	// Columns tells how wide that terminal is at present; nil: not known.
+	Columns func() int
+	// Colour: that terminal may show colours. Unicode: it shows more than ASCII.
+	Colour, Unicode bool
+	Now             func() time.Time
 }
 
 // Process is the world of the real process.
 func Process() World {
-	return World{Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv, Now: time.Now,
-		Terminal: term.IsTerminal(int(os.Stderr.Fd())) && os.Getenv("TERM") != "dumb"}
+	stderr := int(os.Stderr.Fd())
+	w := World{Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv, Now: time.Now,
+		Terminal: term.IsTerminal(stderr) && os.Getenv("TERM") != "dumb"}
+	w.Columns = func() int {
+		width, _, err := term.GetSize(stderr)
+		if err != nil {
+			return 0
+		}
+		return width
+	}
+	locale := strings.ToLower(cmp.Or(os.Getenv("LC_ALL"), os.Getenv("LC_CTYPE"), os.Getenv("LANG")))
+	w.Unicode = strings.Contains(locale, "utf-8") || strings.Contains(locale, "utf8")
+	w.Colour = w.Terminal && os.Getenv("NO_COLOR") == ""
+	return w
 }
 
 // app is one invocation.
@@ -58,11 +75,14 @@ type app struct {
 	job     *config.Job // once read
 	command string
 	payload any // what --json adds to the envelope
-	// expected is how many rows the plan will load, for the progress.
-	expected int64
+	// expected is what the plan will load, for the progress.
+	expected expected
 	progress *progress
 	notes    []finding.Finding
 	answer   *answer
+	files    files
+	began    time.Time // of a command that writes files
+	clock    *clock
 }
 
 // An answer is stdout, which remembers that a write failed. A reader that closed
@@ -133,8 +153,9 @@ func (a *app) coded(err error) error {
 // finish prints what is left to print and gives the exit code.
 func (a *app) finish(err error) int {
 	a.progress.end()
+	err = a.writeFiles(err)
 	code := fault.CodeOf(err)
-	fs := append(slices.Clone(a.notes), fault.FindingsOf(err)...)
+	fs := a.told(err)
 	if a.json {
 		a.writeJSON(code, fs)
 	} else {
@@ -146,6 +167,9 @@ func (a *app) finish(err error) int {
 			code = fault.LaterFailed
 		}
 		report.Findings(a.Stderr, fault.FindingsOf(fault.New(code, "stdout", "is the disk full that stdout goes to?", "the answer could not be written to stdout")))
+		if a.files.metrics != "" {
+			a.writeMetrics(a.files.metrics, code) // which said Done; if that fails as well, it is as it was
+		}
 	}
 	return int(code)
 }

@@ -77,9 +77,11 @@ func (a *app) parityCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "parity", Short: "Compare the schemas of source and target", Args: none,
 		Long:    "Compare the structure of production and staging: tables, columns, keys, indexes and checks\ntable by table, with the SQL that would close each difference, and every other object by\nits definition. The report lists what was compared and what could not be seen. No SQL it\nprints is ever run.",
-		Example: "  understudy parity\n  understudy parity --json | jq '.differences[] | .object'",
+		Example: "  understudy parity\n  understudy parity --json | jq '.differences[] | .object'\n  understudy parity --html parity.html --markdown parity.md",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			a.command = "parity"
+			if err := a.prepare("parity"); err != nil {
+				return err
+			}
 			ctx := cmd.Context()
 			in, err := a.input(ctx, needs{source: true, target: true})
 			if err != nil {
@@ -104,6 +106,7 @@ func (a *app) parityCommand() *cobra.Command {
 			return nil
 		},
 	}
+	a.files.register(c, "the comparison")
 	return describe(c, fault.Usage, fault.Unavailable)
 }
 

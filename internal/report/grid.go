@@ -125,6 +125,12 @@ func wrap(text string, width, indent int) string {
 	return b.String()
 }
 
+// Pad is Fit for a text that fills its columns.
+func Pad(text string, width int) string {
+	text = Fit(text, width)
+	return text + strings.Repeat(" ", max(0, width-columns(text)))
+}
+
 // Fit cuts text to a number of columns, for lines that are drawn over and over.
 func Fit(text string, width int) string {
 	text = line(text)

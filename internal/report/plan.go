@@ -103,19 +103,25 @@ func rowsOf(w io.Writer, p *plan.Plan) {
 	}
 	row("table", "rows", "of", "why")
 	for _, t := range p.Tables {
-		rows, of := Number(t.Rows), ""
-		switch {
-		case t.Fate == plan.Preserved || t.Fate == plan.History && t.Rows == 0:
-			rows = "own"
-		case t.About && t.Rows >= 0:
-			rows = "~" + rows
-		}
-		if t.Of >= 0 {
-			of = "~" + Number(t.Of)
-		}
+		rows, of := figures(t)
 		row(t.Table.String(), rows, of, reason(t, len(schemas) == 1))
 	}
 	g.write(w)
+}
+
+// figures are a table's rows and those of the source, with ~ before an estimate.
+func figures(t plan.Table) (rows, of string) {
+	rows = Number(t.Rows)
+	switch {
+	case t.Fate == plan.Preserved || t.Fate == plan.History && t.Rows == 0:
+		rows = "own"
+	case t.About && t.Rows >= 0:
+		rows = "~" + rows
+	}
+	if t.Of >= 0 {
+		of = "~" + Number(t.Of)
+	}
+	return rows, of
 }
 
 // reason shortens why rows come along: columns instead of edges, each verb
