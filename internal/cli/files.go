@@ -26,8 +26,8 @@ type files struct {
 
 // register adds the flags that plan, refresh and parity share; thing names what the file tells of.
 func (f *files) register(c *cobra.Command, thing string) {
-	c.Flags().StringVar(&f.html, "html", "", "write "+thing+" as one HTML page that stands alone to `FILE`")
-	c.Flags().StringVar(&f.markdown, "markdown", "", "write "+thing+" as Markdown, fit for a pull request's comment, to `FILE`")
+	c.Flags().StringVar(&f.html, "html", "", "write "+thing+" to this file, as one HTML page that stands alone")
+	c.Flags().StringVar(&f.markdown, "markdown", "", "write "+thing+" to this file, as Markdown for a pull request's comment")
 }
 
 // slots are the files by their flags.

@@ -87,7 +87,7 @@ func (a *app) refreshCommand() *cobra.Command {
 	}
 	flags.register(c)
 	a.files.register(c, "the run")
-	c.Flags().StringVar(&a.files.metrics, "metrics", "", "write the run's figures for Prometheus, on every exit, to `FILE`")
+	c.Flags().StringVar(&a.files.metrics, "metrics", "", "write the run's figures for Prometheus to this file, on every exit")
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := a.prepare("refresh"); err != nil {
 			return err
@@ -183,7 +183,7 @@ func (a *app) rollback(ctx context.Context, target engine.Target, list bool, to 
 
 func (a *app) whyCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use: "why TABLE KEY", Short: "Tell how a row came into the subset, or what left it out", Args: exactly(2, "why TABLE KEY"),
+		Use: "why TABLE KEY", Short: "Tell how a row came into the subset, or what left it out", Args: exactly(2, "why TABLE KEY"), ValidArgsFunction: a.tables,
 		Long:    "Tell the chain of foreign keys that brings a row of the source into the subset, from a\nseed on, or the edge that leaves it out. KEY is the row's primary key; the parts of a\ncomposite key are separated by commas. Only tables, edges and your key are printed.",
 		Example: "  understudy why orders 4711\n  understudy why order_items 4711,2",
 	}

@@ -105,7 +105,7 @@ func (o *answer) Write(p []byte) (int, error) {
 
 // Run runs one command line and gives the exit code. undo outlives ctx.
 func Run(ctx, undo context.Context, args []string, w World) (code int) {
-	a := &app{World: w, undo: undo, json: slices.Contains(args, "--json"), answer: &answer{w: w.Stdout}}
+	a := &app{World: w, undo: undo, json: slices.Contains(args, "--json") && !completing(args), answer: &answer{w: w.Stdout}}
 	a.Stdout = a.answer
 	defer func() {
 		if r := recover(); r != nil {
@@ -121,6 +121,9 @@ func Run(ctx, undo context.Context, args []string, w World) (code int) {
 	}
 	root.SetErr(w.Stderr)
 	cmd, err := root.ExecuteContextC(ctx)
+	if completing(args) {
+		return int(fault.CodeOf(err)) // what was printed is for the shell
+	}
 	err = a.coded(err)
 	if cmd != nil && a.command == "" {
 		a.command = strings.TrimPrefix(strings.TrimPrefix(cmd.CommandPath(), "understudy"), " ")
@@ -191,13 +194,13 @@ func (a *app) root() *cobra.Command {
 			return cmd.Help()
 		},
 	}
-	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(flagFault)
 	root.PersistentFlags().BoolVar(&a.json, "json", a.json, "print one JSON document on stdout")
 	root.PersistentFlags().BoolVarP(&a.quiet, "quiet", "q", false, "no progress")
 	root.PersistentFlags().StringVarP(&a.jobFile, "job", "f", "understudy.yaml", "the job file")
 	root.AddCommand(a.demoCommand(), a.initCommand(), a.planCommand(), a.refreshCommand(), a.rollbackCommand(), a.parityCommand(),
-		a.verifyCommand(), a.whyCommand(), a.rulesCommand(), a.keyCommand())
+		a.verifyCommand(), a.whyCommand(), a.rulesCommand(), a.keyCommand(), a.completionCommand(), a.manCommand())
+	a.completeFlags(root)
 	return root
 }
 
@@ -206,7 +209,7 @@ func (a *app) root() *cobra.Command {
 func describe(c *cobra.Command, codes ...fault.Code) *cobra.Command {
 	var b strings.Builder
 	b.WriteString(c.Long)
-	b.WriteString("\n\nExit codes:")
+	b.WriteString(exitsHeading)
 	for _, code := range append([]fault.Code{fault.Done}, codes...) {
 		fmt.Fprintf(&b, "\n  %3d  %s", int(code), meaning(code))
 	}

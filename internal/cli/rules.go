@@ -214,7 +214,7 @@ func maskLines(kinds []mask.Kind) []maskLine {
 
 func (a *app) rulesExplain() *cobra.Command {
 	return describe(&cobra.Command{
-		Use: "explain TABLE.COLUMN", Short: "Tell how a column's decision came about", Args: exactly(1, "rules explain TABLE.COLUMN"),
+		Use: "explain TABLE.COLUMN", Short: "Tell how a column's decision came about", Args: exactly(1, "rules explain TABLE.COLUMN"), ValidArgsFunction: a.columns,
 		Long:    "Tell which rule decides a column, along which foreign keys the decision came, and what\nthe mask promises.",
 		Example: "  understudy rules explain orders.customer_email",
 		RunE: func(cmd *cobra.Command, args []string) error {
