@@ -204,6 +204,7 @@ func (a *app) whyCommand() *cobra.Command {
 			return err
 		}
 		a.payload = answer
+		a.progress.end()
 		if !a.json {
 			report.Why(a.Stdout, answer)
 		}

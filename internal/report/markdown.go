@@ -42,7 +42,7 @@ func Markdown(w io.Writer, p Page) error {
 		for _, f := range facts {
 			fmt.Fprintf(&head, "| %s ", f.Label)
 			rule.WriteString("|---")
-			fmt.Fprintf(&row, "| **%s** %s ", prose(f.Value), prose(f.Note))
+			fmt.Fprintf(&row, "| **%s** %s ", f.Value, f.Note)
 		}
 		fmt.Fprintf(&b, "%s|\n%s|\n%s|\n\n", head.String(), rule.String(), row.String())
 	}
@@ -63,7 +63,7 @@ func Markdown(w io.Writer, p Page) error {
 		}
 		foot = append(foot, strings.Join(parts, ", "))
 	}
-	foot = append(foot, "understudy "+prose(p.Version))
+	foot = append(foot, "understudy "+p.Version)
 	if !p.Ended.IsZero() {
 		foot = append(foot, p.Ended.UTC().Format("2006-01-02 15:04:05 UTC"))
 	}
@@ -119,7 +119,7 @@ func markdownFindings(b *bytes.Buffer, p Page) {
 func markdownRows(b *bytes.Buffer, p Page) {
 	var lines []string
 	for _, r := range p.rowLines() {
-		lines = append(lines, fmt.Sprintf("| %s | %s | %s | %s |\n", cell(r.Table), prose(r.Rows), prose(r.Of), prose(r.Why)))
+		lines = append(lines, fmt.Sprintf("| %s | %s | %s | %s |\n", cell(r.Table), r.Rows, r.Of, prose(r.Why)))
 	}
 	fold(b, len(lines) > 0, "Rows by table", func() {
 		b.WriteString("| table | rows | of | why |\n|---|--:|--:|---|\n")

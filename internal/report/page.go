@@ -57,7 +57,7 @@ func (p Page) tone() tone {
 	return bad
 }
 
-// Verdict says in a sentence what came of the command.
+// verdict says in a sentence what came of the command.
 func (p Page) verdict() string {
 	differences := 0
 	if p.Parity != nil {
@@ -73,22 +73,30 @@ func (p Page) verdict() string {
 	case p.Command == "parity" && p.Parity != nil && p.Code == fault.Done:
 		return many(differences, "difference") + " between production and staging"
 	case p.Command == "parity" && p.Parity != nil:
-		return many(differences, "difference") + "; " + reasons[p.Code]
+		return many(differences, "difference") + "; " + because(p.Code)
 	case p.Command == "parity":
-		return "The structures were not compared: " + reasons[p.Code]
+		return "The structures were not compared: " + because(p.Code)
 	case p.Command == "plan" && p.Code == fault.Done:
 		return "Nothing stands against a refresh"
 	case p.Command == "plan":
-		return "A refresh would stop: " + reasons[p.Code]
+		return "A refresh would stop: " + because(p.Code)
 	case p.Code == fault.Done:
 		return "Staging has a new generation, and every gate passed"
 	case p.Code == fault.Unmeasured || p.Code == fault.LaterFailed:
-		return "Staging has a new generation, but " + reasons[p.Code]
+		return "Staging has a new generation, but " + because(p.Code)
 	}
-	return "Staging is unchanged: " + reasons[p.Code]
+	return "Staging is unchanged: " + because(p.Code)
 }
 
-// reasons are the exit codes within a sentence.
+// because is an exit code within a sentence.
+func because(c fault.Code) string {
+	if text := reasons[c]; text != "" {
+		return text
+	}
+	return "it ended with " + c.Outcome()
+}
+
+// reasons are what exit codes mean for staging.
 var reasons = map[fault.Code]string{
 	fault.Gate:        "a gate said no",
 	fault.Usage:       "configuration or rules are wrong",
@@ -103,7 +111,7 @@ var reasons = map[fault.Code]string{
 // masking tells whether the page is about masked data, not about structures alone.
 func (p Page) masking() bool { return p.Command != "parity" }
 
-// A fact is one figure of the page's head.
+// fact is one figure of the page's head.
 type fact struct {
 	Label, Value, Note string
 	Tone               tone
@@ -187,7 +195,7 @@ func (p Page) findings() []finding.Finding {
 	return out
 }
 
-// A grouped finding is one message with all the places it is about.
+// grouped is one message with all the places it is about.
 type grouped struct {
 	finding.Finding
 	Places []string
@@ -218,7 +226,7 @@ func groups(fs []finding.Finding) []grouped {
 	return out
 }
 
-// A tableColumns is what becomes of one table's columns.
+// tableColumns is what becomes of one table's columns.
 type tableColumns struct {
 	Table string
 	Count map[rules.Outcome]int
@@ -271,7 +279,7 @@ func why(m plan.Mask) string {
 	return text
 }
 
-// A rowLine is a table's line of the plan, in words.
+// rowLine is a table's line of the plan, in words.
 type rowLine struct {
 	Table, Rows, Of, Why string
 	// Share is the part of the source's rows that comes along, in percent; -1 unknown.
@@ -299,7 +307,7 @@ func (p Page) rowLines() []rowLine {
 	return out
 }
 
-// A drift is what differs in one table.
+// drift is what differs in one table.
 type drift struct {
 	Table string // "" for what stands beside the tables
 	Lines []parity.Difference
@@ -325,7 +333,7 @@ func (p Page) drifts() []drift {
 	return out
 }
 
-// A proofKind sums the proofs of one kind up.
+// proofKind sums the proofs of one kind up.
 type proofKind struct {
 	Check       string
 	Passed, All int
@@ -366,7 +374,7 @@ func (p Page) missed() []check.Verdict {
 	return out
 }
 
-// A lap is how long a stage took, and which part of the whole, in percent.
+// lap is how long a stage took, and which part of the whole, in percent.
 type lap struct {
 	Stage, Text string
 	Share       int
