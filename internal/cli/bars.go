@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -164,7 +165,7 @@ func short(n int64) string {
 		letter string
 	}{{1e12, "T"}, {1e9, "G"}, {1e6, "M"}} {
 		if float64(n) >= u.size {
-			text := fmt.Sprintf("%.3f", float64(n)/u.size)
+			text := fmt.Sprintf("%.3f", math.Floor(float64(n)/u.size*1000)/1000)
 			return strings.TrimSuffix(text[:4], ".") + u.letter
 		}
 	}
