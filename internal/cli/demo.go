@@ -224,7 +224,7 @@ func peek(ctx context.Context, url secret.Text, table string, columns []string, 
 // goOn tells where things lie and what to try next.
 func (a *app) goOn(dir string, entry engines.Entry, key secret.Text) {
 	var b strings.Builder
-	b.WriteString("\nThe job is understudy.yaml; the rules, with a reason for every column,\nare rules/shop.yaml; the full plan and report lie in reports/.\n")
+	b.WriteString("\nThe job is understudy.yaml; the rules, with a reason for every column,\nare rules/shop.yaml; the full plan and report lie in reports/, the .html\none for a browser.\n")
 	if entry.Name != "sqlite" {
 		fmt.Fprintf(&b, "The servers are stopped now: understudy demo --engine %s --keep-servers\nleaves them up.\n", entry.Name)
 		a.say("%s", b.String())

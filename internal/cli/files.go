@@ -180,11 +180,15 @@ func (a *app) writeMetrics(path string, code fault.Code) error {
 		job = a.jobFile
 	}
 	m := report.Metrics{Page: a.page(code, nil), JobFile: job, Seconds: a.Now().Sub(a.began).Seconds(), Stages: a.clock.laps()}
-	former, err := os.ReadFile(path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fault.New(fault.Usage, "metrics", "remove it, or give another file", "%s cannot be read, and it holds when the last success was", path)
+	if a.former == nil { // once: afterwards the file is this run's
+		text, err := os.ReadFile(path)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fault.New(fault.Usage, "metrics", "remove it, or give another file", "%s cannot be read, and it holds when the last success was", path)
+		}
+		former := report.ReadFormer(text, job)
+		a.former = &former
 	}
-	m.Former = report.ReadFormer(former, job)
+	m.Former = *a.former
 	var b bytes.Buffer
 	if err := report.WriteMetrics(&b, m); err != nil {
 		return err

@@ -81,7 +81,8 @@ type app struct {
 	notes    []finding.Finding
 	answer   *answer
 	files    files
-	began    time.Time // of a command that writes files
+	former   *report.Former // what the metrics of earlier runs tell, once read
+	began    time.Time      // of a command that writes files
 	clock    *clock
 }
 

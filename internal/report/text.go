@@ -1,6 +1,7 @@
-// Package report turns plans, runs, findings and verdicts into text for people.
-// It writes to a writer and knows no terminal; names pass through Clean, so that
-// a hostile table name cannot steer a reader's terminal.
+// Package report turns plans, runs, findings and verdicts into text, pages and
+// comments for people, and into figures for monitoring. It writes to a writer and
+// knows no terminal; names pass through Clean, or visible on pages, so that a
+// hostile table name cannot steer a reader's terminal or browser.
 package report
 
 import (
