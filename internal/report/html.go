@@ -29,6 +29,7 @@ func HTML(w io.Writer, p Page) error {
 		"number":  func(n int) string { return Number(int64(n)) },
 		"many":    many,
 		"why":     why,
+		"pieces":  pieces,
 		"moment":  func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") },
 		"of":      func(n map[rules.Outcome]int, o string) int { return n[rules.Outcome(o)] },
 		"changed": changed,

@@ -105,7 +105,7 @@ func markdownFindings(b *bytes.Buffer, p Page) {
 			l += "<br>" + strings.Join(places, ", ")
 		}
 		if g.Hint != "" {
-			l += "<br>**hint:** " + proseLines(g.Hint)
+			l += "<br>**hint:** " + hintText(g.Hint)
 		}
 		lines = append(lines, l+"\n")
 	}
@@ -307,11 +307,19 @@ func prose(s string) string {
 	return b.String()
 }
 
-// proseLines is prose for a text of several lines.
-func proseLines(s string) string {
+// hintText is a hint, with what is to be typed as code.
+func hintText(hint string) string {
 	var out []string
-	for l := range strings.SplitSeq(strings.TrimRight(s, "\n"), "\n") {
-		out = append(out, prose(l))
+	for _, l := range pieces(hint) {
+		var b strings.Builder
+		for _, p := range l {
+			if p.Code {
+				b.WriteString(codeSpan(p.Text))
+			} else {
+				b.WriteString(prose(p.Text))
+			}
+		}
+		out = append(out, b.String())
 	}
 	return strings.Join(out, "<br>")
 }

@@ -166,7 +166,7 @@ func TestMarkdownReads(t *testing.T) {
 
 ### Findings
 
-- ❌ no rule decides main.orders.passport (text)<br>'main.orders.passport'<br>**hint:** write \'passport: {mask: fpe}\'
+- ❌ no rule decides main.orders.passport (text)<br>'main.orders.passport'<br>**hint:** write 'passport: {mask: fpe}'
 
 <details><summary>Rows by table</summary>
 

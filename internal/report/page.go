@@ -109,7 +109,7 @@ var reasons = map[fault.Code]string{
 }
 
 // masking tells whether the page is about masked data, not about structures alone.
-func (p Page) masking() bool { return p.Command != "parity" }
+func (p Page) masking() bool { return p.Plan != nil }
 
 // fact is one figure of the page's head.
 type fact struct {
@@ -226,6 +226,31 @@ func groups(fs []finding.Finding) []grouped {
 	return out
 }
 
+// piece is a part of a hint: a sentence, or what stands in backquotes to be typed.
+type piece struct {
+	Text string
+	Code bool
+}
+
+// pieces takes a hint apart, line by line; a backquote without its fellow stays.
+func pieces(hint string) [][]piece {
+	var out [][]piece
+	for l := range strings.SplitSeq(strings.TrimRight(hint, "\n"), "\n") {
+		var parts []piece
+		texts := strings.Split(l, "`")
+		if len(texts)%2 == 0 {
+			texts = []string{l}
+		}
+		for i, text := range texts {
+			if text != "" {
+				parts = append(parts, piece{text, i%2 == 1})
+			}
+		}
+		out = append(out, parts)
+	}
+	return out
+}
+
 // tableColumns is what becomes of one table's columns.
 type tableColumns struct {
 	Table string
@@ -265,16 +290,17 @@ func why(m plan.Mask) string {
 	}
 	text := m.Reason
 	if m.Decision == rules.Mask {
-		text = "class " + m.Class
+		var parts []string
+		if m.Class != "" {
+			parts = append(parts, "class "+m.Class)
+		}
 		if m.Domain != m.Class {
-			text += ", domain " + m.Domain
+			parts = append(parts, "domain "+m.Domain)
 		}
-		if m.Reason != "" {
-			text += "; " + m.Reason
-		}
+		text = strings.Join(parts, ", ")
 	}
 	if m.Via != "" {
-		text += ", as " + m.Via
+		text = strings.TrimPrefix(text+", as "+m.Via, ", ")
 	}
 	return text
 }
