@@ -29,7 +29,8 @@ type Job struct {
 	Rules              []Text   // globs, relative to Dir
 	Schemas            []Schema // empty: all
 	References         []Reference
-	Orphans            string // fail (drop and nullify come later)
+	Orphans            string // fail, drop or nullify
+	OrphansAt          finding.At
 	Subset             *Subset
 	Load               Load
 	Limits             Limits
@@ -88,8 +89,9 @@ type TableRows struct {
 	Rows  string // all, none, or "" where the conditions below hold
 	Where Text
 	// PerParent, Order and By bound the children of each parent row.
-	PerParent int64
-	Order, By Text
+	PerParent   int64 // 0 means not given
+	PerParentAt finding.At
+	Order, By   Text
 }
 
 // Load says how rows arrive.

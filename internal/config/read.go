@@ -117,7 +117,7 @@ func (p *parser) job(root document.Value, job *Job) {
 	job.Rules = p.texts(m.Need("rules", "write `rules: [rules/*.yaml]`; `understudy init` drafts them"))
 	p.schemas(m.Get("schemas"), job)
 	p.references(m.Get("references"), job)
-	p.orphans(m.Get("orphans"))
+	p.orphans(m.Get("orphans"), job)
 	if v := m.Get("subset"); !v.Missing() {
 		job.Subset = p.subset(v)
 	}
@@ -233,17 +233,16 @@ func (p *parser) references(v document.Value, job *Job) {
 		if !ok {
 			continue
 		}
-		p.later(m, "leave the reference out, or declare it without a condition where it always holds", "when")
-		job.References = append(job.References, Reference{From: p.place(m.Need("from", hint)), To: p.place(m.Need("to", hint))})
+		job.References = append(job.References, Reference{From: p.place(m.Need("from", hint)), To: p.place(m.Need("to", hint)), When: p.place(m.Get("when"))})
 	}
 }
 
-func (p *parser) orphans(v document.Value) {
+func (p *parser) orphans(v document.Value, job *Job) {
 	if v.Missing() {
 		return
 	}
-	if s, ok := v.Word("fail", "drop", "nullify"); ok && s != "fail" {
-		v.Fail("write `orphans: fail`, and mend the rows in production", "orphans: %s is not supported yet", s)
+	if s, ok := v.Word("fail", "drop", "nullify"); ok {
+		job.Orphans, job.OrphansAt = s, v.At()
 	}
 }
 
@@ -422,10 +421,19 @@ func (p *parser) tableRows(e document.Entry) TableRows {
 		return t
 	}
 	m.Only("where", "per_parent", "order", "by")
-	p.later(m, "leave it out, or narrow the rows with `where`", "per_parent", "order", "by")
-	t.Where = p.place(m.Get("where"))
+	t.Where, t.Order, t.By = p.place(m.Get("where")), p.place(m.Get("order")), p.place(m.Get("by"))
+	if v := m.Get("per_parent"); !v.Missing() {
+		t.PerParent, _ = v.Int(1, math.MaxInt32)
+		t.PerParentAt = v.At()
+	} else {
+		for key, does := range map[string]string{"order": "order chooses which rows come under per_parent", "by": "by names the reference that per_parent counts along"} {
+			if e, ok := m.Entry(key); ok {
+				p.r.Report(e.KeyAt, checkJob, "add `per_parent`, or leave it out", "%s, and there is none", does)
+			}
+		}
+	}
 	if len(m.Entries) == 0 {
-		v.Fail("write all, none, or {where: \"a condition\"}", "nothing is said of the table's rows")
+		v.Fail("write all, none, {where: \"a condition\"} or {per_parent: 50}", "nothing is said of the table's rows")
 	}
 	return t
 }

@@ -35,7 +35,7 @@ key: {env: UNDERSTUDY_KEY}           # or {file: /run/secrets/understudy-key}, o
 rules: [rules/shop.yaml]             # files or globs, relative to this file, joined in this order
 schemas: [public, billing]           # default: all that are not the server's own; {source: shop_prod, target: shop_staging} where names differ
 references:                          # relations the database does not declare; they propagate masks as well
-  - {from: comments.subject_id, to: posts.id}
+  - {from: comments.subject_id, to: posts.id, when: "subject_type = 'Post'"}
 orphans: fail                        # source rows whose parent is missing: fail | drop (cascades) | nullify
 subset:                              # left out: everything is copied
   seeds:
@@ -44,7 +44,7 @@ subset:                              # left out: everything is copied
   tables:
     audit_log: none                  # structure, no rows
     countries: all
-    events: {where: "at > now() - interval '30 days'"}
+    events: {where: "at > now() - interval '30 days'", per_parent: 50, order: "at desc"}
   follow: [film_actor.film_id]       # go down this edge also from rows that were pulled only as parents
   unreached: small                   # tables to which no edge leads: small (whole up to 10,000 rows, else empty, and said) | empty | all
   budget: {rows: 2000000}
@@ -61,7 +61,7 @@ func TestDesignJob(t *testing.T) {
 	if job.Source.Reveal() != env("PROD_URL") || job.Target.Reveal() != "sqlite:staging.db" || job.SourceAt.Line != 2 || job.Dir != "conf" {
 		t.Errorf("source, target or directory: %+v", job)
 	}
-	if job.Key.Env != "UNDERSTUDY_KEY" || job.Rules[0].Value != "rules/shop.yaml" || job.Orphans != "fail" {
+	if job.Key.Env != "UNDERSTUDY_KEY" || job.Rules[0].Value != "rules/shop.yaml" || job.Orphans != "fail" || len(job.References) != 1 || job.References[0].When.Value != "subject_type = 'Post'" {
 		t.Errorf("key, rules or orphans: %+v", job)
 	}
 	if len(job.Schemas) != 2 || job.Schemas[1].Source != "billing" || job.Schemas[1].Target != "billing" {
@@ -71,7 +71,7 @@ func TestDesignJob(t *testing.T) {
 	if len(s.Seeds) != 2 || s.Seeds[0].Percent != 2 || s.Seeds[1].Limit != 500 || s.Seeds[1].Where.Value != "country = 'DE'" || s.Seeds[1].Where.At.String() != "conf/understudy.yaml:13:33" {
 		t.Errorf("seeds: %+v", s.Seeds)
 	}
-	if len(s.Tables) != 3 || s.Tables[0].Rows != "none" || s.Tables[2].Where.Value == "" || s.Unreached != "small" || s.Budget != 2000000 || s.Follow[0].Value != "film_actor.film_id" {
+	if len(s.Tables) != 3 || s.Tables[0].Rows != "none" || s.Tables[2].Where.Value == "" || s.Tables[2].PerParent != 50 || s.Tables[2].Order.Value != "at desc" || s.Unreached != "small" || s.Budget != 2000000 || s.Follow[0].Value != "film_actor.film_id" {
 		t.Errorf("subset: %+v", s)
 	}
 	if job.Load.Mode != "swap" || job.Load.Keep != 1 || len(job.Load.Preserve) != 1 || len(job.Load.Discard) != 0 {
@@ -129,8 +129,7 @@ func TestBadJob(t *testing.T) {
 		{"schema pair", with(5, "schemas: [{source: a}]"), "6:11", "a schema lacks target", "shop_staging"},
 		{"schema twice", with(5, "schemas: [a, b, a]"), "6:17", "already at line 6", ""},
 		{"reference", with(5, "references: [{from: a.b}]"), "6:14", "a reference lacks to", "posts.id"},
-		{"reference when", with(5, "references: [{from: a.b, to: c.d, when: \""+canary+"\"}]"), "6:35", "when is not supported yet", ""},
-		{"orphans", with(5, "orphans: nullify"), "6:10", "orphans: nullify is not supported yet", "orphans: fail"},
+		{"reference when", with(5, "references: [{from: a.b, to: c.d, when: [x]}]"), "6:41", "when must be text", ""},
 		{"orphans word", with(5, "orphans: dorp"), "6:10", "must be one of fail, drop, nullify", "drop"},
 		{"no seeds", with(5, "subset: {tables: {a: none}}"), "6:9", "begins with seeds", "percent"},
 		{"empty seeds", with(5, "subset: {seeds: []}"), "6:9", "begins with seeds", ""},
@@ -141,7 +140,9 @@ func TestBadJob(t *testing.T) {
 		{"order alone", with(5, "subset: {seeds: [{table: a, order: id}]}"), "6:29", "there is none", "limit"},
 		{"table name", with(5, "subset: {seeds: [{table: a b}]}"), "6:26", "not a name", "double quotes"},
 		{"rows word", with(5, "subset: {seeds: [{table: a}], tables: {b: non}}"), "6:43", "must be one of all, none", "none"},
-		{"per_parent", with(5, "subset: {seeds: [{table: a}], tables: {b: {where: x, per_parent: 5}}}"), "6:54", "per_parent is not supported yet", ""},
+		{"per_parent", with(5, "subset: {seeds: [{table: a}], tables: {b: {where: x, per_parent: 0}}}"), "6:66", "per_parent must be", ""},
+		{"order without per_parent", with(5, "subset: {seeds: [{table: a}], tables: {b: {where: x, order: y}}}"), "6:54", "there is none", "per_parent"},
+		{"by without per_parent", with(5, "subset: {seeds: [{table: a}], tables: {b: {where: x, by: y}}}"), "6:54", "there is none", "per_parent"},
 		{"nothing said", with(5, "subset: {seeds: [{table: a}], tables: {b: {}}}"), "6:43", "nothing is said", ""},
 		{"follow", with(5, "subset: {seeds: [{table: a}], follow: [b]}"), "6:40", "not a name", "table.column"},
 		{"unreached", with(5, "subset: {seeds: [{table: a}], unreached: big}"), "6:42", "small, empty, all", ""},
@@ -180,8 +181,8 @@ subset: {seeds: [{table: "a b"}], unreached: big}
 load: {mode: replace, after: x}
 `
 	_, fs := config.Parse("u.yaml", []byte(text), env)
-	if len(fs) != 10 || strings.Contains(lines(fs), canary) {
-		t.Errorf("%d findings, want 10:\n%s", len(fs), lines(fs))
+	if len(fs) != 9 || strings.Contains(lines(fs), canary) {
+		t.Errorf("%d findings, want 9:\n%s", len(fs), lines(fs))
 	}
 }
 

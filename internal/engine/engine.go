@@ -175,15 +175,31 @@ type Find struct {
 	// Where is an accepted fragment; empty means none. Order is an accepted
 	// ORDER BY list; the key that identifies rows breaks ties.
 	Where, Order string
+	// PerKey finds, of the rows that have one tuple of Keys in their By columns and
+	// satisfy Where, the first so many by Order; 0 finds all. Which rows these are
+	// does not depend on what other tuples are asked for.
+	PerKey int64
+	// Orphaned: only rows whose By columns are not null and which no row of that
+	// table has in its columns; Keys are nil then. Nil means no such condition.
+	Orphaned *Parent
+	// Tests are accepted conditions. For each, Found.Values holds after the Columns
+	// whether the row satisfies it: true, or false where it is not or is unknown.
+	Tests []string
 	// Now is the run's instant: now() and its kin mean it in fragments, except in
 	// a Timed snapshot, which has its own.
 	Now time.Time
 }
 
+// Parent names the columns that other rows reference.
+type Parent struct {
+	Table   *schema.Table
+	Columns []string
+}
+
 // Found is a batch of rows found. The caller may keep it.
 type Found struct {
 	IDs    []RowID
-	Values Tuples // one tuple for each id, Width = len(Find.Columns)
+	Values Tuples // one tuple for each id, Width = len(Find.Columns) + len(Find.Tests)
 }
 
 // Read describes rows to read.

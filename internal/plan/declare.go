@@ -6,9 +6,11 @@ import (
 	"strings"
 
 	"understudy/internal/config"
+	"understudy/internal/engine"
 	"understudy/internal/fault"
 	"understudy/internal/finding"
 	"understudy/internal/schema"
+	"understudy/internal/subset"
 )
 
 // Declare turns the job's references into references of the schema. The form
@@ -42,10 +44,23 @@ func Declare(refs []config.Reference, s *schema.Schema) ([]schema.Reference, []f
 		}
 		if ok {
 			out = append(out, schema.Reference{Name: fmt.Sprintf("declared %d", i+1), From: from.Name, Columns: columns, To: to.Name,
-				ToColumns: toColumns, Declared: true, Indexed: leads(from, columns), At: r.From.At.String()})
+				ToColumns: toColumns, Declared: true, When: r.When.Value, Indexed: leads(from, columns), At: r.From.At.String()})
 		}
 	}
 	return out, bad
+}
+
+// Conditions lists the fragments of declared references, in the order of the
+// file, so that the caller can have them accepted before they are used.
+func Conditions(refs []config.Reference, declared []schema.Reference, s *schema.Schema, subqueries bool) []subset.Placed {
+	var out []subset.Placed
+	for _, r := range refs {
+		i := slices.IndexFunc(declared, func(d schema.Reference) bool { return d.At == r.From.At.String() })
+		if r.When.Value != "" && i >= 0 {
+			out = append(out, subset.Placed{Fragment: engine.Fragment{Table: s.Table(declared[i].From), Text: r.When.Value, Subqueries: subqueries}, At: r.When.At})
+		}
+	}
+	return out
 }
 
 func wrong(text config.Text, err error) finding.Finding {

@@ -124,6 +124,9 @@ type Reference struct {
 	ToColumns []string // same length as Columns
 	// Declared: the job says so, the database does not.
 	Declared bool
+	// When is an accepted fragment of a Declared reference: it holds only for the
+	// rows of From that satisfy it. Empty: it holds for all.
+	When string
 	// Valid: the database has proved it for all rows (never for Declared).
 	Valid bool
 	// Part: declared on one or more partitions of From only.

@@ -23,7 +23,7 @@ const (
 type node struct {
 	table     *schema.Table
 	mode      mode
-	where     string
+	rule      Rule
 	reason    string // where it is fixed from the start
 	unreached bool
 	large     bool  // unreached, and too large for Small
@@ -31,6 +31,9 @@ type node struct {
 	complete  bool  // a seed took every row
 	count     int64 // of a whole table; -1 unknown
 	columns   []string
+	tests     []string // conditions of references, asked for beside columns
+	// without are rows that are not there: orphans that are dropped.
+	without *roaring64.Bitmap
 	// down holds rows reached downward, up those pulled only as parents until now.
 	down, up roaring64.Bitmap
 	targets  []*target
@@ -58,7 +61,9 @@ type edge struct {
 	from, to *node
 	target   *target
 	at       []int // of ref.Columns in from.columns; nil if they are not needed
+	test     int   // of the reference's condition in from.tests; -1 where it has none
 	follow   bool
+	closed   bool // rows do not come down along it
 	asked    *keySet // downward, only where the target is not unique
 	pending  keyList // keys of parents whose children are to be asked for
 	needs    int64   // pulled rows whose key is not null
@@ -88,6 +93,7 @@ type closure struct {
 	gather   gatherer
 	fresh    []int // rows of the batch at hand that were not pulled before
 	lowered  []int // rows of the batch at hand that were not down before
+	held     []int // fresh rows for which the reference at hand holds
 	steps    []step
 	work
 }
@@ -108,7 +114,7 @@ func newClosure(snap engine.Snapshot, s *schema.Schema, spec *Spec, opts Options
 	for i := range s.Tables {
 		t := &s.Tables[i]
 		rule := spec.rule(t.Name)
-		n := &node{table: t, where: rule.Where, count: -1}
+		n := &node{table: t, rule: rule, count: -1}
 		switch {
 		case spec.Whole:
 			n.mode, n.reason = whole, "whole: everything is copied"
@@ -136,7 +142,7 @@ func (c *closure) connect(ref schema.Reference) {
 		}
 		return
 	}
-	e := &edge{ref: ref, from: from, to: to, follow: c.spec.follows(ref)}
+	e := &edge{ref: ref, from: from, to: to, test: -1, follow: c.spec.follows(ref), closed: !from.rule.descends(ref)}
 	for i, name := range ref.Columns {
 		a, b := from.table.Column(name), to.table.Column(ref.ToColumns[i])
 		if from.mode == partial && a != nil && b != nil && b.FoldCase && !a.FoldCase {
@@ -208,9 +214,20 @@ func (c *closure) node(n schema.Name) *node {
 	return c.nodes[i]
 }
 
+// looksUp tells whether parents are asked for although their table is whole,
+// because a key that leads nowhere matters and nobody else would see it. Where
+// both tables are whole the database compares them by itself; see mourn.
+func (c *closure) looksUp(e *edge) bool {
+	return e.to.mode == whole && e.from.mode == partial && c.minds(e)
+}
+
+// minds tells whether the selection answers for a reference's orphans. Of foreign
+// keys those under fail are proved in the target.
+func (c *closure) minds(e *edge) bool { return !e.dangles() && (c.spec.mends() || e.ref.Declared) }
+
 // ask fixes which columns every Find of a node asks for: all that a later step
 // needs, so that no row is looked up twice for its keys.
-func (n *node) ask() {
+func (c *closure) ask(n *node) {
 	add := func(names []string) []int {
 		at := make([]int, len(names))
 		for i, name := range names {
@@ -223,19 +240,24 @@ func (n *node) ask() {
 		return at
 	}
 	for _, e := range n.out {
-		if e.to.mode != whole {
-			e.at = add(e.ref.Columns)
+		if e.to.mode == whole && !c.looksUp(e) {
+			continue
+		}
+		e.at = add(e.ref.Columns)
+		if e.ref.When != "" {
+			e.test = len(n.tests)
+			n.tests = append(n.tests, e.ref.When)
+		}
+	}
+	for _, t := range n.targets {
+		for _, e := range t.edges {
+			if (n.mode == partial && e.from.mode != none || c.looksUp(e)) && t.at == nil {
+				t.at = add(t.columns)
+			}
 		}
 	}
 	if n.mode != partial {
 		return
-	}
-	for _, t := range n.targets {
-		for _, e := range t.edges {
-			if e.from.mode != none && t.at == nil {
-				t.at = add(t.columns)
-			}
-		}
 	}
 	if len(n.columns) == 0 {
 		n.columns = cheapest(n.table)
@@ -264,11 +286,13 @@ func (c *closure) take(j *job, found *engine.Found, only []int) {
 	n := j.node
 	if n.mode == whole {
 		c.fresh = c.fresh[:0]
-		for row := range found.IDs {
-			c.fresh = append(c.fresh, row)
+		for row, id := range found.IDs {
+			if !n.lacks(id) {
+				c.fresh = append(c.fresh, row)
+			}
 		}
-		n.count += int64(len(found.IDs))
-		c.rows += int64(len(found.IDs))
+		n.count += int64(len(c.fresh))
+		c.rows += int64(len(c.fresh))
 		c.climb(j, &found.Values)
 		return
 	}
@@ -284,6 +308,9 @@ func (c *closure) mark(j *job, found *engine.Found, only []int) {
 	c.fresh, c.lowered = c.fresh[:0], c.lowered[:0]
 	each := func(row int) {
 		id := found.IDs[row]
+		if n.lacks(id) {
+			return
+		}
 		if !j.down {
 			if !n.down.Contains(id) && n.up.CheckedAdd(id) {
 				c.fresh = append(c.fresh, row)
@@ -319,6 +346,9 @@ func (c *closure) mark(j *job, found *engine.Found, only []int) {
 	}
 }
 
+// lacks tells whether a row counts as not there.
+func (n *node) lacks(id engine.RowID) bool { return n.without != nil && n.without.Contains(id) }
+
 func (c *closure) trace(j *job, found *engine.Found) {
 	changed := c.fresh
 	if j.down {
@@ -348,14 +378,29 @@ func (c *closure) climb(j *job, values *engine.Tuples) {
 		switch {
 		case e.at == nil:
 		case e.to.mode == none:
-			e.needs += c.gather.gather(values, c.fresh, e.at, &keySet{}, nil)
+			e.needs += c.gather.gather(values, c.bound(j, e, values), e.at, &keySet{}, nil)
 		case j.edge == e && e.target.unique:
 			// Found by this very key, which a pulled parent has.
 			e.needs += int64(len(c.fresh))
 		default:
-			e.needs += c.gather.gather(values, c.fresh, e.at, &e.target.known, &e.target.pending)
+			e.needs += c.gather.gather(values, c.bound(j, e, values), e.at, &e.target.known, &e.target.pending)
 		}
 	}
+}
+
+// bound gives the fresh rows for which a reference holds.
+func (c *closure) bound(j *job, e *edge, values *engine.Tuples) []int {
+	if e.test < 0 {
+		return c.fresh
+	}
+	c.held = c.held[:0]
+	at := len(j.find.Columns) + e.test
+	for _, row := range c.fresh {
+		if v, _ := values.At(row, at); string(v) == "true" {
+			c.held = append(c.held, row)
+		}
+	}
+	return c.held
 }
 
 // descend makes the children of rows pending: of lowered rows along every edge,
@@ -367,7 +412,7 @@ func (c *closure) descend(n *node, values *engine.Tuples) {
 			// A row is fresh once, and lowered then or later; one asking is enough.
 			rows = c.fresh
 		}
-		if e.from.mode != partial || len(rows) == 0 {
+		if e.from.mode != partial || e.closed || len(rows) == 0 {
 			continue
 		}
 		if e.asked != nil {

@@ -67,28 +67,27 @@ func (c *closure) steepest() string {
 }
 
 // judge looks at the finished closure for rows that it cannot have: those of
-// tables that are none, and those that do not exist.
-func (c *closure) judge(ctx context.Context) error {
-	var bad []finding.Finding
+// tables that are none, and those that do not exist. bad is what was found before.
+func (c *closure) judge(ctx context.Context, bad []finding.Finding) error {
 	for _, e := range c.edges {
 		if e.to.mode == none && e.needs > 0 {
 			bad = append(bad, c.needsNone(e))
 		}
 	}
 	for _, t := range c.targets {
-		if t.missing.len() == 0 {
+		if t.missing.len() == 0 || c.spec.mends() && !slices.ContainsFunc(t.edges, (*edge).dangles) {
 			continue
 		}
 		if err := c.attribute(ctx, t); err != nil {
 			return err
 		}
 		for _, e := range t.edges {
-			if e.orphans == 0 {
+			if e.orphans == 0 || c.spec.mends() && !e.dangles() {
 				continue
 			}
 			f := finding.Finding{Check: "orphans", Severity: finding.Error, Table: e.ref.From.String(), Column: strings.Join(e.ref.Columns, ", "),
 				Message: fmt.Sprintf("%s of %s lead to no row of %s", many(e.orphans, "key"), edgeName(e.ref), e.ref.To),
-				Hint:    "mend these rows in the source, or leave them out by where", Code: int(fault.Integrity)}
+				Hint:    hintOrphans, Code: int(fault.Integrity)}
 			if e.dangles() {
 				f.Severity, f.Code = finding.Warning, 0
 				f.Hint = "the source itself does not enforce this reference on every row"
@@ -138,7 +137,7 @@ func (c *closure) attribute(ctx context.Context, t *target) error {
 
 // users adds to keys those of part that pulled rows hold through e.
 func (c *closure) users(ctx context.Context, e *edge, part *keyList, keys *keySet) error {
-	find := engine.Find{Table: e.from.table, Columns: e.ref.Columns, By: e.ref.Columns, Keys: part.tuples(len(e.ref.Columns)), Now: c.opts.Now}
+	find := engine.Find{Table: e.from.table, Columns: e.ref.Columns, By: e.ref.Columns, Keys: part.tuples(len(e.ref.Columns)), Where: e.ref.When, Now: c.opts.Now}
 	at := upTo(len(e.ref.Columns))
 	for found, err := range c.snap.Find(ctx, find) {
 		if err != nil {

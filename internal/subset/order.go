@@ -23,7 +23,7 @@ func newFeeding(nodes []*node, edges []*edge) *feeding {
 	step := func(from, to int) { f.steps[from] = append(f.steps[from], to) }
 	for _, e := range edges {
 		from, to := f.at[e.from], f.at[e.to]
-		if e.from.mode == partial {
+		if e.from.mode == partial && !e.closed {
 			step(to, from)
 			if e.follow {
 				step(to+1, from)

@@ -17,18 +17,20 @@ func reach(spec *Spec, s *schema.Schema) reached {
 	}
 	whole := map[schema.Name]bool{}
 	fixed := map[schema.Name]bool{} // no edge changes what becomes of these
+	rules := map[schema.Name]Rule{}
 	for _, rule := range spec.Rules {
+		rules[rule.Table.Name] = rule
 		whole[rule.Table.Name] = rule.Rows == AllRows
 		fixed[rule.Table.Name] = rule.Rows != Reached
 	}
-	follow := make([]bool, len(s.References))
+	follow, closed := make([]bool, len(s.References)), make([]bool, len(s.References))
 	for i, ref := range s.References {
-		follow[i] = spec.follows(ref)
+		follow[i], closed[i] = spec.follows(ref), !rules[ref.From].descends(ref)
 	}
 	for changed := true; changed; {
 		changed = false
 		for i, ref := range s.References {
-			if (r.down[ref.To] || follow[i] && r.any[ref.To]) && !fixed[ref.From] && !r.down[ref.From] {
+			if (r.down[ref.To] || follow[i] && r.any[ref.To]) && !closed[i] && !fixed[ref.From] && !r.down[ref.From] {
 				r.down[ref.From], r.any[ref.From], changed = true, true, true
 			}
 			if (r.any[ref.From] || whole[ref.From]) && !fixed[ref.To] && !r.any[ref.To] {

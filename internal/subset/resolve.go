@@ -109,10 +109,12 @@ func (r *resolver) table(rows config.TableRows) {
 			r.wrong("subset-table", at, nameOf(t), "keep one of the two", "%s is %s, so where, per_parent, order and by have no meaning", rows.Table.Value, kind)
 		}
 	case Reached:
-		if bounded {
-			r.wrong("subset-table", at, nameOf(t), "use where", "per_parent, order and by are not supported yet")
-		} else if rows.Where.Value == "" {
-			r.wrong("subset-table", at, nameOf(t), "write all, none, or where", "nothing is said about the rows of %s", rows.Table.Value)
+		if rows.PerParent < 0 {
+			r.wrong("subset-table", place(rows.PerParentAt, at), nameOf(t), "per_parent: 50", "per_parent is %d; it must be at least 1", rows.PerParent)
+		} else if rows.PerParent == 0 && (rows.Order.Value != "" || rows.By.Value != "") {
+			r.wrong("subset-table", at, nameOf(t), "add per_parent, or leave them out", "order and by say which rows come under per_parent, and %s has none", rows.Table.Value)
+		} else if rows.Where.Value == "" && !bounded {
+			r.wrong("subset-table", at, nameOf(t), "write all, none, where or per_parent", "nothing is said about the rows of %s", rows.Table.Value)
 		}
 	default:
 		r.wrong("subset-table", at, nameOf(t), "write all, none, or {where: ...}", "%q is not a choice of rows%s",
@@ -125,7 +127,59 @@ func (r *resolver) table(rows config.TableRows) {
 		r.wrong("subset-table", at, t.Name.String(), "keep one of the two", "%s already stands at %s", t.Name, earlier.At)
 		return
 	}
-	r.spec.Rules = append(r.spec.Rules, Rule{Table: t, Rows: kind, Where: rows.Where.Value, At: at, WhereAt: place(rows.Where.At, at)})
+	rule := Rule{Table: t, Rows: kind, Where: rows.Where.Value, PerParent: rows.PerParent, Order: rows.Order.Value,
+		At: at, WhereAt: place(rows.Where.At, at), OrderAt: place(rows.Order.At, at)}
+	if rows.PerParent > 0 && kind == Reached {
+		r.perParent(rows, t, &rule)
+	}
+	r.spec.Rules = append(r.spec.Rules, rule)
+}
+
+// perParent resolves by, and refuses what cannot be counted.
+func (r *resolver) perParent(rows config.TableRows, t *schema.Table, rule *Rule) {
+	at := place(rows.PerParentAt, rule.At)
+	if t.Identity() == nil {
+		r.wrong("subset-table", at, t.Name.String(), "choose its rows by where",
+			"per_parent needs a unique key without NULL, so that each run keeps the same rows, and %s has none", t.Name)
+		return
+	}
+	if rows.By.Value == "" {
+		if !slices.ContainsFunc(r.schema.References, func(ref schema.Reference) bool { return ref.From == t.Name }) {
+			r.wrong("subset-table", at, t.Name.String(), "choose its rows by where", "per_parent counts the rows of each parent, and %s references nothing", t.Name)
+		}
+		return
+	}
+	columns, err := schema.ParseNames(strings.TrimSuffix(strings.TrimPrefix(strings.TrimSpace(rows.By.Value), "("), ")"))
+	if err != nil {
+		r.wrong("subset-table", rows.By.At, t.Name.String(), "name a column of "+t.Name.String()+" that is a foreign key", "by: %v", err)
+		return
+	}
+	refs, known := r.along(t, columns)
+	switch {
+	case len(refs) > 0:
+		rule.By = refs
+	case len(known) == 0:
+		r.wrong("subset-table", rows.By.At, t.Name.String(), "choose its rows by where", "by: %s is no reference; %s references nothing", rows.By.Value, t.Name)
+	default:
+		r.wrong("subset-table", rows.By.At, t.Name.String(), "by: "+strings.Join(known, ", or by: "), "by: %s is not the columns of a reference of %s", rows.By.Value, t.Name)
+	}
+}
+
+// along finds the references of a table that have exactly these columns; known
+// are the columns of all it has.
+func (r *resolver) along(t *schema.Table, columns []string) (refs []schema.Reference, known []string) {
+	for _, ref := range r.schema.References {
+		if ref.From != t.Name {
+			continue
+		}
+		if !slices.Contains(known, columnNames(ref.Columns)) {
+			known = append(known, columnNames(ref.Columns))
+		}
+		if len(ref.Columns) == len(columns) && contains(ref.Columns, columns) {
+			refs = append(refs, ref)
+		}
+	}
+	return refs, known
 }
 
 // follow resolves table.column or table.(a, b) to the references that start
@@ -223,15 +277,22 @@ func (r *resolver) contradictions(job *config.Subset) {
 				r.warn("subset-follow", rule.At, end.String(), "leave one of the two out", "%s is %s, so following %s changes nothing", end, rule.Rows, edgeName(ref))
 			}
 		}
+		if rule := r.spec.rule(ref.From); !rule.descends(ref) {
+			r.warn("subset-follow", rule.At, ref.From.String(), "leave one of the two out", "by names another reference of %s, so following %s changes nothing", ref.From, edgeName(ref))
+		}
 	}
 	if len(finding.Errors(r.found)) > 0 {
 		return
 	}
 	reached := reach(r.spec, r.schema)
 	for _, rule := range r.spec.Rules {
-		if rule.Where != "" && !reached.down[rule.Table.Name] {
-			r.wrong("subset-table", rule.WhereAt, rule.Table.Name.String(), "make it a seed: {table: "+rule.Table.Name.String()+", where: ...}, or name an edge to it under follow",
-				"where holds for rows reached downward, and no edge leads down to %s from the seeds", rule.Table.Name)
+		if rule.Rows == Reached && !reached.down[rule.Table.Name] {
+			at, what := rule.WhereAt, "where holds"
+			if rule.Where == "" {
+				at, what = rule.At, "per_parent holds"
+			}
+			r.wrong("subset-table", at, rule.Table.Name.String(), "make it a seed: {table: "+rule.Table.Name.String()+", where: ...}, or name an edge to it under follow",
+				"%s for rows reached downward, and no edge leads down to %s from the seeds", what, rule.Table.Name)
 		}
 	}
 }

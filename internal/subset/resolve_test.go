@@ -32,11 +32,12 @@ func TestResolveFindsEveryMistakeAtOnceWithItsPlace(t *testing.T) {
 			{Table: text("audit", 20), Rows: "none"},
 			{Table: text("products", 21), Rows: "all"},
 			{Table: text("orders", 22), Rows: "all", Where: text("id < 3", 22)},
-			{Table: text("reviews", 23), PerParent: 5},
+			{Table: text("reviews", 23), PerParent: 5, By: text("id", 33)},
 			{Table: text("public.reviews", 24), Rows: "nnoe"},
 			{Table: text("nowhere", 25), Rows: "all"},
 			{Table: text("public.orders", 26), Rows: "none"},
 			{Table: text("log", 27)},
+			{Table: text("customers", 28), Where: text("id < 3", 28), Order: text("id", 28)},
 		},
 		Follow: []config.Text{text("orders.id", 40), text("orders.custmer_id", 41), text("audit.id", 42), text("orders", 43), text("orders.(customer_id, nix)", 44)},
 	}
@@ -52,7 +53,7 @@ func TestResolveFindsEveryMistakeAtOnceWithItsPlace(t *testing.T) {
 		`8:5: public.products is a seed here and all at understudy.yaml:21:5`,
 		`21:5: public.products is all, so where`, // a marker that must not stand there; see below
 		`22:5: orders is all, so where, per_parent, order and by have no meaning`,
-		`23:5: per_parent, order and by are not supported yet`,
+		`33:5: by: id is not the columns of a reference of public.reviews`,
 		`24:5: "nnoe" is not a choice of rows (did you mean "none"?)`,
 		`25:5: there is no table "nowhere"`,
 		`26:5: public.orders already stands at understudy.yaml:22:5`,
@@ -62,6 +63,7 @@ func TestResolveFindsEveryMistakeAtOnceWithItsPlace(t *testing.T) {
 		`42:5: follow: audit.id is not part of a reference; public.audit references nothing`,
 		`43:5: follow: "orders" is not table.column or schema.table.column`,
 		`44:5: follow: public.orders has no column "nix"`,
+		`28:5: order and by say which rows come under per_parent, and customers has none`,
 		`99:5: budget.rows is -1; it must be at least 1`,
 	}
 	var all []string
@@ -82,7 +84,7 @@ func TestResolveFindsEveryMistakeAtOnceWithItsPlace(t *testing.T) {
 func TestResolveTurnsNamesIntoTablesAndReferences(t *testing.T) {
 	_, s := shop()
 	job := &config.Subset{At: at(1), Budget: 7, Seeds: []config.Seed{{Table: text("customers", 2), At: at(2), Where: text("id < 3", 3), Limit: 4, Order: text("id", 5)}},
-		Tables: []config.TableRows{{Table: text("orders", 6), Where: text("id < 9", 7)}, {Table: text("audit", 8), Rows: "none"}},
+		Tables: []config.TableRows{{Table: text("orders", 6), Where: text("id < 9", 7), PerParent: 3, Order: text("id desc", 11), By: text("(customer_id)", 12)}, {Table: text("audit", 8), Rows: "none"}},
 		Follow: []config.Text{text("public.reviews.product_id", 9), text("reviews.(product_id)", 10)}}
 	spec, found := subset.Resolve(job, s)
 	if len(found) != 0 {
@@ -95,14 +97,17 @@ func TestResolveTurnsNamesIntoTablesAndReferences(t *testing.T) {
 		t.Errorf("rules %+v", spec.Rules)
 	}
 	fragments := subset.Fragments(spec, true)
-	if len(fragments) != 3 {
-		t.Fatalf("fragments %+v, want three", fragments)
+	if len(fragments) != 4 {
+		t.Fatalf("fragments %+v, want four", fragments)
+	}
+	if r := spec.Rules[1]; r.PerParent != 3 || len(r.By) != 1 || r.By[0].Name != "orders_customer_id" {
+		t.Errorf("per_parent %+v", r)
 	}
 	for i, want := range []struct {
 		text  string
 		order bool
 		line  int
-	}{{"id < 3", false, 3}, {"id", true, 5}, {"id < 9", false, 7}} {
+	}{{"id < 3", false, 3}, {"id", true, 5}, {"id < 9", false, 7}, {"id desc", true, 11}} {
 		f := fragments[i]
 		if f.Text != want.text || f.Order != want.order || f.At != at(want.line) || !f.Subqueries {
 			t.Errorf("fragment %d: %+v, want %+v", i, f, want)
@@ -122,6 +127,14 @@ func TestResolveRefusesWhatWouldQuietlyDoNothing(t *testing.T) {
 		{config.Subset{At: at(1)}, "subset has no seeds, so nothing would be pulled"},
 		{config.Subset{Seeds: []config.Seed{{Table: text("orders", 2), At: at(2)}}, Tables: []config.TableRows{{Table: text("reviews", 3), Where: text("id < 3", 3)}}},
 			"where holds for rows reached downward, and no edge leads down to public.reviews from the seeds"},
+		{config.Subset{Seeds: []config.Seed{{Table: text("orders", 2), At: at(2)}}, Tables: []config.TableRows{{Table: text("reviews", 3), PerParent: 2}}},
+			"per_parent holds for rows reached downward, and no edge leads down to public.reviews from the seeds"},
+		{config.Subset{Seeds: []config.Seed{{Table: text("customers", 2), At: at(2)}}, Tables: []config.TableRows{{Table: text("orders", 3), PerParent: 2, By: text("product_id", 3)}}},
+			"per_parent holds for rows reached downward, and no edge leads down to public.orders from the seeds"},
+		{config.Subset{Seeds: []config.Seed{{Table: text("audit", 2), At: at(2)}}, Tables: []config.TableRows{{Table: text("audit", 3), PerParent: 2}}},
+			"per_parent counts the rows of each parent, and public.audit references nothing"},
+		{config.Subset{Seeds: []config.Seed{{Table: text("log", 2), At: at(2)}}, Tables: []config.TableRows{{Table: text("log", 3), PerParent: 2, Where: text("at < 3", 3)}}},
+			"per_parent needs a unique key without NULL, so that each run keeps the same rows, and public.log has none"},
 	} {
 		_, found := subset.Resolve(&c.job, s)
 		if len(found) != 1 || found[0].Message != c.want || found[0].Severity != finding.Error {

@@ -18,7 +18,7 @@ func (c *closure) choose(ctx context.Context) error {
 		return err
 	}
 	for _, n := range c.nodes {
-		n.ask()
+		c.ask(n)
 	}
 	for i := range c.spec.Seeds {
 		seed := &c.spec.Seeds[i]
@@ -28,7 +28,7 @@ func (c *closure) choose(ctx context.Context) error {
 		n := c.node(seed.Table.Name)
 		n.seeded = true
 		n.complete = n.complete || seed.everything()
-		find := engine.Find{Table: n.table, Columns: n.columns, Where: seed.Where, Now: c.opts.Now}
+		find := engine.Find{Table: n.table, Columns: n.columns, Tests: n.tests, Where: seed.Where, Now: c.opts.Now}
 		if seed.sampled() {
 			find.Columns = slices.Concat(n.columns, n.table.Identity().Columns)
 			find.Order = seed.Order
@@ -45,7 +45,7 @@ func (c *closure) choose(ctx context.Context) error {
 				n.columns = cheapest(n.table)
 			}
 			n.count = 0
-			c.first = append(c.first, &job{node: n, find: engine.Find{Table: n.table, Columns: n.columns, Now: c.opts.Now}})
+			c.first = append(c.first, &job{node: n, find: engine.Find{Table: n.table, Columns: n.columns, Tests: n.tests, Now: c.opts.Now}})
 		} else if n.count > 0 {
 			c.rows += n.count
 		}
@@ -55,6 +55,9 @@ func (c *closure) choose(ctx context.Context) error {
 
 // settleUnreached turns tables to which no edge leads into whole ones where the spec says so.
 func (c *closure) settleUnreached(ctx context.Context) error {
+	if c.spec.Whole {
+		return nil
+	}
 	reached := reach(c.spec, c.schema)
 	for _, n := range c.nodes {
 		if n.mode != partial || reached.any[n.table.Name] {
@@ -139,7 +142,7 @@ func (w *worker) lowest(ctx context.Context, p *picker) error {
 		}
 	}
 	p.cut(limit)
-	out := &engine.Found{Values: engine.Tuples{Width: len(w.job.find.Columns)}}
+	out := &engine.Found{Values: engine.Tuples{Width: len(w.job.find.Columns) + len(w.job.find.Tests)}}
 	for _, k := range p.kept {
 		out.IDs = append(out.IDs, k.id)
 		k.values.each(out.Values.Add)

@@ -45,9 +45,12 @@ type Selection struct {
 	Findings []finding.Finding
 	// Rows counts the rows of all tables whose Count is known.
 	Rows int64
+	// Orphans tells of each reference that rows were dropped or nullified for.
+	Orphans []Orphan
 
-	steps []step // with Options.Trace
-	nodes []*node
+	steps  []step // with Options.Trace
+	nodes  []*node
+	losses []*loss
 }
 
 // A Table is what comes along of one table.
@@ -63,6 +66,11 @@ type Table struct {
 	Reason string
 	// Unreached: no edge leads here from the seeds.
 	Unreached bool
+	// Dropped counts the rows that would have come along, were they not orphans
+	// or hung on one.
+	Dropped int64
+	// Nulls are the chosen rows that lose a key.
+	Nulls []Nulls
 }
 
 // Find gives a table's part of the selection; nil if the schema had no such table.
@@ -78,32 +86,54 @@ func (s *Selection) Find(n schema.Name) *Table {
 // the snapshot. Its outcome does not depend on Readers or on the order in which
 // the snapshot answers. It leaves no goroutine behind.
 //
-// Parents in a table that is Whole are not asked for, so a key that leads to no
-// row of one is not found here but where the target proves its references.
+// Parents in a table that is Whole are asked for only where the spec mends
+// orphans or the job declares the reference; otherwise a key that leads to no row
+// of one is not found here but where the target proves its references.
+//
+// Orphans that are dropped, and what hangs on them, are chosen as if they were
+// not there, but they count for the limits of seeds and for PerParent.
 //
 // It fails with a fault: Usage if a row is needed from a table that is none,
 // Integrity if a reference that must hold leads nowhere, Refused past the
 // budget. Errors of the snapshot come back as they are.
 func Select(ctx context.Context, snap engine.Snapshot, s *schema.Schema, spec *Spec, opts Options) (*Selection, error) {
 	c := newClosure(snap, s, spec, opts)
-	if spec.Whole {
-		return c.selection(), nil
+	if spec.Whole && !slices.ContainsFunc(c.edges, c.minds) {
+		return c.selection(ctx, &mourning{c: c})
 	}
+	if err := c.compute(ctx); err != nil {
+		return nil, err
+	}
+	m, err := c.mourn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if len(m.dropped) > 0 {
+		c = newClosure(snap, s, spec, opts)
+		for n, rows := range m.dropped {
+			c.node(n.table.Name).without = rows
+		}
+		if err := c.compute(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if err := c.judge(ctx, m.failures()); err != nil {
+		return nil, err
+	}
+	return c.selection(ctx, m)
+}
+
+// compute runs the closure from its seeds to the fix point.
+func (c *closure) compute(ctx context.Context) error {
 	if err := c.choose(ctx); err != nil {
-		return nil, err
+		return err
 	}
-	if err := c.run(ctx); err != nil {
-		return nil, err
-	}
-	if err := c.judge(ctx); err != nil {
-		return nil, err
-	}
-	return c.selection(), nil
+	return c.run(ctx)
 }
 
 // selection puts the finished closure into the form callers read.
-func (c *closure) selection() *Selection {
-	out := &Selection{Findings: c.findings}
+func (c *closure) selection(ctx context.Context, m *mourning) (*Selection, error) {
+	out := &Selection{Findings: c.findings, Orphans: m.summary(), losses: m.losses}
 	if c.opts.Trace {
 		out.steps, out.nodes = c.steps, c.nodes
 	}
@@ -117,6 +147,9 @@ func (c *closure) selection() *Selection {
 		}
 		if t.Reason == "" {
 			t.Reason = n.why()
+		}
+		if err := c.bury(ctx, n, m, &t); err != nil {
+			return nil, err
 		}
 		if t.Count > 0 {
 			out.Rows += t.Count
@@ -134,7 +167,35 @@ func (c *closure) selection() *Selection {
 		}
 	}
 	finding.Sort(out.Findings)
-	return out
+	return out, nil
+}
+
+// bury writes into a table's part what became of its orphans. A whole table that
+// lacks some is read by its rows.
+func (c *closure) bury(ctx context.Context, n *node, m *mourning, t *Table) error {
+	if n.without != nil {
+		t.Dropped = int64(n.without.GetCardinality())
+		t.Reason += "; " + many(t.Dropped, "orphan") + " dropped"
+	}
+	if t.Nulls = m.nulls(t.Table); len(t.Nulls) > 0 {
+		rows := uint64(0)
+		for _, p := range t.Nulls {
+			rows += p.Rows.GetCardinality()
+		}
+		t.Reason += "; " + many(int64(rows), "orphan") + " nullified"
+	}
+	if !t.Whole || t.Dropped == 0 && len(t.Nulls) == 0 {
+		return nil
+	}
+	t.Whole = false
+	if t.Rows != nil {
+		return nil
+	}
+	var err error
+	if t.Rows, err = c.list(ctx, n); err == nil {
+		t.Count = int64(t.Rows.GetCardinality())
+	}
+	return err
 }
 
 // why gives the reason of a partial table from what led to its rows. It uses
@@ -144,9 +205,10 @@ func (n *node) why() string {
 	if n.seeded {
 		parts = append(parts, "seed")
 	}
+	reached := false
 	for _, e := range n.out {
 		if e.found > 0 {
-			parts = append(parts, "reached from "+edgeName(e.ref))
+			parts, reached = append(parts, "reached from "+edgeName(e.ref)), true
 		}
 	}
 	asParents := n.up.GetCardinality() > n.up.AndCardinality(&n.down)
@@ -157,6 +219,9 @@ func (n *node) why() string {
 	}
 	if len(parts) > 4 {
 		parts = append(parts[:3], many(int64(len(parts)-3), "more edge"))
+	}
+	if bounds := n.rule.bounds(); reached && bounds != "" {
+		parts = append(parts, bounds)
 	}
 	text := strings.Join(parts, "; ")
 	if n.unreached {
@@ -173,6 +238,22 @@ func (n *node) why() string {
 		return "no row is reached"
 	}
 	return text
+}
+
+// bounds says in a few words which of the rows reached downward stay.
+func (r Rule) bounds() string {
+	var parts []string
+	if r.Where != "" {
+		parts = append(parts, "where it says so")
+	}
+	if r.PerParent > 0 {
+		text := "at most " + many(r.PerParent, "row") + " per parent"
+		if len(r.By) > 0 {
+			text += " by " + columnNames(r.By[0].Columns)
+		}
+		parts = append(parts, text)
+	}
+	return strings.Join(parts, ", ")
 }
 
 func scanFinding(e *edge, table schema.Name, columns []string) finding.Finding {

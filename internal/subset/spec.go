@@ -9,6 +9,8 @@ package subset
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"understudy/internal/engine"
 	"understudy/internal/finding"
@@ -27,6 +29,8 @@ type Spec struct {
 	Follow []schema.Reference
 	// Unreached is what becomes of tables to which no edge leads.
 	Unreached Unreached
+	// Orphans is what becomes of rows whose parent is missing; it holds for Whole as well.
+	Orphans Orphans
 	// Budget is the most rows that may be pulled; 0 means any number.
 	Budget   int64
 	BudgetAt finding.At
@@ -40,6 +44,18 @@ const (
 	Empty Unreached = "empty" // only rows that other pulled rows need
 	All   Unreached = "all"   // whole
 )
+
+// Orphans says what becomes of rows that lead to no row.
+type Orphans string
+
+const (
+	Fail    Orphans = "fail"    // the selection fails; so does the zero value
+	Drop    Orphans = "drop"    // they are left out, with all that hangs on them
+	Nullify Orphans = "nullify" // they come along, and reference nothing
+)
+
+// mends tells whether rows whose parent is missing end the selection no more.
+func (s *Spec) mends() bool { return s.Orphans == Drop || s.Orphans == Nullify }
 
 // SmallRows is how many rows a table may have to be copied whole under Small.
 const SmallRows = 10_000
@@ -67,7 +83,7 @@ func (s Seed) everything() bool { return s.Where == "" && !s.sampled() }
 type Rows string
 
 const (
-	Reached   Rows = ""     // those that are reached, within Where
+	Reached   Rows = ""     // those that are reached, within Where and PerParent
 	AllRows   Rows = "all"  // every row; not followed down
 	NoneAtAll Rows = "none" // structure only
 )
@@ -77,8 +93,21 @@ type Rule struct {
 	Table   *schema.Table
 	Rows    Rows
 	Where   string // for rows reached downward; never for a needed parent
-	At      finding.At
-	WhereAt finding.At
+	// PerParent keeps, of the rows that one parent row is followed down to and that
+	// satisfy Where, the first so many by Order, then by key; 0 keeps all. A row
+	// comes along if it is among the first of any parent.
+	PerParent int64
+	Order     string // for PerParent
+	// By are the references along which PerParent counts, and the only ones along
+	// which rows of Table come down then; none given means all.
+	By               []schema.Reference
+	At               finding.At
+	WhereAt, OrderAt finding.At
+}
+
+// descends tells whether rows of Table come down along a reference of it.
+func (r Rule) descends(ref schema.Reference) bool {
+	return len(r.By) == 0 || slices.ContainsFunc(r.By, func(b schema.Reference) bool { return same(b, ref) })
 }
 
 // rule finds the rule of a table; the zero Rule if it has none.
@@ -93,13 +122,10 @@ func (s *Spec) rule(n schema.Name) Rule {
 
 // follows tells whether a reference is also followed down from parents.
 func (s *Spec) follows(r schema.Reference) bool {
-	for _, f := range s.Follow {
-		if f.Name == r.Name && f.String() == r.String() {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(s.Follow, func(f schema.Reference) bool { return same(f, r) })
 }
+
+func same(a, b schema.Reference) bool { return a.Name == b.Name && a.String() == b.String() }
 
 // A Placed fragment is one with its place in the job file.
 type Placed struct {
@@ -123,23 +149,42 @@ func Fragments(spec *Spec, subqueries bool) []Placed {
 	}
 	for _, r := range spec.Rules {
 		add(r.Table, r.Where, false, r.WhereAt)
+		add(r.Table, r.Order, true, r.OrderAt)
 	}
 	return out
 }
 
 // edgeName names a reference as the job file does: table.column, or table.(a, b).
+// One that holds on a condition may be one of several, so it says where it leads.
 func edgeName(r schema.Reference) string {
-	if len(r.Columns) == 1 {
-		return r.From.String() + "." + schema.Ident(r.Columns[0])
+	text := r.From.String() + "." + columnNames(r.Columns)
+	if r.When != "" {
+		text += " to " + r.To.String()
 	}
-	text := r.From.String() + ".("
-	for i, c := range r.Columns {
-		if i > 0 {
-			text += ", "
-		}
-		text += schema.Ident(c)
+	return text
+}
+
+// columnNames writes a reference's columns: a, or (a, b).
+func columnNames(columns []string) string {
+	names := make([]string, len(columns))
+	for i, c := range columns {
+		names[i] = schema.Ident(c)
 	}
-	return text + ")"
+	if len(names) == 1 {
+		return names[0]
+	}
+	return "(" + strings.Join(names, ", ") + ")"
+}
+
+// both joins two conditions, of which each may be empty.
+func both(a, b string) string {
+	switch {
+	case a == "":
+		return b
+	case b == "":
+		return a
+	}
+	return "(" + a + ") AND (" + b + ")"
 }
 
 // many writes a number of things: "1 row", "12,345 rows".

@@ -23,6 +23,9 @@ type Answer struct {
 	Chain []Link `json:"chain,omitempty"`
 	// Cuts are the ways on which the row could have come, and what closed each.
 	Cuts []Cut `json:"cuts,omitempty"`
+	// Nulled are the columns of a row that comes along which lead nowhere, and are
+	// NULL in the target.
+	Nulled []string `json:"nulled,omitempty"`
 }
 
 // A Link is one step of a chain: how a row of Table came.
@@ -72,7 +75,8 @@ func Why(ctx context.Context, snap engine.Snapshot, s *schema.Schema, spec *Spec
 	for _, v := range key {
 		keys.AddString(v)
 	}
-	row, err := a.row(ctx, a.node(table), identity.Columns, keys, func(engine.RowID) bool { return true })
+	a.keys = keys
+	row, err := a.row(ctx, a.node(table), identity.Columns, keys, "", func(engine.RowID) bool { return true })
 	if err != nil {
 		return nil, err
 	}
@@ -88,6 +92,7 @@ type asker struct {
 	spec      *Spec
 	opts      Options
 	selection *Selection
+	keys      *engine.Tuples // the identity of the row that was asked about
 }
 
 // A located row is one with the values of its node's columns.
@@ -103,13 +108,14 @@ func (a *asker) node(n schema.Name) *node {
 	return a.selection.nodes[i]
 }
 
-// row finds the first row with one of the keys that ok accepts; nil if there is none.
-func (a *asker) row(ctx context.Context, n *node, by []string, keys *engine.Tuples, ok func(engine.RowID) bool) (*located, error) {
+// row finds the first row with one of the keys that satisfies where and that ok
+// accepts; nil if there is none.
+func (a *asker) row(ctx context.Context, n *node, by []string, keys *engine.Tuples, where string, ok func(engine.RowID) bool) (*located, error) {
 	columns := n.columns
 	if len(columns) == 0 {
 		columns = by
 	}
-	f := engine.Find{Table: n.table, Columns: columns, By: by, Keys: keys, Now: a.opts.Now}
+	f := engine.Find{Table: n.table, Columns: columns, By: by, Keys: keys, Where: where, Now: a.opts.Now}
 	for found, err := range a.snap.Find(ctx, f) {
 		if err != nil {
 			return nil, err
@@ -139,6 +145,14 @@ func (r *located) tuple(columns []int) (keys *engine.Tuples, ok bool) {
 func (a *asker) answer(ctx context.Context, row *located) (*Answer, error) {
 	out := &Answer{Table: row.node.table.Name}
 	part := a.selection.Find(row.node.table.Name)
+	if out.Cuts = a.lost(row); len(out.Cuts) > 0 {
+		return out, nil
+	}
+	for _, p := range part.Nulls {
+		if p.Rows.Contains(row.id) {
+			out.Nulled = p.Columns
+		}
+	}
 	switch {
 	case row.node.mode == whole:
 		out.Selected = true
@@ -153,6 +167,23 @@ func (a *asker) answer(ctx context.Context, row *located) (*Answer, error) {
 	var err error
 	out.Cuts, err = a.cuts(ctx, row)
 	return out, err
+}
+
+// lost tells along which references a row was dropped as an orphan.
+func (a *asker) lost(row *located) []Cut {
+	var cuts []Cut
+	for _, l := range a.selection.losses {
+		e := l.edge
+		switch {
+		case e.from.table.Name != row.node.table.Name || a.spec.Orphans != Drop:
+		case l.rows.Contains(row.id):
+			cuts = append(cuts, Cut{Edge: edgeName(e.ref), Why: "it leads to no row of " + e.ref.To.String() + ", and orphans are dropped"})
+		case l.cascaded.Contains(row.id):
+			cuts = append(cuts, Cut{Edge: edgeName(e.ref), Why: "the row of " + e.ref.To.String() + " that it references was dropped as an orphan",
+				Hint: "understudy why " + e.ref.To.String() + " KEY tells why"})
+		}
+	}
+	return cuts
 }
 
 func (a *asker) wholeLink(n *node) Link {
@@ -216,7 +247,7 @@ func (a *asker) parent(ctx context.Context, row *located, s *step) (*located, Li
 	if !ok {
 		return nil, link, nil
 	}
-	next, err := a.row(ctx, e.to, e.target.columns, keys, func(id engine.RowID) bool {
+	next, err := a.row(ctx, e.to, e.target.columns, keys, "", func(id engine.RowID) bool {
 		return a.brought(e.to, id, !e.follow, s.job) != nil
 	})
 	return next, link, err
@@ -234,8 +265,8 @@ func (a *asker) child(ctx context.Context, row *located, s *step) (*located, Lin
 			continue
 		}
 		link = Link{Table: row.node.table.Name, Edge: edgeName(e.ref), Why: "needed by a row of " + e.ref.From.String() + " that came along"}
-		next, err := a.row(ctx, e.from, e.ref.Columns, keys, func(id engine.RowID) bool {
-			return e.from.mode == whole || a.brought(e.from, id, false, s.job) != nil
+		next, err := a.row(ctx, e.from, e.ref.Columns, keys, e.ref.When, func(id engine.RowID) bool {
+			return e.from.mode == whole && !e.from.lacks(id) || a.brought(e.from, id, false, s.job) != nil
 		})
 		if next != nil || err != nil {
 			return next, link, err
@@ -276,6 +307,17 @@ func (a *asker) cuts(ctx context.Context, row *located) ([]Cut, error) {
 func (a *asker) cut(ctx context.Context, row *located, e *edge) (Cut, error) {
 	cut := Cut{Edge: edgeName(e.ref)}
 	to := e.ref.To.String()
+	if e.ref.When != "" {
+		if ok, err := a.satisfies(ctx, row, e.ref.When); err != nil || !ok {
+			cut.Why = "the row does not satisfy its when, so it does not reference " + to
+			return cut, err
+		}
+	}
+	if e.closed {
+		rule := a.spec.rule(e.ref.From)
+		cut.Why, cut.At = "rows do not come down along it: per_parent counts by "+columnNames(rule.By[0].Columns), rule.At
+		return cut, nil
+	}
 	if e.to.mode != partial {
 		rule := a.spec.rule(e.ref.To)
 		cut.Why, cut.At = fmt.Sprintf("%s is taken by a rule and not followed down", to), rule.At
@@ -298,7 +340,7 @@ func (a *asker) cut(ctx context.Context, row *located, e *edge) (Cut, error) {
 		{&e.to.down, true, ""},
 		{&e.to.up, e.follow, "the row of " + to + " that it references came only as a parent, and " + edgeName(e.ref) + " is not followed from those"},
 	} {
-		parent, err := a.row(ctx, e.to, e.target.columns, keys, in(try.rows))
+		parent, err := a.row(ctx, e.to, e.target.columns, keys, "", in(try.rows))
 		if err != nil {
 			return cut, err
 		}
@@ -306,14 +348,35 @@ func (a *asker) cut(ctx context.Context, row *located, e *edge) (Cut, error) {
 			continue
 		}
 		if cut.Why = try.why; try.taken {
-			rule := a.spec.rule(e.ref.From)
-			cut.Why, cut.At = "where of "+e.ref.From.String()+" leaves it out", rule.WhereAt
-		} else {
-			cut.Hint = "follow: [" + edgeName(e.ref) + "]"
+			return cut, a.bounded(ctx, row, e, &cut)
 		}
+		cut.Hint = "follow: [" + e.ref.From.String() + "." + columnNames(e.ref.Columns) + "]"
 		return cut, nil
 	}
 	cut.Why = "the row of " + to + " that it references did not come along"
 	cut.Hint = "understudy why " + to + " KEY tells why"
 	return cut, nil
+}
+
+// bounded tells which bound of its table left out a row whose parent is followed down.
+func (a *asker) bounded(ctx context.Context, row *located, e *edge, cut *Cut) error {
+	rule := a.spec.rule(e.ref.From)
+	within, err := a.satisfies(ctx, row, rule.Where)
+	if err != nil {
+		return err
+	}
+	cut.Why, cut.At = "where of "+e.ref.From.String()+" leaves it out", rule.WhereAt
+	if within {
+		cut.Why, cut.At = fmt.Sprintf("per_parent keeps %s of %s for its row of %s, and it is not among them", many(rule.PerParent, "row"), e.ref.From, e.ref.To), rule.At
+	}
+	return nil
+}
+
+// satisfies tells whether the row that was asked about satisfies a condition.
+func (a *asker) satisfies(ctx context.Context, row *located, condition string) (bool, error) {
+	if condition == "" {
+		return true, nil
+	}
+	found, err := a.row(ctx, row.node, row.node.table.Identity().Columns, a.keys, condition, func(engine.RowID) bool { return true })
+	return found != nil, err
 }

@@ -152,12 +152,13 @@ func (c *closure) next() *job {
 func (c *closure) job(l lookup, limit int) *job {
 	if e := l.edge; e != nil {
 		keys := e.pending.take(max(limit/len(e.ref.Columns), 1))
-		return &job{node: e.from, down: true, edge: e, find: engine.Find{Table: e.from.table, Columns: e.from.columns,
-			By: e.ref.Columns, Keys: keys.tuples(len(e.ref.Columns)), Where: e.from.where, Now: c.opts.Now}}
+		rule := &e.from.rule
+		return &job{node: e.from, down: true, edge: e, find: engine.Find{Table: e.from.table, Columns: e.from.columns, Tests: e.from.tests,
+			By: e.ref.Columns, Keys: keys.tuples(len(e.ref.Columns)), Where: both(e.ref.When, rule.Where), PerKey: rule.PerParent, Order: rule.Order, Now: c.opts.Now}}
 	}
 	t := l.target
 	keys := t.pending.take(max(limit/len(t.columns), 1))
-	return &job{node: t.node, target: t, asked: keys, find: engine.Find{Table: t.node.table, Columns: t.node.columns,
+	return &job{node: t.node, target: t, asked: keys, find: engine.Find{Table: t.node.table, Columns: t.node.columns, Tests: t.node.tests,
 		By: t.columns, Keys: keys.tuples(len(t.columns)), Now: c.opts.Now}}
 }
 
@@ -234,6 +235,9 @@ func (w *worker) parents(ctx context.Context) (missing keyList, err error) {
 		}
 		rows += len(found.IDs)
 		g.collect(&found.Values, upTo(len(found.IDs)), t.at, &have)
+		if t.node.mode == whole { // its rows come along anyway
+			continue
+		}
 		if !w.send(ctx, message{job: w.job, found: found}) {
 			return missing, context.Cause(ctx)
 		}
@@ -253,7 +257,7 @@ func (w *worker) parents(ctx context.Context) (missing keyList, err error) {
 // until a part is found as a whole or not at all.
 func (w *worker) confirm(ctx context.Context, keys keyList) (missing keyList, err error) {
 	f := w.job.find
-	f.Columns, f.Keys = f.By, keys.tuples(len(f.By))
+	f.Tests, f.Columns, f.Keys = nil, f.By, keys.tuples(len(f.By))
 	rows := 0
 	for found, err := range w.snap.Find(ctx, f) {
 		if err != nil {

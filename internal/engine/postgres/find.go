@@ -36,7 +36,7 @@ func (s *snapshot) Find(ctx context.Context, f engine.Find) iter.Seq2[*engine.Fo
 			return
 		}
 		on := s.withReader
-		if f.Where != "" || f.Order != "" {
+		if f.Where != "" || f.Order != "" || len(f.Tests) > 0 {
 			on = s.withExporter
 		}
 		h.yield = yield
@@ -66,6 +66,7 @@ type hunt struct {
 	number map[uint32]uint64 // a partition's place in the list
 	values []translation
 	keys   []keyColumn
+	parent *tableFacts // of Orphaned
 	yield  func(*engine.Found, error) bool
 	stop   context.CancelFunc
 
@@ -96,10 +97,16 @@ func (s *snapshot) hunt(f engine.Find) (*hunt, error) {
 	for _, c := range f.Columns {
 		h.values = append(h.values, translationOf(facts.columns[c].base))
 	}
+	for range f.Tests {
+		h.values = append(h.values, oneChar)
+	}
 	for _, c := range f.By {
 		h.keys = append(h.keys, keyColumnOf(facts.columns[c]))
 	}
-	return h, nil
+	if f.Orphaned != nil {
+		h.parent, err = s.facts(f.Orphaned.Table, f.Orphaned.Columns)
+	}
+	return h, err
 }
 
 // keyColumnOf chooses the parameter's type. Integers go as bigint whatever their
@@ -141,34 +148,76 @@ func (h *hunt) run(ctx context.Context, c *conn) error {
 }
 
 func (h *hunt) statement() string {
-	var b strings.Builder
 	f := h.find
-	b.WriteString("SELECT ctid")
+	wanted := []string{"ctid"}
 	if h.facts.partitioned {
-		b.WriteString(", tableoid")
+		wanted = append(wanted, "tableoid")
 	}
 	for _, c := range f.Columns {
-		b.WriteString(", " + quote(c))
+		wanted = append(wanted, quote(c))
 	}
-	b.WriteString(" FROM ")
-	if !h.facts.partitioned {
-		b.WriteString("ONLY ")
+	for _, t := range f.Tests {
+		wanted = append(wanted, "(("+t+") IS TRUE)")
 	}
-	b.WriteString(quoteName(f.Table.Name))
-	var conditions []string
-	if f.Keys != nil {
-		conditions = append(conditions, h.lookup())
-	}
-	if f.Where != "" {
-		conditions = append(conditions, "("+f.Where+")")
-	}
-	if len(conditions) > 0 {
-		b.WriteString(" WHERE " + strings.Join(conditions, " AND "))
-	}
+	order := tieBreak(f.Table, h.facts)
 	if f.Order != "" {
-		b.WriteString(" ORDER BY " + f.Order + ", " + tieBreak(f.Table, h.facts))
+		order = f.Order + ", " + order
 	}
-	return b.String()
+	if f.PerKey > 0 {
+		return perKey(wanted, "FROM "+rangeOf(h.facts, f.Table)+h.conditions(), quoteList(f.By), order, f.PerKey)
+	}
+	sql := "SELECT " + strings.Join(wanted, ", ") + " FROM " + rangeOf(h.facts, f.Table) + h.conditions()
+	if f.Order != "" {
+		sql += " ORDER BY " + order
+	}
+	return sql
+}
+
+// conditions gives the WHERE clause; empty if every row is wanted.
+func (h *hunt) conditions() string {
+	var all []string
+	if h.find.Keys != nil {
+		all = append(all, h.lookup())
+	}
+	if h.find.Orphaned != nil {
+		all = append(all, h.orphaned())
+	}
+	if h.find.Where != "" {
+		all = append(all, "("+h.find.Where+")")
+	}
+	if len(all) == 0 {
+		return ""
+	}
+	return " WHERE " + strings.Join(all, " AND ")
+}
+
+// perKey ranks the rows of each key and keeps the first of them. Its columns
+// have names of their own, so that none of the table's can be mistaken for one.
+func perKey(wanted []string, from, key, order string, first int64) string {
+	names := make([]string, len(wanted))
+	for i := range names {
+		names[i] = "c" + strconv.Itoa(i+1)
+	}
+	return "SELECT " + strings.Join(names, ", ") + " FROM (SELECT " + strings.Join(wanted, ", ") +
+		", pg_catalog.row_number() OVER (PARTITION BY " + key + " ORDER BY " + order + ") " + from +
+		") AS understudy_ranked (" + strings.Join(names, ", ") + ", place) WHERE place <= " + strconv.FormatInt(first, 10)
+}
+
+// orphaned is the condition that a row's key is nobody's. NULL references
+// nothing. Texts are equal if their bytes are, which needs no common collation.
+func (h *hunt) orphaned() string {
+	child, parent := quoteName(h.find.Table.Name), h.find.Orphaned
+	var all, pairs []string
+	for i, by := range h.find.By {
+		a, b := child+"."+quote(by), "understudy_parent."+quote(parent.Columns[i])
+		all = append(all, a+" IS NOT NULL")
+		from, to := h.find.Table.Column(by), parent.Table.Column(parent.Columns[i])
+		if from.Kind == schema.Text && to.Kind == schema.Text && !from.FoldCase && !to.FoldCase {
+			a, b = a+` COLLATE "C"`, b+` COLLATE "C"`
+		}
+		pairs = append(pairs, b+" "+h.parent.columns[parent.Columns[i]].equals+" "+a)
+	}
+	return strings.Join(all, " AND ") + " AND NOT EXISTS (SELECT FROM " + rangeOf(h.parent, parent.Table) + " AS understudy_parent WHERE " + strings.Join(pairs, " AND ") + ")"
 }
 
 // tieBreak makes an order total: by the key that identifies rows, else by place.
@@ -261,7 +310,7 @@ func (h *hunt) ask(ctx context.Context, c *conn, sql string, params [][]byte) er
 	if h.facts.partitioned {
 		formats = append(formats, 1)
 	}
-	for range h.find.Columns {
+	for range h.values {
 		formats = append(formats, 0)
 	}
 	result := c.ExecParams(ctx, sql, params, nil, nil, formats)

@@ -239,7 +239,8 @@ func (c *conn) acceptable(ctx context.Context, f engine.Fragment, words []word) 
 	from := "SELECT 1 FROM " + quoteName(f.Table.Name)
 	statements := []string{from + " WHERE " + f.Text, from + " WHERE (" + f.Text + ")"}
 	if f.Order {
-		statements = []string{from + " ORDER BY " + f.Text, from + " ORDER BY " + f.Text + ", 1"}
+		statements = []string{from + " ORDER BY " + f.Text, from + " ORDER BY " + f.Text + ", 1",
+			"SELECT row_number() OVER (ORDER BY " + f.Text + ", 1) FROM " + quoteName(f.Table.Name)}
 	}
 	for _, sql := range statements {
 		if _, err := c.Prepare(ctx, "", sql, nil); err != nil {

@@ -6,6 +6,7 @@ import (
 	"iter"
 
 	"understudy/internal/engine"
+	"understudy/internal/schema"
 )
 
 // rowsAtOnce is how many rows one statement asks for by their places.
@@ -88,7 +89,7 @@ func copyStatement(facts *tableFacts, r engine.Read) string {
 	if plain {
 		return "COPY " + quoteName(r.Table.Name) + " (" + columns + ") TO STDOUT"
 	}
-	sql := "SELECT " + columns + " FROM " + rangeOf(facts, r)
+	sql := "SELECT " + columns + " FROM " + rangeOf(facts, r.Table)
 	if r.Limit > 0 {
 		sql += " LIMIT " + string(parameter(r.Limit))
 	}
@@ -97,11 +98,11 @@ func copyStatement(facts *tableFacts, r engine.Read) string {
 
 // rangeOf names the rows that are a table's own: with its partitions, without
 // the tables that inherit from it.
-func rangeOf(facts *tableFacts, r engine.Read) string {
+func rangeOf(facts *tableFacts, t *schema.Table) string {
 	if facts.partitioned {
-		return quoteName(r.Table.Name)
+		return quoteName(t.Name)
 	}
-	return "ONLY " + quoteName(r.Table.Name)
+	return "ONLY " + quoteName(t.Name)
 }
 
 // readRows reads rows by their places.

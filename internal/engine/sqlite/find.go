@@ -7,6 +7,8 @@ import (
 	"errors"
 	"io"
 	"iter"
+	"slices"
+	"strconv"
 	"strings"
 
 	"understudy/internal/engine"
@@ -43,6 +45,7 @@ type finder struct {
 	shape    *shape
 	columns  []*schema.Column
 	by       []*schema.Column
+	parent   *shape // of Orphaned
 	batch    *engine.Found
 	// seen keeps rows from being found twice, where two keys can mean one row.
 	seen         map[engine.RowID]struct{}
@@ -55,7 +58,11 @@ func (f *finder) run(ctx context.Context) error {
 	}
 	query, tail := f.query()
 	if f.find.Keys == nil {
-		if err := f.search(ctx, query+" WHERE true"+tail, nil); err != nil {
+		condition := "true"
+		if f.find.Orphaned != nil {
+			condition = f.orphaned()
+		}
+		if err := f.search(ctx, query+" WHERE "+condition+tail, nil); err != nil {
 			return err
 		}
 		return f.flush()
@@ -92,6 +99,12 @@ func (f *finder) prepare() (err error) {
 	for _, name := range f.find.By {
 		f.by = append(f.by, column(name))
 	}
+	for range f.find.Tests {
+		f.columns = append(f.columns, &schema.Column{Kind: schema.Boolean})
+	}
+	if f.find.Orphaned != nil && err == nil {
+		f.parent, err = f.snapshot.shapeOf(f.doing, f.find.Orphaned.Table)
+	}
 	return err
 }
 
@@ -104,15 +117,21 @@ func (f *finder) query() (head, tail string) {
 			identity = append(identity, "+"+quote(p))
 		}
 	}
-	wanted := identity
-	for _, c := range f.columns {
-		wanted = append(wanted, "+"+quote(c.Name))
+	wanted := slices.Clone(identity)
+	for _, name := range f.find.Columns {
+		wanted = append(wanted, "+"+quote(name))
 	}
-	head = "SELECT " + strings.Join(wanted, ", ") + " FROM main." + quote(f.find.Table.Name.Table)
+	for _, test := range f.find.Tests {
+		wanted = append(wanted, "("+instant(test, f.find.Now)+") IS TRUE")
+	}
+	from := " FROM main." + quote(f.find.Table.Name.Table)
+	head = "SELECT " + strings.Join(wanted, ", ") + from
 	if f.find.Where != "" {
 		tail = " AND (" + instant(f.find.Where, f.find.Now) + ")"
 	}
 	switch {
+	case f.find.PerKey > 0:
+		return f.perKey(wanted, identity, from, tail)
 	case f.find.Order != "":
 		tail += " ORDER BY " + instant(f.find.Order, f.find.Now) + ", " + f.tieBreak(identity)
 	case f.find.Where != "":
@@ -121,6 +140,64 @@ func (f *finder) query() (head, tail string) {
 		tail += " ORDER BY " + f.tieBreak(identity)
 	}
 	return head, tail
+}
+
+// perKey ranks the rows of each key and keeps the first of them. The columns of
+// the ranking have names of their own. Sorting the outcome by an expression lets
+// it be interrupted, as in query.
+func (f *finder) perKey(wanted, identity []string, from, conditions string) (head, tail string) {
+	names := make([]string, len(wanted))
+	for i := range names {
+		names[i] = "c" + strconv.Itoa(i+1)
+	}
+	order := f.tieBreak(identity)
+	if f.find.Order != "" {
+		order = instant(f.find.Order, f.find.Now) + ", " + order
+	}
+	key := f.compared()
+	for i, c := range f.by {
+		if c.Kind == schema.UUID { // it may be written in capitals as well
+			key[i] = "lower(" + key[i] + ")"
+		}
+	}
+	head = "WITH understudy_ranked (" + strings.Join(names, ", ") + ", place) AS (SELECT " + strings.Join(wanted, ", ") +
+		", row_number() OVER (PARTITION BY " + strings.Join(key, ", ") + " ORDER BY " + order + ")" + from
+	tail = conditions + ") SELECT " + strings.Join(names, ", ") + " FROM understudy_ranked WHERE place <= " + strconv.FormatInt(f.find.PerKey, 10) + " ORDER BY +place, +c1"
+	return head, tail
+}
+
+// orphaned is the condition that a row's key is nobody's. NULL references
+// nothing. A list of the parents' keys is made once, or their index is used.
+func (f *finder) orphaned() string {
+	var all, parents []string
+	own := f.compared()
+	for i, c := range f.by {
+		all = append(all, quote(c.Name)+" IS NOT NULL")
+		name := f.find.Orphaned.Columns[i]
+		if collation := f.parent.columns[name].collation; collation != "" && f.shape.columns[c.Name].collation != collation {
+			own[i] = quote(c.Name) + " COLLATE " + quote(collation)
+		}
+		parents = append(parents, quote(name))
+	}
+	var there []string
+	for _, p := range parents {
+		there = append(there, p+" IS NOT NULL")
+	}
+	return strings.Join(all, " AND ") + " AND (" + strings.Join(own, ", ") + ") NOT IN (SELECT " + strings.Join(parents, ", ") +
+		" FROM main." + quote(f.find.Orphaned.Table.Name.Table) + " WHERE " + strings.Join(there, " AND ") + ")"
+}
+
+// compared writes the By columns as keys are compared with them: a foreign key
+// compares by the collation of the referenced column.
+func (f *finder) compared() []string {
+	names := make([]string, len(f.by))
+	for i, c := range f.by {
+		names[i] = quote(c.Name)
+		if c.FoldCase && f.shape.columns[c.Name].collation != "NOCASE" {
+			names[i] += " COLLATE NOCASE"
+		}
+	}
+	return names
 }
 
 // tieBreak orders rows by the key that identifies them.
@@ -145,16 +222,9 @@ func (f *finder) folds() bool {
 	return false
 }
 
-// matches is the condition that the columns equal one of n tuples. A foreign
-// key compares by the collation of the referenced column.
+// matches is the condition that the columns equal one of n tuples.
 func (f *finder) matches(n int) string {
-	names := make([]string, len(f.by))
-	for i, c := range f.by {
-		names[i] = quote(c.Name)
-		if c.FoldCase && f.shape.columns[c.Name].collation != "NOCASE" {
-			names[i] += " COLLATE NOCASE"
-		}
-	}
+	names := f.compared()
 	if len(names) == 1 {
 		return names[0] + " IN (" + list(n, "?") + ")"
 	}

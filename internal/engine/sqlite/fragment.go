@@ -43,7 +43,8 @@ func accept(ctx context.Context, c *conn, f engine.Fragment) error {
 	table := "main." + quote(f.Table.Name.Table)
 	trials := []string{"EXPLAIN SELECT 1 FROM " + table + " WHERE " + text, "EXPLAIN SELECT 1 FROM " + table + " WHERE true AND (" + text + ")"}
 	if f.Order {
-		trials = []string{"EXPLAIN SELECT 1 FROM " + table + " ORDER BY " + text, "EXPLAIN SELECT 1 FROM " + table + " WHERE true ORDER BY " + text + ", 1"}
+		trials = []string{"EXPLAIN SELECT 1 FROM " + table + " ORDER BY " + text, "EXPLAIN SELECT 1 FROM " + table + " WHERE true ORDER BY " + text + ", 1",
+			"EXPLAIN SELECT row_number() OVER (ORDER BY " + text + ", 1) FROM " + table}
 	}
 	guard := &authorizer{table: f.Table.Name.Table, subqueries: f.Subqueries, order: f.Order}
 	registry, ok := c.raw.(driver.AuthorizerRegisterer)

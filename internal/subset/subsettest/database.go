@@ -160,7 +160,7 @@ func (w *World) Check(t *testing.T, source engine.Source) string {
 	for _, d := range want.Compare(got, func(n schema.Name) []engine.RowID { return w.identities(ctx, t, snap, n) }) {
 		t.Error(d)
 	}
-	return "selected"
+	return want.Outcome()
 }
 
 // identities gives the identities of a table's rows in the order of the world's.

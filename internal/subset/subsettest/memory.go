@@ -19,7 +19,8 @@ import (
 )
 
 // Memory is a snapshot of rows held in memory. A value is *string, nil for NULL.
-// A condition is "COLUMN < NUMBER"; an order is "COLUMN".
+// A condition is "COLUMN < NUMBER" or two of them, "(A) AND (B)"; an order is
+// "COLUMN" or "COLUMN desc".
 type Memory struct {
 	// Rows are a table's rows in the order they were added; row i has identity IDs[i].
 	Rows map[schema.Name][][]*string
@@ -82,27 +83,34 @@ func (m *Memory) index(t *schema.Table, by []string) map[string][]int {
 	}
 	ix := map[string][]int{}
 	for i, row := range m.Rows[t.Name] {
-		var key strings.Builder
-		null := false
-		for _, b := range by {
-			at := columnIndex(t, b)
-			if row[at] == nil {
-				null = true
-				break
-			}
-			fmt.Fprintf(&key, "%q", comparable(t.Columns[at], *row[at]))
-		}
-		if !null {
-			ix[key.String()] = append(ix[key.String()], i)
+		if key, null := keyOf(t, by, row); !null {
+			ix[key] = append(ix[key], i)
 		}
 	}
 	m.indexes[name] = ix
 	return ix
 }
 
+// keyOf writes the values of a row's columns so that equal keys are written
+// alike; null tells that one is NULL.
+func keyOf(t *schema.Table, by []string, row []*string) (key string, null bool) {
+	var b strings.Builder
+	for _, name := range by {
+		at := columnIndex(t, name)
+		if row[at] == nil {
+			return "", true
+		}
+		fmt.Fprintf(&b, "%q", comparable(t.Columns[at], *row[at]))
+	}
+	return b.String(), false
+}
+
 func holds(t *schema.Table, row []*string, where string) bool {
 	if where == "" {
 		return true
+	}
+	if a, b, several := strings.Cut(where, ") AND ("); several {
+		return holds(t, row, a[1:]) && holds(t, row, b[:len(b)-1])
 	}
 	column, bound, ok := strings.Cut(where, " < ")
 	if !ok {
@@ -143,25 +151,48 @@ func (m *Memory) match(f engine.Find) []int {
 			}
 		}
 	}
-	out = slices.DeleteFunc(out, func(i int) bool { return !holds(f.Table, m.Rows[f.Table.Name][i], f.Where) })
-	if f.Order != "" {
+	rows := m.Rows[f.Table.Name]
+	out = slices.DeleteFunc(out, func(i int) bool { return !holds(f.Table, rows[i], f.Where) })
+	if f.Orphaned != nil {
+		there := m.index(f.Orphaned.Table, f.Orphaned.Columns)
+		out = slices.DeleteFunc(out, func(i int) bool {
+			key, null := keyOf(f.Table, f.By, rows[i])
+			return null || there[key] != nil
+		})
+	}
+	if f.PerKey > 0 {
+		m.order(f.Table, f.Order, out)
+		taken := map[string]int64{}
+		out = slices.DeleteFunc(out, func(i int) bool {
+			key, _ := keyOf(f.Table, f.By, rows[i])
+			taken[key]++
+			return taken[key] > f.PerKey
+		})
+	} else if f.Order != "" {
 		m.order(f.Table, f.Order, out)
 	}
 	return out
 }
 
-// order sorts rows of t by a column, then by the key.
+// order sorts rows of t by an order, if there is one, then by the key.
 func (m *Memory) order(t *schema.Table, by string, rows []int) {
-	columns := append([]string{by}, t.Identity().Columns...)
+	columns := t.Identity().Columns
+	by, falling := strings.CutSuffix(by, " desc")
+	if by != "" {
+		columns = append([]string{by}, columns...)
+	}
 	slices.SortFunc(rows, func(a, b int) int {
-		for _, c := range columns {
+		for k, c := range columns {
 			at := columnIndex(t, c)
 			x, y := m.Rows[t.Name][a][at], m.Rows[t.Name][b][at]
-			i, errX := strconv.Atoi(*x)
-			j, errY := strconv.Atoi(*y)
 			d := cmp.Compare(*x, *y)
-			if errX == nil && errY == nil {
+			if t.Columns[at].Kind == schema.Integer {
+				i, _ := strconv.Atoi(*x)
+				j, _ := strconv.Atoi(*y)
 				d = cmp.Compare(i, j)
+			}
+			if k == 0 && falling {
+				d = -d
 			}
 			if d != 0 {
 				return d
@@ -186,7 +217,7 @@ func (m *Memory) Find(ctx context.Context, f engine.Find) iter.Seq2[*engine.Foun
 				return
 			}
 			n := min(m.Chunk, len(rows))
-			found := &engine.Found{Values: engine.Tuples{Width: len(f.Columns)}}
+			found := &engine.Found{Values: engine.Tuples{Width: len(f.Columns) + len(f.Tests)}}
 			for _, i := range rows[:n] {
 				found.IDs = append(found.IDs, m.IDs[f.Table.Name][i])
 				for _, c := range at {
@@ -195,6 +226,9 @@ func (m *Memory) Find(ctx context.Context, f engine.Find) iter.Seq2[*engine.Foun
 					} else {
 						found.Values.AddString(*v)
 					}
+				}
+				for _, test := range f.Tests {
+					found.Values.AddString(fmt.Sprint(holds(f.Table, m.Rows[f.Table.Name][i], test)))
 				}
 			}
 			if !yield(found, nil) {

@@ -66,8 +66,14 @@ func (w *World) reference() {
 	ref := schema.Reference{Name: fmt.Sprintf("fk%d", len(w.Schema.References)), From: from.Name, To: to.Name,
 		Valid: true, Indexed: w.r.IntN(4) != 0}
 	switch {
-	case w.r.IntN(10) == 0:
+	case w.r.IntN(5) == 0:
 		ref.Declared, ref.Valid, ref.ToColumns = true, false, []string{"w"}
+		if len(to.Keys) > 0 && w.r.IntN(2) == 0 {
+			ref.ToColumns = slices.Clone(to.Keys[w.r.IntN(len(to.Keys))].Columns)
+		}
+		if w.r.IntN(2) == 0 {
+			ref.When = fmt.Sprintf("w < %d", w.r.IntN(11))
+		}
 	case len(to.Keys) == 0:
 		return
 	default:
@@ -144,7 +150,8 @@ func (w *World) point(ref schema.Reference) {
 		if w.r.IntN(5) == 0 && !from.Column(ref.Columns[0]).NotNull {
 			continue
 		}
-		if lost && w.r.IntN(8) == 0 {
+		elsewhere := !holds(from, row, ref.When) && w.r.IntN(2) == 0 // the key is of something else
+		if elsewhere || lost && w.r.IntN(8) == 0 {
 			w.set(from, row, ref, func(int) *string { return Value(99991) })
 			continue
 		}
@@ -195,6 +202,10 @@ func (w *World) set(from *schema.Table, row []*string, ref schema.Reference, val
 // Spec makes a random subset of the world.
 func (w *World) Spec() *subset.Spec {
 	spec := &subset.Spec{Unreached: []subset.Unreached{subset.Small, subset.Empty, subset.All}[w.r.IntN(3)]}
+	spec.Orphans = []subset.Orphans{"", subset.Fail, subset.Fail, subset.Drop, subset.Nullify}[w.r.IntN(5)]
+	if spec.Whole = w.r.IntN(15) == 0; spec.Whole {
+		return spec
+	}
 	tables := w.Schema.Tables
 	for range 1 + w.r.IntN(3) {
 		t := &tables[w.r.IntN(len(tables))]
@@ -227,6 +238,10 @@ func (w *World) Spec() *subset.Spec {
 			}
 		case 2, 3:
 			spec.Rules = append(spec.Rules, subset.Rule{Table: t, Where: fmt.Sprintf("w < %d", w.r.IntN(11))})
+		case 4, 5, 6:
+			if t.Identity() != nil {
+				spec.Rules = append(spec.Rules, w.perParent(t))
+			}
 		}
 	}
 	for _, ref := range w.Schema.References {
@@ -235,4 +250,27 @@ func (w *World) Spec() *subset.Spec {
 		}
 	}
 	return spec
+}
+
+// perParent makes a rule that bounds the children of each parent.
+func (w *World) perParent(t *schema.Table) subset.Rule {
+	rule := subset.Rule{Table: t, PerParent: int64(1 + w.r.IntN(3)), Order: []string{"", "w", "w desc"}[w.r.IntN(3)]}
+	if w.r.IntN(2) == 0 {
+		rule.Where = fmt.Sprintf("w < %d", w.r.IntN(11))
+	}
+	var own []schema.Reference
+	for _, r := range w.Schema.References {
+		if r.From == t.Name {
+			own = append(own, r)
+		}
+	}
+	if len(own) > 0 && w.r.IntN(3) == 0 {
+		by := own[w.r.IntN(len(own))]
+		for _, r := range own {
+			if slices.Equal(r.Columns, by.Columns) {
+				rule.By = append(rule.By, r)
+			}
+		}
+	}
+	return rule
 }
