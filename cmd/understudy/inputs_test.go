@@ -134,7 +134,8 @@ func badFiles() []badInput {
 		{name: "structure duration", edit: job("report:", "limits: {lock_wait: "+c+"}\nreport:"), exit: 2, at: "understudy.yaml:9:21", says: "duration such as 30s"},
 		{name: "structure readers", edit: job("report:", "limits: {readers: 0}\nreport:"), exit: 2, at: "understudy.yaml:9:19"},
 		{name: "structure word", edit: job("report:", "orphans: "+c+"\nreport:"), exit: 2, at: "understudy.yaml:9:10", says: "fail"},
-		{name: "structure not yet", edit: job("report:", "orphans: drop\nreport:"), exit: 2, at: "understudy.yaml:9:10", says: "not supported yet"},
+		{name: "structure not yet", edit: job("report:", "load: {mode: replace}\nreport:"), exit: 2, at: "understudy.yaml:9:14", says: "not supported yet"},
+		{name: "structure by without per_parent", edit: job("percent: 50}", "percent: 50}\n  tables: {orders: {where: id > 1, by: customer_id}}"), exit: 2, at: "understudy.yaml:9:36", says: "none", hint: "per_parent"},
 		{name: "structure gate not yet", edit: job("report:", "parity: {minimum: 95}\nreport:"), exit: 2, at: "understudy.yaml:9:10", says: "not supported yet"},
 		{name: "structure table name", edit: job("table: customers", `table: "a.b.`+c+`.d"`), exit: 2, at: "understudy.yaml:8:15", says: "not a name"},
 		{name: "structure no seeds", edit: job("  seeds:\n    - {table: customers, percent: 50}\n", "  budget: {rows: 5}\n"), exit: 2, at: "understudy.yaml:7:3", says: "seeds"},
@@ -329,6 +330,9 @@ func badFragments() []badInput {
 		{name: "fragment parameter", edit: where("id = ?1"), says: "parameter"},
 		{name: "fragment order", edit: job("percent: 50", "limit: 1, order: 'id; drop table orders'"), says: "semicolon"},
 		{name: "fragment window", edit: where("row_number() over () < 3"), says: "fragment"},
+		{name: "fragment of a reference", edit: job("subset:", "references: [{from: orders.id, to: customers.id, when: \"total > 1) or (1\"}]\nsubset:"), says: "parenthesis"},
+		{name: "fragment order of children", edit: job("percent: 50}", "percent: 50}\n  tables:\n    orders: {per_parent: 2, order: \"id; drop table orders\"}"), says: "semicolon"},
+		{name: "fragment window in an order", edit: job("percent: 50}", "percent: 50}\n  tables:\n    orders: {per_parent: 2, order: \"row_number() over ()\"}"), says: "fragment"},
 		{name: "fragment in a table's conditions", edit: job("percent: 50}", "percent: 50}\n  tables:\n    orders: {where: \"total > 1) or (1\"}"), says: "parenthesis"},
 	}
 }

@@ -56,6 +56,8 @@ type Column struct {
 	Name  string
 	Nulls int64 // NULL in the source
 	Made  int64 // NULLs made by the mask
+	// Nullified are values that led to no row and were made NULL.
+	Nullified int64
 	// Distinct values were judged; Same of them have a fake that equals them,
 	// Expected is the average that chance alone would make.
 	Distinct, Same int64
@@ -66,15 +68,19 @@ type Column struct {
 	Counted int64
 }
 
-// Nulls judges that NULL stayed NULL and nothing else became NULL.
+// Nulls judges that NULL stayed NULL and nothing else became NULL but what the
+// mask or an orphan made so.
 func Nulls(c Column) Verdict {
 	v := Verdict{Check: "nulls", Table: c.Table, Column: c.Name, Outcome: Passed, Detail: fmt.Sprintf("%d NULLs, as in the source", c.Counted)}
 	if c.Made > 0 {
 		v.Detail = fmt.Sprintf("%d NULLs: %d of the source, %d made by the mask", c.Counted, c.Nulls, c.Made)
 	}
-	if c.Counted != c.Nulls+c.Made {
+	if c.Nullified > 0 {
+		v.Detail = fmt.Sprintf("%d NULLs: %d of the source, %d made by the mask, %d of orphans", c.Counted, c.Nulls, c.Made, c.Nullified)
+	}
+	if want := c.Nulls + c.Made + c.Nullified; c.Counted != want {
 		v.Outcome = Failed
-		v.Detail = fmt.Sprintf("%d NULLs expected, %d counted", c.Nulls+c.Made, c.Counted)
+		v.Detail = fmt.Sprintf("%d NULLs expected, %d counted", want, c.Counted)
 	}
 	return v
 }

@@ -34,6 +34,8 @@ func TestNullsStayNulls(t *testing.T) {
 	}{
 		{Column{Nulls: 3, Counted: 3}, Passed},
 		{Column{Nulls: 3, Made: 4, Counted: 7}, Passed},
+		{Column{Nulls: 3, Made: 1, Nullified: 2, Counted: 6}, Passed},
+		{Column{Nulls: 3, Nullified: 2, Counted: 4}, Failed},
 		{Column{Nulls: 3, Counted: 2}, Failed},
 		{Column{Nulls: 3, Counted: 4}, Failed},
 	} {

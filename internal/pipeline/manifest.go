@@ -46,10 +46,13 @@ func manifestOf(r *Report, runs []*tableRun) Manifest {
 	for _, run := range runs {
 		t := ManifestTable{Table: run.target, Rows: run.ledger.Counted}
 		for i, c := range run.rewrite.columns {
+			if c.mask == nil { // only nullified
+				continue
+			}
 			if t.Nulls == nil {
 				t.Nulls = map[string]int64{}
 			}
-			t.Nulls[c.name] = run.rewrite.counts[i].Nulls + run.rewrite.counts[i].Made
+			t.Nulls[c.name] = run.rewrite.counts[i].Nulls + run.rewrite.counts[i].Made + run.rewrite.counts[i].Nullified
 			t.Masked = append(t.Masked, c.name)
 			if run.rewrite.telling[i] {
 				t.Digested = append(t.Digested, c.name)

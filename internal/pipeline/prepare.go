@@ -27,6 +27,7 @@ type work struct {
 	state          *engine.State
 	shape          *plan.Shape
 	scope          *schema.Schema // shape.Scope with declared references
+	declared       []schema.Reference
 	binding        *rules.Binding
 	spec           *subset.Spec
 	// refusals of the target as it stands, where a plan is only looked at.
@@ -142,9 +143,9 @@ func (s *Session) decide(ctx context.Context) []finding.Finding {
 		w.plan.Structure = "source"
 	}
 	w.scope = &schema.Schema{Tables: w.shape.Scope.Tables, References: slices.Clone(w.shape.Scope.References)}
-	declared, fs := plan.Declare(s.in.Job.References, w.scope)
+	w.declared, fs = plan.Declare(s.in.Job.References, w.scope)
 	found = append(found, fs...)
-	w.scope.References = append(w.scope.References, declared...)
+	w.scope.References = append(w.scope.References, w.declared...)
 	w.scope.Sort()
 
 	w.binding, fs = plan.Bind(s.in.Rules, w.source, w.scope)
@@ -159,6 +160,7 @@ func (s *Session) decide(ctx context.Context) []finding.Finding {
 	w.spec, fs = subset.Resolve(s.in.Job.Subset, w.scope)
 	found = append(found, fs...)
 	if w.spec != nil {
+		w.spec.Orphans = subset.Orphans(s.in.Job.Orphans)
 		found = append(found, s.acceptFragments(ctx)...)
 	}
 	return found
@@ -255,7 +257,8 @@ func uniqueAlone(t *schema.Table, column string) bool {
 
 // acceptFragments has the source judge every fragment by itself.
 func (s *Session) acceptFragments(ctx context.Context) []finding.Finding {
-	fragments := subset.Fragments(s.work.spec, s.in.Job.AllowSubqueries)
+	fragments := append(plan.Conditions(s.in.Job.References, s.work.declared, s.work.scope, s.in.Job.AllowSubqueries),
+		subset.Fragments(s.work.spec, s.in.Job.AllowSubqueries)...)
 	if len(fragments) == 0 {
 		return nil
 	}
@@ -310,8 +313,11 @@ func (s *Session) selectRows(ctx context.Context) error {
 		return err
 	}
 	w.plan.Findings = append(w.plan.Findings, w.selection.Findings...)
+	w.plan.Orphans = plan.Orphans(w.selection, w.shape)
 	s.fillTables()
-	return nil
+	bad := plan.Unnullable(w.selection, w.shape, w.target)
+	w.plan.Findings = append(w.plan.Findings, bad...)
+	return fault.From(bad, fault.Integrity)
 }
 
 // sampler hashes seed keys. The domain is the table's bare name, so that a

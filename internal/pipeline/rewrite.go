@@ -4,30 +4,48 @@ import (
 	"bytes"
 	"fmt"
 	"iter"
+	"slices"
 
 	"understudy/internal/engine"
 	"understudy/internal/fault"
 	"understudy/internal/mask"
 	"understudy/internal/schema"
+	"understudy/internal/subset"
 )
 
 // maskedColumn is one column that a rewriter looks into.
 type maskedColumn struct {
 	name  string
-	index int // in Read.Columns
-	mask  *mask.Mask
+	index int        // in Read.Columns
+	mask  *mask.Mask // nil for a kept column, of which orphans become NULL
+}
+
+// withNulled adds to a table's masked columns those that only orphans lose.
+// all are the columns that are read.
+func withNulled(masked []maskedColumn, all []string, sel *subset.Table) []maskedColumn {
+	out := slices.Clone(masked)
+	for _, n := range sel.Nulls {
+		for _, name := range n.Columns {
+			if i := slices.Index(all, name); i >= 0 && !isMasked(out, name) {
+				out = append(out, maskedColumn{name: name, index: i})
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b maskedColumn) int { return a.index - b.index })
+	return out
 }
 
 // columnCount is what a rewriter counted in one column. All rows of one value
 // share its fate, so equality of fake and original is judged over values seen
 // for the first time; a bitmap of hashes makes that a sample of up to 65,536 of them.
 type columnCount struct {
-	Nulls    int64   // in the source
-	Made     int64   // NULLs that the mask made
-	Distinct int64   // values judged
-	Same     int64   // of these, fakes that equal their original
-	Expected float64 // of these, as many as chance alone makes equal, on average
-	seen     [1 << 16 / 64]uint64
+	Nulls     int64   // in the source
+	Made      int64   // NULLs that the mask made
+	Nullified int64   // values that led to no row
+	Distinct  int64   // values judged
+	Same      int64   // of these, fakes that equal their original
+	Expected  float64 // of these, as many as chance alone makes equal, on average
+	seen      [1 << 16 / 64]uint64
 }
 
 // first tells whether a value is seen for the first time. Values whose hashes
@@ -58,6 +76,7 @@ type rewriter struct {
 	digester *mask.Digester
 	row      []byte // the masked values of a row, for the digest
 	telling  []bool // by column: the fake depends on the value, so the digest takes it in
+	nulled   []bool // by column: it leads nowhere in the rows at hand
 	rows     int64
 	out      []byte
 	scratch  []byte
@@ -68,10 +87,22 @@ func newRewriter(table schema.Name, columns []maskedColumn, key mask.Key) *rewri
 	r := &rewriter{table: table, columns: columns, digester: key.Digester(table.Table)}
 	for _, c := range columns {
 		r.counts = append(r.counts, &columnCount{})
+		if c.mask == nil {
+			r.workers, r.telling = append(r.workers, nil), append(r.telling, false)
+			continue
+		}
 		r.workers = append(r.workers, c.mask.Worker())
 		r.telling = append(r.telling, !blind(c.mask))
 	}
+	r.nulled = make([]bool, len(columns))
 	return r
+}
+
+// nullify says which columns become NULL in all rows from now on.
+func (r *rewriter) nullify(names []string) {
+	for i, c := range r.columns {
+		r.nulled[i] = slices.Contains(names, c.name)
+	}
 }
 
 // look gives the indexes for engine.Read.Look.
@@ -102,8 +133,17 @@ func (r *rewriter) rewrite(b *engine.Batch) error {
 				r.digest(i, nil, true)
 				continue
 			}
+			if r.columns[i].mask == nil && !r.nulled[i] {
+				continue
+			}
 			out = append(out, raw[at:cell.Start]...)
 			at = cell.End
+			if r.nulled[i] {
+				r.counts[i].Nullified++
+				r.digest(i, nil, true)
+				out = b.Form.AppendNull(out, r.columns[i].index)
+				continue
+			}
 			var err error
 			if out, err = r.cell(out, i, b.Form, raw[cell.Start:cell.End]); err != nil {
 				return err

@@ -20,6 +20,7 @@ import (
 	"understudy/internal/finding"
 	"understudy/internal/plan"
 	"understudy/internal/schema"
+	"understudy/internal/subset"
 )
 
 // A Report is what a run did. Its JSON holds the plan's fields with rows as loaded.
@@ -46,7 +47,7 @@ type tableRun struct {
 	source  *schema.Table
 	target  schema.Name
 	columns []string
-	rows    []engine.RowID // nil: whole
+	parts   []subset.Part
 	whole   bool
 	weight  int64
 	ledger  check.Ledger
@@ -167,7 +168,8 @@ func (s *Session) tableRuns() []*tableRun {
 		if t == nil || len(shape.Columns) == 0 && shape.Fate != plan.Copied {
 			continue
 		}
-		run := &tableRun{source: t, target: shape.Target, columns: shape.Columns, whole: true, ledger: check.Ledger{Table: shape.Name, Selected: -1}}
+		run := &tableRun{source: t, target: shape.Target, columns: shape.Columns, whole: true, parts: []subset.Part{{}}, ledger: check.Ledger{Table: shape.Name, Selected: -1}}
+		columns := w.masks[shape.Name]
 		switch shape.Fate {
 		case plan.Copied:
 			sel := w.selection.Find(shape.Name)
@@ -176,9 +178,8 @@ func (s *Session) tableRuns() []*tableRun {
 			}
 			run.whole = sel.Whole
 			run.ledger.Selected = sel.Count
-			if !sel.Whole {
-				run.rows = sel.Rows.ToArray()
-			}
+			run.parts = sel.Parts()
+			columns = withNulled(columns, shape.Columns, sel)
 		case plan.History:
 			if !w.shape.FromSource {
 				continue
@@ -186,10 +187,10 @@ func (s *Session) tableRuns() []*tableRun {
 		default:
 			continue
 		}
-		run.rewrite = newRewriter(shape.Name, w.masks[shape.Name], s.in.Key)
+		run.rewrite = newRewriter(shape.Name, columns, s.in.Key)
 		run.weight = max(t.Bytes, 1)
 		if !run.whole {
-			run.weight = int64(len(run.rows)) * max(t.Bytes/max(t.Rows, 1), 1)
+			run.weight = run.ledger.Selected * max(t.Bytes/max(t.Rows, 1), 1)
 		}
 		out = append(out, run)
 	}
@@ -225,26 +226,38 @@ func (s *Session) readers() int {
 }
 
 func (s *Session) loadTable(ctx context.Context, load engine.Load, run *tableRun, bytes *atomic.Int64) error {
-	if !run.whole && len(run.rows) == 0 {
+	if len(run.parts) == 0 {
 		return nil
 	}
-	read := engine.Read{Table: run.source, Columns: run.columns, Look: run.rewrite.look(), Rows: run.rows}
 	var broken error // of the source, so that it is not blamed on the target
-	rows := readAhead(s.snapshot.Read(ctx, read), 2)
-	counted := func(yield func(*engine.Batch, error) bool) {
-		for b, err := range rows {
-			if err != nil {
-				broken = Explain(err, "source")
-				yield(nil, broken)
-				return
-			}
-			run.ledger.Read += int64(b.Rows)
-			if !yield(b, nil) {
-				return
+	counted := func(part subset.Part) iter.Seq2[*engine.Batch, error] {
+		read := engine.Read{Table: run.source, Columns: run.columns, Look: run.rewrite.look(), Rows: part.Rows}
+		rows := readAhead(s.snapshot.Read(ctx, read), 2)
+		return func(yield func(*engine.Batch, error) bool) {
+			for b, err := range rows {
+				if err != nil {
+					broken = Explain(err, "source")
+					yield(nil, broken)
+					return
+				}
+				run.ledger.Read += int64(b.Rows)
+				if !yield(b, nil) {
+					return
+				}
 			}
 		}
 	}
-	sent, err := load.Write(ctx, run.target, run.columns, s.told(run, bytes, run.rewrite.masked(counted)))
+	masked := func(yield func(*engine.Batch, error) bool) {
+		for _, part := range run.parts {
+			run.rewrite.nullify(part.Null)
+			for b, err := range run.rewrite.masked(counted(part)) {
+				if !yield(b, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
+	sent, err := load.Write(ctx, run.target, run.columns, s.told(run, bytes, masked))
 	run.ledger.Sent, run.ledger.Masked = sent, run.rewrite.rows
 	if run.whole && run.ledger.Selected < 0 {
 		run.ledger.Selected = run.ledger.Read // not counted before; the engine compared its rows with the server's own count
@@ -329,9 +342,12 @@ func (s *Session) prove(ctx context.Context, load engine.Load, runs []*tableRun,
 func (r *rewriter) verdicts(nulls []int64) []check.Verdict {
 	var out []check.Verdict
 	for i, c := range r.columns {
-		column := check.Column{Table: r.table, Name: c.name, Nulls: r.counts[i].Nulls, Made: r.counts[i].Made,
-			Distinct: r.counts[i].Distinct, Same: r.counts[i].Same, Expected: r.counts[i].Expected, Blind: blind(c.mask), Counted: nulls[i]}
-		out = append(out, check.Nulls(column), check.Changed(column))
+		column := check.Column{Table: r.table, Name: c.name, Nulls: r.counts[i].Nulls, Made: r.counts[i].Made, Nullified: r.counts[i].Nullified,
+			Distinct: r.counts[i].Distinct, Same: r.counts[i].Same, Expected: r.counts[i].Expected, Blind: c.mask == nil || blind(c.mask), Counted: nulls[i]}
+		out = append(out, check.Nulls(column))
+		if c.mask != nil {
+			out = append(out, check.Changed(column))
+		}
 	}
 	return out
 }

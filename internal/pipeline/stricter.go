@@ -13,6 +13,7 @@ import (
 	"understudy/internal/finding"
 	"understudy/internal/plan"
 	"understudy/internal/schema"
+	"understudy/internal/subset"
 )
 
 // What only the target demands of rows, production has not proved: a plan must
@@ -126,7 +127,11 @@ func folding(t *schema.Table, columns []string) []bool {
 func (s *Session) hashes(ctx context.Context, shape *plan.TableShape, columns []string, fold []bool, seed maphash.Seed) ([]uint64, error) {
 	var out []uint64
 	var row []byte
-	err := s.masked(ctx, shape, columns, nil, 0, func(t *engine.Tuples) error {
+	sel := s.work.selection.Find(shape.Name)
+	if sel == nil || sel.Count == 0 {
+		return nil, nil
+	}
+	err := s.masked(ctx, shape, columns, sel.Parts(), 0, func(t *engine.Tuples) error {
 		for i := range t.Len() {
 			row = row[:0]
 			null := false
@@ -149,23 +154,16 @@ func (s *Session) hashes(ctx context.Context, shape *plan.TableShape, columns []
 	return out, err
 }
 
-// masked reads columns of the selected rows of a table (only of the given rows,
-// where some are given; at most limit of them, where it is not 0), masks them as
-// the load would, and hands them on batch by batch; the tuples are reused.
-func (s *Session) masked(ctx context.Context, shape *plan.TableShape, columns []string, rows []engine.RowID, limit int, take func(*engine.Tuples) error) error {
-	sel := s.work.selection.Find(shape.Name)
-	if sel == nil || sel.Count == 0 {
-		return nil
-	}
-	read := engine.Read{Table: s.work.scope.Table(shape.Name), Columns: columns, Rows: rows, Limit: limit}
-	if rows == nil && !sel.Whole {
-		read.Rows = sel.Rows.ToArray()
-	}
+// masked reads columns of some selected rows of a table (at most limit of each
+// part, where it is not 0), masks them as the load would, and hands them on batch
+// by batch; the tuples are reused.
+func (s *Session) masked(ctx context.Context, shape *plan.TableShape, columns []string, parts []subset.Part, limit int, take func(*engine.Tuples) error) error {
+	read := engine.Read{Table: s.work.scope.Table(shape.Name), Columns: columns, Limit: limit}
 	for i := range columns {
 		read.Look = append(read.Look, i)
 	}
 	var masks []maskedColumn
-	for _, m := range s.work.masks[shape.Name] {
+	for _, m := range withNulled(s.work.masks[shape.Name], shape.Columns, s.work.selection.Find(shape.Name)) {
 		if i := slices.Index(columns, m.name); i >= 0 {
 			m.index = i
 			masks = append(masks, m)
@@ -174,18 +172,22 @@ func (s *Session) masked(ctx context.Context, shape *plan.TableShape, columns []
 	slices.SortFunc(masks, func(a, b maskedColumn) int { return a.index - b.index })
 	r := newRewriter(shape.Name, masks, s.in.Key)
 	tuples := &engine.Tuples{Width: len(columns)}
-	for b, err := range s.snapshot.Read(ctx, read) {
-		if err != nil {
-			return Explain(err, "source")
-		}
-		tuples.Reset()
-		err = r.tuples(b, len(columns), tuples)
-		b.Release()
-		if err == nil {
-			err = take(tuples)
-		}
-		if err != nil {
-			return err
+	for _, part := range parts {
+		read.Rows = part.Rows
+		r.nullify(part.Null)
+		for b, err := range s.snapshot.Read(ctx, read) {
+			if err != nil {
+				return Explain(err, "source")
+			}
+			tuples.Reset()
+			err = r.tuples(b, len(columns), tuples)
+			b.Release()
+			if err == nil {
+				err = take(tuples)
+			}
+			if err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -62,7 +62,7 @@ func (s *Session) try(ctx context.Context) ([]finding.Finding, error) {
 		if shape.Fate != plan.Copied || w.scope.Table(shape.Name) == nil {
 			continue
 		}
-		t := trial{shape: shape, masks: w.masks[shape.Name], side: s.target, table: w.target.Table(shape.Target), most: trySample}
+		t := trial{shape: shape, masks: withNulled(w.masks[shape.Name], shape.Columns, w.selection.Find(shape.Name)), side: s.target, table: w.target.Table(shape.Target), most: trySample}
 		from := w.source.Table(shape.Name)
 		t.same = w.shape.FromSource
 		if w.shape.FromSource {
@@ -100,9 +100,15 @@ func (s *Session) tryTable(ctx context.Context, t *trial) error {
 	if sel == nil || sel.Count == 0 {
 		return nil
 	}
-	var rows []engine.RowID
-	if !sel.Whole {
-		rows = spread(sel.Rows.ToArray(), t.most)
+	parts := sel.Parts()
+	for i := range parts {
+		most := t.most
+		if len(parts[i].Null) > 0 { // what is nullified comes first, and leaves room for the others
+			most = max(1, t.most/(2*len(parts)))
+		}
+		if parts[i].Rows != nil {
+			parts[i].Rows = spread(parts[i].Rows, most)
+		}
 	}
 	chunk := &engine.Tuples{Width: len(t.shape.Columns)}
 	ask := func() error {
@@ -118,7 +124,7 @@ func (s *Session) tryTable(ctx context.Context, t *trial) error {
 		chunk.Reset()
 		return nil
 	}
-	err := s.masked(ctx, t.shape, t.shape.Columns, rows, t.most, func(batch *engine.Tuples) error {
+	err := s.masked(ctx, t.shape, t.shape.Columns, parts, t.most, func(batch *engine.Tuples) error {
 		for row := range batch.Len() {
 			for column := range t.shape.Columns {
 				if value, ok := batch.At(row, column); ok {
@@ -244,6 +250,9 @@ func refused(table schema.Name, masked []maskedColumn, rs []engine.Rejection, tr
 	for _, r := range rs {
 		f := finding.Finding{Check: "fake-refused", Severity: finding.Error, Code: int(fault.Usage), Table: table.String(), Column: r.Column,
 			Hint: "choose a mask or parameters whose fakes satisfy it; `understudy rules explain` shows the rule"}
+		if slices.ContainsFunc(masked, func(c maskedColumn) bool { return c.mask == nil }) {
+			f.Hint += "; or write `orphans: drop`, for orphans that are nullified are among the rows tried"
+		}
 		what := r.Reason
 		if r.Check != "" {
 			what = fmt.Sprintf("check %s: %s", schema.Ident(r.Check), r.Reason)
@@ -293,7 +302,12 @@ func (r *rewriter) tuples(b *engine.Batch, width int, out *engine.Tuples) error 
 				continue
 			}
 			value := b.Form.Value(nil, b.Raw[cell.Start:cell.End], column)
-			if i, ok := at[column]; ok {
+			i, ok := at[column]
+			if ok && r.nulled[i] {
+				out.AddNull()
+				continue
+			}
+			if ok && r.columns[i].mask != nil {
 				fake, null, err := r.workers[i].Append(nil, value)
 				switch {
 				case err != nil:

@@ -5,12 +5,15 @@
 package plan
 
 import (
+	"slices"
 	"time"
 
+	"understudy/internal/fault"
 	"understudy/internal/finding"
 	"understudy/internal/parity"
 	"understudy/internal/rules"
 	"understudy/internal/schema"
+	"understudy/internal/subset"
 )
 
 // A Plan is all that a refresh would do. Its JSON is part of the contract.
@@ -33,6 +36,7 @@ type Plan struct {
 	Masks     []Mask            `json:"masks"`
 	Undecided []Open            `json:"undecided"`
 	Fragments []Fragment        `json:"fragments"`
+	Orphans   []Orphan          `json:"orphans,omitempty"`
 	Parity    *parity.Report    `json:"parity"`
 	Leftovers []string          `json:"leftovers,omitempty"`
 	Insecure  []string          `json:"insecure,omitempty"` // sides reached without verified TLS
@@ -78,6 +82,61 @@ type Open struct {
 type Fragment struct {
 	At   finding.At `json:"at"`
 	Text string     `json:"text"`
+}
+
+// An Orphan tells what becomes of the rows that lead nowhere along one reference.
+type Orphan struct {
+	Table      schema.Name `json:"table"`
+	Columns    []string    `json:"columns"`
+	References schema.Name `json:"references"`
+	Outcome    string      `json:"outcome"` // dropped or nullified
+	// Rows lead to no row; Cascaded lead to rows only that were dropped.
+	Rows     int64 `json:"rows"`
+	Cascaded int64 `json:"cascaded,omitempty"`
+	// Nulled are the columns that are set to NULL.
+	Nulled []string `json:"nulled,omitempty"`
+}
+
+// Orphans lists what a selection did to orphans, of the tables that are loaded.
+func Orphans(sel *subset.Selection, shape *Shape) []Orphan {
+	var out []Orphan
+	for _, o := range sel.Orphans {
+		r := o.Reference
+		if t := shape.Table(r.From); t == nil || t.Fate != Copied {
+			continue
+		}
+		line := Orphan{Table: r.From, Columns: r.Columns, References: r.To, Outcome: "dropped", Rows: o.Rows, Cascaded: o.Cascaded, Nulled: o.Nulled}
+		if len(o.Nulled) > 0 {
+			line.Outcome = "nullified"
+		}
+		out = append(out, line)
+	}
+	return out
+}
+
+// Unnullable finds the columns that orphans would leave NULL and that the target
+// wants filled.
+func Unnullable(sel *subset.Selection, shape *Shape, target *schema.Schema) []finding.Finding {
+	var out []finding.Finding
+	for _, t := range sel.Tables {
+		s := shape.Table(t.Table)
+		if s == nil || s.Fate != Copied || target.Table(s.Target) == nil {
+			continue
+		}
+		seen := map[string]bool{}
+		for _, n := range t.Nulls {
+			for _, name := range n.Columns {
+				c := target.Table(s.Target).Column(name)
+				if c == nil || !c.NotNull || seen[name] || !slices.Contains(s.Columns, name) {
+					continue
+				}
+				seen[name] = true
+				out = append(out, finding.Finding{Check: "orphans", Severity: finding.Error, Table: t.Table.String(), Column: name, Code: int(fault.Integrity),
+					Message: "orphans cannot be nullified: " + schema.Ident(name) + " is NOT NULL in the target", Hint: "write `orphans: drop`, or mend these rows in the source"})
+			}
+		}
+	}
+	return out
 }
 
 // Rows is the total of rows to be loaded.

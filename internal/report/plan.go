@@ -19,6 +19,7 @@ import (
 func Plan(w io.Writer, p *plan.Plan) {
 	head(w, p)
 	rowsOf(w, p)
+	orphansOf(w, p)
 	masksOf(w, p)
 	fragmentsOf(w, p)
 	if p.Parity != nil {
@@ -32,6 +33,7 @@ func Plan(w io.Writer, p *plan.Plan) {
 // by table, drift.
 func Outline(w io.Writer, p *plan.Plan) {
 	rowsOf(w, p)
+	orphansOf(w, p)
 	fmt.Fprintf(w, "\n%s\n", columnCounts(p.Masks))
 	g := grid{indent: 2}
 	var names []string
@@ -122,6 +124,41 @@ func figures(t plan.Table) (rows, of string) {
 		of = "~" + Number(t.Of)
 	}
 	return rows, of
+}
+
+// orphansOf tells what becomes of rows whose parent is missing, by reference.
+func orphansOf(w io.Writer, p *plan.Plan) {
+	if len(p.Orphans) == 0 {
+		return
+	}
+	fmt.Fprintf(w, "\nOrphans: rows of the source whose parent is missing\n")
+	g := grid{indent: 2, right: map[int]bool{1: true}}
+	for _, o := range p.Orphans {
+		edge := o.Table.String() + "." + identList(o.Columns)
+		text := "dropped"
+		if o.Outcome == "nullified" {
+			text = identList(o.Nulled) + " set to NULL"
+		}
+		if o.Rows > 0 {
+			g.add(edge, Number(o.Rows), "lead to no row of "+o.References.String()+": "+text)
+		}
+		if o.Cascaded > 0 {
+			g.add(edge, Number(o.Cascaded), "hang on rows of "+o.References.String()+" that are dropped: dropped as well")
+		}
+	}
+	g.write(w)
+}
+
+// identList writes names as a job file does: a, or (a, b).
+func identList(names []string) string {
+	out := make([]string, len(names))
+	for i, n := range names {
+		out[i] = schema.Ident(n)
+	}
+	if len(out) == 1 {
+		return out[0]
+	}
+	return "(" + strings.Join(out, ", ") + ")"
 }
 
 // reason shortens why rows come along: columns instead of edges, each verb

@@ -17,6 +17,9 @@ func Why(w io.Writer, a *subset.Answer) {
 			g.add(l.Table.String(), l.Why+placed(l.At))
 		}
 		g.write(w)
+		if len(a.Nulled) > 0 {
+			fmt.Fprintf(w, "  %s leads to no row and is set to NULL\n", line(identList(a.Nulled)))
+		}
 		return
 	}
 	fmt.Fprintf(w, "%s: the row is left out\n", line(a.Table.String()))

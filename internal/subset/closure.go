@@ -63,7 +63,7 @@ type edge struct {
 	at       []int // of ref.Columns in from.columns; nil if they are not needed
 	test     int   // of the reference's condition in from.tests; -1 where it has none
 	follow   bool
-	closed   bool // rows do not come down along it
+	closed   bool    // rows do not come down along it
 	asked    *keySet // downward, only where the target is not unique
 	pending  keyList // keys of parents whose children are to be asked for
 	needs    int64   // pulled rows whose key is not null

@@ -82,6 +82,29 @@ func (s *Selection) Find(n schema.Name) *Table {
 	return &s.Tables[i]
 }
 
+// A Part is rows of one table that are read alike.
+type Part struct {
+	Rows []engine.RowID // ascending; nil: every row
+	Null []string       // columns that are to be read as NULL
+}
+
+// Parts divides the chosen rows by what is read as NULL, the ordinary rows last.
+func (t *Table) Parts() []Part {
+	if t.Whole {
+		return []Part{{}}
+	}
+	var out []Part
+	rest := t.Rows
+	for _, n := range t.Nulls {
+		out = append(out, Part{n.Rows.ToArray(), n.Columns})
+		rest = roaring64.AndNot(rest, n.Rows)
+	}
+	if !rest.IsEmpty() {
+		out = append(out, Part{rest.ToArray(), nil})
+	}
+	return out
+}
+
 // Select computes the closure of the spec's seeds over the references of s, in
 // the snapshot. Its outcome does not depend on Readers or on the order in which
 // the snapshot answers. It leaves no goroutine behind.

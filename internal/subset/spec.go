@@ -90,9 +90,9 @@ const (
 
 // A Rule is what the job says about one table.
 type Rule struct {
-	Table   *schema.Table
-	Rows    Rows
-	Where   string // for rows reached downward; never for a needed parent
+	Table *schema.Table
+	Rows  Rows
+	Where string // for rows reached downward; never for a needed parent
 	// PerParent keeps, of the rows that one parent row is followed down to and that
 	// satisfy Where, the first so many by Order, then by key; 0 keeps all. A row
 	// comes along if it is among the first of any parent.

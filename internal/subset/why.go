@@ -367,7 +367,7 @@ func (a *asker) bounded(ctx context.Context, row *located, e *edge, cut *Cut) er
 	}
 	cut.Why, cut.At = "where of "+e.ref.From.String()+" leaves it out", rule.WhereAt
 	if within {
-		cut.Why, cut.At = fmt.Sprintf("per_parent keeps %s of %s for its row of %s, and it is not among them", many(rule.PerParent, "row"), e.ref.From, e.ref.To), rule.At
+		cut.Why, cut.At = fmt.Sprintf("not among the %s that per_parent keeps of its row of %s", many(rule.PerParent, "row"), e.ref.To), rule.At
 	}
 	return nil
 }
