@@ -132,7 +132,7 @@ func orphansOf(w io.Writer, p *plan.Plan) {
 		return
 	}
 	fmt.Fprintf(w, "\nOrphans: rows of the source whose parent is missing\n")
-	g := grid{indent: 2, right: map[int]bool{1: true}}
+	g := grid{indent: 2, right: map[int]bool{0: true}}
 	for _, o := range p.Orphans {
 		edge := o.Table.String() + "." + identList(o.Columns)
 		text := "dropped"
@@ -140,10 +140,10 @@ func orphansOf(w io.Writer, p *plan.Plan) {
 			text = identList(o.Nulled) + " set to NULL"
 		}
 		if o.Rows > 0 {
-			g.add(edge, Number(o.Rows), "lead to no row of "+o.References.String()+": "+text)
+			g.add(Number(o.Rows), edge+" leads to no row of "+o.References.String()+": "+text)
 		}
 		if o.Cascaded > 0 {
-			g.add(edge, Number(o.Cascaded), "hang on rows of "+o.References.String()+" that are dropped: dropped as well")
+			g.add(Number(o.Cascaded), edge+" leads to a dropped row of "+o.References.String()+": dropped as well")
 		}
 	}
 	g.write(w)
