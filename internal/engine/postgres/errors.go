@@ -142,7 +142,8 @@ func meaning(state string) (say, hint string) {
 	case "3F000":
 		return "there is no such schema", ""
 	case "40001":
-		return "the statement conflicts with changes on the server", "on a standby: raise max_standby_streaming_delay, or read from the primary"
+		return "the standby ended the reading, because it had to replay a change that our moment stands in the way of (conflict with recovery)",
+			"run again at a quieter hour, raise max_standby_streaming_delay or turn hot_standby_feedback on at the standby, or read from the primary"
 	case "40P01":
 		return "the server ended a deadlock", ""
 	case "42501":

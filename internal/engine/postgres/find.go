@@ -54,7 +54,7 @@ func (s *snapshot) Find(ctx context.Context, f engine.Find) iter.Seq2[*engine.Fo
 			return err
 		})
 		if err != nil && !h.stopped {
-			yield(nil, s.because(err))
+			yield(nil, s.because(err, f.Table.Name))
 		}
 	}
 }

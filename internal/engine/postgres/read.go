@@ -48,7 +48,7 @@ func (s *snapshot) Read(ctx context.Context, r engine.Read) iter.Seq2[*engine.Ba
 			return err
 		})
 		if err != nil && (p == nil || !p.stopped) {
-			yield(nil, s.because(err))
+			yield(nil, s.because(err, r.Table.Name))
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"fmt"
 	"math/big"
 	"net"
 	"net/url"
@@ -172,4 +173,52 @@ func certificates(t *testing.T, host string) (roots, key, cert []byte) {
 	private := must(x509.MarshalPKCS8PrivateKey(serverKey))
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: root}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}),
 		pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: leaf})
+}
+
+// What a standby had to replay, and could not while we read, ends the reading
+// with words that say so, whether a statement was under way or none.
+func TestStandbyConflict(t *testing.T) {
+	primary := scratchtest.Own(t, scratch.Options{Settings: map[string]string{"autovacuum": "off"}})
+	shop := scratchtest.DatabaseOn(t, primary.URL("postgres"))
+	scratchtest.SQL(t, shop, "CREATE TABLE a (id int PRIMARY KEY, t text); INSERT INTO a SELECT i, repeat('x', 200) FROM generate_series(1, 20000) i; CREATE TABLE b (id int)")
+	standby, err := primary.Standby(t.Context(), map[string]string{"max_standby_streaming_delay": "0", "hot_standby_feedback": "off"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { standby.Kill() })
+	u, err := url.Parse(shop)
+	if err != nil {
+		t.Fatal(err)
+	}
+	replica := standby.URL(strings.TrimPrefix(u.Path, "/"))
+	for name, change := range map[string]string{
+		"rows are removed": "DELETE FROM a WHERE id % 2 = 0; VACUUM a", "structure changes": "ALTER TABLE b ADD COLUMN c int",
+	} {
+		src := sourceAt(t, replica, engine.Limits{Readers: 2, LockWait: 20 * time.Second})
+		s, err := src.Inspect(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		snap, err := src.Snapshot(t.Context(), s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for statement := range strings.SplitSeq(change, "; ") {
+			scratchtest.SQL(t, shop, statement)
+		}
+		var last error
+		for deadline := time.Now().Add(30 * time.Second); last == nil && time.Now().Before(deadline); {
+			for b, err := range snap.Read(t.Context(), engine.Read{Table: mustTable(t, s, "a"), Columns: []string{"id", "t"}}) {
+				if last = err; err == nil {
+					b.Release()
+				}
+			}
+		}
+		if code := engine.CodeOf(last); code != engine.Stopped || !strings.Contains(fmt.Sprint(last), "conflict with recovery") && !strings.Contains(fmt.Sprint(last), "gave way") {
+			t.Errorf("%s: got %v", name, last)
+		}
+		if err := snap.Close(); err != nil {
+			t.Error(err)
+		}
+	}
 }

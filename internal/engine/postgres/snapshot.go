@@ -224,13 +224,39 @@ func (s *snapshot) bounded(ctx context.Context) (context.Context, context.Cancel
 }
 
 // because gives the reason for which the snapshot ended in place of the failure
-// that a reader met by it.
-func (s *snapshot) because(err error) error {
+// that a reader met by it. The exporter has every table's lock, so a reader that
+// got none in time stood behind somebody who waits for us: that ends it as well.
+func (s *snapshot) because(err error, table schema.Name) error {
 	var why *engine.Error
+	if errors.As(err, &why) && s.life.Err() == nil {
+		switch why.State {
+		case lockNotAvailable:
+			s.expire(gaveWay(table))
+		case "22023", "42704": // the snapshot is not there; perhaps because the exporter is not
+			if ended := s.ended(); ended != nil {
+				s.expire(ended)
+			}
+		}
+	}
 	if err != nil && s.life.Err() != nil && errors.As(context.Cause(s.life), &why) {
 		return why
 	}
 	return err
+}
+
+// ended gives the reason for which the server ended the exporter's session, as a
+// standby does that has to replay what the moment stands in the way of; nil if
+// it did not.
+func (s *snapshot) ended() error {
+	ctx, stop := context.WithTimeout(s.life, 5*time.Second)
+	defer stop()
+	select {
+	case s.alone <- struct{}{}:
+	case <-ctx.Done():
+		return nil
+	}
+	defer func() { <-s.alone }()
+	return s.exporter.exec(ctx, "read the source", "SELECT 1")
 }
 
 // reader gives a connection that sees the moment; release takes it back.
