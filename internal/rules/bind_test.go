@@ -77,6 +77,26 @@ func TestTwoMasters(t *testing.T) {
 	}
 }
 
+// A reference that holds on a condition binds the columns as any other does: one
+// column may lead to several tables, whose decisions must then be one.
+func TestReferencesOnACondition(t *testing.T) {
+	s := build(t, "p.posts: id int pk\np.photos: id int pk\np.comments: kind text, subject int\ndeclared p.comments(subject) -> p.posts(id)\ndeclared p.comments(subject) -> p.photos(id)\n")
+	for i := range s.References {
+		s.References[i].When = "kind = '" + s.References[i].To.Table + "'"
+	}
+	b := bind(t, s, "tables:\n  p.posts: {columns: {id: int}}\n  p.photos: {columns: {id: int}}\n  p.comments: {columns: {kind: {keep: \"a fixed word\"}}}\n")
+	for _, column := range []string{"p.posts.id", "p.photos.id", "p.comments.subject"} {
+		if d := decision(t, b, column); d.Spec.Mask != "int" || d.Spec.Domain != decision(t, b, "p.posts.id").Spec.Domain {
+			t.Errorf("%s: %+v", column, d)
+		}
+	}
+	_, bad := rules.Bind([]*rules.File{parse(t, "r.yaml", "version: 1\ntables:\n  p.posts: {columns: {id: int}}\n  p.photos: {columns: {id: {keep: \"our own\"}}}\n  p.comments: {columns: {kind: {keep: \"a fixed word\"}}}\n")}, s)
+	if len(bad) != 1 || !strings.Contains(bad[0].Message, "p.comments.subject references both") || !strings.Contains(bad[0].Message, "p.posts.id, decided at r.yaml:3:27") ||
+		!strings.Contains(bad[0].Message, "p.photos.id, decided at r.yaml:4:35") {
+		t.Error(lines(bad))
+	}
+}
+
 func TestDomains(t *testing.T) {
 	s := build(t, `
 p.a: email varchar(80), alias citext

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -363,6 +364,84 @@ func TestTheSelectionIsTheSameAtAnyParallelism(t *testing.T) {
 			if !same || a.Rows != nil && !a.Rows.Equals(b.Rows) {
 				t.Errorf("seed %d: %+v with one reader, %+v with eight", seed, a, b)
 			}
+		}
+	}
+}
+
+// What is dropped and what is nullified is counted by reference; a row that
+// hangs on a dropped one is told apart from one that leads nowhere.
+func TestOrphansAreCountedByWhatBecameOfThem(t *testing.T) {
+	m, s := shop()
+	m.Add(public("customers"), subsettest.Value(4), subsettest.Value(777))
+	m.Add(public("customers"), subsettest.Value(5), subsettest.Value(4))
+	m.Add(public("orders"), subsettest.Value(50), subsettest.Value(5), subsettest.Value(1))
+	m.Add(public("orders"), subsettest.Value(51), subsettest.Value(1), subsettest.Value(555))
+	for _, whole := range []bool{true, false} {
+		spec := &subset.Spec{Whole: whole, Unreached: subset.All, Orphans: subset.Drop}
+		if !whole {
+			spec.Seeds = []subset.Seed{seedOf(s, "customers")}
+		}
+		got := find(t, m, s, spec, subset.Options{Readers: 2})
+		var told []string
+		for _, o := range got.Orphans {
+			told = append(told, fmt.Sprint(o.Reference.Name, " ", o.Rows, " ", o.Cascaded, " ", o.Nulled))
+		}
+		want := []string{"customers_referrer 1 1 []", "orders_customer_id 0 1 []", "orders_product_id 1 0 []"}
+		if !slices.Equal(told, want) {
+			t.Errorf("whole %v: orphans %q, want %q", whole, told, want)
+		}
+		for _, table := range []string{"customers", "orders"} {
+			if part := got.Find(public(table)); part.Whole || part.Count != 3 || part.Dropped != 2 || part.Rows.GetCardinality() != 3 {
+				t.Errorf("whole %v: %s: %+v, want 3 rows, 2 dropped", whole, table, part)
+			}
+		}
+	}
+}
+
+// What forbids NULL is named, and a composite key loses no more than it must.
+func TestNullifyChoosesColumnsOrSaysWhatForbidsIt(t *testing.T) {
+	name := func(n string) schema.Name { return public(n) }
+	column := func(n string, notNull bool) schema.Column {
+		return schema.Column{Name: n, Kind: schema.Integer, NotNull: notNull}
+	}
+	for _, c := range []struct {
+		name   string
+		change func(child *schema.Table, s *schema.Schema)
+		want   string // the columns, or what the error says
+	}{
+		{"both may", func(*schema.Table, *schema.Schema) {}, "a b"},
+		{"one is NOT NULL", func(c *schema.Table, _ *schema.Schema) { c.Columns[1].NotNull = true }, "b"},
+		{"one belongs to another reference", func(_ *schema.Table, s *schema.Schema) {
+			s.References = append(s.References, schema.Reference{Name: "other", From: name("child"), Columns: []string{"b"}, To: name("other"), ToColumns: []string{"id"}})
+		}, "a"},
+		{"one is of the primary key", func(c *schema.Table, _ *schema.Schema) { c.Keys[0].Columns = []string{"id", "a"} }, "b"},
+		{"both are NOT NULL", func(c *schema.Table, _ *schema.Schema) { c.Columns[1].NotNull, c.Columns[2].NotNull = true, true }, "NOT NULL"},
+		{"MATCH FULL and one is NOT NULL", func(c *schema.Table, s *schema.Schema) { c.Columns[1].NotNull, s.References[0].Full = true, true }, "MATCH FULL asks for all columns or none"},
+		{"one is referenced, one generated", func(c *schema.Table, s *schema.Schema) {
+			c.Columns[1].Generated = true
+			s.References = append(s.References, schema.Reference{Name: "z", From: name("other"), Columns: []string{"id"}, To: name("child"), ToColumns: []string{"b"}, Valid: true, Declared: true, When: "id < 0"})
+		}, "b is referenced by public.other.id"},
+	} {
+		pk := []schema.Key{{Name: "pk", Columns: []string{"id"}, Primary: true, NotNull: true}}
+		s := &schema.Schema{Tables: []schema.Table{
+			{Name: name("child"), Columns: []schema.Column{column("id", true), column("a", false), column("b", false)}, Keys: slices.Clone(pk)},
+			{Name: name("other"), Columns: []schema.Column{column("id", true)}, Keys: pk},
+			{Name: name("parent"), Columns: []schema.Column{column("x", true), column("y", true)}, Keys: []schema.Key{{Name: "pk", Columns: []string{"x", "y"}, Primary: true, NotNull: true}}},
+		}, References: []schema.Reference{{Name: "fk", From: name("child"), Columns: []string{"a", "b"}, To: name("parent"), ToColumns: []string{"x", "y"}}}}
+		c.change(&s.Tables[0], s)
+		s.Sort()
+		m := subsettest.NewMemory()
+		m.Add(name("child"), subsettest.Value(1), subsettest.Value(7), subsettest.Value(8))
+		m.Add(name("other"), subsettest.Value(8))
+		got, err := subset.Select(context.Background(), m, s, &subset.Spec{Whole: true, Orphans: subset.Nullify}, subset.Options{})
+		if err != nil {
+			if fault.CodeOf(err) != fault.Integrity || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%s: %v, want %s", c.name, err, c.want)
+			}
+			continue
+		}
+		if part := got.Find(name("child")); len(part.Nulls) != 1 || strings.Join(part.Nulls[0].Columns, " ") != c.want || part.Count != 1 {
+			t.Errorf("%s: %+v, want %s", c.name, part, c.want)
 		}
 	}
 }

@@ -87,6 +87,51 @@ func checkChain(t *testing.T, seed uint64, s *schema.Schema, want *subsettest.Na
 	}
 }
 
+func TestWhyTellsOfBoundsConditionsAndOrphans(t *testing.T) {
+	m, s := shop()
+	customers, orders := s.Table(public("customers")), s.Table(public("orders"))
+	byCustomer := s.References[slices.IndexFunc(s.References, func(r schema.Reference) bool { return r.Name == "orders_customer_id" })]
+	when := schema.Reference{Name: "declared 1", From: public("log"), Columns: []string{"at"}, To: public("customers"), ToColumns: []string{"id"}, Declared: true, When: "at < 3", At: "u.yaml:9:1"}
+	s.References = append(s.References, when)
+	s.Table(public("log")).Keys = []schema.Key{{Name: "log_at", Columns: []string{"at"}, NotNull: true}}
+	s.Sort()
+	m.Add(public("orders"), subsettest.Value(31), subsettest.Value(3), subsettest.Value(555)) // no such product
+	m.Add(public("customers"), subsettest.Value(4), subsettest.Value(777))                    // no such referrer
+	m.Add(public("orders"), subsettest.Value(40), subsettest.Value(4), subsettest.Value(1))
+	for _, at := range []int{2, 3} {
+		m.Add(public("log"), subsettest.Value(at))
+	}
+	spec := &subset.Spec{Unreached: subset.Empty, Orphans: subset.Drop, Seeds: []subset.Seed{{Table: customers}}, Follow: []schema.Reference{s.References[slices.IndexFunc(s.References, func(r schema.Reference) bool { return r.Name == "orders_product_id" })]},
+		Rules: []subset.Rule{{Table: orders, PerParent: 1, Where: "id < 41", By: []schema.Reference{byCustomer}}}}
+	ask := func(table, key string) *subset.Answer {
+		t.Helper()
+		got, err := subset.Why(context.Background(), m, s, spec, subset.Options{}, public(table), []string{key})
+		if err != nil {
+			t.Fatalf("%s %s: %v", table, key, err)
+		}
+		return got
+	}
+	for _, c := range []struct{ table, key, edge, why string }{
+		{"orders", "21", "public.orders.customer_id", "not among the 1 row that per_parent keeps of its row of public.customers"},
+		{"orders", "21", "public.orders.product_id", "rows do not come down along it: per_parent counts by customer_id"},
+		{"log", "3", "public.log.at to public.customers", "the row does not satisfy its when, so it does not reference public.customers"},
+		{"customers", "4", "public.customers.referrer", "it leads to no row of public.customers, and orphans are dropped"},
+		{"orders", "40", "public.orders.customer_id", "the row of public.customers that it references was dropped as an orphan"},
+	} {
+		got := ask(c.table, c.key)
+		if got.Selected || !slices.ContainsFunc(got.Cuts, func(cut subset.Cut) bool { return cut.Edge == c.edge && cut.Why == c.why }) {
+			t.Errorf("%s %s: got %+v, want a cut of %s: %s", c.table, c.key, got, c.edge, c.why)
+		}
+	}
+	if got := ask("log", "2"); !got.Selected || len(got.Chain) != 2 || got.Chain[1].Edge != "public.log.at to public.customers" {
+		t.Errorf("a row whose reference holds: %+v", got)
+	}
+	spec.Orphans = subset.Nullify
+	if got := ask("customers", "4"); !got.Selected || !slices.Equal(got.Nulled, []string{"referrer"}) {
+		t.Errorf("a row that is nullified: %+v", got)
+	}
+}
+
 func TestWhyNamesTheRuleThatLeftARowOut(t *testing.T) {
 	m, s := shop()
 	spec := &subset.Spec{Unreached: subset.Empty, Seeds: []subset.Seed{{Table: s.Table(public("customers")), Where: "id < 2"}},

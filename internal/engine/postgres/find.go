@@ -132,7 +132,7 @@ func (h *hunt) run(ctx context.Context, c *conn) error {
 		return h.ask(ctx, c, sql, nil)
 	}
 	total, step := h.find.Keys.Len(), keysAtOnce
-	if h.find.Order != "" {
+	if h.find.Order != "" && h.find.PerKey == 0 {
 		step = max(1, total) // an order holds over all keys
 	}
 	for from := 0; from < total && !h.stopped; from += step {
