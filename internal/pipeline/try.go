@@ -91,6 +91,7 @@ type trial struct {
 	same  bool          // it takes what the source's table takes
 	most  int           // rows to try
 
+	nulled  bool // orphans that are nullified are among the rows
 	tried   int
 	refused []engine.Rejection
 }
@@ -100,6 +101,7 @@ func (s *Session) tryTable(ctx context.Context, t *trial) error {
 	if sel == nil || sel.Count == 0 {
 		return nil
 	}
+	t.nulled = len(sel.Nulls) > 0
 	parts := sel.Parts()
 	for i := range parts {
 		most := t.most
@@ -173,6 +175,11 @@ func (t *trial) add(found []engine.Rejection) {
 
 func (t *trial) findings() []finding.Finding {
 	out := refused(t.shape.Name, t.masks, t.refused, t.tried)
+	for i := range out {
+		if t.nulled {
+			out[i].Hint += "; orphans that are nullified are among the rows: `orphans: drop` leaves them out"
+		}
+	}
 	if len(out) == 0 && t.tried >= tryRows {
 		out = append(out, finding.Finding{Check: "target-stricter", Severity: finding.Warning, Table: t.shape.Name.String(),
 			Message: fmt.Sprintf("the target takes less here than production may hold: %d rows were tried and fit, the load will tell of the others", t.tried)})
@@ -250,9 +257,6 @@ func refused(table schema.Name, masked []maskedColumn, rs []engine.Rejection, tr
 	for _, r := range rs {
 		f := finding.Finding{Check: "fake-refused", Severity: finding.Error, Code: int(fault.Usage), Table: table.String(), Column: r.Column,
 			Hint: "choose a mask or parameters whose fakes satisfy it; `understudy rules explain` shows the rule"}
-		if slices.ContainsFunc(masked, func(c maskedColumn) bool { return c.mask == nil }) {
-			f.Hint += "; or write `orphans: drop`, for orphans that are nullified are among the rows tried"
-		}
 		what := r.Reason
 		if r.Check != "" {
 			what = fmt.Sprintf("check %s: %s", schema.Ident(r.Check), r.Reason)

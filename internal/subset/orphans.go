@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/RoaringBitmap/roaring/v2/roaring64"
 
@@ -45,6 +46,7 @@ type loss struct {
 type mourning struct {
 	c       *closure
 	losses  []*loss
+	mu      sync.Mutex // over what follows, while several tables are searched at once
 	dropped map[*node]*roaring64.Bitmap
 	pending map[*target]*keyList // of dropped rows
 	gather  gatherer
@@ -55,6 +57,7 @@ type mourning struct {
 func (c *closure) mourn(ctx context.Context) (*mourning, error) {
 	m := &mourning{c: c, dropped: map[*node]*roaring64.Bitmap{}, pending: map[*target]*keyList{}}
 	byTarget := map[*target][]*loss{}
+	var compared []*loss // by the database itself
 	for _, e := range c.edges {
 		if !c.minds(e) || e.from.mode == none || e.to.mode == none {
 			continue
@@ -62,18 +65,17 @@ func (c *closure) mourn(ctx context.Context) (*mourning, error) {
 		l := &loss{edge: e}
 		m.losses = append(m.losses, l)
 		byTarget[e.target] = append(byTarget[e.target], l)
-		find := engine.Find{By: e.ref.Columns, Where: e.ref.When}
 		switch {
 		case e.from.mode == whole && e.to.mode == whole:
-			find.Orphaned = &engine.Parent{Table: e.to.table, Columns: e.ref.ToColumns}
-			if err := m.search(ctx, e.from, find, &l.rows); err != nil {
-				return nil, err
-			}
+			compared = append(compared, l)
 		case e.needs > 0 && e.target.missing.len() > 0:
 			if err := m.users(ctx, e, e.target.missing.list(), &l.rows); err != nil {
 				return nil, err
 			}
 		}
+	}
+	if err := m.compare(ctx, compared); err != nil {
+		return nil, err
 	}
 	for c.spec.Orphans == Drop && len(m.pending) > 0 {
 		for _, t := range c.targets {
@@ -87,6 +89,38 @@ func (c *closure) mourn(ctx context.Context) (*mourning, error) {
 	}
 	m.losses = slices.DeleteFunc(m.losses, func(l *loss) bool { return l.rows.IsEmpty() && l.cascaded.IsEmpty() })
 	return m, nil
+}
+
+// compare has the database find the orphans of references between whole tables,
+// as many at once as there are readers.
+func (m *mourning) compare(ctx context.Context, losses []*loss) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var workers sync.WaitGroup
+	defer workers.Wait()
+	slots := make(chan struct{}, max(m.c.opts.Readers, 1))
+	for _, l := range losses {
+		select {
+		case slots <- struct{}{}:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		workers.Go(func() {
+			defer func() { <-slots }()
+			if err := m.compareOne(ctx, l); err != nil {
+				cancel(err)
+			}
+		})
+	}
+	workers.Wait()
+	return context.Cause(ctx)
+}
+
+func (m *mourning) compareOne(ctx context.Context, l *loss) (err error) {
+	defer fault.Guard(&err)
+	ref := l.edge.ref
+	return m.search(ctx, l.edge.from, engine.Find{By: ref.Columns, Where: ref.When,
+		Orphaned: &engine.Parent{Table: l.edge.to.table, Columns: ref.ToColumns}}, &l.rows)
 }
 
 // users adds to into the rows that came along and have one of the keys.
@@ -115,24 +149,33 @@ func (m *mourning) search(ctx context.Context, n *node, find engine.Find, into *
 		if err != nil {
 			return err
 		}
-		var fresh []int
-		for row, id := range found.IDs {
-			if n.mode == partial && !n.down.Contains(id) && !n.up.Contains(id) {
-				continue
-			}
-			into.Add(id)
-			if m.c.spec.Orphans == Drop && m.drop(n, id) {
-				fresh = append(fresh, row)
-			}
-		}
-		for t, columns := range at {
-			if m.pending[t] == nil && len(fresh) > 0 {
-				m.pending[t] = &keyList{}
-			}
-			m.gather.collect(&found.Values, fresh, columns, m.pending[t])
-		}
+		m.enter(n, found, at, into)
 	}
 	return nil
+}
+
+func (m *mourning) enter(n *node, found *engine.Found, at map[*target][]int, into *roaring64.Bitmap) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var fresh []int
+	for row, id := range found.IDs {
+		if n.mode == partial && !n.down.Contains(id) && !n.up.Contains(id) {
+			continue
+		}
+		into.Add(id)
+		if m.c.spec.Orphans == Drop && m.drop(n, id) {
+			fresh = append(fresh, row)
+		}
+	}
+	if len(fresh) == 0 {
+		return
+	}
+	for t, columns := range at {
+		if m.pending[t] == nil {
+			m.pending[t] = &keyList{}
+		}
+		m.gather.collect(&found.Values, fresh, columns, m.pending[t])
+	}
 }
 
 func (m *mourning) drop(n *node, id engine.RowID) (fresh bool) {
