@@ -67,6 +67,14 @@ func (s sheet) Fragments() []plan.Fragment {
 	return s.Plan.Fragments
 }
 
+// Orphans tell what becomes of rows whose parent is missing.
+func (s sheet) Orphans() []orphanLine {
+	if s.Plan == nil {
+		return nil
+	}
+	return orphanLines(s.Plan)
+}
+
 // Worst is the severity of the gravest finding.
 func (s sheet) Worst() finding.Severity {
 	if len(s.Notes) == 0 {

@@ -46,7 +46,7 @@ func Markdown(w io.Writer, p Page) error {
 		}
 		fmt.Fprintf(&b, "%s|\n%s|\n%s|\n\n", head.String(), rule.String(), row.String())
 	}
-	for _, part := range []func(*bytes.Buffer, Page){markdownFindings, markdownRows, markdownColumns, markdownParity, markdownProofs, markdownSQL} {
+	for _, part := range []func(*bytes.Buffer, Page){markdownFindings, markdownRows, markdownOrphans, markdownColumns, markdownParity, markdownProofs, markdownSQL} {
 		part(&b, p)
 	}
 	if p.masking() {
@@ -124,6 +124,20 @@ func markdownRows(b *bytes.Buffer, p Page) {
 	fold(b, len(lines) > 0, "Rows by table", func() {
 		b.WriteString("| table | rows | of | why |\n|---|--:|--:|---|\n")
 		bounded(b, tablesLimit, lines, "table", "\nREST\n")
+	})
+}
+
+func markdownOrphans(b *bytes.Buffer, p Page) {
+	if p.Plan == nil {
+		return
+	}
+	var lines []string
+	for _, l := range orphanLines(p.Plan) {
+		lines = append(lines, fmt.Sprintf("| %s | %s |\n", l.Rows, prose(l.Text)))
+	}
+	fold(b, len(lines) > 0, orphansTitle, func() {
+		b.WriteString("| rows | what becomes of them |\n|--:|---|\n")
+		bounded(b, proofsLimit, lines, "reference", "\nREST\n")
 	})
 }
 

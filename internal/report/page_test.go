@@ -46,6 +46,8 @@ func hostilePage() Page {
 			plan.Mask{Table: name, Column: "open " + h, Type: h, Decision: rules.Undecided},
 			plan.Mask{Table: name, Column: "sum", Decision: rules.Derived})
 		p.Plan.Fragments = append(p.Plan.Fragments, plan.Fragment{At: at, Text: h})
+		p.Plan.Orphans = append(p.Plan.Orphans, plan.Orphan{Table: name, Columns: []string{h, "a"}, References: name, Outcome: "nullified", Rows: 2, Nulled: []string{h}},
+			plan.Orphan{Table: name, Columns: []string{h}, References: name, Outcome: "dropped", Rows: 1, Cascaded: 3})
 		p.Parity.Differences = append(p.Parity.Differences, parity.Difference{Kind: "column", Object: name.String() + "." + h, Table: name.String(),
 			Change: "different", Detail: h, Effect: h, Cause: h, Waived: h, SQL: "ALTER TABLE " + h, Destructive: true})
 		for _, o := range []check.Outcome{check.Passed, check.Failed, check.Unmeasured} {

@@ -126,41 +126,6 @@ func figures(t plan.Table) (rows, of string) {
 	return rows, of
 }
 
-// orphansOf tells what becomes of rows whose parent is missing, by reference.
-func orphansOf(w io.Writer, p *plan.Plan) {
-	if len(p.Orphans) == 0 {
-		return
-	}
-	fmt.Fprintf(w, "\nOrphans: rows of the source whose parent is missing\n")
-	g := grid{indent: 2, right: map[int]bool{0: true}}
-	for _, o := range p.Orphans {
-		edge := o.Table.String() + "." + identList(o.Columns)
-		text := "dropped"
-		if o.Outcome == "nullified" {
-			text = identList(o.Nulled) + " set to NULL"
-		}
-		if o.Rows > 0 {
-			g.add(Number(o.Rows), edge+" leads to no row of "+o.References.String()+": "+text)
-		}
-		if o.Cascaded > 0 {
-			g.add(Number(o.Cascaded), edge+" leads to a dropped row of "+o.References.String()+": dropped as well")
-		}
-	}
-	g.write(w)
-}
-
-// identList writes names as a job file does: a, or (a, b).
-func identList(names []string) string {
-	out := make([]string, len(names))
-	for i, n := range names {
-		out[i] = schema.Ident(n)
-	}
-	if len(out) == 1 {
-		return out[0]
-	}
-	return "(" + strings.Join(out, ", ") + ")"
-}
-
 // reason shortens why rows come along: columns instead of edges, each verb
 // once, no schema where there is but one.
 func reason(t plan.Table, oneSchema bool) string {
