@@ -233,7 +233,7 @@ func (a *app) goOn(dir string, entry engines.Entry, key secret.Text) {
 	fmt.Fprintf(&b, "\nGo on with it (this key is the demo's; `understudy key new` makes yours):\n  cd %s\n", dir)
 	fmt.Fprintf(&b, "  export PROD_URL=sqlite:production.db STAGING_URL=sqlite:staging.db\n  export UNDERSTUDY_KEY=%s\n", key.Reveal())
 	g := [][2]string{
-		{"understudy why order_items 1,1", "why a row came along"},
+		{"understudy why order_items 11,1", "why a row came along"},
 		{"understudy rules explain newsletter.email", "why a column is masked as it is"},
 		{"understudy parity", "the drift and the SQL to close it"},
 		{"understudy verify", "prove staging again"},

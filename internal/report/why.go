@@ -14,7 +14,11 @@ func Why(w io.Writer, a *subset.Answer) {
 		fmt.Fprintf(w, "%s: the row comes along\n", line(a.Table.String()))
 		g := grid{indent: 2}
 		for _, l := range a.Chain {
-			g.add(l.Table.String(), l.Why+placed(l.At))
+			text := l.Why + placed(l.At)
+			if l.Edge != "" {
+				text += ", by " + l.Edge
+			}
+			g.add(l.Table.String(), text)
 		}
 		g.write(w)
 		if len(a.Nulled) > 0 {

@@ -171,6 +171,9 @@ func (c *closure) selection(ctx context.Context, m *mourning) (*Selection, error
 		if t.Reason == "" {
 			t.Reason = n.why()
 		}
+		if n.seeded && t.Count == 0 {
+			out.Findings = append(out.Findings, barren(n.table.Name))
+		}
 		if err := c.bury(ctx, n, m, &t); err != nil {
 			return nil, err
 		}
@@ -191,6 +194,13 @@ func (c *closure) selection(ctx context.Context, m *mourning) (*Selection, error
 	}
 	finding.Sort(out.Findings)
 	return out, nil
+}
+
+// barren tells of a table whose seeds matched no row: a condition that is
+// mistyped would empty the target without a word.
+func barren(table schema.Name) finding.Finding {
+	return finding.Finding{Check: "subset-seed", Severity: finding.Warning, Table: table.String(),
+		Message: "the seeds here match no row: nothing comes along because of them", Hint: "see whether where, percent and limit mean what they should"}
 }
 
 // bury writes into a table's part what became of its orphans. A whole table that
