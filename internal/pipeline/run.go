@@ -228,7 +228,7 @@ func (s *Session) loadTable(ctx context.Context, load engine.Load, run *tableRun
 	if !run.whole && len(run.rows) == 0 {
 		return nil
 	}
-	read := engine.Read{Table: run.source, Columns: run.columns, Look: run.rewrite.look(), Rows: run.rows}
+	read := engine.Read{Table: run.source, Columns: run.columns, Look: run.rewrite.look(), Blind: run.rewrite.unseen(), Rows: run.rows}
 	var broken error // of the source, so that it is not blamed on the target
 	rows := readAhead(s.snapshot.Read(ctx, read), 2)
 	counted := func(yield func(*engine.Batch, error) bool) {

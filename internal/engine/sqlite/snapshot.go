@@ -20,10 +20,12 @@ type snapshot struct {
 	taken     time.Time
 	numbers   numbers
 	batches   sync.Pool
+	mu        sync.Mutex
+	clocks    map[string]clock // by table and column
 }
 
 func newSnapshot(s *source, conns []*conn) *snapshot {
-	snap := &snapshot{source: s, all: conns, idle: make(chan *conn, len(conns)), taken: time.Now()}
+	snap := &snapshot{source: s, clocks: map[string]clock{}, all: conns, idle: make(chan *conn, len(conns)), taken: time.Now()}
 	for _, c := range conns {
 		snap.idle <- c
 	}
@@ -72,7 +74,8 @@ func (s *snapshot) shapeOf(doing string, t *schema.Table) (*shape, error) {
 		return nil, &engine.Error{Code: engine.Changed, Doing: doing, Table: t.Name, Say: "there is no such table in the source"}
 	}
 	if sh.rowid == "" && len(sh.primary) == 0 {
-		return nil, unsupported(doing, t.Name, "its columns hide every name of the row number, and it has no integer primary key")
+		return nil, &engine.Error{Code: engine.Unsupported, Doing: doing, Table: t.Name, Say: "its columns hide every name of the row number, and it has no integer primary key",
+			Hint: "rename one of its columns rowid, oid and _rowid_, or make one of them its INTEGER PRIMARY KEY"}
 	}
 	return sh, nil
 }
