@@ -21,15 +21,18 @@ func Notes(source, target *schema.Schema, fromSource bool) []finding.Finding {
 		out = append(out, f)
 	}
 	for _, n := range source.Notes {
-		if slices.Contains(target.Notes, n) {
+		switch {
+		case fromSource:
 			add(n, "", true)
-		} else {
-			add(n, "in the source: ", fromSource)
+		case slices.Contains(target.Notes, n):
+			add(n, "on both sides: ", true)
+		default:
+			add(n, "in the source: ", false)
 		}
 	}
 	for _, n := range target.Notes {
-		if !slices.Contains(source.Notes, n) {
-			add(n, "in the target: ", !fromSource)
+		if !fromSource && !slices.Contains(source.Notes, n) {
+			add(n, "in the target: ", true)
 		}
 	}
 	return out

@@ -442,8 +442,11 @@ func (x *tableReader) addReference(r schema.Reference, table string, to []string
 	if i < 0 {
 		kind, err := x.c.text(x.ctx, "SELECT type FROM sqlite_schema WHERE type IN ('table', 'view') AND name = ? COLLATE NOCASE", table)
 		why := "its parent " + schema.Ident(table) + " does not exist"
-		if kind != "" {
-			why = "its parent " + schema.Ident(table) + " is a view or a table of the server's own, not a table with a key"
+		switch kind {
+		case "view":
+			why = "its parent " + schema.Ident(table) + " is a view"
+		case "table":
+			why = "its parent " + schema.Ident(table) + " is not a table of the application"
 		}
 		x.loosen(r, id, why)
 		return err
