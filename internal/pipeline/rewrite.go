@@ -154,7 +154,9 @@ func (r *rewriter) cell(out []byte, i int, form engine.Form, raw []byte) ([]byte
 	if like, ok := form.(engine.Replacer); ok {
 		start := len(out)
 		out = like.Replace(out, fake, raw, c.index)
-		r.digest(i, form.Value(r.scratch[:0], out[start:], c.index), false) // as it will be read back
+		if r.telling[i] {
+			r.digest(i, form.Value(r.scratch[:0], out[start:], c.index), false) // as it will be read back
+		}
 		return out, nil
 	}
 	r.digest(i, fake, false)

@@ -76,7 +76,7 @@ func (f *finder) run(ctx context.Context) error {
 }
 
 func (f *finder) prepare() (err error) {
-	if f.shape, err = f.snapshot.shapeOf(f.doing, f.find.Table); err != nil {
+	if f.shape, err = f.snapshot.shapeOf(f.doing, f.find.Table, true); err != nil {
 		return err
 	}
 	column := func(name string) *schema.Column {

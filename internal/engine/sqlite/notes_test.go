@@ -162,3 +162,24 @@ func hintOf(err error) string {
 	}
 	return e.Hint
 }
+
+// A table whose rows cannot be told apart can still be copied whole.
+func TestRowsWithoutANumberAreReadWhole(t *testing.T) {
+	structure, snap := snapshotOf(t, made(t, "a.db", []string{`CREATE TABLE a (rowid TEXT, oid TEXT, _rowid_ TEXT)`, `INSERT INTO a VALUES ('a', 'b', 'c')`}))
+	a := &structure.Tables[0]
+	rows := 0
+	for b, err := range snap.Read(t.Context(), engine.Read{Table: a, Columns: a.Written()}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows += b.Rows
+	}
+	if rows != 1 {
+		t.Errorf("%d rows", rows)
+	}
+	for _, err := range snap.Find(t.Context(), engine.Find{Table: a, Columns: []string{"oid"}}) {
+		if engine.CodeOf(err) != engine.Unsupported || !strings.Contains(hintOf(err), "rowid") {
+			t.Errorf("%v", err)
+		}
+	}
+}

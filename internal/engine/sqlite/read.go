@@ -80,7 +80,7 @@ func (r *reader) run(ctx context.Context) error {
 }
 
 func (r *reader) prepare(ctx context.Context) (*shape, error) {
-	shape, err := r.snapshot.shapeOf(r.doing, r.read.Table)
+	shape, err := r.snapshot.shapeOf(r.doing, r.read.Table, r.read.Rows != nil)
 	if err != nil {
 		return nil, err
 	}
