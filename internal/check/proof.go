@@ -109,6 +109,8 @@ func Proved(p engine.Proof) Verdict {
 	switch {
 	case p.Failures < 0:
 		v.Outcome, v.Detail = Unmeasured, p.Name+": "+p.Detail
+	case p.Failures > 0 && p.Detail != "":
+		v.Outcome, v.Detail = Failed, p.Name+": "+p.Detail
 	case p.Failures > 0:
 		v.Outcome, v.Detail = Failed, fmt.Sprintf("%s: %d rows fail (%s)", p.Name, p.Failures, p.Method)
 	}

@@ -100,13 +100,18 @@ func TestStartRefusesWhatMayBeSomebodysDatabase(t *testing.T) {
 		{"rows, no marker", engine.State{Rows: rows}, false, 1},
 		{"rows, claimed now", engine.State{Rows: rows}, true, 0},
 		{"obstacles stay", engine.State{Claimed: true, Obstacles: []string{"a", "b"}}, true, 2},
+		{"no room", engine.State{Claimed: true, Shortage: "a"}, true, 1},
 	} {
 		fs := Start(&c.state, c.claim)
 		if len(fs) != c.want {
 			t.Errorf("%s: %d findings, want %d", c.name, len(fs), c.want)
 		}
 		for _, f := range fs {
-			if f.Code != int(fault.Refused) {
+			want := fault.Refused
+			if c.state.Shortage != "" {
+				want = fault.Unavailable
+			}
+			if f.Code != int(want) {
 				t.Errorf("%s: code %d", c.name, f.Code)
 			}
 		}

@@ -23,6 +23,9 @@ func Start(state *engine.State, claim bool) []finding.Finding {
 	for _, o := range state.Obstacles {
 		out = append(out, finding.Finding{Check: "target-obstacle", Severity: finding.Error, Code: int(fault.Refused), Message: o})
 	}
+	if state.Shortage != "" {
+		out = append(out, finding.Finding{Check: "target-space", Severity: finding.Error, Code: int(fault.Unavailable), Message: state.Shortage})
+	}
 	return out
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -50,8 +51,14 @@ func (a *app) demo(ctx context.Context, name, dir string, serve bool) error {
 	} else if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fault.New(fault.Usage, "demo", "choose a directory you may write to", "%s cannot be made", dir)
 	}
+	if err := a.demoFree(dir); err != nil {
+		return err
+	}
 	a.say("A small shop's production, and a staging that drifted from it, in\n%s\n", dir)
 	stage, err := entry.Stage(ctx, dir)
+	if known := (*fault.Error)(nil); errors.As(err, &known) {
+		return err
+	}
 	if err != nil {
 		return fault.New(fault.Unavailable, "demo", "", "%s", err).Because(err)
 	}
@@ -81,6 +88,17 @@ func (a *app) demo(ctx context.Context, name, dir string, serve bool) error {
 		<-ctx.Done()
 	}
 	return err
+}
+
+// demoFree makes sure that the demo writes over nothing but a demo's own files.
+func (a *app) demoFree(dir string) error {
+	for name, text := range schemas.Files() {
+		path := filepath.Join(dir, name)
+		if there, err := os.ReadFile(path); !os.IsNotExist(err) && (err != nil || string(there) != text) {
+			return fault.New(fault.Usage, "demo", "name another directory with --dir", "%s is there already and is not the demo's", path)
+		}
+	}
+	return nil
 }
 
 // demoFiles writes the job and the rules, as a user would have them.

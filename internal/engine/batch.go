@@ -32,6 +32,16 @@ type Form interface {
 	AppendNull(dst []byte, column int) []byte
 }
 
+// A Replacer is a Form of an engine whose columns may hold one kind of value in
+// several forms, as times in texts and in numbers.
+type Replacer interface {
+	// Replace encodes canonical text in the form that the encoded value old has.
+	Replace(dst, value, old []byte, column int) []byte
+	// Stored gives an encoded value that is not NULL as Side.Try takes it, so that
+	// what is tried has the form that would be loaded.
+	Stored(scratch, raw []byte, column int) []byte
+}
+
 // Release gives the batch back to its maker. The caller uses it no more.
 func (b *Batch) Release() {
 	if b.Free != nil {

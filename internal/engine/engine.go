@@ -150,8 +150,10 @@ type Snapshot interface {
 // they declare. Reading such a value where it is looked into fails with code
 // Contradicts; Contradictions finds the columns beforehand, in one scan of the table.
 type Contradictor interface {
-	// Contradictions names those of the columns that hold such a value.
-	Contradictions(ctx context.Context, table *schema.Table, columns []string) ([]string, error)
+	// Contradictions names those of the columns that hold such a value: of the kept
+	// ones a value that the declared type has no room for, of those looked into
+	// also one that has no canonical text of the column's kind.
+	Contradictions(ctx context.Context, table *schema.Table, kept, looked []string) ([]string, error)
 }
 
 // A Timed is a Snapshot that cannot be told what now() means in fragments,
@@ -209,6 +211,9 @@ type Read struct {
 	Columns []string
 	// Look: indexes into Columns, ascending, of the values that will be looked into.
 	Look []int
+	// Blind: those of Look that are replaced whatever they hold, so that nothing
+	// in them contradicts.
+	Blind []int
 	// Rows: only these, sorted ascending. Nil means every row.
 	Rows []RowID
 	// Limit reads at most so many rows; 0 means all.
@@ -248,6 +253,9 @@ type State struct {
 	// Obstacles: why a new generation could not be built or switched here, each a
 	// sentence with its remedy ("the role may not create databases: ALTER ROLE ... CREATEDB").
 	Obstacles []string
+	// Shortage: there is too little room to build a generation here, a sentence
+	// with its remedy; empty where there is enough, or the engine cannot tell.
+	Shortage string
 	// Notes: what a switch would change beside rows, each a sentence, such as
 	// owners that the role cannot give back.
 	Notes []string
@@ -315,7 +323,8 @@ type Proof struct {
 	Table  schema.Name
 	Name   string // of the constraint or sequence
 	Method string // how: "added to the loaded rows", "anti-join"
-	// Failures counts offending rows; -1 means that it could not be measured, for the reason in Detail.
+	// Failures counts offending rows; -1 means that it could not be measured, for
+	// the reason in Detail. Where what fails is not rows, Detail says what it is.
 	Failures int64
 	Detail   string
 }

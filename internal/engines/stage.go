@@ -2,8 +2,10 @@ package engines
 
 import (
 	"context"
+	"os"
 	"path/filepath"
 
+	"understudy/internal/fault"
 	"understudy/internal/scratch"
 	"understudy/internal/secret"
 )
@@ -21,8 +23,13 @@ func (s *Stage) Stop(ctx context.Context) {
 	}
 }
 
-// embeddedStage is two files.
+// embeddedStage is two files, which must not be there yet.
 func embeddedStage(_ context.Context, dir string) (*Stage, error) {
+	for _, name := range []string{"production.db", "staging.db"} {
+		if _, err := os.Lstat(filepath.Join(dir, name)); err == nil {
+			return nil, fault.New(fault.Usage, "demo", "go on with the demo that is there, or name another directory with --dir", "%s is there already", filepath.Join(dir, name))
+		}
+	}
 	return &Stage{
 		Production: secret.New("sqlite:" + filepath.Join(dir, "production.db")),
 		Staging:    secret.New("sqlite:" + filepath.Join(dir, "staging.db")),

@@ -138,6 +138,7 @@ func (s *Session) decide(ctx context.Context) []finding.Finding {
 	w.shape, fs = plan.Fit(s.in.Job, w.source, w.target, w.state)
 	found = append(found, fs...)
 	w.plan.Shape = w.shape
+	found = append(found, plan.Notes(w.source, w.target, w.shape.FromSource)...)
 	w.plan.Structure = "target"
 	if w.shape.FromSource {
 		w.plan.Structure = "source"
@@ -296,7 +297,7 @@ func (s *Session) selectRows(ctx context.Context) error {
 	})
 	g.Go(func() (err error) {
 		defer fault.Guard(&err)
-		s.note(StageSnapshot, "locking %d tables against change and taking one moment", len(w.source.Tables))
+		s.note(StageSnapshot, "holding the structure of %d tables still and taking one moment", len(w.source.Tables))
 		if s.snapshot, err = s.source.Snapshot(gctx, w.source); err != nil {
 			return Explain(err, "source")
 		}

@@ -114,6 +114,17 @@ func (r *rewriter) look() []int {
 	return out
 }
 
+// unseen gives the indexes for engine.Read.Blind.
+func (r *rewriter) unseen() []int {
+	var out []int
+	for i, c := range r.columns {
+		if !r.telling[i] {
+			out = append(out, c.index)
+		}
+	}
+	return out
+}
+
 // rewrite masks a batch in place.
 func (r *rewriter) rewrite(b *engine.Batch) error {
 	r.rows += int64(b.Rows)
@@ -179,6 +190,14 @@ func (r *rewriter) cell(out []byte, i int, form engine.Form, raw []byte) ([]byte
 		if bytes.Equal(fake, value) {
 			count.Same++
 		}
+	}
+	if like, ok := form.(engine.Replacer); ok {
+		start := len(out)
+		out = like.Replace(out, fake, raw, c.index)
+		if r.telling[i] {
+			r.digest(i, form.Value(r.scratch[:0], out[start:], c.index), false) // as it will be read back
+		}
+		return out, nil
 	}
 	r.digest(i, fake, false)
 	return form.Append(out, fake, c.index), nil

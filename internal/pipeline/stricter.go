@@ -171,6 +171,12 @@ func (s *Session) masked(ctx context.Context, shape *plan.TableShape, columns []
 	}
 	slices.SortFunc(masks, func(a, b maskedColumn) int { return a.index - b.index })
 	r := newRewriter(shape.Name, masks, s.in.Key)
+	read.Blind = r.unseen()
+	for i, name := range columns {
+		if !isMasked(masks, name) {
+			read.Blind = append(read.Blind, i) // kept: taken as it is
+		}
+	}
 	tuples := &engine.Tuples{Width: len(columns)}
 	for _, part := range parts {
 		read.Rows = part.Rows

@@ -28,17 +28,36 @@ func (s *Session) contradictions(ctx context.Context) ([]finding.Finding, error)
 		if shape.Fate != plan.Copied || table == nil || sel == nil || sel.Count == 0 {
 			continue // no value of it is loaded
 		}
-		bad, err := judge.Contradictions(ctx, table, shape.Columns)
+		kept, looked := s.lookedInto(shape)
+		bad, err := judge.Contradictions(ctx, table, kept, looked)
 		if err != nil {
 			return out, Explain(err, "source")
 		}
 		for _, name := range bad {
 			out = append(out, finding.Finding{Check: "type-contradicted", Severity: finding.Error, Code: int(fault.Undecided), Table: shape.Name.String(), Column: name,
 				Message: fmt.Sprintf("%s.%s holds values that are not of its declared type, so its decision may miss what they are", shape.Name, schema.Ident(name)),
-				Hint:    "mend the values in the source (typeof() finds them), or declare the type that the column holds"})
+				Hint:    "give the column `nullify` or `constant`, which look at no value; or mend the values in the source (typeof() finds them)"})
 		}
 	}
 	return out, nil
+}
+
+// lookedInto parts the loaded columns of a table: those that are kept, and those
+// whose masks look into the values. The rest is replaced whatever it holds.
+func (s *Session) lookedInto(shape plan.TableShape) (kept, looked []string) {
+	masked := map[string]bool{}
+	for _, c := range s.work.masks[shape.Name] {
+		masked[c.name] = true
+		if !blind(c.mask) {
+			looked = append(looked, c.name)
+		}
+	}
+	for _, name := range shape.Columns {
+		if !masked[name] {
+			kept = append(kept, name)
+		}
+	}
+	return kept, looked
 }
 
 // How many rows of each table are masked and tried in the plan, and how many
@@ -187,11 +206,15 @@ func (t *trial) findings() []finding.Finding {
 	return out
 }
 
-// heldBySource tells whether a rejection is by a check that the source has too,
-// over columns that no mask changes: the source's rows satisfy it, and where a
-// trial says otherwise, the check reads other rows than its own.
+// heldBySource tells whether a rejection is by a type or a check that the source
+// has too, over columns that no mask changes: the source's rows satisfy it. Where
+// a trial of a check says otherwise, the check reads other rows than its own; of
+// a type, the database enforces less than the type says.
 func heldBySource(table *schema.Table, masked []maskedColumn, r engine.Rejection) bool {
-	i := slices.IndexFunc(table.Checks, func(c schema.Check) bool { return r.Check != "" && c.Name == r.Check })
+	if r.Check == "" {
+		return r.Column != "" && !isMasked(masked, r.Column)
+	}
+	i := slices.IndexFunc(table.Checks, func(c schema.Check) bool { return c.Name == r.Check })
 	return i >= 0 && !slices.ContainsFunc(table.Checks[i].Columns, func(name string) bool { return isMasked(masked, name) })
 }
 
@@ -299,19 +322,22 @@ func (r *rewriter) tuples(b *engine.Batch, width int, out *engine.Tuples) error 
 	for i, c := range r.columns {
 		at[c.index] = i
 	}
+	like, _ := b.Form.(engine.Replacer)
+	var encoded []byte
 	for row := 0; row < b.Rows; row++ {
 		for column, cell := range b.Cells[row*width : (row+1)*width] {
 			if cell.Null {
 				out.AddNull()
 				continue
 			}
-			value := b.Form.Value(nil, b.Raw[cell.Start:cell.End], column)
+			raw := b.Raw[cell.Start:cell.End]
+			value := b.Form.Value(nil, raw, column)
 			i, ok := at[column]
 			if ok && r.nulled[i] {
 				out.AddNull()
 				continue
 			}
-			if ok && r.columns[i].mask != nil {
+			if ok = ok && r.columns[i].mask != nil; ok {
 				fake, null, err := r.workers[i].Append(nil, value)
 				switch {
 				case err != nil:
@@ -321,6 +347,13 @@ func (r *rewriter) tuples(b *engine.Batch, width int, out *engine.Tuples) error 
 					continue
 				}
 				value = fake
+			}
+			switch {
+			case like != nil && ok:
+				encoded = like.Replace(encoded[:0], value, raw, column)
+				value = like.Stored(nil, encoded, column)
+			case like != nil:
+				value = like.Stored(nil, raw, column)
 			}
 			out.AddString(string(value))
 		}

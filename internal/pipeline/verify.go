@@ -59,10 +59,17 @@ func gone(proved []ManifestProof, now []engine.Proof, schemas []string) []check.
 	for _, p := range proved {
 		if !there[p] && (len(schemas) == 0 || slices.Contains(schemas, p.Table.Schema)) {
 			out = append(out, check.Verdict{Check: p.Check, Table: p.Table, Name: p.Name, Outcome: check.Failed,
-				Detail: p.Name + ": proved by the refresh, no longer there"})
+				Detail: p.Name + ": " + lost(p.Check)})
 		}
 	}
 	return out
+}
+
+func lost(check string) string {
+	if check == "view" { // one that does not compile has no proof
+		return "it compiled after the refresh; it is gone or compiles no more"
+	}
+	return "proved by the refresh, no longer there"
 }
 
 // sinceRefresh compares counts with the manifest's.

@@ -38,6 +38,23 @@ var Kinds = []Kind{Text, Integer, Decimal, Boolean, Date, Timestamp, Time, Inter
 type Schema struct {
 	Tables     []Table     // sorted by name
 	References []Reference // sorted by From, then Name
+	// Notes: what a reader of a plan must know of the structure, sorted.
+	Notes []Note
+}
+
+// A Note is something amiss with an object of the structure itself.
+type Note struct {
+	Table  Name // a view's name stands here too
+	Column string
+	Say    string // what is amiss; names of objects, never a value
+	Hint   string
+	// Obstacle: a new generation cannot be made from this structure.
+	Obstacle bool
+}
+
+// Compare orders notes by table, column and text.
+func (n Note) Compare(o Note) int {
+	return cmp.Or(n.Table.Compare(o.Table), cmp.Compare(n.Column, o.Column), cmp.Compare(n.Say, o.Say))
 }
 
 // A Table is an ordinary table, a partitioned table together with its
@@ -160,6 +177,7 @@ func (s *Schema) Sort() {
 		})
 		slices.SortFunc(t.Checks, func(a, b Check) int { return cmp.Compare(a.Name, b.Name) })
 	}
+	slices.SortFunc(s.Notes, Note.Compare)
 	slices.SortFunc(s.References, func(a, b Reference) int {
 		return cmp.Or(a.From.Compare(b.From), cmp.Compare(a.Name, b.Name), slices.Compare(a.Columns, b.Columns), a.To.Compare(b.To))
 	})

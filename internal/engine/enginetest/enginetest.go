@@ -287,7 +287,13 @@ func rewritten(batches iter.Seq2[*engine.Batch, error], look []int, change func(
 				if c.Null {
 					out.Raw = b.Form.AppendNull(out.Raw, column)
 				} else {
-					out.Raw = b.Form.Append(out.Raw, change(column, b.Form.Value(nil, b.Raw[c.Start:c.End], column)), column)
+					raw := b.Raw[c.Start:c.End]
+					value := change(column, b.Form.Value(nil, raw, column))
+					if like, ok := b.Form.(engine.Replacer); ok {
+						out.Raw = like.Replace(out.Raw, value, raw, column)
+					} else {
+						out.Raw = b.Form.Append(out.Raw, value, column)
+					}
 				}
 				at = c.End
 			}

@@ -161,9 +161,9 @@ func (s *snapshot) Read(ctx context.Context, r engine.Read) iter.Seq2[*engine.Ba
 }
 
 // Contradictions asks the wrapped snapshot; none if it cannot hold any.
-func (s *snapshot) Contradictions(ctx context.Context, table *schema.Table, columns []string) ([]string, error) {
+func (s *snapshot) Contradictions(ctx context.Context, table *schema.Table, kept, looked []string) ([]string, error) {
 	if c, ok := s.Snapshot.(engine.Contradictor); ok {
-		return c.Contradictions(ctx, table, columns)
+		return c.Contradictions(ctx, table, kept, looked)
 	}
 	return nil, nil
 }

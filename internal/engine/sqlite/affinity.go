@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"encoding/binary"
 	"math"
 	"strconv"
 	"strings"
@@ -118,15 +119,16 @@ func describe(c *schema.Column) {
 	}
 }
 
-// fits is the set of storage classes that a column's declared type allows its
-// values. A value outside it cannot be given as the canonical text of the
-// column's kind, so a run that looks into it stops.
+// fits is the set of storage classes of which a value can be given as canonical
+// text of the column's kind. A run that looks into a value outside it stops.
 func fits(c *schema.Column) classes {
 	aff := affinityOf(c.Type)
 	var out classes
 	switch c.Kind {
-	case schema.Integer, schema.Boolean:
+	case schema.Integer:
 		out = classInteger
+	case schema.Boolean: // texts that are words for true and false
+		out = classInteger | classText
 	case schema.Decimal:
 		out = classInteger | classReal
 	case schema.Bytes:
@@ -136,12 +138,60 @@ func fits(c *schema.Column) classes {
 		if aff == numericAffinity { // a text that reads as a number is stored as one
 			out |= classInteger | classReal
 		}
+	case schema.Date, schema.Timestamp: // https://www.sqlite.org/datatype3.html, part 2.2
+		out = classInteger | classReal | classText
+	case schema.UUID: // blobs of sixteen bytes
+		out = classText | classBlob
 	case schema.Other:
 		out = classInteger | classReal | classText | classBlob
 	default:
 		out = classText
 	}
 	return out
+}
+
+// holds is the set of storage classes that a column which is kept may have: no
+// text where a number was decided about, no name where a truth was.
+func holds(c *schema.Column) classes {
+	switch c.Kind {
+	case schema.Integer, schema.Decimal:
+		return classInteger | classReal
+	case schema.Boolean, schema.Date, schema.Timestamp:
+		return fits(c)
+	case schema.Time, schema.Interval:
+		return classInteger | classReal | classText
+	}
+	return classInteger | classReal | classText | classBlob
+}
+
+// fitting tells whether a value can be given as canonical text of the column's kind.
+func fitting(raw []byte, c *schema.Column) bool {
+	switch tag := raw[0]; {
+	case classOf(tag)&^fits(c) != 0:
+		return false
+	case c.Kind == schema.Boolean && tag == tagText:
+		v, _ := decode(raw)
+		_, ok := truth([]byte(str(v)))
+		return ok
+	case c.Kind == schema.UUID && tag == tagBlob:
+		_, w := binary.Uvarint(raw[1:])
+		return len(raw) == 1+w+uuidLength
+	}
+	return true
+}
+
+// outside is the SQL condition that a value of the column is not of the classes,
+// or is one that fitting refuses.
+func outside(c *schema.Column, allowed classes) string {
+	name := quote(c.Name)
+	out := "typeof(" + name + ") NOT IN (" + allowed.names() + ")"
+	switch {
+	case c.Kind == schema.Boolean:
+		out += " OR typeof(" + name + ")='text' AND lower(" + name + ") NOT IN ('t','true','f','false')"
+	case c.Kind == schema.UUID && allowed == fits(c):
+		out += " OR typeof(" + name + ")='blob' AND length(" + name + ")<>16"
+	}
+	return "(" + out + ")"
 }
 
 // classes is a set of storage classes; NULL is always in it.

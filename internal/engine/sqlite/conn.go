@@ -20,6 +20,10 @@ const (
 	readOnly  mode = iota // the file is opened for reading: a source, a kept generation
 	queryOnly             // opened for writing, so that SQLite may roll a crashed writer's journal back, but statements may not write
 	readWrite
+
+	// lax may be added to the first two: double-quoted texts are taken, as where
+	// the SQL of views and checks was written.
+	lax mode = 1 << 4
 )
 
 // conn is one connection, used by one goroutine at a time. It speaks to the
@@ -66,6 +70,10 @@ func dsn(path string, m mode) string {
 	}
 	name := "file:" + (&url.URL{Path: path}).EscapedPath()
 	switch m {
+	case readOnly | lax:
+		return name + "?mode=ro"
+	case queryOnly | lax:
+		return name + "?mode=rw"
 	case readOnly:
 		return name + "?mode=ro&_dqs=0"
 	case queryOnly:

@@ -15,6 +15,14 @@ type tableText struct {
 	autoincrement bool
 }
 
+// collation gives a column's.
+func (x *tableText) collation(column string) string {
+	if c := x.collations[strings.ToLower(column)]; c != "" {
+		return c
+	}
+	return "BINARY"
+}
+
 type checkText struct {
 	name string
 	expr string

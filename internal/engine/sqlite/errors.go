@@ -24,6 +24,7 @@ const (
 	constraintNotNull, constraintPrimaryKey                 = 1299, 1555
 	constraintTrigger, constraintUnique, constraintRowid    = 1811, 2067, 2579
 	constraintDatatype, readOnlyRollback, readOnlyRecovery  = 3091, 776, 264
+	readOnlyCantLock, readOnlyCantInit, readOnlyDirectory   = 520, 1288, 1544
 )
 
 // meaning says what a result code means, in our words.
@@ -50,28 +51,31 @@ func meaningOf(code int) meaning {
 	case readOnlyRollback, readOnlyRecovery:
 		return meaning{engine.Unreachable, "a writer crashed and left a journal that a reader may not apply",
 			"open the database once with the application, or with: sqlite3 FILE 'PRAGMA schema_version'"}
+	case readOnlyCantLock, readOnlyCantInit, readOnlyDirectory:
+		return meaning{engine.Denied, "the database is in WAL mode, and the -shm file that its readers share can neither be made nor used",
+			"give this user write permission on the database's directory, or on the -shm file that a running application has made there; or read a copy (sqlite3 FILE \".backup COPY\")"}
 	}
 	switch code & 0xff {
 	case codeBusy, codeLocked:
 		return meaning{engine.Timeout, "another connection holds a lock on the database", "raise limits.lock_wait, or run when nobody writes for long"}
 	case codePerm, codeAuth:
-		return meaning{engine.Denied, "access was denied", ""}
+		return meaning{engine.Denied, "access was denied", "the user that runs this must be able to read the file, and to write a target and its directory"}
 	case codeReadOnly:
-		return meaning{engine.Denied, "the database may only be read", ""}
+		return meaning{engine.Denied, "the database may only be read", "the user that runs this must be able to write the file and its directory"}
 	case codeInterrupt:
 		return meaning{engine.Stopped, "the statement was interrupted", ""}
 	case codeNoMem:
-		return meaning{engine.Full, "out of memory", ""}
+		return meaning{engine.Full, "out of memory", "give the process more memory"}
 	case codeFull:
 		return meaning{engine.Full, "the disk is full", ""}
 	case codeIO:
-		return meaning{engine.Unreachable, "reading or writing the file failed", ""}
+		return meaning{engine.Unreachable, "reading or writing the file failed", "look at the disk, and at the system's log"}
 	case codeCorrupt:
 		return meaning{engine.Unreachable, "the file is damaged", "PRAGMA integrity_check says more"}
 	case codeCantOpen:
 		return meaning{engine.Unreachable, "the file cannot be opened", "the file and its directory must be readable; a WAL database needs its directory writable for readers too"}
 	case codeNotDatabase:
-		return meaning{engine.Unreachable, "the file is not a SQLite database, or is encrypted", ""}
+		return meaning{engine.Unreachable, "the file is not a SQLite database, or is encrypted", "is the path of the URL that of the database file itself?"}
 	case codeSchema:
 		return meaning{engine.Changed, "the structure changed", ""}
 	case codeTooBig:
@@ -151,12 +155,12 @@ func codeOf(err error) int {
 
 // fileError tells an error of the file system, with the path that doing holds.
 func fileError(doing string, err error) error {
-	out := &engine.Error{Code: engine.Unreachable, Doing: doing, Say: "the file system refused", Err: err}
+	out := &engine.Error{Code: engine.Unreachable, Doing: doing, Say: "the file system refused", Hint: "look at the path, its permissions and the disk", Err: err}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		out.Say = "there is no such file"
+		out.Say, out.Hint = "there is no such file", "a relative path of a URL counts from the directory that understudy is called in"
 	case errors.Is(err, fs.ErrPermission):
-		out.Code, out.Say = engine.Denied, "access was denied"
+		out.Code, out.Say, out.Hint = engine.Denied, "access was denied", "the user that runs this must be able to read the file, and to write a target and its directory"
 	case errors.Is(err, syscall.ENOSPC):
 		out.Code, out.Say = engine.Full, "the disk is full"
 	}

@@ -83,7 +83,7 @@ func (f *finder) run(ctx context.Context) error {
 }
 
 func (f *finder) prepare() (err error) {
-	if f.shape, err = f.snapshot.shapeOf(f.doing, f.find.Table); err != nil {
+	if f.shape, err = f.snapshot.shapeOf(f.doing, f.find.Table, true); err != nil {
 		return err
 	}
 	column := func(name string) *schema.Column {
@@ -103,7 +103,7 @@ func (f *finder) prepare() (err error) {
 		f.columns = append(f.columns, &schema.Column{Kind: schema.Boolean})
 	}
 	if f.find.Orphaned != nil && err == nil {
-		f.parent, err = f.snapshot.shapeOf(f.doing, f.find.Orphaned.Table)
+		f.parent, err = f.snapshot.shapeOf(f.doing, f.find.Orphaned.Table, false)
 	}
 	return err
 }
@@ -193,8 +193,13 @@ func (f *finder) compared() []string {
 	names := make([]string, len(f.by))
 	for i, c := range f.by {
 		names[i] = quote(c.Name)
-		if c.FoldCase && f.shape.columns[c.Name].collation != "NOCASE" {
+		switch own := f.shape.columns[c.Name]; {
+		case c.FoldCase && own.collation != "NOCASE":
 			names[i] += " COLLATE NOCASE"
+		case !c.FoldCase && own.trims && own.collation != "RTRIM":
+			names[i] += " COLLATE RTRIM"
+		case !own.trims && own.collation == "RTRIM":
+			names[i] += " COLLATE BINARY"
 		}
 	}
 	return names
@@ -215,7 +220,7 @@ func (f *finder) tieBreak(identity []string) string {
 // folds tells whether two tuples of keys can mean one row.
 func (f *finder) folds() bool {
 	for _, c := range f.by {
-		if c.FoldCase || c.Kind == schema.UUID || affinityOf(c.Type) == blobAffinity {
+		if c.FoldCase || f.shape.columns[c.Name].trims || c.Kind == schema.UUID || c.Kind == schema.Boolean || affinityOf(c.Type) == blobAffinity {
 			return true
 		}
 	}
@@ -268,9 +273,24 @@ func multiply(tuples [][]any, values []any) [][]any {
 func storedAs(text []byte, c *schema.Column) []any {
 	switch {
 	case c.Kind == schema.UUID:
+		out := []any{string(text)}
 		if upper := bytes.ToUpper(text); !bytes.Equal(upper, text) {
-			return []any{string(text), string(upper)}
+			out = append(out, string(upper))
 		}
+		if b, ok := uuidBytes(text); ok {
+			out = append(out, b)
+		}
+		return out
+	case c.Kind == schema.Boolean:
+		v, ok := truth(text)
+		if !ok {
+			break
+		}
+		out := []any{native(text, c)}
+		for _, like := range []string{"t", "T", "true", "TRUE", "True"} {
+			out = append(out, string(truthLike(v, []byte(like))))
+		}
+		return out
 	case c.Kind == schema.Decimal:
 		// The column's affinity makes of a text the number it would have stored.
 		return []any{string(text)}
@@ -341,7 +361,8 @@ func (f *finder) add(row []driver.Value) error {
 			continue
 		}
 		f.raw = appendValue(f.raw[:0], v)
-		f.tx = append(f.tx[:0], canonical(f.tx, f.raw, f.columns[i])...)
+		text := trimmed(canonical(f.tx, f.raw, f.columns[i]), f.shape.columns[f.columns[i].Name].trims)
+		f.tx = append(f.tx[:0], text...)
 		f.batch.Values.AddString(string(f.tx)) // an empty text is not NULL
 	}
 	if len(f.batch.IDs) >= foundRows {

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"database/sql/driver"
 	"encoding/binary"
+	"encoding/hex"
 	"math"
 	"strconv"
+	"strings"
 
 	"understudy/internal/schema"
 )
@@ -21,11 +23,67 @@ const (
 )
 
 // form encodes the values of the columns it was made for.
-type form struct{ columns []schema.Column }
+type form struct {
+	columns []schema.Column
+	clocks  []clock // of the numbers in columns of times that are looked into
+	trims   []bool  // columns whose trailing spaces do not count
+}
+
+func newForm(columns []schema.Column) *form {
+	return &form{columns: columns, clocks: make([]clock, len(columns)), trims: make([]bool, len(columns))}
+}
 
 // Value gives the canonical text.
 func (f *form) Value(scratch, raw []byte, column int) []byte {
-	return canonical(scratch, raw, &f.columns[column])
+	if c := f.clocks[column]; c.known() && (raw[0] == tagInteger || raw[0] == tagReal) {
+		if out, ok := c.text(scratch, raw); ok {
+			if f.columns[column].Kind == schema.Date {
+				return bytes.TrimSuffix(out, []byte(" 00:00:00"))
+			}
+			return out
+		}
+	}
+	return trimmed(canonical(scratch, raw, &f.columns[column]), f.trims[column])
+}
+
+// trimmed takes trailing spaces away where they do not count.
+func trimmed(value []byte, trims bool) []byte {
+	if trims {
+		return bytes.TrimRight(value, " ")
+	}
+	return value
+}
+
+// Replace encodes canonical text in the form that old has, where its column
+// holds values in several: times in numbers, truths in words, uuids in bytes.
+func (f *form) Replace(dst, value, old []byte, column int) []byte {
+	c := &f.columns[column]
+	switch tag := old[0]; {
+	case f.clocks[column].known() && (tag == tagInteger || tag == tagReal):
+		if out, ok := f.clocks[column].moved(dst, value, old); ok {
+			return out
+		}
+	case c.Kind == schema.Boolean && tag == tagText:
+		if v, ok := truth(value); ok {
+			was, _ := decode(old)
+			return appendBytes(dst, tagText, truthLike(v, []byte(str(was))))
+		}
+	case c.Kind == schema.UUID && tag == tagBlob:
+		if b, ok := uuidBytes(value); ok {
+			return appendBytes(dst, tagBlob, b)
+		}
+	}
+	return f.Append(dst, value, column)
+}
+
+// Stored gives a value as Try takes it.
+func (f *form) Stored(scratch, raw []byte, column int) []byte {
+	c := &f.columns[column]
+	if c.Kind == schema.UUID && raw[0] == tagBlob {
+		b, _ := decode(raw)
+		return b.([]byte)
+	}
+	return trimmed(canonical(scratch, raw, c), f.trims[column])
 }
 
 // Append encodes canonical text in the storage class that the column's type asks for.
@@ -119,12 +177,37 @@ func canonical(scratch, raw []byte, c *schema.Column) []byte {
 	case tagText, tagBlob:
 		n, w := binary.Uvarint(raw[1:])
 		out := raw[1+w : 1+w+int(n)]
-		if c.Kind == schema.UUID {
+		switch {
+		case c.Kind == schema.UUID && tag == tagBlob && len(out) == uuidLength:
+			return uuidText(scratch[:0], out)
+		case c.Kind == schema.UUID:
 			return bytes.ToLower(out)
+		case c.Kind == schema.Boolean:
+			if v, ok := truth(out); ok {
+				return strconv.AppendBool(scratch[:0], v)
+			}
 		}
 		return out
 	}
 	return nil
+}
+
+// uuidLength is the length of a uuid in a blob, in the order of its text.
+const uuidLength = 16
+
+func uuidText(dst, b []byte) []byte {
+	for i, part := range [][]byte{b[:4], b[4:6], b[6:8], b[8:10], b[10:]} {
+		if i > 0 {
+			dst = append(dst, '-')
+		}
+		dst = hex.AppendEncode(dst, part)
+	}
+	return dst
+}
+
+func uuidBytes(text []byte) ([]byte, bool) {
+	b, err := hex.DecodeString(strings.ReplaceAll(string(text), "-", ""))
+	return b, err == nil && len(b) == uuidLength
 }
 
 const zeros = "000000000000000000"
@@ -132,6 +215,9 @@ const zeros = "000000000000000000"
 // appendDecimal writes a number with the column's scale where that says the
 // same number, else as the shortest decimal that reads back as v.
 func appendDecimal(dst []byte, v float64, c *schema.Column) []byte {
+	if math.IsInf(v, 0) {
+		return append(dst, map[bool]string{true: "Infinity", false: "-Infinity"}[v > 0]...)
+	}
 	if c.Kind == schema.Decimal && c.Scale >= 0 {
 		out := strconv.AppendFloat(dst, v, 'f', c.Scale, 64)
 		if back, err := strconv.ParseFloat(string(out[len(dst):]), 64); err == nil && back == v {
@@ -165,7 +251,8 @@ func native(value []byte, c *schema.Column) driver.Value {
 		if v, err := strconv.ParseInt(string(value), 10, 64); err == nil && affinityOf(c.Type) != realAffinity {
 			return v
 		}
-		if v, err := strconv.ParseFloat(string(value), 64); err == nil && !math.IsInf(v, 0) && len(value) <= 16 {
+		v, err := strconv.ParseFloat(string(value), 64)
+		if err == nil && len(value) <= 16 && !math.IsInf(v, 0) || string(value) == "Infinity" || string(value) == "-Infinity" {
 			return v
 		}
 	case schema.Bytes:

@@ -15,6 +15,15 @@ import (
 type inspection struct {
 	schema schema.Schema
 	shapes map[string]*shape // by table
+	loose  []loose
+}
+
+// loose is a foreign key that points at nothing that could be its parent.
+type loose struct {
+	from    schema.Name
+	name    string
+	columns []string
+	why     string
 }
 
 // shape is what reading and loading a table need beyond the plain model.
@@ -29,12 +38,14 @@ type shape struct {
 	primary []string // the primary key of a WITHOUT ROWID table
 	columns map[string]columnShape
 	checks  []schema.Check
-	fts     string // the table whose text a full-text table indexes; "" for none
+	fts     string     // the table whose text a full-text table indexes; "" for none
+	targets [][]string // column lists, sorted and in lower case, that a foreign key may point at
 }
 
 type columnShape struct {
 	collation string // BINARY, NOCASE, RTRIM or an application's own
-	fits      classes
+	// trims: trailing spaces do not count where the column is compared as a key.
+	trims bool
 }
 
 // object is a row of the schema table.
@@ -80,10 +91,29 @@ func inspect(ctx context.Context, c *conn, schemas []string) (*inspection, error
 		}
 		out.schema.Tables = append(out.schema.Tables, x.table)
 		out.schema.References = append(out.schema.References, x.references...)
+		out.loose = append(out.loose, x.loose...)
 	}
 	out.foldReferences()
+	out.trimReferences()
 	out.schema.Sort()
 	return out, nil
+}
+
+// pointsAtKey tells whether a foreign key references what SQLite takes for a
+// key: a primary key or a whole unique index with the columns' own collations.
+func (x *inspection) pointsAtKey(r schema.Reference) bool {
+	sh := x.shapes[r.To.Table]
+	return sh != nil && slices.ContainsFunc(sh.targets, func(t []string) bool { return slices.Equal(t, folded(r.ToColumns)) })
+}
+
+// folded gives names in lower case, sorted.
+func folded(names []string) []string {
+	out := make([]string, len(names))
+	for i, n := range names {
+		out[i] = strings.ToLower(n)
+	}
+	slices.Sort(out)
+	return out
 }
 
 // isOwn tells the program's marker from the tables of a database. No other name
@@ -102,6 +132,38 @@ func (x *inspection) foldReferences() {
 				a, b := from.Column(r.Columns[i]), to.Column(r.ToColumns[i])
 				if a != nil && b != nil && b.FoldCase && !a.FoldCase {
 					a.FoldCase, changed = true, true
+				}
+			}
+		}
+		if !changed {
+			return
+		}
+	}
+}
+
+// trimReferences lets a column that references others ignore trailing spaces if
+// and only if one of these does, for the same reason.
+func (x *inspection) trimReferences() {
+	for range x.schema.References { // along chains
+		want := map[*shape]map[string]bool{}
+		for _, r := range x.schema.References {
+			from, to := x.shapes[r.From.Table], x.shapes[r.To.Table]
+			if r.From == r.To && slices.Equal(r.Columns, r.ToColumns) {
+				continue
+			}
+			if want[from] == nil {
+				want[from] = map[string]bool{}
+			}
+			for i, name := range r.Columns {
+				want[from][name] = want[from][name] || to.columns[r.ToColumns[i]].trims
+			}
+		}
+		changed := false
+		for sh, columns := range want {
+			for name, trims := range columns {
+				if c := sh.columns[name]; c.trims != trims {
+					c.trims, changed = trims, true
+					sh.columns[name] = c
 				}
 			}
 		}
@@ -145,6 +207,8 @@ type tableReader struct {
 	text       tableText
 	pk         []string // in key order
 	notes      []string
+	loose      []loose
+	trimmed    []string   // columns that a unique index compares without trailing spaces
 	leading    [][]string // columns of indexes, for finding rows by a foreign key
 }
 
@@ -220,6 +284,8 @@ type index struct {
 	unique, partial    bool
 	columns            []string
 	expression, nocase bool
+	rtrim              bool
+	foreign            bool // a part has another collation than its column
 }
 
 func (x *tableReader) indexes() ([]index, error) {
@@ -236,10 +302,12 @@ func (x *tableReader) indexes() ([]index, error) {
 		err := x.c.each(x.ctx, "SELECT cid, name, coll FROM pragma_index_xinfo(?) WHERE key=1 ORDER BY seqno", []any{ix.name}, func(row []driver.Value) error {
 			if cid, _ := row[0].(int64); cid >= 0 {
 				ix.columns = append(ix.columns, str(row[1]))
+				ix.foreign = ix.foreign || !strings.EqualFold(str(row[2]), x.text.collation(str(row[1])))
 			} else if cid == -2 {
 				ix.expression = true
 			}
 			ix.nocase = ix.nocase || strings.EqualFold(str(row[2]), "NOCASE")
+			ix.rtrim = ix.rtrim || strings.EqualFold(str(row[2]), "RTRIM")
 			return nil
 		})
 		if err != nil {
@@ -265,17 +333,24 @@ func (x *tableReader) readKeys() error {
 		if !ix.unique {
 			continue
 		}
+		if !ix.partial && !ix.expression && !ix.foreign {
+			x.shape.targets = append(x.shape.targets, folded(ix.columns))
+		}
 		hasPrimary = hasPrimary || ix.origin == "pk"
 		x.addKey(schema.Key{Name: ix.name, Columns: ix.columns, Primary: ix.origin == "pk", Partial: ix.partial, Expression: ix.expression})
 		for _, name := range ix.columns {
 			if ix.nocase {
 				x.table.Column(name).FoldCase = true
 			}
+			if ix.rtrim {
+				x.trimmed = append(x.trimmed, name)
+			}
 		}
 	}
 	if !hasPrimary && len(x.pk) == 1 && !x.shape.virtual { // INTEGER PRIMARY KEY is the row's number and has no index
 		alias := x.table.Column(x.pk[0])
 		alias.NotNull, alias.Surrogate = true, true
+		x.shape.targets = append(x.shape.targets, folded(x.pk))
 		x.addKey(schema.Key{Name: x.table.Name.Table + "_pkey", Columns: x.pk, Primary: true})
 	}
 	x.surrogateDefault()
@@ -361,12 +436,20 @@ func (x *tableReader) readReferences() error {
 }
 
 // addReference resolves the referenced end: SQLite ignores case, takes the
-// primary key where no columns are named, and lets the table be missing.
+// primary key where no columns are named, and lets the table be missing or a view.
 func (x *tableReader) addReference(r schema.Reference, table string, to []string, id int64) error {
 	i := slices.IndexFunc(x.all, func(n string) bool { return strings.EqualFold(n, table) })
 	if i < 0 {
-		x.notes = append(x.notes, "a foreign key to a table that does not exist: "+schema.Ident(table))
-		return nil
+		kind, err := x.c.text(x.ctx, "SELECT type FROM sqlite_schema WHERE type IN ('table', 'view') AND name = ? COLLATE NOCASE", table)
+		why := "its parent " + schema.Ident(table) + " does not exist"
+		switch kind {
+		case "view":
+			why = "its parent " + schema.Ident(table) + " is a view"
+		case "table":
+			why = "its parent " + schema.Ident(table) + " is not a table of the application"
+		}
+		x.loosen(r, id, why)
+		return err
 	}
 	r.To = schema.Name{Schema: mainSchema, Table: x.all[i]}
 	var pk, named []string
@@ -394,7 +477,7 @@ func (x *tableReader) addReference(r schema.Reference, table string, to []string
 		}
 	}
 	if len(r.ToColumns) != len(r.Columns) {
-		x.notes = append(x.notes, "a foreign key that does not match the key of "+r.To.String())
+		x.loosen(r, id, "its columns do not match the key of its parent "+r.To.String())
 		return nil
 	}
 	r.Name = x.referenceName(r, id)
@@ -403,6 +486,11 @@ func (x *tableReader) addReference(r schema.Reference, table string, to []string
 		c.Surrogate = false // its values come from the referenced table
 	}
 	return nil
+}
+
+// loosen puts a foreign key that points at nothing aside.
+func (x *tableReader) loosen(r schema.Reference, id int64, why string) {
+	x.loose = append(x.loose, loose{from: x.table.Name, name: x.referenceName(r, id), columns: r.Columns, why: why})
 }
 
 // referenceName takes the name from the text; the pragma numbers foreign keys from the last one written.
@@ -471,11 +559,9 @@ func (x *tableReader) fillShape() {
 	}
 	for i := range x.table.Columns {
 		c := &x.table.Columns[i]
-		collation := x.text.collations[strings.ToLower(c.Name)]
-		if collation == "" {
-			collation = "BINARY"
-		}
-		x.shape.columns[c.Name] = columnShape{collation: collation, fits: fits(c)}
+		shape := columnShape{collation: x.text.collation(c.Name)}
+		shape.trims = shape.collation == "RTRIM" || slices.Contains(x.trimmed, c.Name)
+		x.shape.columns[c.Name] = shape
 	}
 }
 

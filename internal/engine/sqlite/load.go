@@ -68,11 +68,13 @@ func plainID(id string) bool {
 
 func (l *load) begin(ctx context.Context) error {
 	var present *mark
-	err := l.target.with(ctx, func(ctx context.Context, c *conn) (err error) {
+	err := l.target.withMode(ctx, l.target.mode|lax, func(ctx context.Context, c *conn) (err error) {
 		if present, err = readMark(ctx, c); err != nil {
 			return err
 		}
-		l.structure, err = readStructure(ctx, c)
+		if l.structure, err = readStructure(ctx, c); err == nil {
+			l.structure.broken, err = brokenViews(ctx, c)
+		}
 		return err
 	})
 	if err != nil {
@@ -80,6 +82,9 @@ func (l *load) begin(ctx context.Context) error {
 	}
 	if err := l.target.clear(present); err != nil {
 		return err
+	}
+	if say := l.target.shortage(l.spec.Keep > 0); say != "" {
+		return &engine.Error{Code: engine.Full, Doing: "begin a generation", Say: say, Hint: "free some space, or keep no generation (load.keep: 0)"}
 	}
 	if s, ok := l.spec.Structure.(*structure); ok && s != nil {
 		header := *s
@@ -130,14 +135,17 @@ func (l *load) create(ctx context.Context) (err error) {
 		"PRAGMA main.journal_mode=OFF", "PRAGMA main.synchronous=OFF", "PRAGMA main.locking_mode=EXCLUSIVE", // not the file that is attached later
 		"PRAGMA foreign_keys=OFF", "PRAGMA cache_size=-65536", "BEGIN",
 	}
-	for _, o := range s.objects {
-		if o.kind == "table" && !s.shadow[o.name] && !s.virtual[o.name] {
-			statements = append(statements, o.sql)
-		}
-	}
 	for _, sql := range statements {
 		if err := l.conn.exec(ctx, sql); err != nil {
 			return err
+		}
+	}
+	for _, o := range s.objects {
+		if o.kind != "table" || s.shadow[o.name] || s.virtual[o.name] {
+			continue
+		}
+		if err := l.conn.exec(ctx, o.sql); err != nil {
+			return lacking(wrapTable(err, l.conn.doing, schema.Name{Schema: mainSchema, Table: o.name}, nil), err)
 		}
 	}
 	for _, o := range s.objects { // virtual tables may need ordinary ones
@@ -423,7 +431,7 @@ func (l *load) Finish(ctx context.Context) error {
 			}
 			l.conn.doing = "make " + kind + " " + schema.Ident(o.name)
 			if err := l.conn.exec(ctx, o.sql); err != nil {
-				return wrapTable(err, l.conn.doing, schema.Name{Schema: mainSchema, Table: o.table}, l.shapes[o.table])
+				return lacking(wrapTable(err, l.conn.doing, schema.Name{Schema: mainSchema, Table: o.table}, l.shapes[o.table]), err)
 			}
 		}
 	}
@@ -491,7 +499,7 @@ func (l *load) Prove(ctx context.Context, schemas []string) ([]engine.Proof, err
 		return nil, err
 	}
 	l.conn.doing = "prove the next generation"
-	return prove(ctx, l.conn, schemas)
+	return prove(ctx, l.conn, schemas, l.structure)
 }
 
 // Abort removes the next generation's file, unless it was switched and is gone, and frees the lock.

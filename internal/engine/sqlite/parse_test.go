@@ -59,7 +59,7 @@ func FuzzForm(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string, k int) {
 		kind := schema.Kinds[uint(k)%uint(len(schema.Kinds))]
-		x := form{columns: []schema.Column{{Kind: kind, Scale: -1, Type: "TEXT"}}}
+		x := newForm([]schema.Column{{Kind: kind, Scale: -1, Type: "TEXT"}})
 		once := x.Append(nil, []byte(text), 0)
 		read := append([]byte{}, x.Value(nil, once, 0)...)
 		again := x.Value(nil, x.Append(nil, read, 0), 0)

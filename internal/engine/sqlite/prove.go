@@ -34,15 +34,16 @@ type prover struct {
 	ctx    context.Context
 	conn   *conn
 	found  *inspection
+	made   *structure // what the database was made from; nil where that is not known
 	proofs []engine.Proof
 }
 
-func prove(ctx context.Context, c *conn, schemas []string) ([]engine.Proof, error) {
+func prove(ctx context.Context, c *conn, schemas []string, made *structure) ([]engine.Proof, error) {
 	found, err := inspect(ctx, c, schemas)
 	if err != nil {
 		return nil, err
 	}
-	p := prover{ctx: ctx, conn: c, found: found}
+	p := prover{ctx: ctx, conn: c, found: found, made: made}
 	for i := range found.schema.Tables {
 		t := &found.schema.Tables[i]
 		for _, step := range []func(*schema.Table) error{p.references, p.rows, p.keys, p.sequence} {
@@ -58,8 +59,17 @@ func prove(ctx context.Context, c *conn, schemas []string) ([]engine.Proof, erro
 }
 
 // references lets SQLite check the foreign keys of a table, whatever they say
-// of themselves: it never checked rows that were written with the check off.
+// of themselves: it never checked rows that were written with the check off. It
+// checks none of a table of which one has no key to point at; then the others
+// are looked up one by one.
 func (p *prover) references(t *schema.Table) error {
+	for _, l := range p.found.loose {
+		if l.from == t.Name {
+			if err := p.loose(l); err != nil {
+				return err
+			}
+		}
+	}
 	var mine []schema.Reference
 	for _, r := range p.found.schema.References {
 		if r.From == t.Name {
@@ -74,7 +84,6 @@ func (p *prover) references(t *schema.Table) error {
 		return err
 	}
 	failures := map[int64]int64{}
-	detail, broken := "", int64(0)
 	err = p.conn.each(p.ctx, "SELECT fkid, count(*) FROM pragma_foreign_key_check(?) GROUP BY fkid", []any{t.Name.Table}, func(row []driver.Value) error {
 		id, _ := row[0].(int64)
 		failures[id], _ = row[1].(int64)
@@ -83,14 +92,18 @@ func (p *prover) references(t *schema.Table) error {
 	if err != nil && p.ctx.Err() != nil {
 		return err
 	}
-	if err != nil {
-		broken, detail = -1, "SQLite cannot check it: the referenced columns have no unique index, or their table is missing"
-	}
+	whole := err == nil
 	for _, r := range mine {
-		proof := engine.Proof{Kind: "foreign-key", Table: t.Name, Name: r.Name, Method: "foreign_key_check", Failures: broken, Detail: detail}
+		proof := engine.Proof{Kind: "foreign-key", Table: t.Name, Name: r.Name, Method: "foreign_key_check"}
 		numbers := ids[strings.ToLower(strings.Join(r.Columns, "\x00"))+"\x01"+strings.ToLower(r.To.Table)]
 		switch {
-		case broken != 0:
+		case !p.found.pointsAtKey(r):
+			proof.Failures, proof.Detail = -1, "SQLite cannot check it: no unique index is over the referenced columns of "+r.To.String()
+		case !whole:
+			proof.Method = "anti-join"
+			if proof.Failures, err = p.orphans(r); err != nil {
+				return err
+			}
 		case len(numbers) == 0:
 			proof.Failures, proof.Detail = -1, "SQLite does not list it"
 		default:
@@ -101,6 +114,41 @@ func (p *prover) references(t *schema.Table) error {
 		p.proofs = append(p.proofs, proof)
 	}
 	return nil
+}
+
+// loose tells of a foreign key whose parent is none: it cannot be checked, unless no row has a key.
+func (p *prover) loose(l loose) error {
+	proof := engine.Proof{Kind: "foreign-key", Table: l.from, Name: l.name, Method: "no row has a key"}
+	n, err := p.conn.integer(p.ctx, "SELECT count(*) FROM (SELECT 1 FROM main."+quote(l.from.Table)+" WHERE "+notNull("", l.columns)+" LIMIT 1)")
+	if err != nil {
+		return wrapTable(err, "prove "+l.from.String(), l.from, nil)
+	}
+	if n > 0 {
+		proof.Failures, proof.Detail = -1, "it cannot be checked: "+l.why
+	}
+	p.proofs = append(p.proofs, proof)
+	return nil
+}
+
+func notNull(prefix string, columns []string) string {
+	out := make([]string, len(columns))
+	for i, c := range columns {
+		out[i] = prefix + quote(c) + " IS NOT NULL"
+	}
+	return strings.Join(out, " AND ")
+}
+
+// orphans counts rows without a parent. The referenced column stands on the left
+// and the plus takes the other's affinity away, so that both are the parent's,
+// as in SQLite's own check.
+func (p *prover) orphans(r schema.Reference) (int64, error) {
+	var same []string
+	for i := range r.Columns {
+		same = append(same, "p."+quote(r.ToColumns[i])+" = +c."+quote(r.Columns[i]))
+	}
+	n, err := p.conn.integer(p.ctx, "SELECT count(*) FROM main."+quote(r.From.Table)+" AS c WHERE "+notNull("c.", r.Columns)+
+		" AND NOT EXISTS (SELECT 1 FROM main."+quote(r.To.Table)+" AS p WHERE "+strings.Join(same, " AND ")+")")
+	return n, wrapTable(err, "prove "+r.From.String(), r.From, nil)
 }
 
 // referenceIDs gives SQLite's numbers of a table's foreign keys, by their columns
@@ -202,19 +250,62 @@ func (p *prover) sequence(t *schema.Table) error {
 	return err
 }
 
-// views compiles each view, which fails if it names what is not there.
+// views compiles each view, which fails if it names what is not there. One that
+// did not compile in the structure either, for the same reason, has nothing to
+// prove: the note of that structure tells of it. Where the structure is not
+// known, a view that does not compile is none that was ever proved.
 func (p *prover) views() error {
-	var names []string
-	err := p.conn.each(p.ctx, "SELECT name FROM sqlite_schema WHERE type='view' ORDER BY name", nil, func(row []driver.Value) error {
-		names = append(names, str(row[0]))
-		return nil
-	})
+	names, err := viewNames(p.ctx, p.conn)
+	if err != nil {
+		return err
+	}
+	broken, err := brokenViews(p.ctx, p.conn)
+	if err != nil {
+		return err
+	}
 	for _, name := range names {
 		proof := engine.Proof{Kind: "view", Table: schema.Name{Schema: mainSchema, Table: name}, Name: name, Method: "compiled"}
-		if bad := p.conn.each(p.ctx, "EXPLAIN SELECT * FROM main."+quote(name), nil, discard); bad != nil {
-			proof.Failures, proof.Detail = 1, "it does not compile"
+		if why, bad := broken[name]; bad {
+			if before, was := p.before(name); p.made == nil || was && before == why {
+				continue
+			}
+			proof.Failures, proof.Detail = 1, "it no longer compiles: "+why
 		}
 		p.proofs = append(p.proofs, proof)
 	}
-	return err
+	return nil
+}
+
+// before gives why a view did not compile in the structure.
+func (p *prover) before(view string) (string, bool) {
+	if p.made == nil {
+		return "", false
+	}
+	why, ok := p.made.broken[view]
+	return why, ok
+}
+
+func viewNames(ctx context.Context, c *conn) ([]string, error) {
+	var names []string
+	err := c.each(ctx, "SELECT name FROM sqlite_schema WHERE type='view' ORDER BY name", nil, func(row []driver.Value) error {
+		names = append(names, str(row[0]))
+		return nil
+	})
+	return names, err
+}
+
+// brokenViews gives the views that do not compile, and why.
+func brokenViews(ctx context.Context, c *conn) (map[string]string, error) {
+	names, err := viewNames(ctx, c)
+	out := map[string]string{}
+	for _, name := range names {
+		bad := c.each(ctx, "EXPLAIN SELECT * FROM main."+quote(name), nil, discard)
+		if bad != nil && (ctx.Err() != nil || engine.CodeOf(bad) != engine.Syntax) {
+			return nil, bad
+		}
+		if bad != nil {
+			out[name] = missing(bad)
+		}
+	}
+	return out, err
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"iter"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -45,14 +46,14 @@ type reader struct {
 	doing    string
 	yield    func(*engine.Batch, error) bool
 	form     *form
-	allowed  []classes // of the columns looked into, by place in Columns; 0 for the others
-	look     []bool
+	look     []bool // by place in Columns
+	judge    []bool // of these, those in which a value may contradict its column
 	batch    *engine.Batch
 	sent     int
 }
 
 func (r *reader) run(ctx context.Context) error {
-	shape, err := r.prepare()
+	shape, err := r.prepare(ctx)
 	if err != nil {
 		return err
 	}
@@ -78,23 +79,29 @@ func (r *reader) run(ctx context.Context) error {
 	return r.flush()
 }
 
-func (r *reader) prepare() (*shape, error) {
-	shape, err := r.snapshot.shapeOf(r.doing, r.read.Table)
+func (r *reader) prepare(ctx context.Context) (*shape, error) {
+	shape, err := r.snapshot.shapeOf(r.doing, r.read.Table, r.read.Rows != nil)
 	if err != nil {
 		return nil, err
 	}
 	n := len(r.read.Columns)
-	r.form = &form{columns: make([]schema.Column, n)}
-	r.allowed, r.look = make([]classes, n), make([]bool, n)
+	r.form = newForm(make([]schema.Column, n))
+	r.look, r.judge = make([]bool, n), make([]bool, n)
 	for i, name := range r.read.Columns {
 		c := r.read.Table.Column(name)
 		if c == nil {
 			return nil, &engine.Error{Code: engine.Changed, Doing: r.doing, Table: r.read.Table.Name, Column: name, Say: "there is no such column in the source"}
 		}
-		r.form.columns[i] = *c
+		r.form.columns[i], r.form.trims[i] = *c, shape.columns[name].trims
 	}
 	for _, i := range r.read.Look {
-		r.look[i], r.allowed[i] = true, fits(&r.form.columns[i])
+		r.look[i], r.judge[i] = true, !slices.Contains(r.read.Blind, i)
+		if !timed(r.form.columns[i].Kind) {
+			continue
+		}
+		if r.form.clocks[i], err = r.snapshot.clock(ctx, r.conn, r.read.Table.Name, r.read.Columns[i]); err != nil {
+			return nil, err
+		}
 	}
 	return shape, nil
 }
@@ -188,11 +195,10 @@ func (r *reader) add(row []driver.Value) error {
 		if !r.look[i] {
 			continue
 		}
-		tag := b.Raw[start]
-		if classOf(tag)&^r.allowed[i] != 0 {
+		if r.judge[i] && !fitting(b.Raw[start:], &r.form.columns[i]) {
 			return contradiction(r.doing, r.read.Table.Name, &r.form.columns[i])
 		}
-		b.Cells = append(b.Cells, engine.Cell{Start: start, End: len(b.Raw), Null: tag == tagNull})
+		b.Cells = append(b.Cells, engine.Cell{Start: start, End: len(b.Raw), Null: b.Raw[start] == tagNull})
 	}
 	b.Rows++
 	r.sent++
@@ -222,7 +228,7 @@ func (r *reader) flush() error {
 func contradiction(doing string, table schema.Name, c *schema.Column) error {
 	return &engine.Error{Code: engine.Contradicts, Doing: doing, Table: table, Column: c.Name,
 		Say:  "a value's storage class contradicts the declared type " + c.Type,
-		Hint: "find them with: SELECT typeof(" + quote(c.Name) + "), count(*) FROM " + quote(table.Table) + " GROUP BY 1; then mend the rows or the column's type"}
+		Hint: "find them with: SELECT typeof(" + quote(c.Name) + "), count(*) FROM " + quote(table.Table) + " GROUP BY 1; then mend the rows, or give the column nullify or constant, which look at no value"}
 }
 
 // emptyBatch takes a batch that was released, or makes one.
@@ -240,10 +246,9 @@ func (s *snapshot) emptyBatch(f *form) *engine.Batch {
 	return b
 }
 
-// Contradictions scans the columns of a table for values whose storage class
-// contradicts the declared type, without reading the values, and names the
-// columns that hold any.
-func (s *snapshot) Contradictions(ctx context.Context, table *schema.Table, columns []string) ([]string, error) {
+// Contradictions scans the columns of a table for values that contradict the
+// declared type, without reading the values, and names the columns that hold any.
+func (s *snapshot) Contradictions(ctx context.Context, table *schema.Table, kept, looked []string) ([]string, error) {
 	doing := "look for contradicting types in " + table.Name.String()
 	c, err := s.acquire(ctx, doing)
 	if err != nil {
@@ -251,25 +256,64 @@ func (s *snapshot) Contradictions(ctx context.Context, table *schema.Table, colu
 	}
 	defer s.release(c)
 	var terms, asked []string
-	for _, name := range columns {
-		col := table.Column(name)
-		if col == nil || col.Kind == schema.Other {
-			continue
+	ask := func(names []string, allowed func(*schema.Column) classes) {
+		for _, name := range names {
+			col := table.Column(name)
+			if col == nil || col.Kind == schema.Other {
+				continue
+			}
+			asked = append(asked, name)
+			terms = append(terms, "coalesce(max("+outside(col, allowed(col))+"),0)")
 		}
-		asked = append(asked, name)
-		terms = append(terms, "coalesce(max(typeof("+quote(name)+") NOT IN ("+fits(col).names()+")),0)")
 	}
+	ask(kept, holds)
+	ask(looked, fits)
 	if len(terms) == 0 {
 		return nil, nil
 	}
-	var out []string
+	found := map[string]bool{}
 	err = c.each(ctx, "SELECT "+strings.Join(terms, ", ")+" FROM main."+quote(table.Name.Table), nil, func(row []driver.Value) error {
 		for i, v := range row {
 			if n, _ := v.(int64); n != 0 {
-				out = append(out, asked[i])
+				found[asked[i]] = true
 			}
 		}
 		return nil
 	})
+	var out []string
+	for _, col := range table.Columns { // in the table's order
+		if found[col.Name] {
+			out = append(out, col.Name)
+		}
+	}
 	return out, err
+}
+
+// clock tells how the numbers in a column count time, from all of them, once in a
+// snapshot; the zero clock where it holds none.
+func (s *snapshot) clock(ctx context.Context, c *conn, table schema.Name, column string) (clock, error) {
+	key := table.Table + "\x00" + column
+	s.mu.Lock()
+	known, ok := s.clocks[key]
+	s.mu.Unlock()
+	if ok {
+		return known, nil
+	}
+	name := quote(column)
+	query := "SELECT min(" + name + ") + 0.0, max(" + name + ") + 0.0, max(typeof(" + name + ")='real') FROM main." + quote(table.Table) + " WHERE typeof(" + name + ") IN ('integer','real')"
+	err := c.each(ctx, query, nil, func(row []driver.Value) error {
+		least, ok := row[0].(float64)
+		most, _ := row[1].(float64)
+		if ok {
+			known = clockOf(span{least: least, most: most, reals: row[2] == int64(1)})
+		}
+		return nil
+	})
+	if err != nil {
+		return clock{}, wrapTable(err, c.doing, table, nil)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.clocks[key] = known
+	return known, nil
 }

@@ -20,10 +20,12 @@ type snapshot struct {
 	taken     time.Time
 	numbers   numbers
 	batches   sync.Pool
+	mu        sync.Mutex
+	clocks    map[string]clock // by table and column
 }
 
 func newSnapshot(s *source, conns []*conn) *snapshot {
-	snap := &snapshot{source: s, all: conns, idle: make(chan *conn, len(conns)), taken: time.Now()}
+	snap := &snapshot{source: s, clocks: map[string]clock{}, all: conns, idle: make(chan *conn, len(conns)), taken: time.Now()}
 	for _, c := range conns {
 		snap.idle <- c
 	}
@@ -65,14 +67,15 @@ func (s *snapshot) old(doing string) error {
 	return &engine.Error{Code: engine.Timeout, Doing: doing, Say: "the source's moment is older than limits.snapshot_age", Hint: "raise limits.snapshot_age, or take fewer rows"}
 }
 
-// shapeOf finds what reading a table needs.
-func (s *snapshot) shapeOf(doing string, t *schema.Table) (*shape, error) {
+// shapeOf finds what reading a table needs; identified tells that its rows must be told apart.
+func (s *snapshot) shapeOf(doing string, t *schema.Table, identified bool) (*shape, error) {
 	sh := s.found.shapes[t.Name.Table]
 	if sh == nil || t.Name.Schema != mainSchema {
 		return nil, &engine.Error{Code: engine.Changed, Doing: doing, Table: t.Name, Say: "there is no such table in the source"}
 	}
-	if sh.rowid == "" && len(sh.primary) == 0 {
-		return nil, unsupported(doing, t.Name, "its columns hide every name of the row number, and it has no integer primary key")
+	if identified && sh.rowid == "" && len(sh.primary) == 0 {
+		return nil, &engine.Error{Code: engine.Unsupported, Doing: doing, Table: t.Name, Say: "its columns hide every name of the row number, and it has no integer primary key",
+			Hint: "copy the table whole or not at all (`subset: {tables: {NAME: all}}`, or none), rename one of its columns rowid, oid and _rowid_, or make one of them its INTEGER PRIMARY KEY"}
 	}
 	return sh, nil
 }

@@ -32,6 +32,12 @@ func (s *source) Snapshot(ctx context.Context, want *schema.Schema) (engine.Snap
 	if err == nil {
 		snap.structure, err = readStructure(ctx, first)
 	}
+	if err == nil {
+		err = s.withMode(ctx, s.mode|lax, func(ctx context.Context, c *conn) error {
+			snap.structure.broken, err = brokenViews(ctx, c)
+			return err
+		})
+	}
 	if err != nil {
 		_ = snap.Close() // the reading failed already
 		return nil, err
@@ -146,6 +152,7 @@ type structure struct {
 	encoding                                         string
 	objects                                          []object
 	virtual, shadow                                  map[string]bool
+	broken                                           map[string]string // views that do not compile, and why
 }
 
 // Describe says in a few words what it is.

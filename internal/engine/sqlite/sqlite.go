@@ -9,6 +9,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	driver "modernc.org/sqlite"
@@ -102,7 +103,7 @@ func existing(path string) (string, error) {
 		return "", fileError("open "+path, err)
 	}
 	if !info.Mode().IsRegular() {
-		return "", &engine.Error{Code: engine.Unreachable, Doing: "open " + path, Say: "it is not a regular file"}
+		return "", &engine.Error{Code: engine.Unreachable, Doing: "open " + path, Say: "it is not a regular file", Hint: "the URL must be that of the database file itself"}
 	}
 	return real, nil
 }
@@ -148,11 +149,15 @@ type side struct {
 // with opens the file for the time of f. A file that does not exist or is empty
 // is an empty database.
 func (s *side) with(ctx context.Context, f func(context.Context, *conn) error) error {
+	return s.withMode(ctx, s.mode, f)
+}
+
+func (s *side) withMode(ctx context.Context, m mode, f func(context.Context, *conn) error) error {
 	path := s.path
 	if s.mode != readOnly && absent(path) {
 		path = ""
 	}
-	c, err := s.product.open(ctx, path, s.mode, s.limits.LockWait)
+	c, err := s.product.open(ctx, path, m, s.limits.LockWait)
 	if err != nil {
 		return err
 	}
@@ -169,14 +174,20 @@ func absent(path string) bool {
 	return err != nil && os.IsNotExist(err) || err == nil && info.Size() == 0
 }
 
-// Inspect reads the structure.
+// Inspect reads the structure, and notes what is amiss with it.
 func (s *side) Inspect(ctx context.Context, schemas []string) (*schema.Schema, error) {
 	var out *schema.Schema
-	err := s.with(ctx, func(ctx context.Context, c *conn) error {
+	err := s.withMode(ctx, s.mode|lax, func(ctx context.Context, c *conn) error {
 		found, err := inspect(ctx, c, schemas)
-		if err == nil {
-			out = &found.schema
+		if err != nil {
+			return err
 		}
+		out = &found.schema
+		if len(schemas) > 0 && !slices.Contains(schemas, mainSchema) {
+			return nil
+		}
+		out.Notes, err = s.product.notes(ctx, c, found)
+		out.Sort()
 		return err
 	})
 	return out, err

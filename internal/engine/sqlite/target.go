@@ -116,7 +116,7 @@ func (t *target) State(ctx context.Context) (*engine.State, error) {
 	if err := t.leftovers(s, present); err != nil {
 		return nil, err
 	}
-	s.Obstacles = t.obstacles()
+	s.Obstacles, s.Shortage = t.obstacles(), t.shortage(false)
 	return s, nil
 }
 
@@ -216,18 +216,45 @@ func (t *target) obstacles() []string {
 	if syscall.Access(dir, writable) != nil {
 		out = append(out, "the target's directory is not writable, but the next generation is built there: chmod u+w it, or run as its owner")
 	}
-	info, err := os.Stat(t.path)
-	if err != nil {
-		return out
-	}
-	if syscall.Access(t.path, writable) != nil {
+	if _, err := os.Stat(t.path); err == nil && syscall.Access(t.path, writable) != nil {
 		out = append(out, "the target file is not writable: chmod u+w it, or run as its owner")
 	}
-	var fs syscall.Statfs_t
-	if info.Size() > 0 && syscall.Statfs(dir, &fs) == nil && int64(fs.Bavail)*int64(fs.Bsize) < 2*info.Size() {
-		out = append(out, "the target's disk has less room than twice the target's size: free some, because the next and the kept generation stand beside it")
-	}
 	return out
+}
+
+// shortage tells that the target's disk cannot hold what stands beside the target
+// at the switch: the next generation, the journal of its pages and, if one is
+// kept, a copy of the present one, each taken to be as large as the target. What
+// dead runs left is cleared before.
+func (t *target) shortage(keep bool) string {
+	info, err := os.Stat(t.path)
+	var fs syscall.Statfs_t
+	if err != nil || syscall.Statfs(filepath.Dir(t.path), &fs) != nil {
+		return ""
+	}
+	free := int64(fs.Bavail) * int64(fs.Bsize)
+	for _, sort := range []string{"next", "part"} {
+		files, err := t.files(sort)
+		if err != nil {
+			return ""
+		}
+		for _, path := range files {
+			if left, err := os.Stat(path); err == nil {
+				free += left.Size()
+			}
+		}
+	}
+	return tooLittle(info.Size(), free, keep)
+}
+
+func tooLittle(size, free int64, keep bool) string {
+	if keep && free < 3*size {
+		return "the target's disk has less room than three times the target's size: free some, because the next generation, the journal of the switch and the kept generation stand beside it"
+	}
+	if free < 2*size {
+		return "the target's disk has less room than twice the target's size: free some, because the next generation and the journal of the switch stand beside it"
+	}
+	return ""
 }
 
 // clear removes what dead runs left. The caller holds the lock.
@@ -271,8 +298,8 @@ func (t *target) Count(ctx context.Context, table schema.Name, columns []string)
 // Prove asks the target itself.
 func (t *target) Prove(ctx context.Context, schemas []string) ([]engine.Proof, error) {
 	var out []engine.Proof
-	err := t.with(ctx, func(ctx context.Context, c *conn) (err error) {
-		out, err = prove(ctx, c, schemas)
+	err := t.withMode(ctx, t.mode|lax, func(ctx context.Context, c *conn) (err error) {
+		out, err = prove(ctx, c, schemas, nil)
 		return err
 	})
 	return out, err

@@ -124,7 +124,7 @@ func (t *trial) insert(ctx context.Context, rows *engine.Tuples) error {
 			case !ok:
 				args[i] = nil
 			default:
-				args[i] = native(v, c)
+				args[i] = tried(v, c)
 				if n := length(v, c); c.Length > 0 && n > c.Length {
 					t.counts[engine.Rejection{Column: c.Name, Reason: "too long"}]++
 				}
@@ -135,6 +135,15 @@ func (t *trial) insert(ctx context.Context, rows *engine.Tuples) error {
 		}
 	}
 	return nil
+}
+
+// tried makes the value itself of what Stored gave: a uuid's text is never so
+// short as its bytes.
+func tried(v []byte, c *schema.Column) driver.Value {
+	if c.Kind == schema.UUID && len(v) == uuidLength {
+		return append([]byte{}, v...)
+	}
+	return native(v, c)
 }
 
 // length counts characters, or bytes where the column holds bytes.
@@ -150,7 +159,7 @@ func (t *trial) classes(ctx context.Context, c *schema.Column) error {
 	if c.Kind == schema.Other && !t.shape.strict {
 		return nil
 	}
-	n, err := t.conn.integer(ctx, "SELECT count(*) FROM "+quote(t.table.Name.Table)+" WHERE typeof("+quote(c.Name)+") NOT IN ("+fits(c).names()+")")
+	n, err := t.conn.integer(ctx, "SELECT count(*) FROM "+quote(t.table.Name.Table)+" WHERE "+outside(c, fits(c)))
 	if n > 0 {
 		t.counts[engine.Rejection{Column: c.Name, Reason: "not " + article(c.Kind)}] += int(n)
 	}
