@@ -120,6 +120,9 @@ func (p Path) String() string {
 	return out.String()
 }
 
+// MarshalText writes the path as String does.
+func (p Path) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
+
 // isPlain tells whether a name can follow a dot.
 func isPlain(name string) bool { return name != "" && !strings.ContainsAny(name, ".[]*'\" \t\\") }
 
