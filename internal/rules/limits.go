@@ -197,9 +197,9 @@ type shared struct {
 	kind         schema.Kind
 }
 
-// manyElements is how many different elements arrays are taken to hold, since
+// ManyElements is how many different elements arrays are taken to hold, since
 // nobody has counted them: as many as the longest tags are good for.
-const manyElements = 1_500_000_000
+const ManyElements = 1_500_000_000
 
 // setLimits intersects what the columns of a domain demand.
 func (b *binder) setLimits(out *Binding) {
@@ -232,7 +232,7 @@ func (b *binder) setLimits(out *Binding) {
 		}
 		own := limitsOf(b.graph.columns[i].table, b.graph.columns[i].column)
 		if own.Kind = key(i).kind; d.Each && own.Unique {
-			own.Rows = manyElements
+			own.Rows = ManyElements
 		}
 		folds[d.Spec.Domain] = folds[d.Spec.Domain] || d.Spec.Fold || b.graph.columns[i].column.FoldCase
 		add(key(i), own)
