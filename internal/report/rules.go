@@ -97,5 +97,5 @@ func MaskKinds(w io.Writer, kinds []mask.Kind) {
 		}
 		g.write(w)
 	}
-	fmt.Fprintln(w, "Of arrays, each element is masked, unless the mask takes array. In documents (json), values are masked by path.")
+	fmt.Fprintln(w, wrap("Arrays of what a mask takes are masked element by element, documents that a rule decides by `json` path by path.", Width, 0))
 }
