@@ -71,7 +71,7 @@ func TestPathsOfDocuments(t *testing.T) {
 	}
 	text := rules.Explain(b, schema.Name{Schema: "p", Table: "b"}, "profile")
 	for _, line := range []string{
-		"p.b.profile: documents, decided by path\n", "because p.b.profile inherits from p.a.profile\n", "because p.a.profile has its own line at r.yaml:9:11\n",
+		"p.b.profile: documents, decided by path\n", "because p.b.profile inherits from p.a.profile\n", "because p.a.profile has its own line at r.yaml:8:9\n",
 		"  $.contact.phone: masked by phone [r.yaml:9:35]\n", "    domain: email, shared with p.a.email, p.a.profile $.contact.email\n",
 		"  $.tags[*]: kept [r.yaml:13:35]\n    reason: fixed vocabulary\n", "    reviewed by dpo, to be reviewed again by 2027-06-30\n", "  paths not named: the run stops\n",
 	} {

@@ -199,7 +199,8 @@ func (p *parser) rule(v document.Value, extra ...string) Rule {
 	case !paths.Missing() && (!masked.Missing() || !kept.Missing()):
 		v.Fail("leave one of them out", "a rule masks or keeps the whole value, or goes by the paths under json")
 	case !paths.Missing():
-		r.At = paths.At()
+		e, _ := m.Entry("json")
+		r.At = e.KeyAt
 		p.documents(paths, m, &r)
 	case !masked.Missing():
 		r.At = masked.At()

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"understudy/internal/engine"
+	"understudy/internal/schema"
+	"understudy/internal/scratch/scratchtest"
 )
 
 func TestArraysElementByElement(t *testing.T) {
@@ -89,4 +91,65 @@ func FuzzArray(f *testing.F) {
 			}
 		}
 	})
+}
+
+// The server's own arrays, of the types that masks take, pass through unchanged,
+// and their elements are the canonical text of values of the element's type.
+func TestArraysAsTheServerWritesThem(t *testing.T) {
+	url := scratchtest.Database(t)
+	scratchtest.SQL(t, url, `CREATE EXTENSION citext; CREATE TYPE mood AS ENUM ('sad', 'it''s, {ok}', 'NULL', ''); CREATE DOMAIN tag AS varchar(9); CREATE DOMAIN taglist AS tag[];
+		CREATE TABLE lists (id int PRIMARY KEY, texts text[], tags taglist, fixed char(4)[], ints bigint[], nums numeric(9,2)[], flags boolean[], raws bytea[], days date[], moments timestamptz[], ids uuid[],
+			moods mood[], docs jsonb[], folded citext[], vec int2vector, hosts inet[]);
+		INSERT INTO lists VALUES (1, '[0:1][-1:0]={{"a,b","c}{"},{NULL,"NULL"}}', ARRAY['x y', 'null', ''], '{ab,"",NULL}', '{-1,9223372036854775807}', '{1.50,NaN}', '{t,f,NULL}',
+				ARRAY['\x00ff'::bytea, '\x5c22', ''], '{1990-05-05,infinity,"4713-01-01 BC"}', '{"2020-01-01 00:00:00.5+02"}', '{A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11}',
+				ARRAY['sad', 'it''s, {ok}', 'NULL', '']::mood[], ARRAY['{"a": ["\\", "\""]}', 'null', NULL]::jsonb[], '{Ab}', '1 2', '{::1/64}'),
+			(2, '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '', '{}'),
+			(3, ARRAY[E'tab\t nl\n cr\r v\x0b f\f bs\\ b\b é', ' ', 'ünquoted', '"', '\'], NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)`)
+	s, snap := openSnapshot(t, sourceAt(t, url, engine.Limits{}))
+	table := mustTable(t, s, "lists")
+	kinds := map[string]schema.Kind{"texts": schema.Text, "tags": schema.Text, "fixed": schema.Text, "ints": schema.Integer, "nums": schema.Decimal, "flags": schema.Boolean, "raws": schema.Bytes,
+		"days": schema.Date, "moments": schema.Timestamp, "ids": schema.UUID, "moods": schema.Enum, "docs": schema.JSON, "folded": schema.Text, "vec": "", "hosts": schema.Net}
+	var columns []string
+	for _, c := range table.Columns {
+		if c.Kind == schema.Array && c.Element != kinds[c.Name] {
+			t.Errorf("%s holds %q, want %q", c.Name, c.Element, kinds[c.Name])
+		}
+		if c.Element != "" {
+			columns = append(columns, c.Name)
+		}
+	}
+	if c := table.Column("tags"); c.Length != 9 || len(columns) != len(kinds)-1 {
+		t.Errorf("%d columns of arrays, tags of length %d", len(columns), c.Length)
+	}
+	look := make([]int, len(columns))
+	for i := range look {
+		look[i] = i
+	}
+	seen := map[string]string{}
+	for b, err := range snap.Read(t.Context(), engine.Read{Table: table, Columns: columns, Look: look}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, c := range b.Cells {
+			if c.Null {
+				continue
+			}
+			column := i % len(columns)
+			value := b.Form.Value(nil, b.Raw[c.Start:c.End], column)
+			out, err := b.Form.(engine.Arrays).AppendArray(nil, value, column, func(dst, element []byte) ([]byte, bool, error) {
+				seen[columns[column]] += string(element) + "|"
+				return append(dst, element...), false, nil
+			})
+			if want := string(value); err != nil || string(out) != want && columns[column] != "fixed" && columns[column] != "flags" {
+				t.Errorf("%s: %q became %q (%v)", columns[column], want, out, err)
+			}
+		}
+		b.Release()
+	}
+	for column, want := range map[string]string{"tags": "x y|null||", "fixed": "ab||", "flags": "true|false|", "raws": "\x00\xff|\\\"||", "days": "1990-05-05|infinity|4713-01-01 BC|",
+		"moments": "2019-12-31 22:00:00.5+00|", "ids": "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11|", "docs": `{"a": ["\\", "\""]}|null|`, "moods": "sad|it's, {ok}|NULL||"} {
+		if seen[column] != want {
+			t.Errorf("%s: %q, want %q", column, seen[column], want)
+		}
+	}
 }
