@@ -91,7 +91,7 @@ func TestDocumentsByPath(t *testing.T) {
 `
 	e := newErrand(t, prod, staging, plainJob(keepNone), map[string]string{"people.yaml": rulesOf("redact") + more})
 	e.run(t, 0, "rules", "check")
-	e.run(t, 0, "plan").wants(t, "profile", "by path", "$.contact.phones[*]", "2 values under $", "1 value under $.contact", "in 3 documents", "hash, each element")
+	e.run(t, 0, "plan").wants(t, "profile", "by path", "$.contact.phones[*]", "2 values under $", "1 value under $.contact", "in 3 documents", "people.yaml:10:32, 3 values", "hash, each element")
 	refreshed := e.run(t, 0, "refresh")
 	refreshed.wants(t, "1 value under $.contact")
 	if dump := string(dumped(t, staging)); strings.Contains(strings.ToLower(dump), "private") || strings.Contains(refreshed.all(), "rivate") {

@@ -29,6 +29,7 @@ type Walker struct {
 	dst     []byte
 	active  []*node // frames of nodes, the innermost last
 	unnamed []int64 // by node
+	met     []int64 // by node: values that its rule decided
 	plain   []byte  // a text, decoded
 	fake    []byte
 	nameEnd int // of the member's name last read
@@ -36,13 +37,24 @@ type Walker struct {
 
 // Walker gives a walker whose scalars mask masks.
 func (t *Tree) Walker(mask Masker) *Walker {
-	return &Walker{tree: t, mask: mask, unnamed: make([]int64, len(t.nodes))}
+	return &Walker{tree: t, mask: mask, unnamed: make([]int64, len(t.nodes)), met: make([]int64, len(t.nodes))}
 }
 
 // A Count is how many values stood, unnamed, right under a named path.
 type Count struct {
 	Under  Path
 	Values int64
+}
+
+// Met gives how many values the rule of a path has decided since the walker was
+// made, those aside that a more specific path took. Containers count as one.
+func (w *Walker) Met(p Path) int64 {
+	for i, n := range w.tree.nodes {
+		if slices.Equal(n.path, p) {
+			return w.met[i]
+		}
+	}
+	return 0
 }
 
 // Unnamed gives what was counted since the walker was made, by path. Documents
@@ -126,6 +138,9 @@ func (w *Walker) drops(f frame, m mode) bool {
 func (w *Walker) value(f frame, m mode) error {
 	c := w.next()
 	rule := w.ruleOf(f)
+	if rule != nil {
+		w.met[rule.number]++
+	}
 	switch {
 	case c == 'n':
 		return w.copied()

@@ -112,6 +112,36 @@ func TestWalk(t *testing.T) {
 	}
 }
 
+func TestMetValues(t *testing.T) {
+	w := tree(t, jsondoc.RedactOthers, "$.a m", "$.a.* redact", "$.list[*] m", "$.gone keep").Walker(marked)
+	if _, err := w.Append(nil, []byte(`{"a": {"x": 1, "y": null}, "list": ["u", ["v"], null], "z": 1}`)); err != nil {
+		t.Fatal(err)
+	}
+	for text, want := range map[string]int64{"$.a": 1, "$.a.*": 2, "$.list[*]": 3, "$.gone": 0, "$.list": 0, "$.z": 0} {
+		p, err := jsondoc.ParsePath(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := w.Met(p); got != want {
+			t.Errorf("%s: %d values, want %d", text, got, want)
+		}
+	}
+}
+
+func BenchmarkWalk(b *testing.B) {
+	doc := []byte(`{"contact": {"email": "ada@private.test", "phone": "+1 202 555 0143", "street": "1 Some Street"}, "tags": ["one", "two", "three"], "newsletter": true, "visits": 1234, "notes": "a text of some length, as people write them"}`)
+	w := tree(b, jsondoc.RedactOthers, "$.contact.phone m", "$.contact.email m", "$.tags[*] keep", "$.visits keep").Walker(marked)
+	var out []byte
+	b.SetBytes(int64(len(doc)))
+	b.ReportAllocs()
+	for b.Loop() {
+		var err error
+		if out, err = w.Append(out[:0], doc); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 func TestRefusedDocuments(t *testing.T) {
 	const canary = "Canary"
 	for _, doc := range []string{

@@ -267,7 +267,7 @@ func (m *documentMaker) scalar(rule int, kind jsondoc.Kind, dst, value []byte) (
 // one, else that for decimals of as many places.
 func (p *pathMask) number(text []byte) *mask.Mask {
 	point := bytes.IndexByte(text, '.')
-	if point < 0 && p.integer != nil && bytes.IndexAny(text, "eE") < 0 {
+	if point < 0 && p.integer != nil && !bytes.ContainsAny(text, "eE") {
 		return p.integer
 	}
 	if len(p.decimal) == 0 {

@@ -214,8 +214,9 @@ func (r *rewriter) beLenient() {
 	}
 }
 
-// countUnnamed writes down what no path names, into the lines of the table's columns.
-func (r *rewriter) countUnnamed(lines []plan.Mask) {
+// countPaths writes down how often each path was met, and what no path names,
+// into the lines of the table's columns.
+func (r *rewriter) countPaths(lines []plan.Mask) {
 	for i, m := range r.makers {
 		d, ok := m.(*documentMaker)
 		if !ok {
@@ -226,6 +227,10 @@ func (r *rewriter) countUnnamed(lines []plan.Mask) {
 				line.Documents, line.Unnamed = d.documents, []plan.Unnamed{}
 				for _, u := range d.walker.Unnamed() {
 					line.Unnamed = append(line.Unnamed, plan.Unnamed{Under: u.Under.String(), Values: u.Values})
+				}
+				for j := range line.Paths {
+					path, _ := jsondoc.ParsePath(line.Paths[j].Path) // as it was written by String
+					line.Paths[j].Values = d.walker.Met(path)
 				}
 			}
 		}

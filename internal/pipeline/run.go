@@ -211,7 +211,7 @@ func (s *Session) loadTables(ctx context.Context, load engine.Load, runs []*tabl
 	err := g.Wait()
 	report.Bytes = bytes.Load()
 	for _, run := range runs {
-		run.rewrite.countUnnamed(report.Masks)
+		run.rewrite.countPaths(report.Masks)
 		report.TotalRows += run.ledger.Sent
 		for i := range report.Tables {
 			if line := &report.Tables[i]; line.Table == run.ledger.Table {

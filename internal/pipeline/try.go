@@ -154,7 +154,7 @@ func (s *Session) tryTable(ctx context.Context, t *trial) error {
 	for i := range r.columns {
 		t.undecided = append(t.undecided, r.undecidedPaths(i)...)
 	}
-	r.countUnnamed(s.work.plan.Masks)
+	r.countPaths(s.work.plan.Masks)
 	return ask()
 }
 

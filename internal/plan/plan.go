@@ -89,6 +89,8 @@ type Path struct {
 	Domain   string        `json:"domain,omitempty"`
 	Reason   string        `json:"reason,omitempty"`
 	At       finding.At    `json:"at"`
+	// Values were decided by it, in the documents looked at.
+	Values int64 `json:"values"`
 }
 
 // Unnamed is how many values stood right under a named path without a path of their own.

@@ -232,7 +232,11 @@ func documents(g *grid, m plan.Mask, dir string) {
 	}
 	g.add(m.Column, m.Type, "by path", at)
 	for _, p := range m.Paths {
-		g.add("  "+p.Path, "", pathFate(p), strings.TrimPrefix(p.At.String(), dir))
+		at := strings.TrimPrefix(p.At.String(), dir)
+		if m.Documents > 0 {
+			at += ", " + many(int(p.Values), "value")
+		}
+		g.add("  "+p.Path, "", pathFate(p), at)
 	}
 	g.add("  others", "", string(m.Others), unnamed(m))
 }
