@@ -206,17 +206,17 @@ func masksOf(w io.Writer, p *plan.Plan) {
 		case m.Decision == rules.ByPath:
 			documents(&g, m, dir)
 		case m.By == rules.ByReference:
-			g.add(m.Column, m.Type, masked(m), "as "+m.Via)
+			g.add(m.Column, m.Type, maskWords(m), "as "+m.Via)
 		default:
-			g.add(m.Column, m.Type, masked(m), strings.TrimPrefix(m.At.String(), dir))
+			g.add(m.Column, m.Type, maskWords(m), strings.TrimPrefix(m.At.String(), dir))
 		}
 	}
 	flush()
 	kept(w, p.Masks)
 }
 
-// masked names a column's mask, and whether it is for elements of arrays.
-func masked(m plan.Mask) string {
+// maskWords names a column's mask, and whether it is for elements of arrays.
+func maskWords(m plan.Mask) string {
 	if m.Each {
 		return m.Mask + ", each element"
 	}

@@ -31,7 +31,7 @@ func Decisions(w io.Writer, ms []plan.Mask) {
 		case rules.ByPath:
 			what, why = "by path", "others: "+string(m.Others)
 		case rules.Mask:
-			what, why = masked(m), classAndDomain(m.Class, m.Domain)
+			what, why = maskWords(m), classAndDomain(m.Class, m.Domain)
 		case rules.Undecided:
 			what, why = "UNDECIDED", "no rule decides it: a run stops here"
 		case rules.Derived:
