@@ -106,6 +106,13 @@ func cages() []cage {
 		{"doc_text", "json", "{mask: redact, class: free_text}", word(24, `'{"a":   "%s"}'`)},
 		{"tags", "text[] NOT NULL", "{mask: redact, class: free_text}", word(24, `ARRAY['one', '%s', NULL, 'a "quoted" one']`)},
 		{"numbers", "bigint[]", "{mask: redact, class: free_text}", number(15, `ARRAY[1, %d]`)},
+		{"mails", "varchar(60)[] NOT NULL", "email", word(24, `ARRAY['%s@x.test', NULL, 'a "b"@x.test']`)},
+		{"codes", "bigint[]", "fpe", number(15, `'[0:1][1:2]={{%[1]d,NULL},{%[1]d,7}}'`)},
+		{"papers", "jsonb", `{json: {"$.mail": email, "$.list[*].name": full_name, "$.keys.*": fpe, "$.n": {mask: fpe, class: score}}, others: redact}`,
+			word(24, `'{"mail": "%[1]s@x.test", "list": [{"name": "%[1]s", "odd %[1]s": 1}, "%[1]s", ["%[1]s"]], "keys": {"%[1]s": "%[1]s"}, "n": 123456789012, "%[1]s": {"x": "%[1]s"}}'`)},
+		{"papers_text", "json", `{json: {"$.a.b": {mask: hash}, "$.c": redact}, others: drop}`,
+			word(24, `'{"a": {"b": "%[1]s", "b":   "\u0041%[1]s", "%[1]s": null}, "a": "%[1]s", "c": {"%[1]s": "%[1]s"}, "d": "%[1]s"}'`)},
+		{"papers_words", "text NOT NULL", `{json: {"$[*]": street}, others: redact}`, word(24, `'["%[1]s", {"a": "%[1]s"}, "%[1]s\n"]'`)},
 		{"host", "inet", "{mask: redact, class: address}", planted("'%s'", ipv6)},
 		{"net", "cidr", "{mask: redact, class: address}", planted("'%s/128'", ipv6)},
 		{"card", "macaddr", "{mask: redact, class: address}", planted("'%s'", func() string {

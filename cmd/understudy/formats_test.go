@@ -138,13 +138,18 @@ func TestFormats(t *testing.T) {
 		"email", "nonsense", "constant", "{mask: constant, value: x}", "{mask: constant}", "{mask: date_shift, within: 30d}", "{mask: email, within: 30d}",
 		"{keep: product name}", "{keep: no}", "{keep: product name, domain: x}", "{mask: email, domain: mail, class: email, fold: true}", "{mask: email, fold: 1}",
 		"{keep: product name, reviewed_by: dpo, review_by: 2027-06-30}", "{keep: product name, review_by: soon}", "{class: email}", "{mask: email, class: two words}", "5", "[email]",
+		`{json: {"$.a": redact}, others: stop}`, `{json: {"$.a": redact}}`, `{json: {}, others: stop}`, `{json: {a: redact}, others: stop}`, `{json: {"$": redact}, others: keep}`,
+		`{json: {"$.a[*].b": {mask: email, class: mail}, "$['odd \\'name']": {keep: vocabulary}, "$.people.*": phone}, others: drop, reviewed_by: dpo}`,
+		`{json: {"$.a[0]": redact}, others: stop}`, `{json: {"$..a": redact}, others: stop}`, `{json: {"$.a b": redact}, others: stop}`, `{json: {"$['a": redact}, others: stop}`,
+		`{json: {"$.a": redact}, others: stop, mask: email}`, `{json: {"$.a": redact}, others: stop, class: x}`, `{json: {"$.a": {json: {"$": redact}, others: stop}}, others: stop}`,
+		`{json: {"$.a": {keep: no}}, others: stop}`, `{mask: fpe, others: keep}`,
 	} {
 		agree(t, f, rule, "r.yaml", "version: 1\ntables:\n  a:\n    columns:\n      b: "+rule+"\n")
 	}
 	for _, match := range []string{
 		"match: {column: \"*mail*\"}, mask: email", "match: {}, mask: email", "mask: email", "match: {type: text}, mask: redact", "match: {type: varchar}, mask: redact",
 		"match: {type: boolean}, keep: two values", "match: {type: timestamp}, keep: event time", "match: {type: timestamp, column: \"*_at\"}, keep: event time",
-		"match: {key: primary}, keep: a number", "match: {key: surrogate}, keep: a number", "match: {colum: x}, mask: email",
+		"match: {key: primary}, keep: a number", `match: {type: json}, json: {"$": redact}, others: stop`, "match: {key: surrogate}, keep: a number", "match: {colum: x}, mask: email",
 	} {
 		agree(t, f, match, "r.yaml", "version: 1\ndefaults:\n  - {"+match+"}\n")
 	}

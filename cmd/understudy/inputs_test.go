@@ -150,7 +150,7 @@ func badFiles() []badInput {
 		{name: "structure mask parameter", edit: inRules("{mask: redact, class: free_text}", "{mask: date_shift, within: "+c+"}"), exit: 2, at: "rules/rules.yaml:10:40", says: "date_shift"},
 		{name: "structure no such rules file", edit: job("rules/rules.yaml", "rules/other.yaml"), exit: 2, at: "understudy.yaml:5:9", says: "rules/other.yaml"},
 		{name: "structure empty glob", edit: job("rules/rules.yaml", `"rules/x-*.yaml"`), exit: 2, at: "understudy.yaml:5:9"},
-		{name: "structure json not yet", edit: inRules("city: city", "city: {json: {$.a: {mask: redact}}, others: redact}"), exit: 2, at: "rules/rules.yaml:9:14", says: "not supported yet", hint: "redact"},
+		{name: "structure json without others", edit: inRules("city: city", "city: {json: {$.a: {mask: redact}}}"), exit: 2, at: "rules/rules.yaml:9:13", says: "lacks others", hint: "others: redact"},
 	}
 }
 

@@ -54,8 +54,9 @@ func Rows(l Ledger) Verdict {
 type Column struct {
 	Table schema.Name
 	Name  string
-	Nulls int64 // NULL in the source
-	Made  int64 // NULLs made by the mask
+	Path  string // in documents: what is judged are its values
+	Nulls int64  // NULL in the source
+	Made  int64  // NULLs made by the mask
 	// Nullified are values that led to no row and were made NULL.
 	Nullified int64
 	// Distinct values were judged; Same of them have a fake that equals them,
@@ -89,8 +90,11 @@ func Nulls(c Column) Verdict {
 // than chance explains. By Chernoff's bound chance makes k or more of them, where
 // it makes l on average and k > l, with probability at most (e*l/k)^k * e^-l;
 // below one in a thousand million the run is stopped.
-func Changed(c Column) Verdict {
-	v := Verdict{Check: "masked", Table: c.Table, Column: c.Name, Outcome: Passed}
+func Changed(c Column) (v Verdict) {
+	v = Verdict{Check: "masked", Table: c.Table, Column: c.Name, Outcome: Passed}
+	if c.Path != "" {
+		defer func() { v.Detail = c.Path + ": " + v.Detail }()
+	}
 	if c.Blind {
 		v.Detail = "the mask does not depend on the value; equality proves nothing"
 		return v

@@ -130,14 +130,10 @@ func unfit(b *rules.Binding, known []finding.Finding) []finding.Finding {
 	}
 	var out []finding.Finding
 	for _, d := range b.Decisions {
-		if d.Outcome != rules.Mask || slices.ContainsFunc(known, func(f finding.Finding) bool {
+		if !slices.ContainsFunc(known, func(f finding.Finding) bool {
 			return f.Severity == finding.Error && f.Table == d.Table.String() && f.Column == d.Column
 		}) {
-			continue
-		}
-		if _, err := mask.New(key, d.Spec, d.Limits); err != nil {
-			out = append(out, finding.Finding{Check: "mask", Severity: finding.Error, At: d.At, Table: d.Table.String(), Column: d.Column, Code: int(fault.Usage),
-				Message: err.Error(), Hint: pipeline.Remedy(err)})
+			out = append(out, pipeline.Fits(key, d)...)
 		}
 	}
 	return out

@@ -42,6 +42,19 @@ type Replacer interface {
 	Stored(scratch, raw []byte, column int) []byte
 }
 
+// An Element appends what stands for one element of an array, given as
+// canonical text, as canonical text; null where that is NULL.
+type Element func(dst, value []byte) (out []byte, null bool, err error)
+
+// Arrays is a Form of an engine whose columns can hold arrays; it serves the
+// columns with schema.Column.Element.
+type Arrays interface {
+	// AppendArray appends the array that is the canonical text value, with each
+	// element that is not NULL replaced. Dimensions, bounds and NULLs stay. On an
+	// error, which is element's own unless the text is no array, dst is as it was.
+	AppendArray(dst, value []byte, column int, element Element) ([]byte, error)
+}
+
 // Release gives the batch back to its maker. The caller uses it no more.
 func (b *Batch) Release() {
 	if b.Free != nil {

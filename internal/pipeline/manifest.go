@@ -39,6 +39,10 @@ type ManifestTable struct {
 	// Digest is over the masked columns whose fakes depend on values: Digested, in this order.
 	Digest   string   `json:"digest,omitempty"`
 	Digested []string `json:"digested,omitempty"`
+	// Documents and Arrays are those of Digested of which what is in them is
+	// digested, not their text, which a database may write anew.
+	Documents []string `json:"documents,omitempty"`
+	Arrays    []string `json:"arrays,omitempty"`
 }
 
 func manifestOf(r *Report, runs []*tableRun) Manifest {
@@ -46,7 +50,7 @@ func manifestOf(r *Report, runs []*tableRun) Manifest {
 	for _, run := range runs {
 		t := ManifestTable{Table: run.target, Rows: run.ledger.Counted}
 		for i, c := range run.rewrite.columns {
-			if c.mask == nil { // only nullified
+			if c.mask == nil && c.document == nil { // only nullified
 				continue
 			}
 			if t.Nulls == nil {
@@ -56,6 +60,11 @@ func manifestOf(r *Report, runs []*tableRun) Manifest {
 			t.Masked = append(t.Masked, c.name)
 			if run.rewrite.telling[i] {
 				t.Digested = append(t.Digested, c.name)
+				if c.document != nil {
+					t.Documents = append(t.Documents, c.name)
+				} else if c.each {
+					t.Arrays = append(t.Arrays, c.name)
+				}
 			}
 		}
 		if len(t.Digested) > 0 {

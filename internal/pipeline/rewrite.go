@@ -1,14 +1,17 @@
 package pipeline
 
 import (
-	"bytes"
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
 
 	"understudy/internal/engine"
 	"understudy/internal/fault"
+	"understudy/internal/finding"
+	"understudy/internal/jsondoc"
 	"understudy/internal/mask"
+	"understudy/internal/plan"
 	"understudy/internal/schema"
 	"understudy/internal/subset"
 )
@@ -16,8 +19,13 @@ import (
 // maskedColumn is one column that a rewriter looks into.
 type maskedColumn struct {
 	name  string
-	index int        // in Read.Columns
-	mask  *mask.Mask // nil for a kept column, of which orphans become NULL
+	index int // in Read.Columns
+	// mask is nil for documents that are masked by path, and for a kept column of
+	// which orphans become NULL.
+	mask *mask.Mask
+	// each: the mask takes the elements of arrays one by one.
+	each     bool
+	document *documentMask
 }
 
 // withNulled adds to a table's masked columns those that only orphans lose.
@@ -35,34 +43,11 @@ func withNulled(masked []maskedColumn, all []string, sel *subset.Table) []masked
 	return out
 }
 
-// columnCount is what a rewriter counted in one column. All rows of one value
-// share its fate, so equality of fake and original is judged over values seen
-// for the first time; a bitmap of hashes makes that a sample of up to 65,536 of them.
+// columnCount is what a rewriter counted in one column.
 type columnCount struct {
-	Nulls     int64   // in the source
-	Made      int64   // NULLs that the mask made
-	Nullified int64   // values that led to no row
-	Distinct  int64   // values judged
-	Same      int64   // of these, fakes that equal their original
-	Expected  float64 // of these, as many as chance alone makes equal, on average
-	seen      [1 << 16 / 64]uint64
-}
-
-// first tells whether a value is seen for the first time. Values whose hashes
-// meet count as one.
-func (c *columnCount) first(value []byte) bool {
-	h := uint64(14695981039346656037) // FNV-1a
-	for _, b := range value {
-		h = (h ^ uint64(b)) * 1099511628211
-	}
-	h ^= h >> 32
-	bit := uint64(1) << (h & 63)
-	word := &c.seen[h>>6&(1<<10-1)]
-	if *word&bit != 0 {
-		return false
-	}
-	*word |= bit
-	return true
+	Nulls     int64 // in the source
+	Made      int64 // NULLs that the mask made
+	Nullified int64 // values that led to no row
 }
 
 // rewriter replaces the values of masked columns inside batches of one table.
@@ -71,7 +56,7 @@ func (c *columnCount) first(value []byte) bool {
 type rewriter struct {
 	table    schema.Name
 	columns  []maskedColumn
-	workers  []*mask.Worker
+	makers   []maker
 	counts   []*columnCount
 	digester *mask.Digester
 	row      []byte // the masked values of a row, for the digest
@@ -87,12 +72,8 @@ func newRewriter(table schema.Name, columns []maskedColumn, key mask.Key) *rewri
 	r := &rewriter{table: table, columns: columns, digester: key.Digester(table.Table)}
 	for _, c := range columns {
 		r.counts = append(r.counts, &columnCount{})
-		if c.mask == nil {
-			r.workers, r.telling = append(r.workers, nil), append(r.telling, false)
-			continue
-		}
-		r.workers = append(r.workers, c.mask.Worker())
-		r.telling = append(r.telling, !blind(c.mask))
+		r.makers = append(r.makers, c.maker())
+		r.telling = append(r.telling, !c.blind())
 	}
 	r.nulled = make([]bool, len(columns))
 	return r
@@ -144,7 +125,7 @@ func (r *rewriter) rewrite(b *engine.Batch) error {
 				r.digest(i, nil, true)
 				continue
 			}
-			if r.columns[i].mask == nil && !r.nulled[i] {
+			if r.makers[i] == nil && !r.nulled[i] {
 				continue
 			}
 			out = append(out, raw[at:cell.Start]...)
@@ -174,7 +155,7 @@ func (r *rewriter) cell(out []byte, i int, form engine.Form, raw []byte) ([]byte
 		r.scratch = make([]byte, 0, 2*need)
 	}
 	value := form.Value(r.scratch[:0], raw, c.index)
-	fake, null, err := r.workers[i].Append(r.fake[:0], value)
+	fake, null, err := r.makers[i].fake(r.fake[:0], value, form)
 	if err != nil {
 		return out, r.unmaskable(i, err)
 	}
@@ -183,13 +164,6 @@ func (r *rewriter) cell(out []byte, i int, form engine.Form, raw []byte) ([]byte
 		count.Made++
 		r.digest(i, nil, true)
 		return form.AppendNull(out, c.index), nil
-	}
-	if count.first(value) && !c.mask.Keeps(value) {
-		count.Distinct++
-		count.Expected += c.mask.ChanceOf(value)
-		if bytes.Equal(fake, value) {
-			count.Same++
-		}
 	}
 	if like, ok := form.(engine.Replacer); ok {
 		start := len(out)
@@ -203,27 +177,83 @@ func (r *rewriter) cell(out []byte, i int, form engine.Form, raw []byte) ([]byte
 	return form.Append(out, fake, c.index), nil
 }
 
-// blind tells a mask whose fake does not depend on the value: constants.
-func blind(m *mask.Mask) bool { return m.Chance() >= 1 }
-
-// digest takes a masked value into its row's digest. Constants are left out:
-// they tell nothing, and a database may write them in another way (0 as 0.00).
+// digest takes a masked value into its row's digest, where the fake depends on the value.
 func (r *rewriter) digest(i int, fake []byte, null bool) {
-	if r.telling[i] {
-		r.row = mask.AppendPart(r.row, digestible(fake), null)
+	switch {
+	case !r.telling[i]:
+	case null:
+		r.row = mask.AppendPart(r.row, nil, true)
+	default:
+		r.row = mask.AppendPart(r.row, r.makers[i].told(fake), false)
 	}
 }
 
-// digestible is a value as a digest takes it: without trailing spaces, which
-// fixed-length text columns add and drop.
-func digestible(value []byte) []byte { return bytes.TrimRight(value, " ") }
-
 func (r *rewriter) unmaskable(i int, err error) error {
 	c := r.columns[i]
-	f := fault.New(fault.Usage, "unmaskable", "choose another mask for this column; `understudy rules explain "+r.table.String()+"."+schema.Ident(c.name)+"` shows the rule",
-		"a value of %s.%s cannot be masked: %s", r.table, schema.Ident(c.name), err)
+	name := r.table.String() + "." + schema.Ident(c.name)
+	f := fault.New(fault.Usage, "unmaskable", "choose another mask for this column; `understudy rules explain "+name+"` shows the rule",
+		"a value of %s cannot be masked: %s", name, err)
+	var syntax *jsondoc.SyntaxError
+	switch {
+	case errors.As(err, &syntax):
+		f = fault.New(fault.Undecided, "not-json", "mend the value in the source, or mask the column as a whole, for instance with `mask: redact`",
+			"%s is decided by paths, and a value of it is no JSON document: %s", name, syntax)
+	case errors.Is(err, errUnnamed):
+		found := r.undecidedPaths(i)
+		return (&fault.Error{Code: fault.Undecided, Findings: found}).Because(err)
+	}
 	f.Findings[0].Table, f.Findings[0].Column = r.table.String(), c.name
 	return f.Because(err)
+}
+
+// undecidedPaths tells where column i has values that no path names and that
+// stop the run. Names and values stay untold: only named paths are printed.
+func (r *rewriter) undecidedPaths(i int) []finding.Finding {
+	m, ok := r.makers[i].(*documentMaker)
+	if !ok || !m.stop {
+		return nil
+	}
+	c := r.columns[i]
+	var out []finding.Finding
+	for _, u := range m.walker.Unnamed() {
+		out = append(out, finding.Finding{Check: "undecided-path", Severity: finding.Error, Code: int(fault.Undecided), Table: r.table.String(), Column: c.name,
+			Message: fmt.Sprintf("no path of %s.%s names what is right under %s (values met: %d in %d documents), and its rule says `others: stop`", r.table, schema.Ident(c.name), u.Under, u.Values, m.documents),
+			Hint:    "name their paths under json, or write `others: redact` or `others: drop`"})
+	}
+	return out
+}
+
+// beLenient has what no path names counted where it would stop the run, so that
+// a trial finds all of it.
+func (r *rewriter) beLenient() {
+	for _, m := range r.makers {
+		if d, ok := m.(*documentMaker); ok {
+			d.lenient = true
+		}
+	}
+}
+
+// countPaths writes down how often each path was met, and what no path names,
+// into the lines of the table's columns.
+func (r *rewriter) countPaths(lines []plan.Mask) {
+	for i, m := range r.makers {
+		d, ok := m.(*documentMaker)
+		if !ok {
+			continue
+		}
+		for k := range lines {
+			if line := &lines[k]; line.Table == r.table && line.Column == r.columns[i].name {
+				line.Documents, line.Unnamed = d.documents, []plan.Unnamed{}
+				for _, u := range d.walker.Unnamed() {
+					line.Unnamed = append(line.Unnamed, plan.Unnamed{Under: u.Under.String(), Values: u.Values})
+				}
+				for j := range line.Paths {
+					path, _ := jsondoc.ParsePath(line.Paths[j].Path) // as it was written by String
+					line.Paths[j].Values = d.walker.Met(path)
+				}
+			}
+		}
+	}
 }
 
 // masked gives the sequence with every batch rewritten.

@@ -211,6 +211,7 @@ func (s *Session) loadTables(ctx context.Context, load engine.Load, runs []*tabl
 	err := g.Wait()
 	report.Bytes = bytes.Load()
 	for _, run := range runs {
+		run.rewrite.countPaths(report.Masks)
 		report.TotalRows += run.ledger.Sent
 		for i := range report.Tables {
 			if line := &report.Tables[i]; line.Table == run.ledger.Table {
@@ -342,10 +343,13 @@ func (s *Session) prove(ctx context.Context, load engine.Load, runs []*tableRun,
 func (r *rewriter) verdicts(nulls []int64) []check.Verdict {
 	var out []check.Verdict
 	for i, c := range r.columns {
-		column := check.Column{Table: r.table, Name: c.name, Nulls: r.counts[i].Nulls, Made: r.counts[i].Made, Nullified: r.counts[i].Nullified,
-			Distinct: r.counts[i].Distinct, Same: r.counts[i].Same, Expected: r.counts[i].Expected, Blind: c.mask == nil || blind(c.mask), Counted: nulls[i]}
+		column := check.Column{Table: r.table, Name: c.name, Nulls: r.counts[i].Nulls, Made: r.counts[i].Made, Nullified: r.counts[i].Nullified, Counted: nulls[i]}
 		out = append(out, check.Nulls(column))
-		if c.mask != nil {
+		if r.makers[i] == nil {
+			continue
+		}
+		for _, j := range r.makers[i].judged() {
+			column.Path, column.Distinct, column.Same, column.Expected, column.Blind = j.path, j.Distinct, j.Same, j.Expected, j.blind
 			out = append(out, check.Changed(column))
 		}
 	}

@@ -131,7 +131,7 @@ func (s *Session) hashes(ctx context.Context, shape *plan.TableShape, columns []
 	if sel == nil || sel.Count == 0 {
 		return nil, nil
 	}
-	err := s.masked(ctx, shape, columns, sel.Parts(), 0, func(t *engine.Tuples) error {
+	_, err := s.masked(ctx, shape, columns, sel.Parts(), 0, func(t *engine.Tuples) error {
 		for i := range t.Len() {
 			row = row[:0]
 			null := false
@@ -156,8 +156,9 @@ func (s *Session) hashes(ctx context.Context, shape *plan.TableShape, columns []
 
 // masked reads columns of some selected rows of a table (at most limit of each
 // part, where it is not 0), masks them as the load would, and hands them on batch
-// by batch; the tuples are reused.
-func (s *Session) masked(ctx context.Context, shape *plan.TableShape, columns []string, parts []subset.Part, limit int, take func(*engine.Tuples) error) error {
+// by batch; the tuples are reused. What no path of documents names is counted in
+// the rewriter and does not stop it.
+func (s *Session) masked(ctx context.Context, shape *plan.TableShape, columns []string, parts []subset.Part, limit int, take func(*engine.Tuples) error) (*rewriter, error) {
 	read := engine.Read{Table: s.work.scope.Table(shape.Name), Columns: columns, Limit: limit}
 	for i := range columns {
 		read.Look = append(read.Look, i)
@@ -171,6 +172,7 @@ func (s *Session) masked(ctx context.Context, shape *plan.TableShape, columns []
 	}
 	slices.SortFunc(masks, func(a, b maskedColumn) int { return a.index - b.index })
 	r := newRewriter(shape.Name, masks, s.in.Key)
+	r.beLenient()
 	read.Blind = r.unseen()
 	for i, name := range columns {
 		if !isMasked(masks, name) {
@@ -183,7 +185,7 @@ func (s *Session) masked(ctx context.Context, shape *plan.TableShape, columns []
 		r.nullify(part.Null)
 		for b, err := range s.snapshot.Read(ctx, read) {
 			if err != nil {
-				return Explain(err, "source")
+				return r, Explain(err, "source")
 			}
 			tuples.Reset()
 			err = r.tuples(b, len(columns), tuples)
@@ -192,11 +194,11 @@ func (s *Session) masked(ctx context.Context, shape *plan.TableShape, columns []
 				err = take(tuples)
 			}
 			if err != nil {
-				return err
+				return r, err
 			}
 		}
 	}
-	return nil
+	return r, nil
 }
 
 // targetReference judges a foreign key of the target, unless the source has it

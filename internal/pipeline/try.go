@@ -48,7 +48,7 @@ func (s *Session) lookedInto(shape plan.TableShape) (kept, looked []string) {
 	masked := map[string]bool{}
 	for _, c := range s.work.masks[shape.Name] {
 		masked[c.name] = true
-		if !blind(c.mask) {
+		if !c.blind() {
 			looked = append(looked, c.name)
 		}
 	}
@@ -110,9 +110,10 @@ type trial struct {
 	same  bool          // it takes what the source's table takes
 	most  int           // rows to try
 
-	nulled  bool // orphans that are nullified are among the rows
-	tried   int
-	refused []engine.Rejection
+	nulled    bool // orphans that are nullified are among the rows
+	tried     int
+	refused   []engine.Rejection
+	undecided []finding.Finding // what no path of documents names
 }
 
 func (s *Session) tryTable(ctx context.Context, t *trial) error {
@@ -145,7 +146,7 @@ func (s *Session) tryTable(ctx context.Context, t *trial) error {
 		chunk.Reset()
 		return nil
 	}
-	err := s.masked(ctx, t.shape, t.shape.Columns, parts, t.most, func(batch *engine.Tuples) error {
+	r, err := s.masked(ctx, t.shape, t.shape.Columns, parts, t.most, func(batch *engine.Tuples) error {
 		for row := range batch.Len() {
 			for column := range t.shape.Columns {
 				if value, ok := batch.At(row, column); ok {
@@ -169,6 +170,10 @@ func (s *Session) tryTable(ctx context.Context, t *trial) error {
 	if err != nil && !errors.Is(err, errEnough) {
 		return err
 	}
+	for i := range r.columns {
+		t.undecided = append(t.undecided, r.undecidedPaths(i)...)
+	}
+	r.countPaths(s.work.plan.Masks)
 	return ask()
 }
 
@@ -199,6 +204,7 @@ func (t *trial) findings() []finding.Finding {
 			out[i].Hint += "; orphans that are nullified are among the rows: `orphans: drop` leaves them out"
 		}
 	}
+	out = append(t.undecided, out...)
 	if len(out) == 0 && t.tried >= tryRows {
 		out = append(out, finding.Finding{Check: "target-stricter", Severity: finding.Warning, Table: t.shape.Name.String(),
 			Message: fmt.Sprintf("the target takes less here than production may hold: %d rows were tried and fit, the load will tell of the others", t.tried)})
@@ -337,8 +343,8 @@ func (r *rewriter) tuples(b *engine.Batch, width int, out *engine.Tuples) error 
 				out.AddNull()
 				continue
 			}
-			if ok = ok && r.columns[i].mask != nil; ok {
-				fake, null, err := r.workers[i].Append(nil, value)
+			if ok = ok && r.makers[i] != nil; ok {
+				fake, null, err := r.makers[i].fake(nil, value, b.Form)
 				switch {
 				case err != nil:
 					return r.unmaskable(i, err)

@@ -8,6 +8,7 @@ import (
 	"understudy/internal/check"
 	"understudy/internal/engine"
 	"understudy/internal/fault"
+	"understudy/internal/jsondoc"
 	"understudy/internal/mask"
 	"understudy/internal/schema"
 )
@@ -125,7 +126,7 @@ func digests(ctx context.Context, rows engine.Source, key *mask.Key, m *Manifest
 		table := s.Table(t.Table)
 		if table == nil {
 			v.Outcome, v.Detail = check.Failed, "the table is gone"
-		} else if sum, err := digestOf(ctx, snap, table, t.Digested, *key); err != nil {
+		} else if sum, err := digestOf(ctx, snap, table, t, *key); err != nil {
 			return out, Explain(err, "target")
 		} else if sum != t.Digest {
 			v.Outcome, v.Detail = check.Failed, "masked values changed since the refresh"
@@ -147,7 +148,8 @@ func schemasOf(names []schema.Name) []string {
 	return out
 }
 
-func digestOf(ctx context.Context, snap engine.Snapshot, table *schema.Table, columns []string, key mask.Key) (string, error) {
+func digestOf(ctx context.Context, snap engine.Snapshot, table *schema.Table, t ManifestTable, key mask.Key) (string, error) {
+	columns := t.Digested
 	d := key.Digester(table.Name.Table)
 	look := make([]int, len(columns))
 	for i := range columns {
@@ -156,7 +158,7 @@ func digestOf(ctx context.Context, snap engine.Snapshot, table *schema.Table, co
 		}
 		look[i] = i
 	}
-	var row []byte
+	var row, told []byte
 	for b, err := range snap.Read(ctx, engine.Read{Table: table, Columns: columns, Look: look}) {
 		if err != nil {
 			return "", err
@@ -165,7 +167,19 @@ func digestOf(ctx context.Context, snap engine.Snapshot, table *schema.Table, co
 			if cell.Null {
 				row = mask.AppendPart(row, nil, true)
 			} else {
-				row = mask.AppendPart(row, digestible(b.Form.Value(nil, b.Raw[cell.Start:cell.End], i%len(columns))), false)
+				column := i % len(columns)
+				value := b.Form.Value(nil, b.Raw[cell.Start:cell.End], column)
+				switch {
+				case slices.Contains(t.Documents, columns[column]):
+					told = jsondoc.AppendCanonical(told[:0], value)
+				case slices.Contains(t.Arrays, columns[column]):
+					if told, err = arrayTold(told[:0], value, b.Form, column); err != nil {
+						return "", err
+					}
+				default:
+					told = append(told[:0], digestible(value)...)
+				}
+				row = mask.AppendPart(row, told, false)
 			}
 			if i%len(columns) == len(columns)-1 {
 				d.AddRow(row)

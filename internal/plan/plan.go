@@ -69,6 +69,34 @@ type Mask struct {
 	By       rules.Source  `json:"by,omitempty"`
 	Via      string        `json:"via,omitempty"`
 	At       finding.At    `json:"at"`
+	// Each: the mask takes the elements of arrays one by one.
+	Each bool `json:"each,omitempty"`
+	// Paths and Others are of columns of documents, whose decision is json.
+	Paths  []Path       `json:"paths,omitempty"`
+	Others rules.Others `json:"others,omitempty"`
+	// Documents were looked at, in a plan some, in a refresh all, and Unnamed
+	// counts what no path named in them.
+	Documents int64     `json:"documents,omitempty"`
+	Unnamed   []Unnamed `json:"unnamed,omitempty"`
+}
+
+// A Path is what becomes of one path in documents.
+type Path struct {
+	Path     string        `json:"path"`
+	Decision rules.Outcome `json:"decision"`
+	Mask     string        `json:"mask,omitempty"`
+	Class    string        `json:"class,omitempty"`
+	Domain   string        `json:"domain,omitempty"`
+	Reason   string        `json:"reason,omitempty"`
+	At       finding.At    `json:"at"`
+	// Values were decided by it, in the documents looked at.
+	Values int64 `json:"values"`
+}
+
+// Unnamed is how many values stood right under a named path without a path of their own.
+type Unnamed struct {
+	Under  string `json:"under"`
+	Values int64  `json:"values"`
 }
 
 // Open is a column without a decision.
@@ -157,6 +185,13 @@ func Masks(b *rules.Binding, s *schema.Schema) []Mask {
 		m := Mask{Table: d.Table, Column: d.Column, Decision: d.Outcome, Reason: d.Reason, By: d.By, Via: d.Via, At: d.At}
 		if d.Outcome == rules.Mask {
 			m.Mask, m.Class, m.Domain = d.Spec.Mask, d.Spec.Class, d.Spec.Domain
+			m.Each = d.Each
+		}
+		if d.Outcome == rules.ByPath {
+			m.Others = d.Documents.Others
+			for _, p := range d.Documents.Paths {
+				m.Paths = append(m.Paths, Path{Path: p.Path.String(), Decision: p.Outcome, Mask: p.Spec.Mask, Class: p.Spec.Class, Domain: p.Spec.Domain, Reason: p.Reason, At: p.At})
+			}
 		}
 		if t := s.Table(d.Table); t != nil {
 			if c := t.Column(d.Column); c != nil {

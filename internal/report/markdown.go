@@ -149,8 +149,10 @@ func markdownColumns(b *bytes.Buffer, p Page) {
 			switch m.Decision {
 			case rules.Undecided:
 				open = append(open, fmt.Sprintf("| %s | %s | %s |\n", cell(t.Table), cell(m.Column), cell(m.Type)))
+			case rules.ByPath:
+				names = append(names, cell(m.Column)+" by path")
 			case rules.Mask:
-				names = append(names, cell(m.Column)+" "+prose(m.Mask))
+				names = append(names, cell(m.Column)+" "+prose(maskWords(m)))
 			}
 		}
 		if len(names) > 0 {

@@ -174,9 +174,17 @@ func (p Page) facts() []fact {
 func tally(ms []plan.Mask) map[rules.Outcome]int {
 	n := map[rules.Outcome]int{}
 	for _, m := range ms {
-		n[m.Decision]++
+		n[counted(m)]++
 	}
 	return n
+}
+
+// counted is what a column counts as: documents that are masked by path are masked.
+func counted(m plan.Mask) rules.Outcome {
+	if m.Decision == rules.ByPath {
+		return rules.Mask
+	}
+	return m.Decision
 }
 
 // findings gives each finding once, errors first, else in the order they were told.
@@ -274,8 +282,12 @@ func (p Page) columnsByTable() []tableColumns {
 		}
 		m.At.File = strings.TrimPrefix(m.At.File, dir)
 		t := &out[len(out)-1]
-		t.Count[m.Decision]++
+		t.Count[counted(m)]++
 		t.Lines = append(t.Lines, m)
+		for _, path := range m.Paths {
+			path.At.File = strings.TrimPrefix(path.At.File, dir)
+			t.Lines = append(t.Lines, plan.Mask{Column: m.Column + " " + path.Path, Decision: path.Decision, Mask: path.Mask, Class: path.Class, Domain: path.Domain, Reason: path.Reason, At: path.At})
+		}
 	}
 	return out
 }
@@ -298,6 +310,12 @@ func why(m plan.Mask) string {
 			parts = append(parts, "domain "+m.Domain)
 		}
 		text = strings.Join(parts, ", ")
+	}
+	if m.Decision == rules.ByPath {
+		text = "paths not named: " + string(m.Others)
+		if met := unnamed(m); met != "" {
+			text += "; " + met
+		}
 	}
 	if m.Via != "" {
 		text = strings.TrimPrefix(text+", as "+m.Via, ", ")

@@ -38,7 +38,7 @@ func Outline(w io.Writer, p *plan.Plan) {
 	g := grid{indent: 2}
 	var names []string
 	for i, m := range p.Masks {
-		if m.Decision == rules.Mask {
+		if m.Decision == rules.Mask || m.Decision == rules.ByPath {
 			names = append(names, m.Column)
 		}
 		if last := i+1 == len(p.Masks) || p.Masks[i+1].Table != m.Table; last && len(names) > 0 {
@@ -167,7 +167,7 @@ func columnCounts(ms []plan.Mask) string {
 	for _, m := range ms {
 		count[m.Decision]++
 	}
-	text := fmt.Sprintf("Columns: %d masked, %d kept", count[rules.Mask], count[rules.Keep])
+	text := fmt.Sprintf("Columns: %d masked, %d kept", count[rules.Mask]+count[rules.ByPath], count[rules.Keep])
 	if n := count[rules.Derived]; n > 0 {
 		text += fmt.Sprintf(", %d computed by the database", n)
 	}
@@ -203,14 +203,64 @@ func masksOf(w io.Writer, p *plan.Plan) {
 		switch {
 		case m.Decision == rules.Undecided:
 			g.add(m.Column, m.Type, "UNDECIDED", "")
+		case m.Decision == rules.ByPath:
+			documents(&g, m, dir)
 		case m.By == rules.ByReference:
-			g.add(m.Column, m.Type, m.Mask, "as "+m.Via)
+			g.add(m.Column, m.Type, maskWords(m), "as "+m.Via)
 		default:
-			g.add(m.Column, m.Type, m.Mask, strings.TrimPrefix(m.At.String(), dir))
+			g.add(m.Column, m.Type, maskWords(m), strings.TrimPrefix(m.At.String(), dir))
 		}
 	}
 	flush()
 	kept(w, p.Masks)
+}
+
+// maskWords names a column's mask, and whether it is for elements of arrays.
+func maskWords(m plan.Mask) string {
+	if m.Each {
+		return m.Mask + ", each element"
+	}
+	return m.Mask
+}
+
+// documents writes a column of documents: a line for each path, and what became
+// of the rest.
+func documents(g *grid, m plan.Mask, dir string) {
+	at := strings.TrimPrefix(m.At.String(), dir)
+	if m.Via != "" {
+		at = "as " + m.Via
+	}
+	g.add(m.Column, m.Type, "by path", at)
+	for _, p := range m.Paths {
+		at := strings.TrimPrefix(p.At.String(), dir)
+		if m.Documents > 0 {
+			at += ", " + many(int(p.Values), "value")
+		}
+		g.add("  "+p.Path, "", pathFate(p), at)
+	}
+	g.add("  others", "", string(m.Others), unnamed(m))
+}
+
+func pathFate(p plan.Path) string {
+	if p.Decision == rules.Keep {
+		return "kept"
+	}
+	return p.Mask
+}
+
+// unnamed tells how much no path named, by the named path above it.
+func unnamed(m plan.Mask) string {
+	if m.Documents == 0 {
+		return ""
+	}
+	var out []string
+	for _, u := range m.Unnamed {
+		out = append(out, many(int(u.Values), "value")+" under "+u.Under)
+	}
+	if len(out) == 0 {
+		out = append(out, "none met")
+	}
+	return strings.Join(out, ", ") + " in " + many(int(m.Documents), "document")
 }
 
 // folder is the one folder in which all rule files lie; "" if there are several.

@@ -28,16 +28,10 @@ func Decisions(w io.Writer, ms []plan.Mask) {
 		what := string(m.Decision)
 		why := m.Reason
 		switch m.Decision {
+		case rules.ByPath:
+			what, why = "by path", "others: "+string(m.Others)
 		case rules.Mask:
-			what = m.Mask
-			switch {
-			case m.Class == "":
-				why = "domain " + m.Domain
-			case m.Domain != m.Class:
-				why = "class " + m.Class + ", domain " + m.Domain
-			default:
-				why = "class " + m.Class
-			}
+			what, why = maskWords(m), classAndDomain(m.Class, m.Domain)
 		case rules.Undecided:
 			what, why = "UNDECIDED", "no rule decides it: a run stops here"
 		case rules.Derived:
@@ -50,8 +44,25 @@ func Decisions(w io.Writer, ms []plan.Mask) {
 			why += " [" + at + "]"
 		}
 		g.add(m.Column, m.Type, what, why)
+		for _, p := range m.Paths {
+			why := p.Reason
+			if p.Decision == rules.Mask {
+				why = classAndDomain(p.Class, p.Domain)
+			}
+			g.add("  "+p.Path, "", pathFate(p), why+" ["+p.At.String()+"]")
+		}
 	}
 	flush()
+}
+
+func classAndDomain(class, domain string) string {
+	switch class {
+	case "":
+		return "domain " + domain
+	case domain:
+		return "class " + class
+	}
+	return "class " + class + ", domain " + domain
 }
 
 // MaskKinds lists the masks there are, family by family.
@@ -86,4 +97,5 @@ func MaskKinds(w io.Writer, kinds []mask.Kind) {
 		}
 		g.write(w)
 	}
+	fmt.Fprintln(w, wrap("Arrays of what a mask takes are masked element by element, documents that a rule decides by `json` path by path.", Width, 0))
 }

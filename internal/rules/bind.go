@@ -248,7 +248,7 @@ func (b *binder) byDefault(group []int) (choice, int) {
 					continue
 				}
 				b.used[d] = true
-				if d.Rule.Outcome == Mask && !slices.Contains(b.kinds[d.Rule.Mask].Accepts, n.column.Kind) {
+				if d.Rule.Outcome == Mask && !b.takes(d.Rule.Mask, n.column) {
 					continue
 				}
 				return choice{rule: &d.Rule, by: ByDefault, via: -1}, i
@@ -299,6 +299,8 @@ func (b *binder) differ(own, followed *Rule) string {
 		return fmt.Sprintf("%s here, %s there", own.Outcome, followed.Outcome)
 	case own.Outcome == Keep:
 		return ""
+	case own.Outcome == ByPath:
+		return "paths here, paths there"
 	case own.Mask != followed.Mask:
 		return fmt.Sprintf("mask %s here, %s there", own.Mask, followed.Mask)
 	case own.Domain != "" && own.Domain != followed.Domain:

@@ -201,6 +201,8 @@ func (c *classifier) byKind(t *schema.Table, col *schema.Column, unique bool) []
 		add(draftRule{keep: "review: a label of a fixed set"})
 	case schema.UUID:
 		add(draftRule{mask: "uuid"})
+	case schema.JSON:
+		add(draftRule{mask: "redact", comment: "review: documents, as a whole; json decides them by path"})
 	}
 	return append(out, c.lastResort(col)...)
 }

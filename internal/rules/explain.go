@@ -36,6 +36,9 @@ func Explain(b *Binding, table schema.Name, column string) string {
 	if d.Outcome == Mask {
 		d.explainMask(&out, b)
 	}
+	if d.Outcome == ByPath {
+		d.explainPaths(&out, b)
+	}
 	return out.String()
 }
 
@@ -75,7 +78,12 @@ func (d *Decision) name() string { return d.Table.String() + "." + schema.Ident(
 func (d *Decision) what() string {
 	switch d.Outcome {
 	case Mask:
+		if d.Each {
+			return "each element masked by " + d.Spec.Mask + paramWords(d.Spec)
+		}
 		return "masked by " + d.Spec.Mask + paramWords(d.Spec)
+	case ByPath:
+		return "documents, decided by path"
 	case Keep:
 		return "kept"
 	case Derived:
@@ -114,16 +122,7 @@ func (d *Decision) why() string {
 
 func (d *Decision) explainMask(out *strings.Builder, b *Binding) {
 	fmt.Fprintf(out, "  class: %s\n", orNobody(d.Spec.Class))
-	var others []string
-	for i := range b.Decisions {
-		if o := &b.Decisions[i]; o != d && o.Outcome == Mask && o.Spec.Domain == d.Spec.Domain && o.Spec.Mask == d.Spec.Mask {
-			others = append(others, o.name())
-		}
-	}
-	fmt.Fprintf(out, "  domain: %s", d.Spec.Domain)
-	if len(others) > 0 {
-		fmt.Fprintf(out, ", shared with %s", strings.Join(others, ", "))
-	}
+	fmt.Fprintf(out, "  domain: %s%s", d.Spec.Domain, b.sharers(d.Spec, d.name()))
 	var limits []string
 	if l := d.Limits; l.Length > 0 {
 		limits = append(limits, fmt.Sprintf("at most %d characters", l.Length))

@@ -46,8 +46,8 @@ type Line struct {
 // A Rule says what becomes of the columns it decides.
 type Rule struct {
 	At finding.At // of the mask's name or of the reason
-	// Outcome is Mask or Keep; empty for a rule that could not be read, which
-	// then counts as a decision without further findings.
+	// Outcome is Mask, Keep or ByPath; empty for a rule that could not be read,
+	// which then counts as a decision without further findings.
 	Outcome Outcome
 	Mask    string
 	Params  map[string]string
@@ -55,6 +55,8 @@ type Rule struct {
 	Class   string
 	Domain  string
 	Fold    bool
+	// Documents is for ByPath.
+	Documents *Documents
 	// ReviewedBy and ReviewBy (a date, YYYY-MM-DD) are the reviewer's.
 	ReviewedBy, ReviewBy string
 }

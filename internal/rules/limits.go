@@ -15,7 +15,10 @@ func (b *binder) checkKinds() {
 	for i := range b.chosen {
 		c := &b.chosen[i]
 		n := &b.graph.columns[i]
-		if c.rule == nil || c.broken || c.rule.Outcome != Mask || slices.Contains(b.kinds[c.rule.Mask].Accepts, n.column.Kind) {
+		if c.rule != nil && !c.broken && c.rule.Outcome == ByPath {
+			b.checkDocuments(i)
+		}
+		if c.rule == nil || c.broken || c.rule.Outcome != Mask || b.takes(c.rule.Mask, n.column) {
 			continue
 		}
 		message := fmt.Sprintf("mask %s takes %s, and %s is %s", c.rule.Mask, kindWords(b.kinds[c.rule.Mask].Accepts), n.name(), typeWords(n.column))
@@ -23,9 +26,24 @@ func (b *binder) checkKinds() {
 			message += fmt.Sprintf(" and %s %s", verb(c.by), b.graph.columns[c.via].name())
 		}
 		b.report(finding.Finding{Check: checkType, At: c.rule.At, Table: n.table.Name.String(), Column: n.column.Name,
-			Message: message, Hint: b.masksFor(n.column.Kind)})
+			Message: message, Hint: b.masksFor(n.column)})
 		c.broken = true
 	}
+}
+
+// takes tells whether a mask takes a column's values: as they are, or as arrays
+// whose elements it takes.
+func (b *binder) takes(name string, c *schema.Column) bool {
+	return slices.Contains(b.kinds[name].Accepts, b.kindFor(name, c))
+}
+
+// kindFor gives the kind of what a mask is handed of a column: the elements of
+// arrays, one by one, unless it takes arrays as they are.
+func (b *binder) kindFor(name string, c *schema.Column) schema.Kind {
+	if c.Kind == schema.Array && c.Element != "" && !slices.Contains(b.kinds[name].Accepts, schema.Array) {
+		return c.Element
+	}
+	return c.Kind
 }
 
 func kindWords(kinds []schema.Kind) string {
@@ -41,20 +59,23 @@ func typeWords(c *schema.Column) string {
 	if strings.EqualFold(c.Type, string(c.Kind)) || c.Type == "" {
 		return string(c.Kind)
 	}
+	if c.Element != "" {
+		return c.Type + " (" + string(c.Kind) + " of " + string(c.Element) + ")"
+	}
 	return c.Type + " (" + string(c.Kind) + ")"
 }
 
-func (b *binder) masksFor(k schema.Kind) string {
+func (b *binder) masksFor(c *schema.Column) string {
 	var names []string
 	for _, m := range mask.Kinds() {
-		if slices.Contains(m.Accepts, k) {
+		if b.takes(m.Name, c) {
 			names = append(names, m.Name)
 		}
 	}
 	if len(names) == 0 {
-		return fmt.Sprintf("no mask takes %s yet: keep it with a reason", k)
+		return fmt.Sprintf("no mask takes %s yet: keep it with a reason", c.Kind)
 	}
-	return fmt.Sprintf("masks for %s: %s", k, strings.Join(names, ", "))
+	return fmt.Sprintf("masks for %s: %s", c.Kind, strings.Join(names, ", "))
 }
 
 // binding turns choices into decisions, with domains and limits.
@@ -86,15 +107,22 @@ func (b *binder) decision(i int) Decision {
 	case Keep:
 		d.Outcome, d.Reason = Keep, c.rule.Reason
 	case Mask:
-		d.Outcome = Mask
-		d.Spec = mask.Spec{Mask: c.rule.Mask, Params: c.rule.Params, Domain: c.rule.Domain, Class: c.rule.Class, Fold: c.rule.Fold}
-		if d.Spec.Class == "" {
-			d.Spec.Class = b.kinds[c.rule.Mask].Class
-		}
+		d.Outcome, d.Spec = Mask, b.spec(c.rule)
+		d.Each = n.column.Kind == schema.Array && b.kindFor(c.rule.Mask, n.column) != schema.Array
+	case ByPath:
+		d.Outcome, d.Documents = ByPath, b.bindDocuments(c.rule.Documents)
 	default:
 		d.Outcome = Keep // a broken rule: its finding stops the run
 	}
 	return d
+}
+
+func (b *binder) spec(r *Rule) mask.Spec {
+	out := mask.Spec{Mask: r.Mask, Params: r.Params, Domain: r.Domain, Class: r.Class, Fold: r.Fold}
+	if out.Class == "" {
+		out.Class = b.kinds[r.Mask].Class
+	}
+	return out
 }
 
 // setDomains names the domain of each masked column: the rule's; for columns
@@ -104,6 +132,7 @@ func (b *binder) decision(i int) Decision {
 func (b *binder) setDomains(out *Binding) {
 	_, components := b.graph.components()
 	for _, members := range components {
+		b.nameDocumentDomains(members, out)
 		var masked []int
 		for _, i := range members {
 			if out.Decisions[i].Outcome == Mask {
@@ -151,7 +180,7 @@ func (b *binder) checkComponent(masked []int, out *Binding) {
 		n := &b.graph.columns[i]
 		for _, e := range n.follows {
 			to := &b.graph.columns[e.to]
-			if out.Decisions[e.to].Outcome == Mask && n.column.Kind != to.column.Kind && !b.chosen[i].broken && !b.chosen[e.to].broken {
+			if out.Decisions[e.to].Outcome == Mask && (n.column.Kind != to.column.Kind || n.column.Element != to.column.Element) && !b.chosen[i].broken && !b.chosen[e.to].broken {
 				b.report(finding.Finding{Check: checkType, At: out.Decisions[i].At, Table: n.table.Name.String(), Column: n.column.Name,
 					Message: fmt.Sprintf("%s is %s and %s %s, which is %s: their fakes would not be equal",
 						n.name(), typeWords(n.column), verb(e.by), to.name(), typeWords(to.column)),
@@ -168,21 +197,19 @@ type shared struct {
 	kind         schema.Kind
 }
 
+// ManyElements is how many different elements arrays are taken to hold, since
+// nobody has counted them: as many as the longest tags are good for.
+const ManyElements = 1_500_000_000
+
 // setLimits intersects what the columns of a domain demand.
 func (b *binder) setLimits(out *Binding) {
 	limits, folds := map[shared]mask.Limits{}, map[string]bool{}
 	key := func(i int) shared {
 		d := &out.Decisions[i]
-		return shared{d.Spec.Domain, d.Spec.Mask, b.graph.columns[i].column.Kind}
+		return shared{d.Spec.Domain, d.Spec.Mask, b.kindFor(d.Spec.Mask, b.graph.columns[i].column)}
 	}
-	for i := range out.Decisions {
-		d := &out.Decisions[i]
-		if d.Outcome != Mask {
-			continue
-		}
-		own := limitsOf(b.graph.columns[i].table, b.graph.columns[i].column)
-		folds[d.Spec.Domain] = folds[d.Spec.Domain] || d.Spec.Fold || b.graph.columns[i].column.FoldCase
-		if have, ok := limits[key(i)]; ok {
+	add := func(k shared, own mask.Limits) {
+		if have, ok := limits[k]; ok {
 			labels := have.Labels
 			if len(own.Labels) > 0 {
 				labels = common(labels, own.Labels)
@@ -190,9 +217,33 @@ func (b *binder) setLimits(out *Binding) {
 			own = have.Intersect(own)
 			own.Labels = labels
 		}
-		limits[key(i)] = own
+		limits[k] = own
 	}
 	for i := range out.Decisions {
+		d := &out.Decisions[i]
+		for _, p := range d.masked() {
+			folds[p.Spec.Domain] = folds[p.Spec.Domain] || p.Spec.Fold
+			for _, own := range p.Limits {
+				add(shared{p.Spec.Domain, p.Spec.Mask, own.Kind}, own)
+			}
+		}
+		if d.Outcome != Mask {
+			continue
+		}
+		own := limitsOf(b.graph.columns[i].table, b.graph.columns[i].column)
+		if own.Kind = key(i).kind; d.Each && own.Unique {
+			own.Rows = ManyElements
+		}
+		folds[d.Spec.Domain] = folds[d.Spec.Domain] || d.Spec.Fold || b.graph.columns[i].column.FoldCase
+		add(key(i), own)
+	}
+	for i := range out.Decisions {
+		for _, p := range out.Decisions[i].masked() {
+			p.Spec.Fold = folds[p.Spec.Domain]
+			for j := range p.Limits {
+				p.Limits[j] = limits[shared{p.Spec.Domain, p.Spec.Mask, p.Limits[j].Kind}]
+			}
+		}
 		if d := &out.Decisions[i]; d.Outcome == Mask {
 			d.Limits = limits[key(i)]
 			d.Limits.Type = b.graph.columns[i].column.Type

@@ -118,6 +118,11 @@ func (p *parser) defaults(v document.Value) (Default, bool) {
 		d.Match, usable = p.match(matchV)
 	}
 	d.Rule = p.rule(v, "match")
+	if d.Rule.Outcome == ByPath {
+		p.r.Report(d.Rule.At, checkRule, "mask here, for instance with `mask: redact`, and write json for the columns themselves",
+			"a default masks or keeps; paths are of one column's documents")
+		return d, false
+	}
 	if usable && d.Rule.Outcome == Keep && !mayKeep(d.Match) {
 		p.r.Report(d.Rule.At, checkRule, "mask here, or keep the columns by their own lines",
 			"a default keeps only `key: surrogate`, `type: boolean`, or `type: timestamp` together with a `column` glob of some letters")
@@ -169,10 +174,10 @@ func (p *parser) match(v document.Value) (Match, bool) {
 // ruleKeys are the keys of a rule beside its mask's parameters; those that wait
 // for a later version are refused by name, so that nobody takes them for done.
 func ruleKeys() []string {
-	return []string{"mask", "keep", "class", "domain", "fold", "reviewed_by", "review_by"}
+	return []string{"mask", "keep", "json", "class", "domain", "fold", "reviewed_by", "review_by"}
 }
 
-func later() []string { return []string{"json", "others", "when", "person"} }
+func later() []string { return []string{"when", "person"} }
 
 // rule reads a mask's name alone or a mapping; extra names keys that its caller reads.
 func (p *parser) rule(v document.Value, extra ...string) Rule {
@@ -186,11 +191,17 @@ func (p *parser) rule(v document.Value, extra ...string) Rule {
 	if !ok {
 		return r
 	}
-	masked, kept := m.Get("mask"), m.Get("keep")
+	masked, kept, paths := m.Get("mask"), m.Get("keep"), m.Get("json")
 	waits := p.refuseLater(m)
 	switch {
 	case !masked.Missing() && !kept.Missing():
 		v.Fail("leave one of them out", "a rule either masks or keeps, not both")
+	case !paths.Missing() && (!masked.Missing() || !kept.Missing()):
+		v.Fail("leave one of them out", "a rule masks or keeps the whole value, or goes by the paths under json")
+	case !paths.Missing():
+		e, _ := m.Entry("json")
+		r.At = e.KeyAt
+		p.documents(paths, m, &r)
 	case !masked.Missing():
 		r.At = masked.At()
 		p.setMask(&r, masked)
@@ -199,6 +210,9 @@ func (p *parser) rule(v document.Value, extra ...string) Rule {
 		p.setKeep(&r, kept)
 	case !waits:
 		v.Fail("write {mask: redact} or {keep: \"the reason\"}", "the rule neither masks nor keeps")
+	}
+	if !paths.Missing() {
+		extra = append(slices.Clone(extra), "others")
 	}
 	p.attributes(m, &r)
 	p.parameters(m, &r, extra)
@@ -266,6 +280,13 @@ func (p *parser) attributes(m document.Mapping, r *Rule) {
 				v.Fail("write it as 2027-06-30", "review_by must be a date")
 			} else {
 				r.ReviewBy = s
+			}
+		}
+	}
+	if !m.Get("json").Missing() {
+		for _, key := range []string{"class", "domain", "fold"} {
+			if e, ok := m.Entry(key); ok {
+				p.r.Report(e.KeyAt, document.CheckStructure, "write it with the path", "%s is of single values, and this rule goes by path", key)
 			}
 		}
 	}

@@ -81,6 +81,9 @@ type Column struct {
 	// Type is the type as the engine writes it in DDL.
 	Type string
 	Kind Kind
+	// Element is the kind of the elements of an array whose text form the engine
+	// knows; empty elsewhere. Length, Min, Max, Scale and Labels are of its elements.
+	Element Kind
 	// Length is the limit in characters (bytes for Kind Bytes); 0 means none.
 	Length int
 	// Min and Max bound an integer column, inclusive; both 0 mean unknown.

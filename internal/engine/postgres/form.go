@@ -9,7 +9,10 @@ import (
 
 // A form encodes values as rows carry them: the text form of COPY. Its columns
 // differ only in how their canonical text is told from the server's text.
-type form struct{ columns []translation }
+type form struct {
+	columns  []translation
+	elements []translation // of arrays
+}
 
 // A translation says what stands between the server's text of a value and the
 // canonical text, which is the same on every engine.
@@ -26,9 +29,10 @@ var _ engine.Form = (*form)(nil)
 
 // newForm gives the form of rows with these columns.
 func newForm(facts *tableFacts, columns []string) *form {
-	f := &form{columns: make([]translation, len(columns))}
+	f := &form{columns: make([]translation, len(columns)), elements: make([]translation, len(columns))}
 	for i, name := range columns {
 		f.columns[i] = translationOf(facts.columns[name].base)
+		f.elements[i] = translationOf(facts.columns[name].element)
 	}
 	return f
 }

@@ -33,6 +33,7 @@ type leaf struct {
 // columnFacts is what reading needs of a column beyond schema.Column.
 type columnFacts struct {
 	base     uint32 // the type's oid, below domains
+	element  uint32 // of an array: the oid of its elements' type, below domains
 	cast     string // the type's name without a length, to cast a parameter to
 	declared string // the type's name as declared
 	check    string // the domain's name if it is one; else empty

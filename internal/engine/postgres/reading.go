@@ -296,6 +296,10 @@ func (r *reading) column(c columnRow) (schema.Column, columnFacts) {
 			}
 			element = r.types[element.base]
 		}
+		facts.element = element.oid
+		if t.oid != int2vector && t.oid != oidvector {
+			out.Element = kindOf(element)
+		}
 	}
 	out.FoldCase = folds || element.name == "citext"
 	if element.typtype == 'e' {
@@ -331,6 +335,12 @@ func limits(c *schema.Column, oid uint32, typmod int) {
 		c.Length = 63
 	}
 }
+
+// Two types that the server counts among arrays and writes in a form of their own.
+const (
+	int2vector = 22
+	oidvector  = 30
+)
 
 // kindOf sorts a type that is no domain into the words of rule files.
 func kindOf(t typeRow) schema.Kind {

@@ -1,0 +1,294 @@
+package pipeline
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	"understudy/internal/engine"
+	"understudy/internal/jsondoc"
+	"understudy/internal/mask"
+)
+
+// A maker makes the fakes of one column for one goroutine, and judges them.
+type maker interface {
+	// fake appends what stands for a value, given as canonical text.
+	fake(dst, value []byte, form engine.Form) (out []byte, null bool, err error)
+	// told gives what the digest takes of the fake last made.
+	told(fake []byte) []byte
+	// judged gives what was counted of the values of each mask.
+	judged() []*judgement
+}
+
+// maker gives the maker that a column needs; nil where only orphans lose values.
+func (c *maskedColumn) maker() maker {
+	switch {
+	case c.mask == nil && c.document == nil:
+		return nil
+	case c.document != nil:
+		return c.document.maker()
+	case c.each:
+		return &arrayMaker{valueMaker: newValueMaker(c.mask), column: c.index}
+	}
+	return newValueMaker(c.mask)
+}
+
+// blind tells a column whose fakes do not depend on the values: its digest
+// would tell nothing, and a database may write a constant in another way (0 as 0.00).
+func (c *maskedColumn) blind() bool { return c.document == nil && (c.mask == nil || blind(c.mask)) }
+
+// blind tells a mask whose fake does not depend on the value: constants.
+func blind(m *mask.Mask) bool { return m.Chance() >= 1 }
+
+// A judgement counts what became of the values of one mask. All rows of one
+// value share its fate, so equality of fake and original is judged over values
+// seen for the first time; a bitmap of hashes makes that a sample of up to
+// 65,536 of them.
+type judgement struct {
+	path     string  // in documents
+	Distinct int64   // values judged
+	Same     int64   // of these, fakes that equal their original
+	Expected float64 // of these, as many as chance alone makes equal, on average
+	blind    bool
+	seen     [1 << 16 / 64]uint64
+}
+
+// judge takes a value and its fake in.
+func (j *judgement) judge(m *mask.Mask, value, fake []byte) {
+	if !j.first(value) || m.Keeps(value) {
+		return
+	}
+	j.Distinct++
+	j.Expected += m.ChanceOf(value)
+	if bytes.Equal(fake, value) {
+		j.Same++
+	}
+}
+
+// first tells whether a value is seen for the first time. Values whose hashes
+// meet count as one.
+func (j *judgement) first(value []byte) bool {
+	h := uint64(14695981039346656037) // FNV-1a
+	for _, b := range value {
+		h = (h ^ uint64(b)) * 1099511628211
+	}
+	h ^= h >> 32
+	bit := uint64(1) << (h & 63)
+	word := &j.seen[h>>6&(1<<10-1)]
+	if *word&bit != 0 {
+		return false
+	}
+	*word |= bit
+	return true
+}
+
+// A valueMaker masks values as a whole.
+type valueMaker struct {
+	mask   *mask.Mask
+	worker *mask.Worker
+	judgement
+}
+
+func newValueMaker(m *mask.Mask) *valueMaker {
+	return &valueMaker{mask: m, worker: m.Worker(), judgement: judgement{blind: blind(m)}}
+}
+
+func (m *valueMaker) fake(dst, value []byte, _ engine.Form) (out []byte, null bool, err error) {
+	return m.one(dst, value)
+}
+
+func (m *valueMaker) one(dst, value []byte) (out []byte, null bool, err error) {
+	out, null, err = m.worker.Append(dst, value)
+	if err == nil && !null {
+		m.judge(m.mask, value, out[len(dst):])
+	}
+	return out, null, err
+}
+
+func (m *valueMaker) told(fake []byte) []byte { return digestible(fake) }
+
+func (m *valueMaker) judged() []*judgement { return []*judgement{&m.judgement} }
+
+// An arrayMaker masks the elements of arrays, one by one.
+type arrayMaker struct {
+	*valueMaker
+	column   int
+	elements []byte // the fakes, for the digest
+}
+
+func (m *arrayMaker) fake(dst, value []byte, form engine.Form) (out []byte, null bool, err error) {
+	m.elements = m.elements[:0]
+	out, err = appendArray(dst, value, form, m.column, func(dst, element []byte) ([]byte, bool, error) {
+		out, null, err := m.one(dst, element)
+		if err == nil {
+			m.elements = mask.AppendPart(m.elements, digestible(out[len(dst):]), null)
+		}
+		return out, null, err
+	})
+	return out, false, err
+}
+
+func (m *arrayMaker) told([]byte) []byte { return m.elements }
+
+func appendArray(dst, value []byte, form engine.Form, column int, element engine.Element) ([]byte, error) {
+	arrays, ok := form.(engine.Arrays)
+	if !ok {
+		return dst, errors.New("the engine gave arrays and does not know their form")
+	}
+	return arrays.AppendArray(dst, value, column, element)
+}
+
+// arrayTold gives what the digest takes of an array: its elements.
+func arrayTold(dst, value []byte, form engine.Form, column int) ([]byte, error) {
+	_, err := appendArray(nil, value, form, column, func(out, element []byte) ([]byte, bool, error) {
+		dst = mask.AppendPart(dst, digestible(element), false)
+		return out, false, nil
+	})
+	return dst, err
+}
+
+// digestible is a value as a digest takes it: without trailing spaces, which
+// fixed-length text columns add and drop.
+func digestible(value []byte) []byte { return bytes.TrimRight(value, " ") }
+
+// A documentMask is what becomes of the documents of one column. It never
+// changes and may be shared.
+type documentMask struct {
+	tree  *jsondoc.Tree
+	stop  bool // what no path names stops the run
+	limit int  // in characters; 0 for none
+	paths []pathMask
+}
+
+// A pathMask masks the scalars of one path; nil where the mask does not take a type.
+type pathMask struct {
+	path                   string
+	name                   string // of the mask
+	text, integer, boolean *mask.Mask
+	decimal                []*mask.Mask // by the number of decimals
+}
+
+// all lists the masks of a path.
+func (p *pathMask) all() []*mask.Mask {
+	var out []*mask.Mask
+	for _, m := range append([]*mask.Mask{p.text, p.integer, p.boolean}, p.decimal...) {
+		if m != nil {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+// A documentMaker masks documents by path.
+type documentMaker struct {
+	*documentMask
+	walker     *jsondoc.Walker
+	workers    map[*mask.Mask]*mask.Worker
+	judgements []*judgement // by path
+	documents  int64
+	lenient    bool // what no path names is counted, and does not stop
+	canonical  []byte
+}
+
+func (d *documentMask) maker() *documentMaker {
+	m := &documentMaker{documentMask: d, workers: map[*mask.Mask]*mask.Worker{}}
+	for i := range d.paths {
+		j := &judgement{path: d.paths[i].path, blind: true}
+		for _, x := range d.paths[i].all() {
+			j.blind = j.blind && blind(x)
+		}
+		m.judgements = append(m.judgements, j)
+	}
+	m.walker = d.tree.Walker(m.scalar)
+	return m
+}
+
+// errUnnamed is the error of a document with a value that no path names, where
+// that stops the run.
+var errUnnamed = errors.New("a value that no path names")
+
+func (m *documentMaker) fake(dst, value []byte, _ engine.Form) (out []byte, null bool, err error) {
+	if len(value) == 0 {
+		return dst, false, nil // the empty text of a text column
+	}
+	m.documents++
+	if out, err = m.walker.Append(dst, value); err != nil {
+		return dst, false, err
+	}
+	if m.stop && !m.lenient && len(m.walker.Unnamed()) > 0 {
+		return dst, false, errUnnamed
+	}
+	if m.limit > 0 && longer(out[len(dst):], m.limit) {
+		return dst, false, &mask.ValueError{Mask: "json", Reason: fmt.Sprintf("the masked document is longer than the column's %d characters", m.limit)}
+	}
+	return out, false, nil
+}
+
+// longer tells whether a text has more characters than the limit.
+func longer(text []byte, limit int) bool {
+	if len(text) <= limit {
+		return false
+	}
+	n := 0
+	for _, b := range text {
+		if b&0xc0 != 0x80 { // no byte that goes on with a character
+			n++
+		}
+	}
+	return n > limit
+}
+
+// scalar masks one value of a path.
+func (m *documentMaker) scalar(rule int, kind jsondoc.Kind, dst, value []byte) (out []byte, null bool, err error) {
+	p := &m.paths[rule]
+	chosen, what := p.text, "a text"
+	switch kind {
+	case jsondoc.Number:
+		chosen, what = p.number(value), "a number"
+	case jsondoc.Boolean:
+		chosen, what = p.boolean, "a boolean"
+	}
+	if chosen == nil {
+		return dst, false, &mask.ValueError{Mask: p.name, Reason: "it is " + what + ", which this mask does not take"}
+	}
+	w := m.workers[chosen]
+	if w == nil {
+		w = chosen.Worker()
+		m.workers[chosen] = w
+	}
+	out, null, err = w.Append(dst, value)
+	if err == nil && !null && !blind(chosen) {
+		m.judgements[rule].judge(chosen, value, out[len(dst):])
+	}
+	return out, null, err
+}
+
+// number gives the mask for a number: that for integers where it is written as
+// one, else that for decimals of as many places.
+func (p *pathMask) number(text []byte) *mask.Mask {
+	point := bytes.IndexByte(text, '.')
+	if point < 0 && p.integer != nil && !bytes.ContainsAny(text, "eE") {
+		return p.integer
+	}
+	if len(p.decimal) == 0 {
+		return nil
+	}
+	places := 0
+	if point >= 0 {
+		for places = 0; point+1+places < len(text) && text[point+1+places]-'0' < 10; places++ {
+		}
+	}
+	return p.decimal[min(places, len(p.decimal)-1)]
+}
+
+func (m *documentMaker) told(fake []byte) []byte {
+	m.canonical = jsondoc.AppendCanonical(m.canonical[:0], fake)
+	return m.canonical
+}
+
+func (m *documentMaker) judged() []*judgement {
+	if len(m.judgements) == 0 {
+		return []*judgement{{blind: true}}
+	}
+	return m.judgements
+}
