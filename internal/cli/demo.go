@@ -95,7 +95,7 @@ func (a *app) demoFree(dir string) error {
 	for name, text := range schemas.Files() {
 		path := filepath.Join(dir, name)
 		if there, err := os.ReadFile(path); !os.IsNotExist(err) && (err != nil || string(there) != text) {
-			return fault.New(fault.Usage, "demo", "name another directory with --dir", "%s is there already and is not the demo's", path)
+			return fault.New(fault.Usage, "demo", "name another directory with `--dir`", "%s is there already and is not the demo's", path)
 		}
 	}
 	return nil

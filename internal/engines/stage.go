@@ -27,7 +27,7 @@ func (s *Stage) Stop(ctx context.Context) {
 func embeddedStage(_ context.Context, dir string) (*Stage, error) {
 	for _, name := range []string{"production.db", "staging.db"} {
 		if _, err := os.Lstat(filepath.Join(dir, name)); err == nil {
-			return nil, fault.New(fault.Usage, "demo", "go on with the demo that is there, or name another directory with --dir", "%s is there already", filepath.Join(dir, name))
+			return nil, fault.New(fault.Usage, "demo", "go on with the demo that is there, or name another directory with `--dir`", "%s is there already", filepath.Join(dir, name))
 		}
 	}
 	return &Stage{

@@ -50,10 +50,10 @@ func meaningOf(code int) meaning {
 		return meaning{engine.Constraint, "a value has not the column's type", ""}
 	case readOnlyRollback, readOnlyRecovery:
 		return meaning{engine.Unreachable, "a writer crashed and left a journal that a reader may not apply",
-			"open the database once with the application, or with: sqlite3 FILE 'PRAGMA schema_version'"}
+			"open the database once with the application, or with `sqlite3 FILE 'PRAGMA schema_version'`"}
 	case readOnlyCantLock, readOnlyCantInit, readOnlyDirectory:
 		return meaning{engine.Denied, "the database is in WAL mode, and the -shm file that its readers share can neither be made nor used",
-			"give this user write permission on the database's directory, or on the -shm file that a running application has made there; or read a copy (sqlite3 FILE \".backup COPY\")"}
+			"give this user write permission on the database's directory, or on the -shm file that a running application has made there; or read a copy: `sqlite3 FILE \".backup COPY\"`"}
 	}
 	switch code & 0xff {
 	case codeBusy, codeLocked:

@@ -84,7 +84,7 @@ func (l *load) begin(ctx context.Context) error {
 		return err
 	}
 	if say := l.target.shortage(l.spec.Keep > 0); say != "" {
-		return &engine.Error{Code: engine.Full, Doing: "begin a generation", Say: say, Hint: "free some space, or keep no generation (load.keep: 0)"}
+		return &engine.Error{Code: engine.Full, Doing: "begin a generation", Say: say, Hint: "free some space, or keep no generation (`load: {keep: 0}`)"}
 	}
 	if s, ok := l.spec.Structure.(*structure); ok && s != nil {
 		header := *s

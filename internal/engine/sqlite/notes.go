@@ -21,7 +21,7 @@ func (p *product) notes(ctx context.Context, c *conn, found *inspection) ([]sche
 	for _, r := range found.schema.References {
 		if !found.pointsAtKey(r) {
 			out = append(out, schema.Note{Table: r.From, Column: r.Columns[0], Say: "foreign key " + schema.Ident(r.Name) + " cannot be checked: no unique index is over the referenced columns of " + r.To.String(),
-				Hint: "CREATE UNIQUE INDEX over them with the columns' own collations; until then its proof is not measured"})
+				Hint: "`CREATE UNIQUE INDEX` over them with the columns' own collations; until then its proof is not measured"})
 		}
 	}
 	broken, err := brokenViews(ctx, c)
