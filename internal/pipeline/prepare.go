@@ -79,6 +79,11 @@ func (s *Session) decided(ctx context.Context) (*work, error) {
 		return w, err
 	}
 	found := s.decide(ctx)
+	foreseen, err := s.foresee(ctx)
+	if err != nil {
+		return w, err
+	}
+	found = append(found, foreseen...)
 	w.plan.Findings = append(w.plan.Findings, found...)
 	if err := fault.From(found, fault.Usage); err != nil {
 		return w, fault.From(append(found, w.refusals...), fault.Usage)

@@ -22,6 +22,10 @@ func Verify(ctx context.Context, target engine.Target, rows engine.Source, key *
 	if err != nil {
 		return nil, nil, Explain(err, "target")
 	}
+	if state.Manifest == nil && len(state.Generations) > 0 && state.Generations[0].Present && state.Generations[0].ID != "" {
+		return nil, nil, fault.New(fault.Refused, "no-manifest", "run `understudy refresh`, or `understudy rollback` to a generation that a refresh loaded",
+			"there is nothing to compare with: the generation that stands in the target was not loaded by understudy; a rollback put it back")
+	}
 	if state.Manifest == nil {
 		return nil, nil, fault.New(fault.Refused, "no-manifest", "run `understudy refresh` first", "the target was not loaded by understudy: it bears no manifest")
 	}

@@ -43,7 +43,7 @@ func (p *Postgres) copyOf(ctx context.Context, first *Postgres) error {
 	cmd.Env = append(cmd.Env, "PGPASSWORD="+password)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fault.New(fault.Unavailable, "scratch-server", fmt.Sprintf("is pg_basebackup in %s?", filepath.Clean(p.bin)),
-			"pg_basebackup: %v: %s", err, lastLine(out))
+			"pg_basebackup: %v: %s", err, lastLine(out)).Because(err)
 	}
 	return nil
 }

@@ -52,8 +52,11 @@ func (l *load) putChecksBack(ctx context.Context, c *conn) error {
 		if a.comment != "" {
 			sql += "; COMMENT ON CONSTRAINT " + quote(a.name) + " ON " + quoteName(a.table) + " IS " + literal(a.comment)
 		}
-		if err := l.inUsersPath(ctx, c, func() error { return c.exec(ctx, "put the check "+schema.Ident(a.name)+" back", sql) }); err != nil {
-			return err
+		err := l.inUsersPath(ctx, c, func() error {
+			return c.exec(ctx, "put the check "+schema.Ident(a.name)+" of "+a.table.String()+" back", sql)
+		})
+		if err != nil {
+			return l.plan.origin.calling(err, l.plan.origin.callsOf("CHECK CONSTRAINT", a.table.Schema, a.table.Table+" "+a.name))
 		}
 	}
 	return nil

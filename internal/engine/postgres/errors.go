@@ -60,7 +60,19 @@ func fill(e *engine.Error, pg *pgconn.PgError) {
 	e.Constraint = pg.ConstraintName
 	e.Code = codeOf(pg.Code)
 	e.Say, e.Hint = meaning(pg.Code)
+	if pg.Code == "42501" && pg.Routine == "check_enable_rls" { // the refusal that row_security = off asks for
+		e.Say, e.Hint = rowsHidden, rowsHiddenHint
+	}
 }
+
+// lockMissed says that somebody else's lock stood in the way for too long.
+const lockMissed = "a lock was not to be had in time"
+
+// What row-level security does to a role that is neither exempt nor the table's owner.
+const (
+	rowsHidden     = "row-level security would hide rows from this role"
+	rowsHiddenHint = "ALTER ROLE ... BYPASSRLS, or connect as the table's owner"
+)
 
 // codeOf sorts SQLSTATEs (PostgreSQL, appendix A) into the codes callers branch on.
 func codeOf(state string) engine.Code {
@@ -189,7 +201,7 @@ func meaning(state string) (say, hint string) {
 	case "55006":
 		return "the object is in use", ""
 	case "55P03":
-		return "a lock was not to be had in time", "try again later, or raise limits.lock_wait"
+		return lockMissed, "try again later, or raise limits.lock_wait"
 	case "57014":
 		return "the statement took too long, or was cancelled", "raise limits.statement"
 	case "57P01", "57P02":

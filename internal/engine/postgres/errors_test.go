@@ -86,8 +86,9 @@ CREATE FUNCTION boom() RETURNS int LANGUAGE plpgsql AS $$BEGIN RAISE EXCEPTION '
 	}
 }
 
+// The server is the tests' own: it asks for passwords and speaks no TLS.
 func TestErrorsOfConnecting(t *testing.T) {
-	url := scratchtest.Database(t)
+	url := scratchtest.DatabaseOn(t, scratchtest.Postgres(t).URL("postgres"))
 	at, err := parseAddress(secretOf(url))
 	if err != nil {
 		t.Fatal(err)

@@ -56,7 +56,7 @@ func (l *load) Finish(ctx context.Context) error {
 	}
 	l.pool.hangUp(false) // idle sessions would only hold memory while indexes are built
 	l.spec.Step("build indexes and keys")
-	if err := l.plan.build(ctx, l.t.at, l.next, l.spec.RunID+" indexes", "post-data", max(1, l.spec.Writers), l.buildSettings(ctx), sizes); err != nil {
+	if err := l.buildSection(ctx, l.spec.RunID+" indexes", "post-data", max(1, l.spec.Writers), l.buildSettings(ctx), sizes); err != nil {
 		return err
 	}
 	if err := l.t.pauses.at(ctx, "indexes"); err != nil {
@@ -66,7 +66,9 @@ func (l *load) Finish(ctx context.Context) error {
 		return err
 	}
 	l.spec.Step("set sequences")
-	if err := l.with(ctx, func(c *conn) error { return l.setSequences(ctx, c) }); err != nil {
+	if err := l.with(ctx, func(c *conn) error {
+		return l.inUsersPath(ctx, c, func() error { return l.setSequences(ctx, c) })
+	}); err != nil {
 		return err
 	}
 	l.spec.Step("refresh materialized views")
@@ -107,7 +109,8 @@ func (l *load) buildSettings(ctx context.Context) map[string]string {
 }
 
 // refreshViews fills the materialized views, those first that others read.
-// Views that are not filled where the structure came from stay so.
+// Views that are not filled where the structure came from stay so. Functions
+// that they call find names as they do for the target's users.
 func (l *load) refreshViews(ctx context.Context, c *conn) error {
 	rows, err := c.query(ctx, "list the materialized views", `
 		WITH RECURSIVE reads (view, source) AS (
@@ -129,8 +132,11 @@ func (l *load) refreshViews(ctx context.Context, c *conn) error {
 		if !l.plan.origin.filled[name] {
 			continue
 		}
-		if err := c.exec(ctx, "refresh the materialized view "+name.String(), "REFRESH MATERIALIZED VIEW "+quoteName(name)); err != nil {
-			return err
+		err := l.inUsersPath(ctx, c, func() error {
+			return c.exec(ctx, "refresh the materialized view "+name.String(), "REFRESH MATERIALIZED VIEW "+quoteName(name))
+		})
+		if err != nil {
+			return l.plan.origin.calling(err, l.plan.origin.callsOf("MATERIALIZED VIEW", name.Schema, name.Table))
 		}
 	}
 	return nil
@@ -153,8 +159,9 @@ func (l *load) analyze(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return l.each(ctx, len(names), func(ctx context.Context, c *conn, i int) error {
-		return c.exec(ctx, "gather statistics of "+names[i], "ANALYZE "+names[i])
+	return l.each(ctx, len(names), func(ctx context.Context, c *conn, i int) error { // which computes what is indexed
+		err := l.inUsersPath(ctx, c, func() error { return c.exec(ctx, "gather statistics of "+names[i], "ANALYZE "+names[i]) })
+		return l.plan.origin.calling(err, nil)
 	})
 }
 
@@ -211,7 +218,7 @@ func (l *load) preserve(ctx context.Context) error {
 		return nil
 	}
 	l.carried = map[schema.Name]string{}
-	from, err := connect(ctx, l.t.at, session{name: l.spec.RunID + " preserve", readOnly: true, limits: l.t.limits, set: map[string]string{"statement_timeout": "0"}})
+	from, err := l.presentSession(ctx)
 	if err != nil {
 		return err
 	}
@@ -227,7 +234,9 @@ func (l *load) preserve(ctx context.Context) error {
 				return &engine.Error{Code: engine.Changed, Doing: "carry " + name.String(), Say: "the target has no such table any more", Table: name}
 			}
 			l.spec.Step("carry " + name.String())
-			err := l.with(ctx, func(to *conn) error { return carry(ctx, from, to, name, kind) })
+			err := l.with(ctx, func(to *conn) error {
+				return l.inUsersPath(ctx, to, func() error { return carry(ctx, from, to, name, kind) })
+			})
 			if err != nil {
 				return err
 			}
@@ -237,6 +246,20 @@ func (l *load) preserve(ctx context.Context) error {
 		}
 		return nil
 	})
+}
+
+// presentSession opens a session to read preserved rows with, where functions
+// find names as the target's users do. The caller closes it.
+func (l *load) presentSession(ctx context.Context) (*conn, error) {
+	c, err := connect(ctx, l.t.at, session{name: l.spec.RunID + " preserve", readOnly: true, limits: l.t.limits, set: map[string]string{"statement_timeout": "0"}})
+	if err != nil {
+		return nil, err
+	}
+	if err := c.exec(ctx, "set the search_path", "SELECT pg_catalog.set_config('search_path', "+literal(c.path)+", false)"); err != nil {
+		c.hangUp()
+		return nil, err
+	}
+	return c, nil
 }
 
 // fingerprint sums a table's rows up, whatever their order, inside the server.
@@ -252,7 +275,7 @@ func (l *load) carriedAsIs(ctx context.Context) error {
 	if len(l.carried) == 0 {
 		return nil
 	}
-	c, err := connect(ctx, l.t.at, session{name: l.spec.RunID + " preserve", readOnly: true, limits: l.t.limits, set: map[string]string{"statement_timeout": "0"}})
+	c, err := l.presentSession(ctx)
 	if err != nil {
 		return err
 	}

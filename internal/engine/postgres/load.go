@@ -89,10 +89,13 @@ func (l *load) begin(ctx context.Context) error {
 		return err
 	}
 	l.spec.Step("build the tables")
-	if err := l.plan.build(ctx, l.t.at, l.next, l.spec.RunID+" tables", "pre-data", 1, loadSettings(), nil); err != nil {
+	if err := l.buildSection(ctx, l.spec.RunID+" tables", "pre-data", 1, loadSettings(), nil); err != nil {
 		return err
 	}
 	if err := l.with(ctx, func(c *conn) error { return l.setChecksAside(ctx, c) }); err != nil {
+		return err
+	}
+	if err := l.with(ctx, func(c *conn) error { return l.closeToPublic(ctx, c) }); err != nil {
 		return err
 	}
 	return l.t.pauses.at(ctx, "tables")
@@ -161,7 +164,7 @@ func (l *load) Write(ctx context.Context, table schema.Name, columns []string, r
 	err := l.with(ctx, func(c *conn) (err error) {
 		return l.inUsersPath(ctx, c, func() error {
 			sent, err = copyInto(ctx, c, table, columns, rows)
-			return err
+			return l.plan.origin.calling(err, l.plan.origin.callsOf("TABLE", table.Schema, table.Table))
 		})
 	})
 	return sent, err

@@ -14,6 +14,10 @@ import (
 type origin struct {
 	filled map[schema.Name]bool // materialized views that hold rows
 	path   string               // the search_path that its users get
+	// callers are what calls functions when it is made or filled.
+	callers []caller
+	// open is what PUBLIC may do: privileges by object; of a source only.
+	open map[object][]string
 	// Of a dump of some schemas only: what reaches out of them, and therefore
 	// cannot be built, and the schemas in which extensions stand.
 	reaching   []string // as a table of contents writes them: kind, schema, name
@@ -41,7 +45,13 @@ func readOrigin(ctx context.Context, at *address, name string, limits engine.Lim
 	for _, r := range rows {
 		o.filled[schema.Name{Schema: string(r[0]), Table: string(r[1])}] = true
 	}
-	if err != nil || len(schemas) == 0 {
+	if err != nil {
+		return o, err
+	}
+	if o.callers, err = readCallers(ctx, c); err != nil {
+		return o, err
+	}
+	if o.open, err = openToPublic(ctx, c); err != nil || len(schemas) == 0 {
 		return o, err
 	}
 	return o, o.lookOut(ctx, c, schemas)

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"understudy/internal/engine"
-	"understudy/internal/schema"
 )
 
 // Whole-schema DDL is left to PostgreSQL's own pg_dump and pg_restore: they are
@@ -177,7 +176,7 @@ func (r tool) run(ctx context.Context, doing string) ([]byte, error) {
 	cmd.Env = r.environment()
 	cmd.WaitDelay = 5 * time.Second
 	var out bytes.Buffer
-	complaint := &tail{limit: 64 << 10}
+	complaint := &tail{limit: 32 << 10}
 	cmd.Stdout, cmd.Stderr = &out, complaint
 	if r.output != nil {
 		cmd.Stdout = r.output
@@ -211,141 +210,4 @@ func (r tool) environment() []string {
 		env = append(env, "PGPASSWORD="+r.at.password.Reveal())
 	}
 	return env
-}
-
-// tail keeps the first bytes of what a child complains about and drops the rest.
-type tail struct {
-	text  []byte
-	limit int
-}
-
-func (t *tail) Write(p []byte) (int, error) {
-	if room := t.limit - len(t.text); room > 0 {
-		t.text = append(t.text, p[:min(room, len(p))]...)
-	}
-	return len(p), nil
-}
-
-var (
-	errorLine = regexp.MustCompile(`(?m)^pg_(?:dump|restore): error: (.*)$`)
-	// The beginning of the statement that failed: what it makes, and where.
-	constraintMade = regexp.MustCompile(`(?m)^Command was: ALTER TABLE (?:ONLY )?(` + dumpedName + `)\s+ADD CONSTRAINT (` + dumpedPart + `)`)
-	indexMade      = regexp.MustCompile(`(?m)^Command was: CREATE (?:UNIQUE )?INDEX (` + dumpedPart + `) ON (?:ONLY )?(` + dumpedName + `)`)
-	objectMade     = regexp.MustCompile(`(?m)^Command was: (?:CREATE|ALTER|COMMENT ON|GRANT|REVOKE)[A-Z ]*? (?:IF NOT EXISTS )?(` + dumpedName + `)`)
-)
-
-// How pg_dump writes names.
-const (
-	dumpedPart = `(?:"(?:[^"]|"")+"|[a-z_][a-z0-9_$]*)`
-	dumpedName = dumpedPart + `(?:\.` + dumpedPart + `)?`
-)
-
-// A complaint is a kind of message and what it means.
-type complaint struct {
-	has, say, hint string
-	code           engine.Code
-}
-
-// complaints lists pieces of messages as libpq's programs write them in
-// English; the first that is found decides. Text of a message itself is never
-// passed on: it quotes rows and definitions.
-func complaints() []complaint {
-	return []complaint{
-		{"violates foreign key constraint", "a foreign key finds no row", "", engine.Constraint},
-		{"could not create unique index", "a value is there twice where it must be unique", "", engine.Constraint},
-		{"could not create exclusion constraint", "a row breaks an exclusion constraint", "", engine.Constraint},
-		{"is violated by some row", "a row breaks a check", "", engine.Constraint},
-		{"contains null values", "a value is missing where the column requires one", "", engine.Constraint},
-		{"permission denied", "the role lacks a privilege", "grant it, or use another role", engine.Denied},
-		{"must be owner of", "the role does not own the object", "", engine.Denied},
-		{"must be member of role", "the role is no member of the object's owner", "", engine.Denied},
-		{"must be able to SET ROLE", "the role is no member of the object's owner", "", engine.Denied},
-		{"must be superuser", "only a superuser may do this", "", engine.Denied},
-		{"No space left on device", "the server's disk is full", "free space on the server", engine.Full},
-		{"password authentication failed", "the password is wrong", "check the user name and password in the URL", engine.Denied},
-		{"could not connect", "no connection", "", engine.Unreachable},
-		{"connection to server", "no connection", "", engine.Unreachable},
-		{"server closed the connection", "the connection broke", "", engine.Unreachable},
-		{"terminating connection", "the server or an administrator ended the session", "", engine.Stopped},
-		{"canceling statement due to lock timeout", "a lock was not to be had in time", "try again later, or raise limits.lock_wait", engine.Timeout},
-		{"Query was: LOCK TABLE", "a lock was not to be had in time", "try again later, or raise limits.lock_wait", engine.Timeout},
-		{"canceling statement", "the statement took too long, or was cancelled", "raise limits.statement", engine.Timeout},
-		{"is not available", "an extension is not installed on the server", "install it there", engine.Unsupported},
-		{"server version mismatch", "the program is older than the server", "install newer client programs", engine.Unsupported},
-		{"does not exist", "something it needs does not exist", "", engine.Failed},
-		{"already exists", "an object of this name exists", "", engine.Failed},
-	}
-}
-
-// complaintError makes an error of what pg_dump or pg_restore wrote. The object
-// that was being made is named only if it is one of those that were to be made,
-// because anything may stand in a message.
-func complaintError(doing string, text []byte, builds []entry) error {
-	e := &engine.Error{Code: engine.Failed, Doing: doing, Say: "the program failed"}
-	if made, ok := madeObject(text, builds); ok {
-		e.Doing += ", " + made.entry.describe()
-		e.Table, e.Constraint = made.table, made.constraint
-	}
-	line := errorLine.FindSubmatch(text)
-	for _, c := range complaints() {
-		if line != nil && (bytes.Contains(line[1], []byte(c.has)) || strings.HasPrefix(c.has, "Query was") && bytes.Contains(text, []byte(c.has))) {
-			e.Code, e.Say, e.Hint = c.code, c.say, c.hint
-			break
-		}
-	}
-	return e
-}
-
-// A made is the object whose making failed.
-type made struct {
-	entry      entry
-	table      schema.Name // of a constraint
-	constraint string
-}
-
-// madeObject finds the entry whose statement failed; ok is false if it cannot be told.
-func madeObject(text []byte, builds []entry) (m made, ok bool) {
-	var object, table string
-	ofTable := false // the object has a name of its own beside the table's
-	if found := constraintMade.FindSubmatch(text); found != nil {
-		table, object = string(found[1]), string(found[2])
-	} else if found := indexMade.FindSubmatch(text); found != nil {
-		object, table, ofTable = string(found[1]), string(found[2]), true
-	} else if found := objectMade.FindSubmatch(text); found != nil {
-		object = string(found[1])
-	}
-	name, err := dumpedObject(object)
-	if err != nil {
-		return m, false
-	}
-	if table != "" {
-		if m.table, err = dumpedObject(table); err != nil {
-			return m, false
-		}
-		m.constraint = name.Table
-		if ofTable {
-			name.Schema = m.table.Schema
-		} else {
-			name = schema.Name{Schema: m.table.Schema, Table: m.table.Table + " " + name.Table}
-		}
-	}
-	space := name.Schema
-	if space == "" {
-		space = "-"
-	}
-	for _, e := range builds {
-		rest, ok := strings.CutPrefix(e.text, e.kind+" "+space+" "+name.Table)
-		if ok && (rest == "" || rest[0] == ' ' || rest[0] == '(') { // "(": a function's arguments
-			m.entry = entry{kind: e.kind, schema: name.Schema, tag: name.Table}
-			return m, true
-		}
-	}
-	return m, false
-}
-
-// dumpedObject reads a name that pg_dump wrote, with a schema or without.
-func dumpedObject(text string) (schema.Name, error) {
-	var n schema.Name
-	err := n.UnmarshalText([]byte(text))
-	return n, err
 }

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -19,8 +20,10 @@ func (l *load) Count(ctx context.Context, table schema.Name, columns []string) (
 		if err != nil {
 			return err
 		}
-		rows, nulls, err = count(ctx, c, table, kind, columns)
-		return err
+		return l.inUsersPath(ctx, c, func() error {
+			rows, nulls, err = count(ctx, c, table, kind, columns)
+			return err
+		})
 	})
 	return rows, nulls, err
 }
@@ -70,7 +73,7 @@ func count(ctx context.Context, c *conn, table schema.Name, kind tableKind, colu
 		b.WriteString(", count(*) - count(" + quote(column) + ")")
 	}
 	b.WriteString(" FROM " + kind.from(table))
-	rows, err := c.query(ctx, "count "+table.String(), b.String())
+	rows, err := c.queryRows(ctx, "count "+table.String(), b.String())
 	if err != nil {
 		return 0, nil, err
 	}
@@ -94,6 +97,7 @@ func (l *load) Prove(ctx context.Context, schemas []string) ([]engine.Proof, err
 	if err != nil {
 		return nil, err
 	}
+	p.path = l.plan.origin.path
 	return p.run(ctx, l.pool, max(1, l.spec.Writers))
 }
 
@@ -120,6 +124,7 @@ func (t *target) Prove(ctx context.Context, schemas []string) ([]engine.Proof, e
 type prover struct {
 	proofs    []engine.Proof
 	questions []question
+	path      string       // the users' search_path, where it is not the database's own
 	waived    map[int]bool // proofs that rows may fail: the database itself lets them
 }
 
@@ -138,7 +143,7 @@ func (p *prover) run(ctx context.Context, sessions *pool, workers int) ([]engine
 		q := p.questions[i]
 		rows, err := c.query(ctx, "prove the constraints", q.sql)
 		if err != nil && ctx.Err() == nil && !c.IsClosed() { // a check's function may find its tables by its users' search_path
-			path := "SELECT pg_catalog.set_config('search_path', " + literal(c.path) + ", false)"
+			path := "SELECT pg_catalog.set_config('search_path', " + literal(cmp.Or(p.path, c.path)) + ", false)"
 			if again := c.exec(ctx, "set the search_path", path); again == nil {
 				rows, err = c.query(ctx, "prove the constraints", q.sql)
 				_ = c.exec(ctx, "reset the search_path", "SELECT pg_catalog.set_config('search_path', '', false)") // every name in a question bears its schema

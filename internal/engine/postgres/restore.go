@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -69,7 +70,8 @@ func (b *blueprint) draw(ctx context.Context, dump tool, t *target, schemas []st
 	}
 	dump.output = b.archive
 	if _, err = dump.run(ctx, "read the structure with pg_dump"); err != nil {
-		return err
+		of := side{at: dump.at, limits: t.limits}
+		return of.nameChanger(ctx, err, schemas)
 	}
 	return b.choose(ctx, facts)
 }
@@ -116,10 +118,10 @@ func (b *blueprint) choose(ctx context.Context, facts *standing) error {
 	return nil
 }
 
-// build restores one part of the blueprint into a database. Jobs is the number
-// of parallel sessions; sizes are those of the tables, where they hold rows.
-func (b *blueprint) build(ctx context.Context, at *address, database, name, section string, jobs int, set map[string]string, sizes map[schema.Name]int64) error {
-	for _, p := range inPasses(b.contents, jobs, sizes) {
+// build restores entries of one part of the blueprint into a database. Jobs is
+// the number of parallel sessions; sizes are those of the tables, where they hold rows.
+func (b *blueprint) build(ctx context.Context, contents []entry, at *address, database, name, section string, jobs int, set map[string]string, sizes map[schema.Name]int64) error {
+	for _, p := range inPasses(contents, jobs, sizes) {
 		if err := b.restore(ctx, tool{program: b.tools.restore, at: at, name: name, set: set, builds: p.contents}, database, section, p.jobs); err != nil {
 			return err
 		}
@@ -135,18 +137,29 @@ func (b *blueprint) restore(ctx context.Context, run tool, database, section str
 	}
 	defer discard(list)
 	run.files = []option{{"--use-list=", list}, {"", b.archive}}
-	run.args = []string{"--section=" + section, "--exit-on-error", "--no-password", "--dbname=" + run.at.conninfo(database)}
-	if !b.owners {
-		run.args = append(run.args, "--no-owner")
-	}
-	if b.foreign {
-		run.args = append(run.args, "--no-tablespaces") // a disk of one server means nothing on another
-	}
+	run.args = append(b.restoreOptions(), "--section="+section, "--exit-on-error", "--verbose", // it then says where it failed
+		"--no-password", "--dbname="+run.at.conninfo(database))
 	if jobs > 1 {
 		run.args = append(run.args, "--jobs="+strconv.Itoa(jobs))
 	}
 	_, err = run.run(ctx, fmt.Sprintf("build the structure (%s)", section))
+	var e *engine.Error
+	if errors.As(err, &e) && e.Hint == callsHint {
+		e.Hint = b.origin.pathHint(nil)
+	}
 	return err
+}
+
+// restoreOptions leave out what would not be the same here.
+func (b *blueprint) restoreOptions() []string {
+	var out []string
+	if !b.owners {
+		out = append(out, "--no-owner")
+	}
+	if b.foreign {
+		out = append(out, "--no-tablespaces") // a disk of one server means nothing on another
+	}
+	return out
 }
 
 // close lets go of the archive.

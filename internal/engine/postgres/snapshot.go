@@ -24,6 +24,7 @@ type snapshot struct {
 	inv    *inventory
 	id     string
 	now    time.Time // the exporter's now()
+	path   string    // the search_path that reading needs; empty for none
 	pool   sync.Pool // of *engine.Batch
 
 	life  context.Context         // ends with the snapshot; its cause says why
@@ -79,7 +80,7 @@ func (s *source) take(ctx context.Context, c *conn, want *schema.Schema) (*snaps
 		return nil, err
 	}
 	if err := lockTables(ctx, c, want); err != nil {
-		return nil, err
+		return nil, s.side.nameChanger(ctx, err, schemasOf(want))
 	}
 	moment, err := c.query(ctx, "take a snapshot of the source", `SELECT pg_catalog.pg_export_snapshot(), pg_catalog.now()`)
 	if err != nil {
@@ -100,7 +101,13 @@ func (s *source) take(ctx context.Context, c *conn, want *schema.Schema) (*snaps
 		return nil, &engine.Error{Code: engine.Changed, Doing: "read the structure again under lock", Say: "it changed since it was planned: " + what,
 			Table: table, Column: column, Hint: "run again"}
 	}
-	return newSnapshot(ctx, s, c, string(moment[0][0]), now, inv), nil
+	path, err := readingPath(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	snap := newSnapshot(ctx, s, c, string(moment[0][0]), now, inv)
+	snap.path = path
+	return snap, nil
 }
 
 // newSnapshot owns the exporter c from now on.
@@ -297,7 +304,11 @@ func (s *snapshot) join(ctx context.Context, c *conn) (*conn, error) {
 	if c.TxStatus() == 'T' {
 		return c, nil
 	}
-	err := c.exec(ctx, "join the source's snapshot", beginReading+"; SET TRANSACTION SNAPSHOT "+literal(s.id))
+	begin := beginReading + "; SET TRANSACTION SNAPSHOT " + literal(s.id)
+	if s.path != "" {
+		begin += "; SELECT pg_catalog.set_config('search_path', " + literal(s.path) + ", true)"
+	}
+	err := c.exec(ctx, "join the source's snapshot", begin)
 	if err == nil {
 		err = c.checkReadOnly(ctx)
 	}

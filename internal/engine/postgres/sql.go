@@ -27,6 +27,15 @@ func quoteList(names []string) string {
 	return strings.Join(out, ", ")
 }
 
+// pairs parts names for a query that unnests two arrays side by side.
+func pairs(list []schema.Name) (schemas, names []string) {
+	schemas, names = make([]string, len(list)), make([]string, len(list))
+	for i, n := range list {
+		schemas[i], names[i] = n.Schema, n.Table
+	}
+	return schemas, names
+}
+
 // literal writes a string constant. It is for names and settings only: values
 // of rows travel as parameters. The E form reads backslashes the same whatever
 // standard_conforming_strings says.

@@ -35,9 +35,16 @@ func (t *target) State(ctx context.Context) (*engine.State, error) {
 		if state.Rows, unreadable, err = filledTables(ctx, c); err != nil {
 			return err
 		}
-		state.Obstacles, state.Notes, err = obstacles(ctx, c, facts)
+		if state.Obstacles, state.Notes, err = obstacles(ctx, c, facts); err != nil {
+			return err
+		}
+		role := quote(facts.role)
 		for _, n := range unreadable {
-			state.Obstacles = append(state.Obstacles, fmt.Sprintf("the role %s may not read %s, which pg_dump must: GRANT SELECT ON %s TO %s", quote(facts.role), n, n, quote(facts.role)))
+			state.Obstacles = append(state.Obstacles, fmt.Sprintf("the role %s may not read %s, which pg_dump must: GRANT SELECT ON %s TO %s", role, n, n, role))
+		}
+		unreadable, err = unreadableSequences(ctx, c)
+		for _, n := range unreadable {
+			state.Obstacles = append(state.Obstacles, fmt.Sprintf("the role %s may not read the sequence %s, whose position is carried over: GRANT SELECT ON SEQUENCE %s TO %s", role, n, n, role))
 		}
 		return err
 	})
@@ -109,6 +116,9 @@ func readClaim(ctx context.Context, c *conn) (*engine.Generation, []byte, error)
 	}
 	made, _ := parseInstant(string(rows[0][1]))
 	manifest := rows[0][2]
+	if len(manifest) == 0 { // understudy did not load it
+		manifest = nil
+	}
 	return &engine.Generation{ID: string(rows[0][0]), Made: made, Present: true}, manifest, nil
 }
 
@@ -119,11 +129,12 @@ func parseInstant(text string) (time.Time, error) {
 }
 
 // filledTables lists the tables that hold any row, a partitioned table as one,
-// and those the role may not read.
+// and those the role may not read. One whose rows are hidden from the role is
+// in neither list: it is an obstacle of its own.
 func filledTables(ctx context.Context, c *conn) (filled, unreadable []schema.Name, err error) {
 	rows, err := c.query(ctx, "list the tables", `
 		SELECT n.nspname, c.relname, c.relkind, 
-			pg_catalog.has_table_privilege(c.oid, 'SELECT') AND pg_catalog.has_schema_privilege(n.oid, 'USAGE'), c.relispartition
+			pg_catalog.has_table_privilege(c.oid, 'SELECT') AND pg_catalog.has_schema_privilege(n.oid, 'USAGE'), c.relispartition, pg_catalog.row_security_active(c.oid)
 		FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 		WHERE c.relkind IN ('r', 'p') AND NOT `+serverSchemas+` AND `+notExtensions+`
 		ORDER BY n.nspname, c.relname`)
@@ -137,7 +148,7 @@ func filledTables(ctx context.Context, c *conn) (filled, unreadable []schema.Nam
 		switch {
 		case !isTrue(r[3]):
 			unreadable = append(unreadable, name)
-		case isTrue(r[4]): // its root is asked
+		case isTrue(r[4]), isTrue(r[5]): // its root is asked, or nobody can be
 		case letter(r[2]) == 'p':
 			ask, only = append(ask, name), append(only, quoteName(name))
 		default:
@@ -150,7 +161,7 @@ func filledTables(ctx context.Context, c *conn) (filled, unreadable []schema.Nam
 		for i := start; i < end; i++ {
 			parts = append(parts, fmt.Sprintf("SELECT %d WHERE EXISTS (SELECT FROM %s LIMIT 1)", i, only[i]))
 		}
-		found, err := c.query(ctx, "look for rows in the target", strings.Join(parts, " UNION ALL "))
+		found, err := c.queryRows(ctx, "look for rows in the target", strings.Join(parts, " UNION ALL "))
 		if err != nil {
 			return nil, nil, err
 		}
@@ -162,6 +173,31 @@ func filledTables(ctx context.Context, c *conn) (filled, unreadable []schema.Nam
 	}
 	slices.SortFunc(filled, schema.Name.Compare)
 	return filled, unreadable, nil
+}
+
+// unreadableSequences lists the sequences that the role may not read and of which
+// no column tells how far they are.
+func unreadableSequences(ctx context.Context, c *conn) ([]schema.Name, error) {
+	list, err := sequences(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	var free []schema.Name
+	for _, s := range list {
+		if !s.counted() {
+			free = append(free, s.name)
+		}
+	}
+	schemas, names := pairs(free)
+	rows, err := c.query(ctx, "ask for privileges on sequences", `
+		SELECT n.nspname, c.relname FROM unnest($1::text[], $2::text[]) AS u (schema, name) JOIN pg_catalog.pg_namespace n ON n.nspname = u.schema
+		JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = u.name
+		WHERE NOT (pg_catalog.has_sequence_privilege(c.oid, 'SELECT') AND pg_catalog.has_schema_privilege(n.oid, 'USAGE')) ORDER BY 1, 2`, schemas, names)
+	var out []schema.Name
+	for _, r := range rows {
+		out = append(out, schema.Name{Schema: string(r[0]), Table: string(r[1])})
+	}
+	return out, err
 }
 
 // obstacles finds what would stop a new generation here, each with its remedy,
@@ -179,7 +215,7 @@ func obstacles(ctx context.Context, c *conn, f *standing) (obstacles, notes []st
 		say("the role %s does not own the database %s: ALTER DATABASE %s OWNER TO %s", role, database, database, role)
 	}
 	for _, q := range obstacleQueries() {
-		if q.superuser && f.superuser {
+		if q.superuser && f.superuser || q.since > f.version {
 			continue
 		}
 		rows, err := c.query(ctx, "look for obstacles", q.sql)
@@ -201,13 +237,14 @@ func obstacles(ctx context.Context, c *conn, f *standing) (obstacles, notes []st
 		}
 	}
 	if !f.mayGiveAway {
-		notes = append(notes, fmt.Sprintf("objects of other owners (%s) will belong to %s afterwards: connect as a superuser, or as a member of those roles, to keep them", strings.Join(f.others, ", "), role))
+		notes = append(notes, fmt.Sprintf("objects of other owners (%s) will belong to %s afterwards: to keep them, connect as a superuser, or as a member of those roles where they own the schema too", strings.Join(f.others, ", "), role))
 	}
 	return obstacles, notes, nil
 }
 
 type obstacleQuery struct {
 	superuser bool   // no obstacle for a superuser
+	since     int    // the first version that has what is asked for; 0 for all
 	note      bool   // tell it, do not refuse
 	sql, say  string // one name a row; %s is the names
 }
@@ -235,10 +272,13 @@ func obstacleQueries() []obstacleQuery {
 			say: "only a superuser may create the extensions %s in a new database: connect as one"},
 		{superuser: true, sql: `SELECT pg_catalog.quote_ident(pubname) FROM pg_catalog.pg_publication WHERE puballtables ORDER BY 1`,
 			say: "only a superuser may create publications FOR ALL TABLES in a new database: connect as one, or DROP PUBLICATION %s"},
+		{superuser: true, since: 150000, sql: `SELECT DISTINCT pg_catalog.quote_ident(pubname) FROM pg_catalog.pg_publication p JOIN pg_catalog.pg_publication_namespace n ON n.pnpubid = p.oid ORDER BY 1`,
+			say: "only a superuser may create publications FOR TABLES IN SCHEMA in a new database: connect as one, or DROP PUBLICATION %s"},
+		{superuser: true, sql: superuserObjects("true"), say: superuserSay},
 		{superuser: true, sql: `
 			SELECT pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-			WHERE c.relforcerowsecurity AND NOT (SELECT rolbypassrls FROM pg_catalog.pg_roles WHERE rolname = current_user) ORDER BY 1`,
-			say: "row security is forced on the role for %s, so rows could not be counted: ALTER ROLE ... BYPASSRLS, or connect as a superuser"},
+			WHERE c.relkind IN ('r', 'p') AND NOT ` + serverSchemas + ` AND pg_catalog.row_security_active(c.oid) ORDER BY 1`,
+			say: "row-level security would hide rows of %s from the role, so they could be neither counted nor carried: ALTER ROLE ... BYPASSRLS, or connect as a superuser"},
 		{superuser: true, note: true, sql: `SELECT pg_catalog.quote_ident(evtname) FROM pg_catalog.pg_event_trigger ORDER BY 1`,
 			say: "event triggers will be missing afterwards, because only a superuser may create them: %s"},
 	}

@@ -116,6 +116,7 @@ func (e *afterSwitch) Error() string {
 func (e *afterSwitch) Unwrap() []error { return []error{engine.ErrSwitched, e.err} }
 
 // leaveClaim writes understudy's table into a database, which makes it claimed.
+// The manifest is empty for a generation that understudy did not load.
 func leaveClaim(ctx context.Context, c *conn, run string, made time.Time, manifest []byte) error {
 	return c.transaction(ctx, "BEGIN", func() error {
 		err := c.exec(ctx, "leave the manifest", `
@@ -123,11 +124,11 @@ func leaveClaim(ctx context.Context, c *conn, run string, made time.Time, manife
 			REVOKE ALL ON SCHEMA `+markSchema+` FROM PUBLIC;
 			DROP TABLE IF EXISTS `+markSchema+`.generation;
 			CREATE TABLE `+markSchema+`.generation (run text PRIMARY KEY, made timestamptz NOT NULL, manifest text NOT NULL);
-			COMMENT ON SCHEMA `+markSchema+` IS 'what understudy loaded into this database, and that it may replace it'`)
+			COMMENT ON SCHEMA `+markSchema+` IS 'that understudy may replace this database, and what it loaded into it'`)
 		if err != nil {
 			return err
 		}
-		_, err = c.query(ctx, "leave the manifest", `INSERT INTO `+markSchema+`.generation VALUES ($1, $2, $3)`, run, made.Format(time.RFC3339Nano), manifest)
+		_, err = c.query(ctx, "leave the manifest", `INSERT INTO `+markSchema+`.generation VALUES ($1, $2, $3)`, run, made.Format(time.RFC3339Nano), string(manifest))
 		return err
 	})
 }
@@ -337,12 +338,30 @@ func (t *target) Rollback(ctx context.Context, generation string) error {
 	if err != nil {
 		return err
 	}
+	if err := t.claimKept(ctx, back); err != nil {
+		return err
+	}
 	s, err := t.prepareSwap(ctx, c, present, run)
 	if err != nil {
 		return err
 	}
 	s.incoming, s.oid, s.comment = back.name, back.oid, back.mark.Comment
 	return t.swap(ctx, c, s)
+}
+
+// claimKept marks a kept generation that stood in the target before the first
+// refresh, and so bears no claim: the target that it returns to is claimed.
+func (t *target) claimKept(ctx context.Context, back neighbour) error {
+	c, err := connect(ctx, t.at, session{name: "rollback", database: back.name, limits: t.limits})
+	if err != nil {
+		return err
+	}
+	defer c.hangUp() // before the switch, which it would hold up
+	g, _, err := readClaim(ctx, c)
+	if err != nil || g != nil {
+		return err
+	}
+	return leaveClaim(ctx, c, back.mark.Run, back.mark.Made, nil)
 }
 
 func choose(kept []neighbour, generation string) (neighbour, error) {

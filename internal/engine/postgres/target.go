@@ -102,20 +102,40 @@ func stand(ctx context.Context, c *conn) (*standing, error) {
 	return s, s.lookAtOwners(ctx, c)
 }
 
-// lookAtOwners finds the owners to whom the role could not give objects.
+// lookAtOwners finds the owners to whom the role could not give objects in a new
+// database. It must be allowed to act for them, and they must be allowed to make
+// such an object there, before any privilege is granted again: in a schema of
+// their own, in public where everybody may, or as the database's owner.
 func (s *standing) lookAtOwners(ctx context.Context, c *conn) error {
+	act := "MEMBER"
+	if c.version >= 160000 {
+		act = "SET"
+	}
 	rows, err := c.query(ctx, "look at the owners", `
 		SELECT DISTINCT pg_catalog.pg_get_userbyid(o.owner) FROM (
 			SELECT relowner, relnamespace, 'pg_catalog.pg_class'::regclass, oid FROM pg_catalog.pg_class WHERE relkind IN ('r', 'p', 'v', 'm', 'S', 'f')
 			UNION ALL SELECT proowner, pronamespace, 'pg_catalog.pg_proc'::regclass, oid FROM pg_catalog.pg_proc
 			UNION ALL SELECT typowner, typnamespace, 'pg_catalog.pg_type'::regclass, oid FROM pg_catalog.pg_type WHERE typcategory <> 'A'
 				AND (typrelid = 0 OR EXISTS (SELECT FROM pg_catalog.pg_class r WHERE r.oid = typrelid AND r.relkind = 'c'))
-			UNION ALL SELECT nspowner, oid, 'pg_catalog.pg_namespace'::regclass, oid FROM pg_catalog.pg_namespace
+			UNION ALL SELECT oprowner, oprnamespace, 'pg_catalog.pg_operator'::regclass, oid FROM pg_catalog.pg_operator
+			UNION ALL SELECT collowner, collnamespace, 'pg_catalog.pg_collation'::regclass, oid FROM pg_catalog.pg_collation
+			UNION ALL SELECT conowner, connamespace, 'pg_catalog.pg_conversion'::regclass, oid FROM pg_catalog.pg_conversion
+			UNION ALL SELECT cfgowner, cfgnamespace, 'pg_catalog.pg_ts_config'::regclass, oid FROM pg_catalog.pg_ts_config
+			UNION ALL SELECT dictowner, dictnamespace, 'pg_catalog.pg_ts_dict'::regclass, oid FROM pg_catalog.pg_ts_dict
+			UNION ALL SELECT stxowner, stxnamespace, 'pg_catalog.pg_statistic_ext'::regclass, oid FROM pg_catalog.pg_statistic_ext
+			UNION ALL SELECT nspowner, 0, 'pg_catalog.pg_namespace'::regclass, oid FROM pg_catalog.pg_namespace n WHERE n.nspname <> 'public' AND NOT `+serverSchemas+`
 			UNION ALL SELECT defaclrole, 0, 'pg_catalog.pg_default_acl'::regclass, oid FROM pg_catalog.pg_default_acl
+			UNION ALL SELECT pubowner, 0, 'pg_catalog.pg_publication'::regclass, oid FROM pg_catalog.pg_publication
+			UNION ALL SELECT srvowner, 0, 'pg_catalog.pg_foreign_server'::regclass, oid FROM pg_catalog.pg_foreign_server
 		) AS o (owner, namespace, class, oid) LEFT JOIN pg_catalog.pg_namespace n ON n.oid = o.namespace
-		WHERE (n.oid IS NULL OR NOT `+serverSchemas+`) AND NOT pg_catalog.pg_has_role(o.owner, 'MEMBER')
+		JOIN pg_catalog.pg_database d ON d.datname = pg_catalog.current_database()
+		WHERE (n.oid IS NULL OR NOT `+serverSchemas+`) AND pg_catalog.pg_get_userbyid(o.owner) <> current_user
+			AND NOT (pg_catalog.pg_has_role(o.owner, 'USAGE') AND pg_catalog.pg_has_role(o.owner, $1) AND CASE
+				WHEN n.oid IS NOT NULL THEN pg_catalog.pg_has_role(o.owner, n.nspowner, 'USAGE') OR n.nspname = 'public' AND $2::int < 150000
+				WHEN o.class = 'pg_catalog.pg_publication'::regclass THEN pg_catalog.pg_has_role(o.owner, d.datdba, 'USAGE')
+				ELSE true END)
 			AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend x WHERE x.classid = o.class AND x.objid = o.oid AND x.deptype = 'e')
-		ORDER BY 1`)
+		ORDER BY 1`, act, c.version)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"understudy/internal/scratch"
+	"understudy/internal/scratch/scratchtest"
+)
+
+// What would stop a run later is told by the plan, with exit 4, before a row is
+// read: rows that production's server hides, roles and extensions that staging's
+// server lacks for production's structure.
+func TestPlanForeseesWhatStopsARefresh(t *testing.T) {
+	t.Parallel()
+	server := scratchtest.Own(t, scratch.Options{})
+	prod, staging := scratchtest.DatabaseOn(t, server.URL("postgres")), scratchtest.Database(t)
+	scratchtest.SQL(t, prod, people+peopleRows+`CREATE ROLE "front desk"; CREATE POLICY own ON people TO "front desk" USING (email = current_user); CREATE POLICY all_of_it ON people USING (true);`)
+	name := scratch.Quote(scratchtest.Query(t, staging, "SELECT current_database()"))
+	owner := scratchtest.Role(t, staging, "ALTER ROLE %s CREATEDB", "ALTER DATABASE "+name+" OWNER TO %s")
+	reader := scratchtest.Role(t, prod)
+	e := newErrand(t, reader, owner, plainJob(keepNone), map[string]string{"people.yaml": peopleRules})
+	e.run(t, 4, "plan").wants(t, `CREATE ROLE "front desk" NOLOGIN`, "policy own of public.people")
+	scratchtest.SQL(t, prod, "ALTER TABLE people ENABLE ROW LEVEL SECURITY; CREATE EXTENSION postgres_fdw")
+	s := e.refuses(t, staging, 4)
+	s.wants(t, `CREATE ROLE "front desk" NOLOGIN`, "public.people", "row-level security would hide rows", "BYPASSRLS", `only a superuser may create the extensions "postgres_fdw"`)
+	if strings.Contains(s.all(), "visits") {
+		t.Errorf("a table without row-level security is named:\n%s", s.all())
+	}
+	// With nothing in the way it runs, and the policy stands in staging.
+	scratchtest.SQL(t, prod, "DROP EXTENSION postgres_fdw; ALTER POLICY own ON people TO pg_monitor")
+	e.env["PROD_URL"] = prod
+	e.run(t, 0, "refresh")
+	if got := scratchtest.Query(t, staging, "SELECT string_agg(policyname, ' ' ORDER BY policyname) FROM pg_policies"); got != "all_of_it own" {
+		t.Errorf("policies: %s", got)
+	}
+}
+
+// A rollback to what stood there before the first refresh leaves the target
+// claimed; verify says what stands there, and the next refresh needs no claim.
+func TestRollbackToBeforeTheFirstRefresh(t *testing.T) {
+	t.Parallel()
+	prod, staging := scratchtest.Database(t), scratchtest.Database(t)
+	scratchtest.SQL(t, prod, people+peopleRows)
+	scratchtest.SQL(t, staging, people+"INSERT INTO people (name, email, code, feeling) VALUES ('ours', 'ours', 'ours', 'sad')")
+	e := newErrand(t, prod, staging, plainJob("load: {mode: swap, keep: 1}"), map[string]string{"people.yaml": peopleRules})
+	e.run(t, 4, "refresh").wants(t, "--claim")
+	e.run(t, 0, "refresh", "--claim")
+	e.run(t, 0, "rollback")
+	if got := scratchtest.Query(t, staging, "SELECT count(*) FROM people"); got != "1" {
+		t.Errorf("rows after the rollback: %s", got)
+	}
+	e.run(t, 4, "verify").wants(t, "was not loaded by understudy", "a rollback put it back")
+	e.run(t, 0, "refresh")
+	e.run(t, 0, "verify")
+}

@@ -1,0 +1,32 @@
+package engine
+
+import (
+	"context"
+
+	"understudy/internal/schema"
+)
+
+// What some engines can tell before a row is read, beyond what all of them do.
+
+// A Withholder is a Source whose server may hide rows of a table from a role
+// that may read the table, so that a copy would be silently incomplete.
+type Withholder interface {
+	// Withheld names those of the tables of which rows are hidden from the role,
+	// each with what would mend it.
+	Withheld(ctx context.Context, tables []schema.Name) ([]Withholding, error)
+}
+
+// A Withholding is a table of which rows are hidden.
+type Withholding struct {
+	Table     schema.Name
+	Say, Hint string
+}
+
+// A Fitter is a Target that can tell how the structure of a source would fare in
+// it, where the target has none of its own.
+type Fitter interface {
+	// Fit tells what of the source's structure could not be built here, and what
+	// would not be as it is there, each a sentence with its remedy. The source is
+	// of the same engine; no schemas given means all.
+	Fit(ctx context.Context, source Source, schemas []string) (obstacles, notes []string, err error)
+}
