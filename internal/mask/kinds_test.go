@@ -144,7 +144,8 @@ func TestRedactFitsItsType(t *testing.T) {
 }
 
 func TestKinds(t *testing.T) {
-	want := "full_name first_name last_name username email phone company street city postcode fpe int uuid hash date_shift redact nullify constant"
+	want := "full_name first_name last_name username email phone job_title company street city postcode region country fpe int uuid hash national_id credit_card iban ip mac url hostname user_agent " +
+		"date_shift date_truncate noise bucket lorem regex template redact nullify constant choice"
 	if got := strings.Join(names(), " "); got != want {
 		t.Errorf("masks %s, want %s", got, want)
 	}

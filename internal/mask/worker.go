@@ -17,8 +17,13 @@ type Worker struct {
 	canon   []byte // the canonical form, where it differs from the value
 	last    []byte // the canonical form of the value in hand
 	folded  []byte
-	shape   []byte             // classes of the characters of a value
-	figures []byte             // numerals of a value
+	shape   []byte      // classes of the characters of a value
+	figures []byte      // numerals of a value
+	compact []byte      // a value without what only divides it
+	made    []byte      // its fake in the making
+	payload []byte      // the part of it that is permuted
+	numbers *arithmetic // of masks that calculate
+	dice    dice
 	layouts map[string]*layout // by shape
 	spans   map[uint64]*span   // by class
 }
@@ -110,13 +115,17 @@ func lower(b byte) byte {
 // own tells whether a fake is the value last drawn for, as the domain compares.
 // Masks that pick from a list pick again then: the answer depends on the value's
 // canonical form only, so it is the same everywhere.
-func (w *Worker) own(fake []byte) bool {
+func (w *Worker) own(fake []byte) bool { return w.same(fake, w.mask.spec.Fold) }
+
+// ownSmall is own for a fake that will be written in small letters.
+func (w *Worker) ownSmall(fake []byte) bool { return w.same(fake, true) }
+
+func (w *Worker) same(fake []byte, small bool) bool {
 	if len(fake) != len(w.last) {
 		return false
 	}
-	fold := w.mask.spec.Fold
 	for i, b := range fake {
-		if fold {
+		if small {
 			b = lower(b)
 		}
 		if b != w.last[i] {
