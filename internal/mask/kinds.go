@@ -115,7 +115,7 @@ func table() []entry {
 			Doc: "the number moved, exactly and in decimals, never by nothing; order and size survive; zero under percent, NaN and infinities stay"},
 			read: func(o *options) { readNoise(o) }, build: buildNoise},
 		{Kind: Kind{Name: "bucket", Family: "time", Accepts: []schema.Kind{schema.Integer, schema.Decimal}, Strength: "weak",
-			Params: []Param{{Name: "width", Doc: "of buckets from zero on", Default: "none"}, {Name: "bounds", Doc: "ends of buckets, as 0, 18, 65", Default: "none"}},
+			Params: []Param{{Name: "width", Doc: "of buckets from zero on", Default: "none"}, {Name: "bounds", Doc: "ends of buckets, as 0, 18, 65", Default: "none", List: true}},
 			Doc:    "the lower end of the number's bucket; what is one stays, as NaN and infinities do"},
 			read: func(o *options) { readBucket(o) }, build: buildBucket},
 		{Kind: Kind{Name: "lorem", Family: "text", Class: "free_text", Accepts: textOnly, Strength: "linkable",

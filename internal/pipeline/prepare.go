@@ -51,6 +51,9 @@ func (s *Session) Plan(ctx context.Context) (*plan.Plan, error) {
 	s.note(StageTry, "trying fakes against types, lengths and checks")
 	found, err := s.contradictions(ctx)
 	if err == nil && len(found) == 0 {
+		found, err = s.folding(ctx)
+	}
+	if err == nil && len(found) == 0 {
 		found, err = s.try(ctx)
 	}
 	if err != nil {
@@ -192,7 +195,7 @@ func (s *Session) makeMasks() []finding.Finding {
 				Message: err.Error(), Hint: Remedy(err)})
 			continue
 		}
-		w.masks[d.Table] = append(w.masks[d.Table], maskedColumn{name: d.Column, index: index, mask: m})
+		w.masks[d.Table] = append(w.masks[d.Table], maskedColumn{name: d.Column, index: index, kind: fit.Kind, mask: m})
 	}
 	for _, cols := range w.masks {
 		slices.SortFunc(cols, func(a, b maskedColumn) int { return a.index - b.index })

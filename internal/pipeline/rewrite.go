@@ -16,7 +16,8 @@ import (
 // maskedColumn is one column that a rewriter looks into.
 type maskedColumn struct {
 	name  string
-	index int        // in Read.Columns
+	index int // in Read.Columns
+	kind  schema.Kind
 	mask  *mask.Mask // nil for a kept column, of which orphans become NULL
 }
 
@@ -77,6 +78,7 @@ type rewriter struct {
 	row      []byte // the masked values of a row, for the digest
 	telling  []bool // by column: the fake depends on the value, so the digest takes it in
 	nulled   []bool // by column: it leads nowhere in the rows at hand
+	normal   []byte // a number as the digest takes it
 	rows     int64
 	out      []byte
 	scratch  []byte
@@ -210,13 +212,20 @@ func blind(m *mask.Mask) bool { return m.Chance() >= 1 }
 // they tell nothing, and a database may write them in another way (0 as 0.00).
 func (r *rewriter) digest(i int, fake []byte, null bool) {
 	if r.telling[i] {
-		r.row = mask.AppendPart(r.row, digestible(fake), null)
+		r.normal = digestible(r.normal[:0], fake, r.columns[i].kind)
+		r.row = mask.AppendPart(r.row, r.normal, null)
 	}
 }
 
-// digestible is a value as a digest takes it: without trailing spaces, which
-// fixed-length text columns add and drop.
-func digestible(value []byte) []byte { return bytes.TrimRight(value, " ") }
+// digestible appends a value as a digest takes it: without trailing spaces, which
+// fixed-length text columns add and drop; numbers in normal form, since
+// databases write 1e+06 or 1000000.00 for 1000000.
+func digestible(dst, value []byte, kind schema.Kind) []byte {
+	if kind == schema.Integer || kind == schema.Decimal {
+		return mask.AppendNormal(dst, value)
+	}
+	return append(dst, bytes.TrimRight(value, " ")...)
+}
 
 func (r *rewriter) unmaskable(i int, err error) error {
 	c := r.columns[i]

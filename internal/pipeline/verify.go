@@ -149,14 +149,16 @@ func schemasOf(names []schema.Name) []string {
 
 func digestOf(ctx context.Context, snap engine.Snapshot, table *schema.Table, columns []string, key mask.Key) (string, error) {
 	d := key.Digester(table.Name.Table)
-	look := make([]int, len(columns))
+	look, kinds := make([]int, len(columns)), []schema.Kind{}
 	for i := range columns {
-		if table.Column(columns[i]) == nil {
+		c := table.Column(columns[i])
+		if c == nil {
 			return "", nil
 		}
 		look[i] = i
+		kinds = append(kinds, c.Kind)
 	}
-	var row []byte
+	var row, normal []byte
 	for b, err := range snap.Read(ctx, engine.Read{Table: table, Columns: columns, Look: look}) {
 		if err != nil {
 			return "", err
@@ -165,7 +167,8 @@ func digestOf(ctx context.Context, snap engine.Snapshot, table *schema.Table, co
 			if cell.Null {
 				row = mask.AppendPart(row, nil, true)
 			} else {
-				row = mask.AppendPart(row, digestible(b.Form.Value(nil, b.Raw[cell.Start:cell.End], i%len(columns))), false)
+				normal = digestible(normal[:0], b.Form.Value(nil, b.Raw[cell.Start:cell.End], i%len(columns)), kinds[i%len(columns)])
+				row = mask.AppendPart(row, normal, false)
 			}
 			if i%len(columns) == len(columns)-1 {
 				d.AddRow(row)

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"encoding/csv"
 	"slices"
 	"strconv"
 	"strings"
@@ -296,7 +297,7 @@ func (p *parser) parameters(m document.Mapping, r *Rule, extra []string) {
 		}
 	}
 	for name, v := range places {
-		if s, ok := v.Scalar(); ok {
+		if s, ok := parameter(kind, name, v); ok {
 			if r.Params == nil {
 				r.Params = map[string]string{}
 			}
@@ -308,6 +309,26 @@ func (p *parser) parameters(m document.Mapping, r *Rule, extra []string) {
 	if r.Outcome == Mask {
 		p.checkParams(r, places)
 	}
+}
+
+// parameter reads a parameter; a list, where the mask takes one, becomes a line of CSV.
+func parameter(kind mask.Kind, name string, v document.Value) (string, bool) {
+	if !v.IsList() || !slices.ContainsFunc(kind.Params, func(p mask.Param) bool { return p.Name == name && p.List }) {
+		return v.Scalar()
+	}
+	items, ok := v.List()
+	var list []string
+	for _, item := range items {
+		s, good := item.Scalar()
+		list, ok = append(list, s), ok && good
+	}
+	var line strings.Builder
+	w := csv.NewWriter(&line)
+	if err := w.Write(list); err != nil {
+		return "", false
+	}
+	w.Flush()
+	return strings.TrimSuffix(line.String(), "\n"), ok
 }
 
 // checkParams asks the mask about its parameters and puts each problem where
