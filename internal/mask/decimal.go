@@ -92,6 +92,33 @@ func AppendNormal(dst, value []byte) []byte {
 	return strconv.AppendInt(dst, int64(f.scale), 10)
 }
 
+// AppendStored is AppendNormal for a number as a column of a type gives it back:
+// binary floating point keeps no more of it than a float of its size does.
+func AppendStored(dst, value []byte, typ string) []byte {
+	size := 0
+	switch precision(Limits{Kind: schema.Decimal, Scale: -1, Type: typ}) {
+	case singleDigits:
+		size = 32
+	case doubleDigits:
+		size = 64
+	}
+	if size == 0 {
+		return AppendNormal(dst, value)
+	}
+	x, err := strconv.ParseFloat(string(value), size)
+	if err != nil || special(value) {
+		return AppendNormal(dst, value)
+	}
+	var room [32]byte
+	return AppendNormal(dst, strconv.AppendFloat(room[:0], x, 'e', -1, size))
+}
+
+// The decimal digits that survive in binary floating point of either size.
+const (
+	singleDigits = 6
+	doubleDigits = 15
+)
+
 // at puts a figure as an integer at a scale into x, rounded towards zero.
 func (a *arithmetic) at(x *big.Int, f figure, scale int) {
 	digits := f.digits
@@ -158,9 +185,9 @@ func precision(l Limits) int {
 	case l.Kind != schema.Decimal || l.Scale >= 0:
 		return 0
 	case strings.HasPrefix(typ, "real"), strings.HasPrefix(typ, "float4"):
-		return 6
+		return singleDigits
 	case strings.HasPrefix(typ, "double"), strings.HasPrefix(typ, "float"):
-		return 15
+		return doubleDigits
 	}
 	return 0
 }

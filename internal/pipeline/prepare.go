@@ -195,7 +195,7 @@ func (s *Session) makeMasks() []finding.Finding {
 				Message: err.Error(), Hint: Remedy(err)})
 			continue
 		}
-		w.masks[d.Table] = append(w.masks[d.Table], maskedColumn{name: d.Column, index: index, kind: fit.Kind, mask: m})
+		w.masks[d.Table] = append(w.masks[d.Table], maskedColumn{name: d.Column, index: index, there: s.there(d), mask: m})
 	}
 	for _, cols := range w.masks {
 		slices.SortFunc(cols, func(a, b maskedColumn) int { return a.index - b.index })
@@ -229,6 +229,15 @@ func (s *Session) neededThere(d rules.Decision) bool {
 	}
 	c := t.Column(d.Column)
 	return c != nil && c.NotNull
+}
+
+// there is a column as the target has it, or will have it where the structure
+// comes from the source.
+func (s *Session) there(d rules.Decision) *schema.Column {
+	if t := s.work.target.Table(s.work.shape.TargetName(d.Table)); t != nil && !s.work.shape.FromSource && t.Column(d.Column) != nil {
+		return t.Column(d.Column)
+	}
+	return s.work.scope.Table(d.Table).Column(d.Column)
 }
 
 // domainLimits narrows the limits of each domain by the target's columns, where

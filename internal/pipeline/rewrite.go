@@ -16,9 +16,9 @@ import (
 // maskedColumn is one column that a rewriter looks into.
 type maskedColumn struct {
 	name  string
-	index int // in Read.Columns
-	kind  schema.Kind
-	mask  *mask.Mask // nil for a kept column, of which orphans become NULL
+	index int            // in Read.Columns
+	there *schema.Column // as the target has it; nil for a kept column
+	mask  *mask.Mask     // nil for a kept column, of which orphans become NULL
 }
 
 // withNulled adds to a table's masked columns those that only orphans lose.
@@ -212,7 +212,7 @@ func blind(m *mask.Mask) bool { return m.Chance() >= 1 }
 // they tell nothing, and a database may write them in another way (0 as 0.00).
 func (r *rewriter) digest(i int, fake []byte, null bool) {
 	if r.telling[i] {
-		r.normal = digestible(r.normal[:0], fake, r.columns[i].kind)
+		r.normal = digestible(r.normal[:0], fake, r.columns[i].there)
 		r.row = mask.AppendPart(r.row, r.normal, null)
 	}
 }
@@ -220,8 +220,11 @@ func (r *rewriter) digest(i int, fake []byte, null bool) {
 // digestible appends a value as a digest takes it: without trailing spaces, which
 // fixed-length text columns add and drop; numbers in normal form, since
 // databases write 1e+06 or 1000000.00 for 1000000.
-func digestible(dst, value []byte, kind schema.Kind) []byte {
-	if kind == schema.Integer || kind == schema.Decimal {
+func digestible(dst, value []byte, c *schema.Column) []byte {
+	switch {
+	case c != nil && c.Kind == schema.Decimal:
+		return mask.AppendStored(dst, value, c.Type)
+	case c != nil && c.Kind == schema.Integer:
 		return mask.AppendNormal(dst, value)
 	}
 	return append(dst, bytes.TrimRight(value, " ")...)

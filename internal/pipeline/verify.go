@@ -149,14 +149,14 @@ func schemasOf(names []schema.Name) []string {
 
 func digestOf(ctx context.Context, snap engine.Snapshot, table *schema.Table, columns []string, key mask.Key) (string, error) {
 	d := key.Digester(table.Name.Table)
-	look, kinds := make([]int, len(columns)), []schema.Kind{}
+	look, there := make([]int, len(columns)), []*schema.Column{}
 	for i := range columns {
 		c := table.Column(columns[i])
 		if c == nil {
 			return "", nil
 		}
 		look[i] = i
-		kinds = append(kinds, c.Kind)
+		there = append(there, c)
 	}
 	var row, normal []byte
 	for b, err := range snap.Read(ctx, engine.Read{Table: table, Columns: columns, Look: look}) {
@@ -167,7 +167,7 @@ func digestOf(ctx context.Context, snap engine.Snapshot, table *schema.Table, co
 			if cell.Null {
 				row = mask.AppendPart(row, nil, true)
 			} else {
-				normal = digestible(normal[:0], b.Form.Value(nil, b.Raw[cell.Start:cell.End], i%len(columns)), kinds[i%len(columns)])
+				normal = digestible(normal[:0], b.Form.Value(nil, b.Raw[cell.Start:cell.End], i%len(columns)), there[i%len(columns)])
 				row = mask.AppendPart(row, normal, false)
 			}
 			if i%len(columns) == len(columns)-1 {
