@@ -31,9 +31,10 @@ type option struct {
 }
 
 const (
-	longestPattern = 1000  // characters of a pattern, and of its texts
-	mostProgram    = 20000 // instructions
+	longestPattern = 1000 // characters of a pattern, and of its texts
+	mostProgram    = 5000 // instructions
 	mostStates     = 4000
+	mostSteps      = 1000000 // instructions looked at for all states
 	firstPrintable = ' '
 	lastPrintable  = '~'
 )
@@ -57,7 +58,7 @@ func compilePattern(pattern string) (*automaton, string) {
 	}
 	c := &compiler{prog: prog, known: map[string]int{}}
 	if c.state([]uint32{uint32(prog.Start)}); c.many {
-		return nil, fmt.Sprintf("needs more than %d states", mostStates)
+		return nil, fmt.Sprintf("branches too much: it needs more than %d states", mostStates)
 	}
 	return c.automaton()
 }
@@ -109,6 +110,7 @@ type compiler struct {
 	prog   *syntax.Prog
 	known  map[string]int // by set of instructions
 	states []spelling
+	steps  int // taken so far
 	many   bool
 }
 
@@ -129,23 +131,32 @@ func (c *compiler) state(from []uint32) int {
 	i := len(c.states)
 	c.known[string(name)] = i
 	c.states = append(c.states, spelling{})
-	if c.many = c.many || len(c.states) > mostStates; c.many {
+	if c.many = c.many || len(c.states) > mostStates || c.steps > mostSteps; c.many {
 		return i
 	}
 	var options []option
 	if end {
 		options = append(options, option{to: -1})
 	}
-	for r := firstPrintable; r <= lastPrintable; r++ {
+	states := map[string]int{} // by what the characters lead to
+	for r := firstPrintable; r <= lastPrintable && !c.many; r++ {
 		var next []uint32
+		name = name[:0]
 		for _, pc := range set {
 			if in := &c.prog.Inst[pc]; in.MatchRune(r) {
 				next = append(next, in.Out)
+				name = binary.LittleEndian.AppendUint32(name, in.Out)
 			}
 		}
-		if len(next) > 0 {
-			options = append(options, option{byte(r), c.state(next)})
+		if len(next) == 0 {
+			continue
 		}
+		to, ok := states[string(name)]
+		if !ok {
+			to = c.state(next)
+			states[string(name)] = to
+		}
+		options = append(options, option{byte(r), to})
 	}
 	c.states[i].options = options
 	return i
@@ -161,6 +172,7 @@ func (c *compiler) closure(from []uint32) (set []uint32, end bool) {
 			continue
 		}
 		seen[pc] = true
+		c.steps++
 		switch in := &c.prog.Inst[pc]; in.Op {
 		case syntax.InstAlt, syntax.InstAltMatch:
 			todo = append(todo, in.Out, in.Arg)
@@ -200,7 +212,10 @@ func (c *compiler) automaton() (*automaton, string) {
 		for k, part := range sums {
 			until := ^uint64(0)
 			if k < len(sums)-1 {
-				until = new(big.Int).Quo(part.Lsh(part, 64), sum).Uint64()
+				// Of numbers beyond 128 bits the leading ones decide.
+				beyond := uint(max(0, sum.BitLen()-128))
+				part.Lsh(part.Rsh(part, beyond), 64)
+				until = part.Quo(part, new(big.Int).Rsh(sum, beyond)).Uint64()
 			}
 			s.until = append(s.until, until)
 		}

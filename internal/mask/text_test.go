@@ -109,6 +109,27 @@ func TestRegexIsUniform(t *testing.T) {
 	}
 }
 
+// Whatever stands in a rules file is compiled or refused, soon.
+func FuzzPattern(f *testing.F) {
+	for _, s := range []string{"[a-z]{3}", "(a|b){1,9}", "((a{0,30}){0,30}){0,30}", "(.{0,60}a.{0,60}b){2}", "(?i)x?y?", "[^\\x00-\\x{10FFFF}]", "^$", "\\pL{2}", "(|a)(|b)"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		a, why := compilePattern(text)
+		if (a == nil) != (why != "") {
+			t.Fatalf("%q: %q", text, why)
+		}
+		if a == nil || a.longest > 200 {
+			return
+		}
+		m := &Mask{mac: newMAC([32]byte{1})}
+		s := m.Worker().stream([]byte(text))
+		if out := a.spell(nil, &s); !a.matches(out) || len(out) > a.longest {
+			t.Fatalf("%q gives %q", text, out)
+		}
+	})
+}
+
 func TestTemplates(t *testing.T) {
 	for format, want := range map[string]string{
 		"EMP-{digits:6}":                                        `^EMP-[0-9]{6}$`,
