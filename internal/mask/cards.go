@@ -51,7 +51,12 @@ func (c *card) append(w *Worker, dst, value []byte) ([]byte, error) {
 	return dress(dst, value, digits), nil
 }
 
-func (c *card) keeps(value []byte) bool { return c.number == nil && !hasSubstance(value) }
+func (c *card) keeps(value []byte) bool {
+	if c.number != nil {
+		return !(&Worker{}).cardDigits(value) && c.number.keeps(value)
+	}
+	return !hasSubstance(value)
+}
 
 // cardDigits puts the digits of a card number into w.figures; it tells whether
 // the value is one by its shape.

@@ -104,6 +104,12 @@ func TestNumbersInIntegerColumns(t *testing.T) {
 			}
 		}
 	}
+	for _, name := range []string{"postcode", "credit_card"} {
+		m := makeMask(t, name, Limits{Kind: schema.Integer, Max: math.MaxInt64})
+		if f := fake(t, m.Worker(), "0"); f == "0" && !m.Keeps([]byte("0")) || m.Keeps([]byte("7")) {
+			t.Errorf("%s: zero becomes itself, which was not foretold", name)
+		}
+	}
 	seen := map[string]bool{}
 	w := makeMask(t, "phone", Limits{Kind: schema.Integer, Max: math.MaxInt64, Unique: true, Rows: 20000}).Worker()
 	for i := range 20000 {

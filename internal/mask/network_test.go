@@ -2,6 +2,7 @@ package mask
 
 import (
 	"net/netip"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -120,6 +121,18 @@ func TestHostsAreReserved(t *testing.T) {
 		host, _, _ := strings.Cut(strings.TrimPrefix(u, "https://"), "/")
 		if !reservedDomain(host) || !reservedDomain(fake(t, hosts, typical("hostname", i))) {
 			t.Fatalf("%s is not reserved", u)
+		}
+	}
+	card, bank := makeMask(t, "credit_card", Limits{Kind: schema.Text}).Worker(), makeMask(t, "iban", Limits{Kind: schema.Text}).Worker()
+	card4, bankDE := regexp.MustCompile(`^4111 11[0-9]{2} [0-9]{4} [0-9]{4}$`), regexp.MustCompile(`^DE[0-9]{2} 99[0-9]{2}( [0-9]{4}){3} [0-9]{2}$`)
+	address, device := makeMask(t, "ip", Limits{Kind: schema.Net}).Worker(), makeMask(t, "mac", Limits{Kind: schema.Net}).Worker()
+	for i := range 100000 {
+		if c, b := fake(t, card, typical("credit_card", i)), fake(t, bank, typical("iban", i)); !card4.MatchString(c) || !bankDE.MatchString(b) {
+			t.Fatalf("%s or %s is not reserved", c, b)
+		}
+		a, d := fake(t, address, typical("ip", i)), fake(t, device, typical("mac", i))
+		if !strings.HasPrefix(a, "192.0.2.") && !strings.HasPrefix(a, "198.51.100.") && !strings.HasPrefix(a, "203.0.113.") || !strings.ContainsAny(d[1:2], "26ae") {
+			t.Fatalf("%s or %s is not reserved", a, d)
 		}
 	}
 	for v, want := range map[string]string{"HTTP://a/b": "http://example.", "/cart?id=1": "/", "www.shop.com/x": "example.", "//cdn.com/x": "example.", "gopher://x": "https://example.", "wss://a": "wss://example."} {

@@ -157,6 +157,13 @@ func (p *postNumber) append(w *Worker, dst, value []byte) ([]byte, error) {
 	return appendNumber(dst, y), nil
 }
 
+// keeps tells the numbers that are the only ones of their class: zero, most often.
+func (p *postNumber) keeps(value []byte) bool {
+	x, negative, ok := parseInteger(value)
+	low, high := digitClass(x, negative, p.limits)
+	return ok && !negative && low == high && x == low
+}
+
 func mulShift(word, size uint64) uint64 {
 	hi, _ := bits.Mul64(word, size)
 	return hi

@@ -25,7 +25,7 @@ func (s *Session) folding(ctx context.Context) ([]finding.Finding, error) {
 			continue
 		}
 		for _, key := range table.Keys {
-			merged := merging(s.work.masks[shape.Name], key)
+			merged := merging(s.work.masks[shape.Name], table, key)
 			if len(merged) == 0 {
 				continue
 			}
@@ -43,12 +43,15 @@ func (s *Session) folding(ctx context.Context) ([]finding.Finding, error) {
 }
 
 // merging lists the columns of a key whose masks take values that differ in
-// case for one. Keys over a part of the rows, or over expressions, are the
-// database's to judge.
-func merging(columns []maskedColumn, key schema.Key) []string {
+// case for one. Keys over a part of the rows, over expressions or over what the
+// database computes are the database's to judge.
+func merging(columns []maskedColumn, table *schema.Table, key schema.Key) []string {
+	if key.Partial || key.Expression || slices.ContainsFunc(key.Columns, func(name string) bool { c := table.Column(name); return c == nil || c.Generated }) {
+		return nil
+	}
 	var out []string
 	for _, c := range columns {
-		if !key.Partial && !key.Expression && c.mask.Merges() && slices.Contains(key.Columns, c.name) {
+		if c.mask.Merges() && slices.Contains(key.Columns, c.name) {
 			out = append(out, c.name)
 		}
 	}
