@@ -120,6 +120,9 @@ func (e entry) repeats(key Key, spec Spec, limits Limits) string {
 }
 
 func unknown(name string) *Refusal {
+	if Awaited(name) {
+		return &Refusal{name, "is not there yet", "use redact, nullify or constant for now"}
+	}
 	hint := "masks: " + strings.Join(names(), " ")
 	if near := schema.Nearest(name, names()); near != "" {
 		hint = "did you mean " + near + "?"

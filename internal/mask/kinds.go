@@ -183,6 +183,9 @@ func find(name string) (entry, bool) {
 	return entry{}, false
 }
 
+// Awaited tells the names of masks that are promised and not there yet.
+func Awaited(name string) bool { return slices.Contains([]string{"geo", "scrub", "shuffle"}, name) }
+
 func names() []string {
 	var out []string
 	for _, e := range table() {

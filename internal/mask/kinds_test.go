@@ -46,6 +46,7 @@ func TestRefusals(t *testing.T) {
 		want   string
 	}{
 		{"emial", nil, Limits{Kind: schema.Text}, "no mask of this name"},
+		{"shuffle", nil, Limits{Kind: schema.Text}, "is not there yet"},
 		{"email", nil, Limits{Kind: schema.Integer}, "does not take integer columns"},
 		{"email", nil, Limits{Kind: schema.Text, Length: 12, Unique: true, Rows: 8000000}, "a length of 12 leaves 25 bits; 8000000 rows need 65"},
 		{"email", nil, Limits{Kind: schema.Text, Length: 20, Unique: true}, "an unknown number of rows needs 80"},

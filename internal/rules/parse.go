@@ -222,6 +222,10 @@ func (p *parser) setMask(r *Rule, v document.Value) {
 	if !ok {
 		return
 	}
+	if mask.Awaited(name) {
+		p.r.Report(v.At(), checkUnknown, "use redact, nullify or constant for now", "this mask is not there yet")
+		return
+	}
 	if _, ok := p.kinds[name]; !ok {
 		hint := "known masks: " + strings.Join(p.names, ", ")
 		if near := schema.Nearest(name, p.names); near != "" {
@@ -286,7 +290,7 @@ func (p *parser) parameters(m document.Mapping, r *Rule, extra []string) {
 		return // the mask is unknown, so are its parameters
 	}
 	kind := p.kinds[r.Mask]
-	places := map[string]document.Value{}
+	places, unread := map[string]document.Value{}, false
 	for _, param := range kind.Params {
 		if slices.Contains(ruleKeys(), param.Name) {
 			continue // the rule's own keys come first
@@ -302,11 +306,13 @@ func (p *parser) parameters(m document.Mapping, r *Rule, extra []string) {
 				r.Params = map[string]string{}
 			}
 			r.Params[name] = s
+		} else {
+			unread = true // and told
 		}
 	}
 	m.Entries = slices.DeleteFunc(m.Entries, func(e document.Entry) bool { return slices.Contains(later(), e.Key) }) // refused already
 	m.Only(known...)
-	if r.Outcome == Mask {
+	if r.Outcome == Mask && !unread {
 		p.checkParams(r, places)
 	}
 }
