@@ -143,6 +143,11 @@ func TestFormats(t *testing.T) {
 		`{json: {"$.a[0]": redact}, others: stop}`, `{json: {"$..a": redact}, others: stop}`, `{json: {"$.a b": redact}, others: stop}`, `{json: {"$['a": redact}, others: stop}`,
 		`{json: {"$.a": redact}, others: stop, mask: email}`, `{json: {"$.a": redact}, others: stop, class: x}`, `{json: {"$.a": {json: {"$": redact}, others: stop}}, others: stop}`,
 		`{json: {"$.a": {keep: no}}, others: stop}`, `{mask: fpe, others: keep}`,
+		"credit_card", "{mask: credit_card, bin: permute}", "{mask: credit_card, bin: real}", "{mask: iban, bank: permute}", "{mask: ip, family: v6}", "{mask: ip, family: v4}",
+		"bucket", "{mask: bucket, width: 10}", "{mask: bucket, bounds: [0, 18, 65]}", "{mask: bucket, width: 10, bounds: [0, 18]}", "noise", "{mask: noise, by: 5}", "{mask: noise, by: 5, percent: 3}",
+		"choice", "{mask: choice, values: [gold, silver], weights: [1, 2.5]}", "{mask: choice, values: \"gold, silver\"}", "{mask: choice, values: [gold]}", "{mask: choice, values: {a: b}}",
+		"regex", "{mask: regex, pattern: \"[A-Z]{3}\"}", "template", "{mask: template, format: \"EMP-{digits:6}\"}", "national_id", "{mask: national_id, scheme: us_ssn}", "{mask: national_id, scheme: uk}",
+		"date_truncate", "{mask: date_truncate, to: week}", "{mask: date_truncate, to: [week]}", "{mask: mac}", "lorem", "{mask: lorem, length: 5}",
 	} {
 		agree(t, f, rule, "r.yaml", "version: 1\ntables:\n  a:\n    columns:\n      b: "+rule+"\n")
 	}

@@ -122,7 +122,7 @@ func (a *app) rulesCheck() *cobra.Command {
 }
 
 // unfit tries to make every mask, with a throwaway key: whether a mask fits its
-// column does not depend on the key. Columns that are complained of already are left out.
+// column does not depend on the key. Columns and lines that are complained of already are left out.
 func unfit(b *rules.Binding, known []finding.Finding) []finding.Finding {
 	key, _, err := mask.NewKey()
 	if err != nil {
@@ -131,7 +131,7 @@ func unfit(b *rules.Binding, known []finding.Finding) []finding.Finding {
 	var out []finding.Finding
 	for _, d := range b.Decisions {
 		if !slices.ContainsFunc(known, func(f finding.Finding) bool {
-			return f.Severity == finding.Error && f.Table == d.Table.String() && f.Column == d.Column
+			return f.Severity == finding.Error && (f.Table == d.Table.String() && f.Column == d.Column || f.At.Line > 0 && f.At.File == d.At.File && f.At.Line == d.At.Line)
 		}) {
 			out = append(out, pipeline.Fits(key, d)...)
 		}

@@ -87,7 +87,7 @@ func New(key Key, spec Spec, limits Limits) (*Mask, error) {
 		return nil, &Refusal{spec.Mask, fmt.Sprintf("does not take %s columns, only %s", limits.Kind, list(e.Accepts)),
 			"masks for this type: " + strings.Join(Accepting(limits.Kind), " ")}
 	case limits.Unique && !e.Injective && limits.Rows != 1 && spec.Mask != "nullify": // NULLs do not repeat
-		return nil, &Refusal{spec.Mask, "its fakes repeat, and the column is unique", "use " + uniqueFor(limits.Kind)}
+		return nil, &Refusal{spec.Mask, e.repeats(key, spec, limits) + ", and the column is unique", "use " + uniqueFor(limits.Kind)}
 	}
 	if bad := e.Check(spec.Params); len(bad) > 0 {
 		return nil, &Refusal{spec.Mask, strings.Join(bad, "; "), e.usage()}
@@ -110,7 +110,19 @@ func New(key Key, spec Spec, limits Limits) (*Mask, error) {
 	return m, nil
 }
 
+// repeats says that fakes repeat, and among how many if the mask knows.
+func (e entry) repeats(key Key, spec Spec, limits Limits) string {
+	limits.Unique = false
+	if m, err := New(key, spec, limits); err == nil && m.text != "" {
+		return "its fakes repeat (" + m.text + ")"
+	}
+	return "its fakes repeat"
+}
+
 func unknown(name string) *Refusal {
+	if Awaited(name) {
+		return &Refusal{name, "is not there yet", "use redact, nullify or constant for now"}
+	}
 	hint := "masks: " + strings.Join(names(), " ")
 	if near := schema.Nearest(name, names()); near != "" {
 		hint = "did you mean " + near + "?"
@@ -118,11 +130,11 @@ func unknown(name string) *Refusal {
 	return &Refusal{name, "there is no mask of this name", hint}
 }
 
-// uniqueFor proposes masks that keep a column unique.
+// uniqueFor proposes masks that keep a column unique, whatever it holds of its kind.
 func uniqueFor(kind schema.Kind) string {
 	var out []string
 	for _, e := range table() {
-		if e.Injective && slices.Contains(e.Accepts, kind) {
+		if e.Injective && slices.Contains(e.Accepts, kind) && (kind == schema.Net || e.Family == "people" || e.Family == "ids") {
 			out = append(out, e.Name)
 		}
 	}
@@ -191,15 +203,22 @@ func (d *draft) length() int {
 
 const unlimited = 1 << 30
 
+// Merges tells whether values that differ in case only share a fake: the domain
+// folds case, and the mask picks or draws by what is left. A permutation keeps
+// such values apart.
+func (m *Mask) Merges() bool { return m.spec.Fold && !m.nullify && !permutes(m.recipe) && !m.whole }
+
 // Injective tells whether different values have different fakes: by a
 // permutation, or by a tag long enough for the expected rows (see Limits.Rows).
 func (m *Mask) Injective() bool { return m.kind.Injective && m.limits.Unique || permutes(m.recipe) }
 
 // permutes tells the recipes that are injective whatever the limits say.
 func permutes(r recipe) bool {
-	switch r.(type) {
-	case *format, *digits, *integers, *uuids:
+	switch r := r.(type) {
+	case *format, *digits, *integers, *uuids, *cardPermutation:
 		return true
+	case *account:
+		return r.permuted != nil
 	}
 	return false
 }

@@ -31,14 +31,24 @@ func (e *email) append(w *Worker, dst, value []byte) ([]byte, error) {
 const shortDomain = "@a.test"
 
 func readEmail(o *options) []string {
+	domains := readReserved(o, "example.com", "example.net", "example.org")
+	for i, d := range domains {
+		domains[i] = "@" + d
+	}
+	return domains
+}
+
+// readReserved reads the parameter at: a domain that nobody can own, in place of
+// the usual ones.
+func readReserved(o *options, usual ...string) []string {
 	domain := strings.ToLower(o.text("at", ""))
 	if domain == "" {
-		return []string{"@example.com", "@example.net", "@example.org"}
+		return usual
 	}
 	if !reservedDomain(domain) {
 		o.problem("domain %q is not reserved: take example.com, example.net, example.org, a name below one of them, or one that ends in .example, .test or .invalid", domain)
 	}
-	return []string{"@" + domain}
+	return []string{domain}
 }
 
 // reservedDomain tells whether nobody can ever own a domain.

@@ -230,11 +230,20 @@ func buildFormat(d *draft) (recipe, *Refusal) {
 		return &digits{key: d.key, domain: d.spec.Domain, limits: limits}, nil
 	}
 	d.text = "permutation of the strings of the same shape"
-	sub := d.key.subkey(purposeFormat, d.spec.Domain)
-	return &format{
-		key: d.key, domain: d.spec.Domain, cipher: newCipher(sub[:]), others: readFormat(&d.options) == "keep",
-		mac: newMAC(d.key.subkey(purposeFormat, d.spec.Domain, "tweak")),
-	}, nil
+	return newFormat(d, "", readFormat(&d.options) == "keep"), nil
+}
+
+// newFormat makes the permutation of strings for a domain; other masks that fall
+// back on it have one of their own, by name.
+func newFormat(d *draft, name string, others bool) *format {
+	domain := d.spec.Domain
+	names, tweak := []string{domain}, []string{domain, "tweak"}
+	if name != "" {
+		names, tweak = append(names, name, "rest"), append(tweak, name)
+		domain += "/" + name
+	}
+	sub := d.key.subkey(purposeFormat, names...)
+	return &format{key: d.key, domain: domain, cipher: newCipher(sub[:]), others: others, mac: newMAC(d.key.subkey(purposeFormat, tweak...))}
 }
 
 // A digits permutes, in number columns, the numbers of as many digits and the

@@ -46,6 +46,7 @@ func TestRefusals(t *testing.T) {
 		want   string
 	}{
 		{"emial", nil, Limits{Kind: schema.Text}, "no mask of this name"},
+		{"shuffle", nil, Limits{Kind: schema.Text}, "is not there yet"},
 		{"email", nil, Limits{Kind: schema.Integer}, "does not take integer columns"},
 		{"email", nil, Limits{Kind: schema.Text, Length: 12, Unique: true, Rows: 8000000}, "a length of 12 leaves 25 bits; 8000000 rows need 65"},
 		{"email", nil, Limits{Kind: schema.Text, Length: 20, Unique: true}, "an unknown number of rows needs 80"},
@@ -104,6 +105,12 @@ func TestNumbersInIntegerColumns(t *testing.T) {
 			}
 		}
 	}
+	for _, name := range []string{"postcode", "credit_card"} {
+		m := makeMask(t, name, Limits{Kind: schema.Integer, Max: math.MaxInt64})
+		if f := fake(t, m.Worker(), "0"); f == "0" && !m.Keeps([]byte("0")) || m.Keeps([]byte("7")) {
+			t.Errorf("%s: zero becomes itself, which was not foretold", name)
+		}
+	}
 	seen := map[string]bool{}
 	w := makeMask(t, "phone", Limits{Kind: schema.Integer, Max: math.MaxInt64, Unique: true, Rows: 20000}).Worker()
 	for i := range 20000 {
@@ -144,7 +151,8 @@ func TestRedactFitsItsType(t *testing.T) {
 }
 
 func TestKinds(t *testing.T) {
-	want := "full_name first_name last_name username email phone company street city postcode fpe int uuid hash date_shift redact nullify constant"
+	want := "full_name first_name last_name username email phone job_title company street city postcode region country fpe int uuid hash national_id credit_card iban ip mac url hostname user_agent " +
+		"date_shift date_truncate noise bucket lorem regex template redact nullify constant choice"
 	if got := strings.Join(names(), " "); got != want {
 		t.Errorf("masks %s, want %s", got, want)
 	}

@@ -67,6 +67,8 @@ type Param struct {
 	Doc      string // one phrase, with the unit
 	Default  string
 	Required bool
+	// List: a list of values, which Params holds as one line of CSV.
+	List bool
 }
 
 // Intersect gives limits that fit both.

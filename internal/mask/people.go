@@ -13,11 +13,17 @@ const fewest = 20
 type wordList struct{ words []string }
 
 func (l *wordList) append(w *Worker, dst, value []byte) ([]byte, error) {
+	return l.pick(w, dst, value, false)
+}
+
+// pick takes an entry for a value; small says that the caller will write it in
+// small letters.
+func (l *wordList) pick(w *Worker, dst, value []byte, small bool) ([]byte, error) {
 	hi, lo := w.draw(value)
 	at := len(dst)
 	i := pick(hi, len(l.words))
 	dst = append(dst, l.words[i]...)
-	if w.own(dst[at:]) {
+	if w.own(dst[at:]) || small && w.ownSmall(dst[at:]) {
 		i = (i + 1 + pick(lo, len(l.words)-1)) % len(l.words)
 		dst = append(dst[:at], l.words[i]...)
 	}

@@ -48,6 +48,12 @@ type postcode struct{}
 
 func (p *postcode) append(w *Worker, dst, value []byte) ([]byte, error) {
 	hi, lo := w.draw(value)
+	return appendAlike(dst, value, hi, lo), nil
+}
+
+// appendAlike gives a text of the shape of value that is another one, unless
+// value has nothing to hide.
+func appendAlike(dst, value []byte, hi, lo uint64) []byte {
 	d := &dice{word: hi, next: lo}
 	at, last := len(dst), -1
 	for rest := value; len(rest) > 0; {
@@ -62,7 +68,7 @@ func (p *postcode) append(w *Worker, dst, value []byte) ([]byte, error) {
 	if last >= 0 && string(dst[at:]) == string(value) {
 		dst[last] = following(dst[last])
 	}
-	return dst, nil
+	return dst
 }
 
 func (p *postcode) keeps(value []byte) bool { return !hasSubstance(value) }
@@ -149,6 +155,13 @@ func (p *postNumber) append(w *Worker, dst, value []byte) ([]byte, error) {
 		y = low + (y-low+1+mulShift(lo, size-1))%size
 	}
 	return appendNumber(dst, y), nil
+}
+
+// keeps tells the numbers that are the only ones of their class: zero, most often.
+func (p *postNumber) keeps(value []byte) bool {
+	x, negative, ok := parseInteger(value)
+	low, high := digitClass(x, negative, p.limits)
+	return ok && !negative && low == high && x == low
 }
 
 func mulShift(word, size uint64) uint64 {

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/brianvoe/gofakeit/v7"
+	"golang.org/x/text/language"
 )
 
 // PoolVersion names the lists that fakes are picked from. It changes when their
@@ -30,6 +31,15 @@ var (
 	firms       = sync.OnceValue(makeFirms)
 	initials    = sync.OnceValue(func() []string { return strings.Split("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "") })
 	handles     = sync.OnceValue(makeHandles)
+
+	jobs          = sync.OnceValue(makeJobs)
+	regions       = sync.OnceValue(makeRegions)
+	regionCodes   = sync.OnceValue(func() []string { return words(6, 10000, (*gofakeit.Faker).StateAbr) })
+	countries     = sync.OnceValue(func() []string { return words(7, 30000, (*gofakeit.Faker).Country) })
+	countryCodes  = sync.OnceValue(func() []string { two, _ := makeCountryCodes(); return two })
+	countryCodes3 = sync.OnceValue(func() []string { _, three := makeCountryCodes(); return three })
+	agents        = sync.OnceValue(makeAgents)
+	latin         = sync.OnceValue(makeLatin)
 )
 
 // words draws from a list of gofakeit until, as good as surely, every entry has
@@ -126,12 +136,54 @@ func makeHandles() []string {
 	return tidy(out)
 }
 
+// makeJobs adds ranks to titles of one word.
+func makeJobs() []string {
+	var out []string
+	for _, title := range words(5, 10000, (*gofakeit.Faker).JobTitle) {
+		for _, rank := range []string{"", "Senior ", "Junior ", "Lead ", "Deputy ", "Assistant ", "Regional ", "Associate "} {
+			out = append(out, rank+title)
+		}
+	}
+	return tidy(out)
+}
+
+func makeRegions() []string {
+	var out []string
+	for _, stem := range surnames() {
+		for _, end := range []string{"shire", " County", " Province", " District", " Valley", " Hills"} {
+			if end[0] == ' ' || stem[len(stem)-1] != end[0] {
+				out = append(out, stem+end)
+			}
+		}
+	}
+	return tidy(out)
+}
+
+// makeCountryCodes gives the ISO 3166 codes of two letters and those of three.
+func makeCountryCodes() (two, three []string) {
+	for _, code := range words(8, 30000, (*gofakeit.Faker).CountryAbr) {
+		if region, err := language.ParseRegion(code); err == nil && region.IsCountry() && plainWord(region.ISO3()) && region.ISO3() != "ZZZ" {
+			two, three = append(two, code), append(three, region.ISO3())
+		}
+	}
+	return tidy(two), tidy(three)
+}
+
+func makeLatin() []string {
+	var out []string
+	for _, word := range words(9, 20000, (*gofakeit.Faker).LoremIpsumWord) {
+		out = append(out, strings.ToLower(word))
+	}
+	return tidy(out)
+}
+
 // PoolHash identifies the lists that fakes are picked from: 16 hex digits over
 // version and content. Runs with different hashes make different fakes.
 func PoolHash() string {
 	h := sha256.New()
 	h.Write([]byte("pools " + PoolVersion))
-	for _, list := range [][]string{firstNames(), lastNames(), cities(), streetNames(), firms(), initials(), handles()} {
+	for _, list := range [][]string{firstNames(), lastNames(), cities(), streetNames(), firms(), initials(), handles(),
+		jobs(), regions(), regionCodes(), countries(), countryCodes(), countryCodes3(), agents(), latin()} {
 		h.Write([]byte("\n\n" + strings.Join(list, "\n")))
 	}
 	return hex.EncodeToString(h.Sum(nil)[:8])

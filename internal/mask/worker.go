@@ -17,8 +17,13 @@ type Worker struct {
 	canon   []byte // the canonical form, where it differs from the value
 	last    []byte // the canonical form of the value in hand
 	folded  []byte
-	shape   []byte             // classes of the characters of a value
-	figures []byte             // numerals of a value
+	shape   []byte      // classes of the characters of a value
+	figures []byte      // numerals of a value
+	compact []byte      // a value without what only divides it
+	made    []byte      // its fake in the making
+	payload []byte      // the part of it that is permuted
+	numbers *arithmetic // of masks that calculate
+	dice    dice
 	layouts map[string]*layout // by shape
 	spans   map[uint64]*span   // by class
 }
@@ -51,11 +56,15 @@ func (w *Worker) draw(value []byte) (hi, lo uint64) {
 	return w.mask.mac.sum(&w.scratch, w.last)
 }
 
-// canonical is the form under which values are the same: Unicode NFC, so that
-// two spellings of one letter agree, and lower case where the domain folds.
-// The result holds until the next call.
+// Canonical is the form under which values of the domain are one value. The
+// result holds until the worker's next call.
+func (w *Worker) Canonical(value []byte) []byte { return w.canonical(value) }
+
+// canonical is the form under which values are the same: the value itself, as
+// databases compare it; where the domain folds, lower case in Unicode NFC, so that
+// two spellings of one letter agree. The result holds until the next call.
 func (w *Worker) canonical(value []byte) []byte {
-	if w.mask.limits.Kind == schema.Bytes {
+	if !w.mask.spec.Fold || w.mask.limits.Kind == schema.Bytes {
 		return value
 	}
 	upper, plain := false, true
@@ -63,16 +72,12 @@ func (w *Worker) canonical(value []byte) []byte {
 		plain = plain && b < utf8.RuneSelf
 		upper = upper || b-'A' < 26
 	}
-	fold := w.mask.spec.Fold
-	if plain && !(fold && upper) {
+	if plain && !upper {
 		return value
 	}
 	if !plain && !norm.NFC.IsNormal(value) {
 		w.canon = norm.NFC.Append(w.canon[:0], value...)
 		value = w.canon
-	}
-	if !fold {
-		return value
 	}
 	w.folded = appendLower(w.folded[:0], value)
 	if !plain && !norm.NFC.IsNormal(w.folded) {
@@ -110,13 +115,17 @@ func lower(b byte) byte {
 // own tells whether a fake is the value last drawn for, as the domain compares.
 // Masks that pick from a list pick again then: the answer depends on the value's
 // canonical form only, so it is the same everywhere.
-func (w *Worker) own(fake []byte) bool {
+func (w *Worker) own(fake []byte) bool { return w.same(fake, w.mask.spec.Fold) }
+
+// ownSmall is own for a fake that will be written in small letters.
+func (w *Worker) ownSmall(fake []byte) bool { return w.same(fake, true) }
+
+func (w *Worker) same(fake []byte, small bool) bool {
 	if len(fake) != len(w.last) {
 		return false
 	}
-	fold := w.mask.spec.Fold
 	for i, b := range fake {
-		if fold {
+		if small {
 			b = lower(b)
 		}
 		if b != w.last[i] {

@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"strings"
 
 	"understudy/internal/engine"
 	"understudy/internal/jsondoc"
 	"understudy/internal/mask"
+	"understudy/internal/schema"
 )
 
 // A maker makes the fakes of one column for one goroutine, and judges them.
@@ -28,9 +30,9 @@ func (c *maskedColumn) maker() maker {
 	case c.document != nil:
 		return c.document.maker()
 	case c.each:
-		return &arrayMaker{valueMaker: newValueMaker(c.mask), column: c.index}
+		return &arrayMaker{valueMaker: newValueMaker(c.mask, elementOf(c.there)), column: c.index}
 	}
-	return newValueMaker(c.mask)
+	return newValueMaker(c.mask, c.there)
 }
 
 // blind tells a column whose fakes do not depend on the values: its digest
@@ -86,11 +88,13 @@ func (j *judgement) first(value []byte) bool {
 type valueMaker struct {
 	mask   *mask.Mask
 	worker *mask.Worker
+	there  *schema.Column // as the target stores the values
+	normal []byte
 	judgement
 }
 
-func newValueMaker(m *mask.Mask) *valueMaker {
-	return &valueMaker{mask: m, worker: m.Worker(), judgement: judgement{blind: blind(m)}}
+func newValueMaker(m *mask.Mask, there *schema.Column) *valueMaker {
+	return &valueMaker{mask: m, worker: m.Worker(), there: there, judgement: judgement{blind: blind(m)}}
 }
 
 func (m *valueMaker) fake(dst, value []byte, _ engine.Form) (out []byte, null bool, err error) {
@@ -105,7 +109,10 @@ func (m *valueMaker) one(dst, value []byte) (out []byte, null bool, err error) {
 	return out, null, err
 }
 
-func (m *valueMaker) told(fake []byte) []byte { return digestible(fake) }
+func (m *valueMaker) told(fake []byte) []byte {
+	m.normal = digestible(m.normal[:0], fake, m.there)
+	return m.normal
+}
 
 func (m *valueMaker) judged() []*judgement { return []*judgement{&m.judgement} }
 
@@ -121,7 +128,7 @@ func (m *arrayMaker) fake(dst, value []byte, form engine.Form) (out []byte, null
 	out, err = appendArray(dst, value, form, m.column, func(dst, element []byte) ([]byte, bool, error) {
 		out, null, err := m.one(dst, element)
 		if err == nil {
-			m.elements = mask.AppendPart(m.elements, digestible(out[len(dst):]), null)
+			m.elements = mask.AppendPart(m.elements, m.valueMaker.told(out[len(dst):]), null)
 		}
 		return out, null, err
 	})
@@ -139,17 +146,36 @@ func appendArray(dst, value []byte, form engine.Form, column int, element engine
 }
 
 // arrayTold gives what the digest takes of an array: its elements.
-func arrayTold(dst, value []byte, form engine.Form, column int) ([]byte, error) {
-	_, err := appendArray(nil, value, form, column, func(out, element []byte) ([]byte, bool, error) {
-		dst = mask.AppendPart(dst, digestible(element), false)
+func arrayTold(dst, value []byte, form engine.Form, column int, element *schema.Column) ([]byte, error) {
+	var normal []byte
+	_, err := appendArray(nil, value, form, column, func(out, text []byte) ([]byte, bool, error) {
+		normal = digestible(normal[:0], text, element)
+		dst = mask.AppendPart(dst, normal, false)
 		return out, false, nil
 	})
 	return dst, err
 }
 
-// digestible is a value as a digest takes it: without trailing spaces, which
-// fixed-length text columns add and drop.
-func digestible(value []byte) []byte { return bytes.TrimRight(value, " ") }
+// elementOf describes the elements of a column of arrays; nil for nil.
+func elementOf(c *schema.Column) *schema.Column {
+	if c == nil {
+		return nil
+	}
+	return &schema.Column{Name: c.Name, Kind: c.Element, Type: strings.TrimSuffix(c.Type, "[]")}
+}
+
+// digestible appends a value as a digest takes it: without trailing spaces, which
+// fixed-length text columns add and drop; numbers in normal form, since
+// databases write 1e+06 or 1000000.00 for 1000000.
+func digestible(dst, value []byte, c *schema.Column) []byte {
+	switch {
+	case c != nil && c.Kind == schema.Decimal:
+		return mask.AppendStored(dst, value, c.Type)
+	case c != nil && c.Kind == schema.Integer:
+		return mask.AppendNormal(dst, value)
+	}
+	return append(dst, bytes.TrimRight(value, " ")...)
+}
 
 // A documentMask is what becomes of the documents of one column. It never
 // changes and may be shared.

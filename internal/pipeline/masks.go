@@ -32,7 +32,7 @@ func (s *Session) makeMasks() []finding.Finding {
 			out = append(out, bad...)
 			continue
 		}
-		c.index = index
+		c.index, c.there = index, s.there(d)
 		if c.document != nil {
 			c.document.limit = s.lengthOf(d)
 		}
@@ -196,6 +196,15 @@ func (s *Session) fitted(d rules.Decision, limits map[shared]mask.Limits) rules.
 	fit.Type = d.Limits.Type
 	d.Limits = fit
 	return d
+}
+
+// there is a column as the target has it, or will have it where the structure
+// comes from the source.
+func (s *Session) there(d rules.Decision) *schema.Column {
+	if c := s.columnThere(d); c != nil && !s.work.shape.FromSource {
+		return c
+	}
+	return s.work.scope.Table(d.Table).Column(d.Column)
 }
 
 // columnThere gives the target's column; nil if it has none.

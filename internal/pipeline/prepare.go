@@ -51,6 +51,9 @@ func (s *Session) Plan(ctx context.Context) (*plan.Plan, error) {
 	s.note(StageTry, "trying fakes against types, lengths and checks")
 	found, err := s.contradictions(ctx)
 	if err == nil && len(found) == 0 {
+		found, err = s.folding(ctx)
+	}
+	if err == nil && len(found) == 0 {
 		found, err = s.try(ctx)
 	}
 	if err != nil {

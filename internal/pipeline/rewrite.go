@@ -19,7 +19,8 @@ import (
 // maskedColumn is one column that a rewriter looks into.
 type maskedColumn struct {
 	name  string
-	index int // in Read.Columns
+	index int            // in Read.Columns
+	there *schema.Column // as the target has it; nil for a kept column
 	// mask is nil for documents that are masked by path, and for a kept column of
 	// which orphans become NULL.
 	mask *mask.Mask

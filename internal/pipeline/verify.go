@@ -155,12 +155,14 @@ func schemasOf(names []schema.Name) []string {
 func digestOf(ctx context.Context, snap engine.Snapshot, table *schema.Table, t ManifestTable, key mask.Key) (string, error) {
 	columns := t.Digested
 	d := key.Digester(table.Name.Table)
-	look := make([]int, len(columns))
+	look, there := make([]int, len(columns)), []*schema.Column{}
 	for i := range columns {
-		if table.Column(columns[i]) == nil {
+		c := table.Column(columns[i])
+		if c == nil {
 			return "", nil
 		}
 		look[i] = i
+		there = append(there, c)
 	}
 	var row, told []byte
 	for b, err := range snap.Read(ctx, engine.Read{Table: table, Columns: columns, Look: look}) {
@@ -177,11 +179,11 @@ func digestOf(ctx context.Context, snap engine.Snapshot, table *schema.Table, t 
 				case slices.Contains(t.Documents, columns[column]):
 					told = jsondoc.AppendCanonical(told[:0], value)
 				case slices.Contains(t.Arrays, columns[column]):
-					if told, err = arrayTold(told[:0], value, b.Form, column); err != nil {
+					if told, err = arrayTold(told[:0], value, b.Form, column, elementOf(there[column])); err != nil {
 						return "", err
 					}
 				default:
-					told = append(told[:0], digestible(value)...)
+					told = digestible(told[:0], value, there[column])
 				}
 				row = mask.AppendPart(row, told, false)
 			}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"unicode"
 
+	"understudy/internal/mask"
 	"understudy/internal/schema"
 )
 
@@ -40,25 +41,35 @@ func words(pattern string) *regexp.Regexp { return regexp.MustCompile(`(^|_)(` +
 func clues() []clue {
 	text := []schema.Kind{schema.Text}
 	textOrNumber := []schema.Kind{schema.Text, schema.Integer, schema.Decimal}
+	textOrNet := []schema.Kind{schema.Text, schema.Net}
 	days := []schema.Kind{schema.Date, schema.Timestamp}
 	return []clue{
 		{words(`e?mails?|email_?addr(ess)?|e_mails?`), text, draftRule{mask: "email"}},
 		{words(`passwords?|passwd|pwd|pass|secrets?|tokens?|api_?keys?|salt|otp|pin|cvv|cvc|private_?key|credentials?|session_?(id|key)?|cookies?|signature`), text,
 			draftRule{mask: "redact", class: "credential", comment: "a secret: no value of it belongs on staging"}},
-		{words(`ip|ip_?addr(ess)?|remote_?addr(ess)?|mac_?addr(ess)?|user_?agent|device_?id|fingerprint`), text, draftRule{mask: "redact", class: "network"}},
+		{words(`mac|mac_?addr(ess)?|hardware_?addr(ess)?`), textOrNet, draftRule{mask: "mac"}},
+		{words(`ip|ip_?v?[46]?_?addr(ess)?|(remote|client|source|last|login|current|sign_?in)_?(ip|addr(ess)?)`), textOrNet, draftRule{mask: "ip"}},
+		{words(`user_?agent|browser`), text, draftRule{mask: "user_agent"}},
+		{words(`device_?id|fingerprint`), text, draftRule{mask: "redact", class: "network"}},
+		{words(`host_?name|fqdn`), text, draftRule{mask: "hostname"}},
+		{words(`urls?|uri|href|web_?site|home_?page|web_?page|referr?er`), text, draftRule{mask: "url"}},
 		{words(`ssn|sin|nin|nhs|social_?security(_?(no|number))?|national_?id|passports?|tax_?(id|no|number|code)|vat_?(id|no|number)|tin|driving_?licen[cs]e|licen[cs]e_?(no|number|plate)|id_?(card|number)|identity_?(no|number)|personal_?(no|number)`), textOrNumber,
 			draftRule{mask: "fpe", class: "national_id"}},
 		{words(`card_?holder(_?name)?|name_?on_?card`), text, draftRule{mask: "full_name"}}, // before the cards themselves
-		{words(`card_?(no|number|pan)?|credit_?card|cc_?(no|num|number)|pan`), textOrNumber, draftRule{mask: "fpe", class: "credit_card"}},
-		{words(`iban|bic|swift|account_?(no|num|number)|bank_?account|routing_?(no|number)|sort_?code`), textOrNumber, draftRule{mask: "fpe", class: "bank_account"}},
+		{words(`card_?(no|number|pan)?|credit_?card|cc_?(no|num|number)|pan`), textOrNumber, draftRule{mask: "credit_card"}},
+		{words(`iban`), text, draftRule{mask: "iban"}},
+		{words(`bic|swift|account_?(no|num|number)|bank_?account|routing_?(no|number)|sort_?code`), textOrNumber, draftRule{mask: "fpe", class: "bank_account"}},
 		{words(`phones?|phone_?(no|num|number)|mobile|cell|cellphone|tel|telephone|fax|msisdn|whatsapp`), textOrNumber, draftRule{mask: "phone"}},
 		{words(`user_?name|login|nick|nick_?name|handle|screen_?name|account_?name|twitter|instagram|skype|slack`), text, draftRule{mask: "username"}},
 		{words(`first_?name|fname|given_?names?|forename|middle_?name|christian_?name`), text, draftRule{mask: "first_name"}},
 		{words(`last_?name|lname|surname|family_?name|maiden_?name`), text, draftRule{mask: "last_name"}},
 		{words(`full_?name|display_?name|real_?name|legal_?name|contact(_?name|_?person)?|customer_?name|recipient(_?name)?|beneficiary|author|holder(_?name)?|signed_?by|person|representative|composer|director|writer|photographer`), text, draftRule{mask: "full_name"}},
+		{words(`job_?title|occupation|profession`), text, draftRule{mask: "job_title"}},
 		{words(`company(_?name)?|organi[sz]ation(_?name)?|employer(_?name)?|vendor(_?name)?|supplier(_?name)?|merchant(_?name)?|firm`), text, draftRule{mask: "company"}},
 		{words(`zip|zip_?code|post_?code|postal(_?code)?|plz`), text, draftRule{mask: "postcode"}},
 		{words(`city|town|village|suburb|municipality|locality|birth_?place|place_?of_?birth`), text, draftRule{mask: "city"}},
+		{words(`province|region|county|prefecture|canton|bundesland|state_?(province|code|name)`), text, draftRule{mask: "region"}},
+		{words(`country(_?name)?$`), text, draftRule{mask: "country"}},
 		{words(`street(_?(name|address|no|number))?|addr(ess)?[0-9]?|address_?(line_?)?[0-9]?|line_?[0-9]|house_?(no|number)`), text, draftRule{mask: "street"}},
 		{words(`gender|sex|religion|ethnicity|race|nationality|marital(_?status)?|civil_?status|blood_?(type|group)|diagnos[ie]s|disability|orientation|health|medication|allerg(y|ies)`), []schema.Kind{schema.Text, schema.Enum},
 			draftRule{mask: "redact", class: "special_category", comment: "a special category of personal data"}},
@@ -130,6 +141,10 @@ func (c *classifier) propose(t *schema.Table, col *schema.Column) proposal {
 	}
 	if first != nil {
 		add(*first)
+		if first.mask == "credit_card" || first.mask == "iban" { // which leave a unique column too little room
+			kind, _ := mask.Lookup(first.mask)
+			add(draftRule{mask: "fpe", class: kind.Class})
+		}
 	}
 	unique := mustStayUnique(t, col)
 	if unique && col.Kind == schema.Text {
@@ -203,6 +218,8 @@ func (c *classifier) byKind(t *schema.Table, col *schema.Column, unique bool) []
 		add(draftRule{mask: "uuid"})
 	case schema.JSON:
 		add(draftRule{mask: "redact", comment: "review: documents, as a whole; json decides them by path"})
+	case schema.Net:
+		add(draftRule{mask: "ip", comment: "review: a network address"}, draftRule{mask: "mac", comment: "review: a hardware address"})
 	}
 	return append(out, c.lastResort(col)...)
 }

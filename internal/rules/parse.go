@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"encoding/csv"
 	"slices"
 	"strconv"
 	"strings"
@@ -235,6 +236,10 @@ func (p *parser) setMask(r *Rule, v document.Value) {
 	if !ok {
 		return
 	}
+	if mask.Awaited(name) {
+		p.r.Report(v.At(), checkUnknown, "use redact, nullify or constant for now", "this mask is not there yet")
+		return
+	}
 	if _, ok := p.kinds[name]; !ok {
 		hint := "known masks: " + strings.Join(p.names, ", ")
 		if near := schema.Nearest(name, p.names); near != "" {
@@ -306,7 +311,7 @@ func (p *parser) parameters(m document.Mapping, r *Rule, extra []string) {
 		return // the mask is unknown, so are its parameters
 	}
 	kind := p.kinds[r.Mask]
-	places := map[string]document.Value{}
+	places, unread := map[string]document.Value{}, false
 	for _, param := range kind.Params {
 		if slices.Contains(ruleKeys(), param.Name) {
 			continue // the rule's own keys come first
@@ -317,18 +322,40 @@ func (p *parser) parameters(m document.Mapping, r *Rule, extra []string) {
 		}
 	}
 	for name, v := range places {
-		if s, ok := v.Scalar(); ok {
+		if s, ok := parameter(kind, name, v); ok {
 			if r.Params == nil {
 				r.Params = map[string]string{}
 			}
 			r.Params[name] = s
+		} else {
+			unread = true // and told
 		}
 	}
 	m.Entries = slices.DeleteFunc(m.Entries, func(e document.Entry) bool { return slices.Contains(later(), e.Key) }) // refused already
 	m.Only(known...)
-	if r.Outcome == Mask {
+	if r.Outcome == Mask && !unread {
 		p.checkParams(r, places)
 	}
+}
+
+// parameter reads a parameter; a list, where the mask takes one, becomes a line of CSV.
+func parameter(kind mask.Kind, name string, v document.Value) (string, bool) {
+	if !v.IsList() || !slices.ContainsFunc(kind.Params, func(p mask.Param) bool { return p.Name == name && p.List }) {
+		return v.Scalar()
+	}
+	items, ok := v.List()
+	var list []string
+	for _, item := range items {
+		s, good := item.Scalar()
+		list, ok = append(list, s), ok && good
+	}
+	var line strings.Builder
+	w := csv.NewWriter(&line)
+	if err := w.Write(list); err != nil {
+		return "", false
+	}
+	w.Flush()
+	return strings.TrimSuffix(line.String(), "\n"), ok
 }
 
 // checkParams asks the mask about its parameters and puts each problem where
