@@ -215,11 +215,12 @@ func copyInto(ctx context.Context, c *conn, table schema.Name, columns []string,
 }
 
 // copiedColumn finds the column in what a server says about where a COPY
-// failed; empty if it names none of those given. The text goes on with the value.
+// failed; empty if it names none of those given. The text goes on with the
+// value, or ends its line where rows are in binary.
 func copiedColumn(where string, columns []string) string {
 	_, rest, _ := strings.Cut(where, ", column ")
 	for _, c := range columns {
-		if strings.HasPrefix(rest, c+": ") {
+		if after, ok := strings.CutPrefix(rest, c); ok && (after == "" || after[0] == '\n' || strings.HasPrefix(after, ": ")) {
 			return c
 		}
 	}
