@@ -358,6 +358,43 @@ func emptied(t *testing.T, l *load, name string) {
 	}
 }
 
+// Rows of several reads go into one table as one stream, but not in two forms.
+func TestBinaryFromSeveralReads(t *testing.T) {
+	c := bothWays(t, "CREATE TABLE split (id int, t text); INSERT INTO split SELECT i, 't' || i FROM generate_series(1, 900) i", "")
+	r := c.read(t, "split", true, c.binary)
+	ids, _ := findAll(t, c.snap, engine.Find{Table: r.Table})
+	slices.Sort(ids)
+	first, second, none, text := r, r, r, r
+	first.Rows, second.Rows, none.Rows, text.Into = ids[:100], ids[100:], []engine.RowID{}, nil
+	write := func(reads ...engine.Read) error {
+		_, err := c.binary.Write(t.Context(), r.As, r.Columns, func(yield func(*engine.Batch, error) bool) {
+			for _, r := range reads {
+				for b, err := range c.snap.Read(t.Context(), r) {
+					if !yield(b, err) {
+						return
+					}
+				}
+			}
+		})
+		return err
+	}
+	if err := write(none, first, none, second, r, none); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(rowsIn(t, c.binary, "split")); n != 1800 {
+		t.Errorf("%d rows arrived of 1800", n)
+	}
+	if err := write(none); err != nil {
+		t.Error(err)
+	}
+	if err := write(first, text); err == nil || !strings.Contains(err.Error(), "two forms") {
+		t.Errorf("rows in two forms: %v", err)
+	}
+	if n := len(rowsIn(t, c.binary, "split")); n != 1800 {
+		t.Errorf("%d rows stand there after that", n)
+	}
+}
+
 // Where the target's types are others, rows go as text and the server converts.
 func TestOtherTypesGoAsText(t *testing.T) {
 	c := bothWays(t, `CREATE TYPE mood AS ENUM ('ok'); CREATE TYPE pair AS (a int);
