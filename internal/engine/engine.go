@@ -218,6 +218,11 @@ type Read struct {
 	Rows []RowID
 	// Limit reads at most so many rows; 0 means all.
 	Limit int
+	// Into is the load that will take the rows, and As the table's name in it, where
+	// both are known: the engine may then choose a form that only this table takes.
+	// Nil means that any load of the engine takes them.
+	Into Load
+	As   schema.Name
 }
 
 // A Target is a database that is replaced as a whole.

@@ -232,7 +232,7 @@ func (s *Session) loadTable(ctx context.Context, load engine.Load, run *tableRun
 	}
 	var broken error // of the source, so that it is not blamed on the target
 	counted := func(part subset.Part) iter.Seq2[*engine.Batch, error] {
-		read := engine.Read{Table: run.source, Columns: run.columns, Look: run.rewrite.look(), Blind: run.rewrite.unseen(), Rows: part.Rows}
+		read := engine.Read{Table: run.source, Columns: run.columns, Look: run.rewrite.look(), Blind: run.rewrite.unseen(), Rows: part.Rows, Into: load, As: run.target}
 		rows := readAhead(s.snapshot.Read(ctx, read), 2)
 		return func(yield func(*engine.Batch, error) bool) {
 			for b, err := range rows {

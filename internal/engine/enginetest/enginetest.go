@@ -320,7 +320,7 @@ func fill(t *testing.T, m moment, l engine.Load, except ...string) {
 			continue
 		}
 		columns := tab.Written()
-		_, err := l.Write(t.Context(), tab.Name, columns, m.Read(t.Context(), engine.Read{Table: tab, Columns: columns}))
+		_, err := l.Write(t.Context(), tab.Name, columns, m.Read(t.Context(), engine.Read{Table: tab, Columns: columns, Into: l, As: tab.Name}))
 		ok(t, err)
 	}
 }

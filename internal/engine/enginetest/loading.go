@@ -306,7 +306,7 @@ func errorsCarryNoValue(t *testing.T, h Harness) {
 	} {
 		l, err := h.target(t, to).Begin(t.Context(), spec("errors-"+what, m))
 		ok(t, err)
-		r := engine.Read{Table: people, Columns: columns, Look: change.look}
+		r := engine.Read{Table: people, Columns: columns, Look: change.look, Into: l, As: people.Name}
 		rows := rewritten(m.Read(t.Context(), r), r.Look, func(int, []byte) []byte { return []byte(change.to) })
 		_, err = l.Write(t.Context(), people.Name, columns, rows)
 		if err == nil {

@@ -27,7 +27,7 @@ func valuesSurvive(t *testing.T, h Harness) {
 	defer abort(t, l)
 	for i, name := range columns {
 		tab := table(t, m.schema, name)
-		r := engine.Read{Table: tab, Columns: []string{"id", "v"}}
+		r := engine.Read{Table: tab, Columns: []string{"id", "v"}, Into: l, As: tab.Name}
 		if want := h.Values[i].Canonical; want != "-" {
 			r.Look = []int{1}
 			if got := read(t, m, r); !slices.Contains(got, want) {

@@ -157,6 +157,9 @@ func (s *snapshot) Find(ctx context.Context, f engine.Find) iter.Seq2[*engine.Fo
 }
 
 func (s *snapshot) Read(ctx context.Context, r engine.Read) iter.Seq2[*engine.Batch, error] {
+	if l, ok := r.Into.(*load); ok {
+		r.Into = l.Load
+	}
 	return failing(s.plan, Read, ReadBatch, s.Snapshot.Read(ctx, r), (*engine.Batch).Release)
 }
 

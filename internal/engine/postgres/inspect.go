@@ -38,6 +38,7 @@ type columnFacts struct {
 	declared string // the type's name as declared
 	check    string // the domain's name if it is one; else empty
 	equals   string // the operator, qualified where the server would not find it by itself
+	wire     uint32 // as whose values its values travel in binary; 0 for none
 }
 
 // inspect reads the structure of the given schemas; none means all that are

@@ -26,7 +26,9 @@ type load struct {
 	plan    *blueprint
 	guard   *conn // on the maintenance database; holds the target's lock
 	next    string
-	oid     uint32 // of next
+	oid     uint32                      // of next
+	tables  map[schema.Name]*tableFacts // of next, as rows meet them
+	asking  sync.Mutex                  // held while the guard is asked about values
 	made    time.Time
 	pool    *pool // sessions on next
 	aside   []setAside
@@ -92,7 +94,15 @@ func (l *load) begin(ctx context.Context) error {
 	if err := l.buildSection(ctx, l.spec.RunID+" tables", "pre-data", 1, loadSettings(), nil); err != nil {
 		return err
 	}
-	if err := l.with(ctx, func(c *conn) error { return l.setChecksAside(ctx, c) }); err != nil {
+	err = l.with(ctx, func(c *conn) error {
+		there, err := inspect(ctx, c, nil)
+		if err != nil {
+			return err
+		}
+		l.tables = there.tables
+		return l.setChecksAside(ctx, c)
+	})
+	if err != nil {
 		return err
 	}
 	if err := l.with(ctx, func(c *conn) error { return l.closeToPublic(ctx, c) }); err != nil {
@@ -178,7 +188,12 @@ func copyInto(ctx context.Context, c *conn, table schema.Name, columns []string,
 		list = " (" + quoteList(columns) + ")"
 	}
 	f := newFeed(rows)
-	tag, err := c.PgConn.CopyFrom(ctx, f, "COPY "+quoteName(table)+list+" FROM STDIN")
+	form, err := f.begin()
+	if err != nil {
+		f.close()
+		return 0, err
+	}
+	tag, err := c.PgConn.CopyFrom(ctx, f, "COPY "+quoteName(table)+list+" FROM STDIN"+form)
 	f.close()
 	if f.failure != nil {
 		return f.rows, f.failure
@@ -203,11 +218,12 @@ func copyInto(ctx context.Context, c *conn, table schema.Name, columns []string,
 }
 
 // copiedColumn finds the column in what a server says about where a COPY
-// failed; empty if it names none of those given. The text goes on with the value.
+// failed; empty if it names none of those given. The text goes on with the
+// value, or ends its line where rows are in binary.
 func copiedColumn(where string, columns []string) string {
 	_, rest, _ := strings.Cut(where, ", column ")
 	for _, c := range columns {
-		if strings.HasPrefix(rest, c+": ") {
+		if after, ok := strings.CutPrefix(rest, c); ok && (after == "" || after[0] == '\n' || strings.HasPrefix(after, ": ")) {
 			return c
 		}
 	}
@@ -228,12 +244,29 @@ type feed struct {
 	rows    int64
 	failure error // of the rows' maker
 	closed  bool
+
+	first  *engine.Batch // until it is sent
+	tuples *tupleForm    // the first rows' form, if it is the binary one
+	tail   []byte        // what is to follow the rows
 }
 
 func newFeed(rows iter.Seq2[*engine.Batch, error]) *feed {
 	f := &feed{}
 	f.pull, f.stop = iter.Pull2(rows)
 	return f
+}
+
+// begin waits for the first rows, whose form is that of all, and gives the words
+// that announce it in COPY.
+func (f *feed) begin() (string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.first = f.next()
+	if f.first == nil || f.tuples == nil {
+		return "", f.failure
+	}
+	f.rest, f.tail = []byte(binaryHead), []byte(binaryTail)
+	return " WITH (FORMAT binary)", nil
 }
 
 // Read gives the next bytes.
@@ -265,17 +298,49 @@ func (f *feed) advance() error {
 	if f.closed || f.failure != nil {
 		return errRowsEnded
 	}
-	b, err, ok := f.pull()
+	b := f.first
+	if f.first = nil; b == nil {
+		b = f.next()
+	}
 	switch {
-	case !ok:
-		return io.EOF
-	case err != nil:
-		f.failure = err
+	case f.failure != nil:
 		return errRowsEnded
+	case b == nil && f.tail != nil:
+		f.rest, f.tail = f.tail, nil
+		return nil
+	case b == nil:
+		return io.EOF
 	}
 	f.batch, f.rest = b, b.Raw
-	f.rows += int64(b.Rows)
 	return nil
+}
+
+// next pulls a batch; nil at the end, and where a failure is noted.
+func (f *feed) next() *engine.Batch {
+	b, err, ok := f.pull()
+	if !ok {
+		return nil
+	}
+	if err != nil {
+		f.failure = err
+		return nil
+	}
+	form, _ := b.Form.(*tupleForm)
+	if f.rows == 0 {
+		f.tuples = form
+	}
+	switch {
+	case (form == nil) != (f.tuples == nil):
+		f.failure = &engine.Error{Code: engine.Failed, Doing: "write rows", Say: "they come in two forms"}
+	case form != nil:
+		f.failure = form.broken()
+	}
+	if f.failure != nil {
+		b.Release()
+		return nil
+	}
+	f.rows += int64(b.Rows)
+	return b
 }
 
 func (f *feed) release() {
@@ -290,6 +355,10 @@ func (f *feed) close() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.release()
+	if f.first != nil {
+		f.first.Release()
+		f.first = nil
+	}
 	f.closed = true
 	f.stop()
 }

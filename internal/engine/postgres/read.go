@@ -3,6 +3,7 @@ package postgres
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"iter"
 
 	"understudy/internal/engine"
@@ -14,9 +15,11 @@ const rowsAtOnce = 10000
 
 // Read gives whole rows. All rows of a table come by COPY; given rows by their
 // places (ctid), which do not change while the snapshot is open, and are then
-// written as COPY would have written them, so both have one form.
+// written as COPY would have written them, so both have one form: the text form,
+// or the binary one if the table that takes them means the same by it.
 func (s *snapshot) Read(ctx context.Context, r engine.Read) iter.Seq2[*engine.Batch, error] {
 	return func(yield func(*engine.Batch, error) bool) {
+		caller := ctx
 		ctx, stop := s.bounded(ctx)
 		defer stop()
 		facts, err := s.facts(r.Table, r.Columns)
@@ -28,7 +31,7 @@ func (s *snapshot) Read(ctx context.Context, r engine.Read) iter.Seq2[*engine.Ba
 		err = s.withReader(ctx, func(c *conn) error {
 			ctx, cancel := context.WithCancel(ctx)
 			defer cancel()
-			p = s.packer(r, newForm(facts, r.Columns), yield, cancel)
+			p = s.packer(caller, r, facts, yield, cancel)
 			defer p.drop()
 			defer closeUnlessDone(c, p)
 			if r.Rows != nil {
@@ -65,7 +68,11 @@ func closeUnlessDone(c *conn, p *packer) {
 // consumer runs inside the write, so that nothing stands between them.
 func (c *conn) readAll(ctx context.Context, facts *tableFacts, r engine.Read, p *packer) error {
 	doing := "read " + r.Table.Name.String()
-	tag, err := c.CopyTo(ctx, p, copyStatement(facts, r))
+	sql := copyStatement(facts, r)
+	if p.binary {
+		sql += " WITH (FORMAT binary)"
+	}
+	tag, err := c.CopyTo(ctx, p, sql)
 	if p.stopped {
 		return err
 	}
@@ -122,7 +129,7 @@ func (c *conn) readRows(ctx context.Context, facts *tableFacts, r engine.Read, p
 		if err != nil {
 			return err
 		}
-		result := c.ExecParams(ctx, sql, [][]byte{places(rows[:n])}, nil, nil, nil)
+		result := c.ExecParams(ctx, sql, [][]byte{places(rows[:n])}, nil, nil, p.formats())
 		before := p.rows
 		for result.NextRow() {
 			p.add(result.Values())
@@ -197,37 +204,82 @@ func rowsStatement(facts *tableFacts, r engine.Read, part int, direct []bool) (s
 
 // A packer makes batches of rows and hands them to the consumer.
 type packer struct {
-	snap  *snapshot
-	look  []int
-	size  int
-	form  *form
-	yield func(*engine.Batch, error) bool
-	stop  context.CancelFunc
+	snap   *snapshot
+	look   []int
+	size   int
+	form   engine.Form
+	binary bool // form is a tupleForm
+	yield  func(*engine.Batch, error) bool
+	stop   context.CancelFunc
 
 	batch   *engine.Batch
 	rows    int64
+	begun   bool // the head of a binary COPY has passed
 	stopped bool // the consumer wants no more
 	done    bool // the statement ended in an orderly way
 }
 
-func (s *snapshot) packer(r engine.Read, f *form, yield func(*engine.Batch, error) bool, stop context.CancelFunc) *packer {
-	return &packer{snap: s, look: r.Look, size: s.limits.BatchBytes, form: f, yield: yield, stop: stop}
+// packer chooses the form of the rows. ctx is the caller's: rows are looked into
+// when reading has ended.
+func (s *snapshot) packer(ctx context.Context, r engine.Read, facts *tableFacts, yield func(*engine.Batch, error) bool, stop context.CancelFunc) *packer {
+	p := &packer{snap: s, look: r.Look, size: s.limits.BatchBytes, form: newForm(facts, r.Columns), yield: yield, stop: stop}
+	if l, ok := r.Into.(*load); ok {
+		if f := l.takes(ctx, r, facts, s.exporter.version); f != nil {
+			p.form, p.binary = f, true
+		}
+	}
+	return p
+}
+
+// formats are those of the result of a query: one for all columns.
+func (p *packer) formats() []int16 {
+	if p.binary {
+		return []int16{1}
+	}
+	return nil
 }
 
 // Write takes one row as COPY writes it. It never fails: to stop, it cancels
 // the statement and lets the rest pass, so that the connection stays in order.
-func (p *packer) Write(row []byte) (int, error) {
+// What is no row is not counted, so that the server's count tells.
+func (p *packer) Write(message []byte) (int, error) {
+	row := message
+	if p.binary {
+		row = p.tuple(message)
+	}
 	if p.stopped || len(row) == 0 {
-		return len(row), nil
+		return len(message), nil
 	}
 	b := p.current()
-	start := len(b.Raw)
-	b.Raw = append(b.Raw, row...)
-	if len(p.look) > 0 {
-		b.Cells = appendCells(b.Cells, row, start, p.look)
+	start, cells, ok := len(b.Raw), b.Cells, true
+	switch {
+	case len(p.look) == 0:
+	case p.binary:
+		cells, ok = appendFields(b.Cells, row, start, p.look)
+	default:
+		cells = appendCells(b.Cells, row, start, p.look)
 	}
-	p.count()
-	return len(row), nil
+	if ok {
+		b.Raw, b.Cells = append(b.Raw, row...), cells
+		p.count()
+	}
+	return len(message), nil
+}
+
+// tuple gives the row of a message of a binary COPY, without the head before
+// the first one; nothing for the tail.
+func (p *packer) tuple(message []byte) []byte {
+	if !p.begun {
+		var ok bool
+		if message, ok = withoutHead(message); !ok {
+			return nil
+		}
+		p.begun = true
+	}
+	if len(message) < 2 || string(message[:2]) == binaryTail {
+		return nil
+	}
+	return message
 }
 
 // appendCells finds the looked-into values of a row. It reads no further than the last of them.
@@ -251,15 +303,21 @@ func appendCells(cells []engine.Cell, row []byte, base int, look []int) []engine
 // add takes one row as a query gives it and writes it as COPY would.
 func (p *packer) add(values [][]byte) {
 	b := p.current()
+	if p.binary {
+		b.Raw = binary.BigEndian.AppendUint16(b.Raw, uint16(len(values)))
+	}
 	next := 0
 	for i, v := range values {
-		if i > 0 {
+		if i > 0 && !p.binary {
 			b.Raw = append(b.Raw, '\t')
 		}
 		start := len(b.Raw)
-		if v == nil {
-			b.Raw = append(b.Raw, '\\', 'N')
-		} else {
+		switch {
+		case v == nil:
+			b.Raw = p.form.AppendNull(b.Raw, i)
+		case p.binary:
+			b.Raw = append(binary.BigEndian.AppendUint32(b.Raw, uint32(len(v))), v...)
+		default:
 			b.Raw = appendEscaped(b.Raw, v)
 		}
 		if next < len(p.look) && p.look[next] == i {
@@ -267,7 +325,9 @@ func (p *packer) add(values [][]byte) {
 			next++
 		}
 	}
-	b.Raw = append(b.Raw, '\n')
+	if !p.binary {
+		b.Raw = append(b.Raw, '\n')
+	}
 	p.count()
 }
 

@@ -283,6 +283,7 @@ func (r *reading) column(c columnRow) (schema.Column, columnFacts) {
 	if t.typtype == 'b' && t.category != 'A' && t.namespace != "pg_catalog" {
 		facts.equals = "OPERATOR(" + quote(t.namespace) + ".=)" // a type's operators come with it, as citext's do
 	}
+	facts.wire = wireOf(t, r.types[t.elem])
 	if t.oid == 0 { // a type that is not listed: a table's row type
 		facts.base, facts.cast = c.typ, strings.TrimSpace(c.full)
 	}

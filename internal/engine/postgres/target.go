@@ -16,6 +16,7 @@ type target struct {
 	mu     sync.Mutex // guards loads
 	loads  []*load    // begun and not yet aborted
 	pauses pauses
+	asText bool // by a test: no row travels in binary
 }
 
 var _ engine.Target = (*target)(nil)
