@@ -238,6 +238,15 @@ type Target interface {
 	Rollback(ctx context.Context, generation string) error
 }
 
+// A Replaceable is a Target that can also stay what it is while its rows are
+// exchanged where they stand: for roles that may not make what a new generation
+// beside the target needs.
+type Replaceable interface {
+	// InPlace gives the same target as one whose rows are exchanged in place. It
+	// shares the target's sessions; closing it closes them. No generation is kept.
+	InPlace() Target
+}
+
 // State is what stands in a target.
 type State struct {
 	// Claimed: the target bears understudy's marker.

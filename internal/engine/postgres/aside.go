@@ -19,7 +19,12 @@ type setAside struct {
 // setChecksAside drops the checks of the new generation that call functions
 // written in SQL or a procedural language. Dropping a parent's check leaves that
 // of a child which declares it as well, so it looks again until none is left.
-func (l *load) setChecksAside(ctx context.Context, c *conn) error {
+func (l *load) setChecksAside(ctx context.Context, c *conn) (err error) {
+	l.aside, err = setChecksAside(ctx, c)
+	return err
+}
+
+func setChecksAside(ctx context.Context, c *conn) (aside []setAside, err error) {
 	for {
 		rows, err := c.query(ctx, "list the checks that call functions", `
 			SELECT n.nspname, t.relname, o.conname, pg_catalog.pg_get_constraintdef(o.oid), coalesce(pg_catalog.obj_description(o.oid, 'pg_constraint'), '')
@@ -30,14 +35,14 @@ func (l *load) setChecksAside(ctx context.Context, c *conn) error {
 						AND g.lanname NOT IN ('c', 'internal'))
 			ORDER BY 1, 2, 3`)
 		if err != nil || len(rows) == 0 {
-			return err
+			return aside, err
 		}
 		for _, r := range rows {
 			a := setAside{schema.Name{Schema: string(r[0]), Table: string(r[1])}, string(r[2]), string(r[3]), string(r[4])}
 			if err := c.exec(ctx, "set the check "+schema.Ident(a.name)+" aside", "ALTER TABLE "+quoteName(a.table)+" DROP CONSTRAINT "+quote(a.name)); err != nil {
-				return err
+				return aside, err
 			}
-			l.aside = append(l.aside, a)
+			aside = append(aside, a)
 		}
 	}
 }
@@ -48,24 +53,30 @@ func (l *load) setChecksAside(ctx context.Context, c *conn) error {
 func (l *load) putChecksBack(ctx context.Context, c *conn) error {
 	for i := len(l.aside) - 1; i >= 0; i-- {
 		a := l.aside[i]
-		sql := "ALTER TABLE " + quoteName(a.table) + " ADD CONSTRAINT " + quote(a.name) + " " + a.definition
-		if a.comment != "" {
-			sql += "; COMMENT ON CONSTRAINT " + quote(a.name) + " ON " + quoteName(a.table) + " IS " + literal(a.comment)
-		}
-		err := l.inUsersPath(ctx, c, func() error {
-			return c.exec(ctx, "put the check "+schema.Ident(a.name)+" of "+a.table.String()+" back", sql)
-		})
-		if err != nil {
+		if err := l.inUsersPath(ctx, c, func() error { return a.putBack(ctx, c) }); err != nil {
 			return l.plan.origin.calling(err, l.plan.origin.callsOf("CHECK CONSTRAINT", a.table.Schema, a.table.Table+" "+a.name))
 		}
 	}
 	return nil
 }
 
+// putBack adds the check again, with its comment.
+func (a setAside) putBack(ctx context.Context, c *conn) error {
+	sql := "ALTER TABLE " + quoteName(a.table) + " ADD CONSTRAINT " + quote(a.name) + " " + a.definition
+	if a.comment != "" {
+		sql += "; COMMENT ON CONSTRAINT " + quote(a.name) + " ON " + quoteName(a.table) + " IS " + literal(a.comment)
+	}
+	return c.exec(ctx, "put the check "+schema.Ident(a.name)+" of "+a.table.String()+" back", sql)
+}
+
 // inUsersPath runs do with the search_path of the database that the structure
 // comes from: what functions do while rows come may depend on it.
 func (l *load) inUsersPath(ctx context.Context, c *conn, do func() error) error {
-	path := l.plan.origin.path
+	return inPath(ctx, c, l.plan.origin.path, do)
+}
+
+// inPath runs do with a search_path; empty means the session's own, which is none.
+func inPath(ctx context.Context, c *conn, path string, do func() error) error {
 	if path == "" {
 		return do()
 	}

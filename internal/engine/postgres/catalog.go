@@ -55,7 +55,7 @@ type objectKind struct {
 // nothing of the server's or understudy's own, nothing that comes with an extension.
 func (k objectKind) statement() string {
 	sql := "SELECT x.nsp, x.name, x.tail, x.tnsp, x.tname, x.def FROM (" + k.sql + `) AS x (oid, nsp, name, tail, tnsp, tname, def)
-WHERE (x.nsp IS NULL OR x.nsp !~ '^pg_' AND x.nsp NOT IN ('information_schema', 'understudy') AND ($1::text[] = '{}' OR x.nsp = ANY ($1::text[])))`
+WHERE (x.nsp IS NULL OR x.nsp !~ '^pg_' AND x.nsp NOT IN ('information_schema', 'understudy', 'understudy_next') AND ($1::text[] = '{}' OR x.nsp = ANY ($1::text[])))`
 	if k.class != "" {
 		sql += ` AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e WHERE e.classid = 'pg_catalog.` + k.class + `'::regclass AND e.objid = x.oid AND e.deptype = 'e')`
 	}

@@ -112,6 +112,34 @@ func (l *load) buildSettings(ctx context.Context) map[string]string {
 // Views that are not filled where the structure came from stay so. Functions
 // that they call find names as they do for the target's users.
 func (l *load) refreshViews(ctx context.Context, c *conn) error {
+	views, err := materializedViews(ctx, c)
+	if err != nil {
+		return err
+	}
+	for _, v := range views {
+		if !l.plan.origin.filled[v.name] {
+			continue
+		}
+		err := l.inUsersPath(ctx, c, func() error {
+			return c.exec(ctx, "refresh the materialized view "+v.name.String(), "REFRESH MATERIALIZED VIEW "+quoteName(v.name))
+		})
+		if err != nil {
+			return l.plan.origin.calling(err, l.plan.origin.callsOf("MATERIALIZED VIEW", v.name.Schema, v.name.Table))
+		}
+	}
+	return nil
+}
+
+// A materializedView is one that may be refreshed.
+type materializedView struct {
+	name   schema.Name
+	filled bool
+	// keyed: a unique index tells its rows apart, so that it can be refreshed row by row.
+	keyed bool
+}
+
+// materializedViews lists them, those first that others read.
+func materializedViews(ctx context.Context, c *conn) ([]materializedView, error) {
 	rows, err := c.query(ctx, "list the materialized views", `
 		WITH RECURSIVE reads (view, source) AS (
 			SELECT DISTINCT r.ev_class, d.refobjid FROM pg_catalog.pg_rewrite r
@@ -121,25 +149,16 @@ func (l *load) refreshViews(ctx context.Context, c *conn) error {
 			SELECT c.oid, c.oid FROM pg_catalog.pg_class c WHERE c.relkind = 'm'
 			UNION SELECT depth.view, reads.source FROM depth JOIN reads ON reads.view = depth.source
 		)
-		SELECT n.nspname, c.relname, (SELECT count(*) FROM depth d JOIN pg_catalog.pg_class m ON m.oid = d.source AND m.relkind = 'm' WHERE d.view = c.oid) AS below
+		SELECT n.nspname, c.relname, c.relispopulated,
+			EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid AND i.indisunique AND i.indimmediate AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL),
+			(SELECT count(*) FROM depth d JOIN pg_catalog.pg_class m ON m.oid = d.source AND m.relkind = 'm' WHERE d.view = c.oid) AS below
 		FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 		WHERE c.relkind = 'm' AND NOT `+serverSchemas+` ORDER BY below, n.nspname, c.relname`)
-	if err != nil {
-		return err
-	}
+	var out []materializedView
 	for _, r := range rows {
-		name := schema.Name{Schema: string(r[0]), Table: string(r[1])}
-		if !l.plan.origin.filled[name] {
-			continue
-		}
-		err := l.inUsersPath(ctx, c, func() error {
-			return c.exec(ctx, "refresh the materialized view "+name.String(), "REFRESH MATERIALIZED VIEW "+quoteName(name))
-		})
-		if err != nil {
-			return l.plan.origin.calling(err, l.plan.origin.callsOf("MATERIALIZED VIEW", name.Schema, name.Table))
-		}
+		out = append(out, materializedView{schema.Name{Schema: string(r[0]), Table: string(r[1])}, isTrue(r[2]), isTrue(r[3])})
 	}
-	return nil
+	return out, err
 }
 
 // analyze gathers statistics of every table and materialized view by name: a

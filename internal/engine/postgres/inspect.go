@@ -59,7 +59,7 @@ func inspect(ctx context.Context, c *conn, schemas []string) (*inventory, error)
 }
 
 // serverSchemas tells whether a schema is the server's or understudy's own.
-const serverSchemas = `(n.nspname ~ '^pg_' OR n.nspname IN ('information_schema', 'understudy'))`
+const serverSchemas = `(n.nspname ~ '^pg_' OR n.nspname IN ('information_schema', 'understudy', 'understudy_next'))`
 
 // notExtensions leaves out what belongs to an extension and comes with it.
 const notExtensions = `NOT EXISTS (SELECT FROM pg_catalog.pg_depend x

@@ -23,7 +23,7 @@ const nameLimit = 63
 // all the journal there is: a database without a mark is never dropped, unless
 // it is empty and bears the name of one of ours.
 type mark struct {
-	Kind    string    `json:"kind"`              // next: being built; kept: an earlier generation
+	Kind    string    `json:"kind"`              // next: being built; kept: an earlier generation; sides: a schema of side tables
 	Of      string    `json:"of"`                // the target's name
 	Run     string    `json:"run"`               // the generation's id: that of the run that made its content
 	Made    time.Time `json:"made"`              // when the content was made, or when it was displaced if nobody knows
@@ -36,6 +36,7 @@ type mark struct {
 const (
 	markNext   = "next"
 	markKept   = "kept"
+	markSides  = "sides"
 	markPrefix = "understudy: "
 )
 
@@ -51,7 +52,7 @@ func readMark(comment string) (m mark, ok bool) {
 	if !ok || json.Unmarshal([]byte(text), &m) != nil {
 		return mark{}, false
 	}
-	return m, m.Kind == markNext || m.Kind == markKept
+	return m, m.Kind == markNext || m.Kind == markKept || m.Kind == markSides
 }
 
 // beside makes the name of a database beside the target: target_next_run or
@@ -103,7 +104,7 @@ func neighbours(ctx context.Context, c *conn, target string) (next, kept []neigh
 		case n.marked && n.mark.Of != target:
 		case n.marked && n.mark.Kind == markKept:
 			kept = append(kept, n)
-		case n.marked:
+		case n.marked && n.mark.Kind == markNext:
 			next = append(next, n)
 		case strings.HasPrefix(n.name, beside(target, "next", "")) && r[2] == nil:
 			next = append(next, n)

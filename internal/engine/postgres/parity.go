@@ -68,7 +68,7 @@ func (r *factReader) rows(query string, args ...any) ([][]string, error) {
 func (r *factReader) readSchemas(schemas []string) error {
 	rows, err := r.rows(`
 SELECT n.nspname FROM pg_namespace n
-WHERE n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' AND n.nspname <> 'understudy'
+WHERE n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('understudy', 'understudy_next')
   AND ($1 = '{}'::text[] OR n.nspname = ANY ($1))
   AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_namespace'::regclass AND d.objid = n.oid AND d.deptype = 'e')
 ORDER BY 1`, nonNil(schemas))

@@ -154,31 +154,35 @@ func (p *prover) run(ctx context.Context, sessions *pool, workers int) ([]engine
 		}
 		mu.Lock()
 		defer mu.Unlock()
-		for j, at := range q.answers {
-			if err != nil {
-				p.proofs[at].Failures, p.proofs[at].Detail = -1, err.Error()
-				continue
-			}
-			p.proofs[at].Failures = number(rows[0][j])
-			if n := p.proofs[at].Failures; n > 0 && p.waived[at] {
-				p.proofs[at].Failures, p.proofs[at].Method = 0, fmt.Sprintf("the database declares it NOT VALID, and %d rows break it", n)
-			}
-		}
+		p.answer(q, rows, err)
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
+	return p.sorted(), nil
+}
+
+// answer notes what a question found; one that failed leaves its proofs not measured.
+func (p *prover) answer(q question, rows [][][]byte, err error) {
+	for j, at := range q.answers {
+		if err != nil {
+			p.proofs[at].Failures, p.proofs[at].Detail = -1, err.Error()
+			continue
+		}
+		p.proofs[at].Failures = number(rows[0][j])
+		if n := p.proofs[at].Failures; n > 0 && p.waived[at] {
+			p.proofs[at].Failures, p.proofs[at].Method = 0, fmt.Sprintf("the database declares it NOT VALID, and %d rows break it", n)
+		}
+	}
+}
+
+// sorted gives the proofs by kind, table and name.
+func (p *prover) sorted() []engine.Proof {
 	slices.SortStableFunc(p.proofs, func(a, b engine.Proof) int {
-		if c := strings.Compare(a.Kind, b.Kind); c != 0 {
-			return c
-		}
-		if c := a.Table.Compare(b.Table); c != 0 {
-			return c
-		}
-		return strings.Compare(a.Name, b.Name)
+		return cmp.Or(strings.Compare(a.Kind, b.Kind), a.Table.Compare(b.Table), strings.Compare(a.Name, b.Name))
 	})
-	return p.proofs, nil
+	return p.proofs
 }
 
 // add notes a proof and gives its index.

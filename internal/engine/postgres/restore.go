@@ -30,7 +30,7 @@ type blueprint struct {
 func (t *target) drawBlueprint(ctx context.Context, spec engine.Spec, facts *standing) (*blueprint, error) {
 	from, major := t.at, facts.version/10000
 	dump := tool{name: spec.RunID + " structure", args: []string{"--format=custom", "--schema-only", "--no-subscriptions",
-		"--exclude-schema=" + markSchema, "--lock-wait-timeout=" + milliseconds(t.limits.WithDefaults().LockWait), "--no-password"}}
+		"--exclude-schema=" + markSchema, "--exclude-schema=" + sideSchema, "--lock-wait-timeout=" + milliseconds(t.limits.WithDefaults().LockWait), "--no-password"}}
 	var schemas []string
 	if spec.Structure != nil {
 		s, ok := spec.Structure.(*structure)

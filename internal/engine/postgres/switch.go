@@ -118,19 +118,22 @@ func (e *afterSwitch) Unwrap() []error { return []error{engine.ErrSwitched, e.er
 // leaveClaim writes understudy's table into a database, which makes it claimed.
 // The manifest is empty for a generation that understudy did not load.
 func leaveClaim(ctx context.Context, c *conn, run string, made time.Time, manifest []byte) error {
-	return c.transaction(ctx, "BEGIN", func() error {
-		err := c.exec(ctx, "leave the manifest", `
-			CREATE SCHEMA IF NOT EXISTS `+markSchema+`;
-			REVOKE ALL ON SCHEMA `+markSchema+` FROM PUBLIC;
-			DROP TABLE IF EXISTS `+markSchema+`.generation;
-			CREATE TABLE `+markSchema+`.generation (run text PRIMARY KEY, made timestamptz NOT NULL, manifest text NOT NULL);
-			COMMENT ON SCHEMA `+markSchema+` IS 'that understudy may replace this database, and what it loaded into it'`)
-		if err != nil {
-			return err
-		}
-		_, err = c.query(ctx, "leave the manifest", `INSERT INTO `+markSchema+`.generation VALUES ($1, $2, $3)`, run, made.Format(time.RFC3339Nano), string(manifest))
+	return c.transaction(ctx, "BEGIN", func() error { return writeClaim(ctx, c, run, made, manifest) })
+}
+
+// writeClaim is leaveClaim inside the caller's transaction.
+func writeClaim(ctx context.Context, c *conn, run string, made time.Time, manifest []byte) error {
+	err := c.exec(ctx, "leave the manifest", `
+		CREATE SCHEMA IF NOT EXISTS `+markSchema+`;
+		REVOKE ALL ON SCHEMA `+markSchema+` FROM PUBLIC;
+		DROP TABLE IF EXISTS `+markSchema+`.generation;
+		CREATE TABLE `+markSchema+`.generation (run text PRIMARY KEY, made timestamptz NOT NULL, manifest text NOT NULL);
+		COMMENT ON SCHEMA `+markSchema+` IS 'that understudy may replace this database, and what it loaded into it'`)
+	if err != nil {
 		return err
-	})
+	}
+	_, err = c.query(ctx, "leave the manifest", `INSERT INTO `+markSchema+`.generation VALUES ($1, $2, $3)`, run, made.Format(time.RFC3339Nano), string(manifest))
+	return err
 }
 
 // present tells which generation stands in the target; nil when the content is

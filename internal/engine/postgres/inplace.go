@@ -1,0 +1,210 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"understudy/internal/engine"
+	"understudy/internal/schema"
+)
+
+// inPlace is a target that stays the database it is: its rows are exchanged in
+// one transaction. Its owner's rights are enough; no database is made.
+type inPlace struct {
+	*target
+
+	mu        sync.Mutex // guards exchanges
+	exchanges []*exchange
+}
+
+var (
+	_ engine.Replaceable = (*target)(nil)
+	_ engine.Target      = (*inPlace)(nil)
+)
+
+// InPlace gives the target as one whose rows are exchanged where they stand.
+func (t *target) InPlace() engine.Target { return &inPlace{target: t} }
+
+// Begin locks the target, clears what a crashed run left, and makes the schema
+// in which rows will wait.
+func (t *inPlace) Begin(ctx context.Context, spec engine.Spec) (engine.Load, error) {
+	guard, err := t.maintenance(ctx, spec.RunID+" lock")
+	if err != nil {
+		return nil, err
+	}
+	x := &exchange{t: t, spec: spec, guard: guard, made: time.Now().UTC()}
+	if err := x.begin(ctx); err != nil {
+		x.undo()
+		return nil, err
+	}
+	t.mu.Lock()
+	t.exchanges = append(t.exchanges, x)
+	t.mu.Unlock()
+	return x, nil
+}
+
+func (t *inPlace) forget(x *exchange) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.exchanges = slices.DeleteFunc(t.exchanges, func(o *exchange) bool { return o == x })
+}
+
+// Close ends every session of the target, those of exchanges too.
+func (t *inPlace) Close() error {
+	t.mu.Lock()
+	open := t.exchanges
+	t.exchanges = nil
+	t.mu.Unlock()
+	for _, x := range open {
+		x.hangUp()
+	}
+	return t.target.Close()
+}
+
+// Inspect reads the structure. While an exchange is open only its own session
+// can be sure not to wait for its locks.
+func (t *inPlace) Inspect(ctx context.Context, schemas []string) (*schema.Schema, error) {
+	t.mu.Lock()
+	open := slices.Clone(t.exchanges)
+	t.mu.Unlock()
+	for _, x := range open {
+		var inv *inventory
+		err := x.inside(func(c *conn) (err error) {
+			inv, err = inspect(ctx, c, schemas)
+			return err
+		})
+		if inv != nil {
+			return inv.schema, err
+		}
+	}
+	return t.target.Inspect(ctx, schemas)
+}
+
+// Rollback is refused: an exchange keeps nothing to go back to.
+func (t *inPlace) Rollback(context.Context, string) error {
+	return &engine.Error{Code: engine.Failed, Doing: "roll back", Say: "rows that were exchanged in place are not kept", Hint: "`load: {mode: swap}` keeps earlier generations"}
+}
+
+// State tells what stands there. It takes no lock beyond those of reading.
+func (t *inPlace) State(ctx context.Context) (*engine.State, error) {
+	state := &engine.State{Mechanism: "rows exchanged in place, in one transaction; no generation is kept"}
+	var left *mark
+	err := t.with(ctx, func(c *conn) error {
+		present, manifest, err := readClaim(ctx, c)
+		if err != nil {
+			return err
+		}
+		if present != nil {
+			state.Claimed, state.Manifest = true, manifest
+			state.Generations = append(state.Generations, *present)
+		}
+		var unreadable []schema.Name
+		if state.Rows, unreadable, err = filledTables(ctx, c); err != nil {
+			return err
+		}
+		if state.Obstacles, state.Notes, err = obstaclesInPlace(ctx, c); err != nil {
+			return err
+		}
+		for _, n := range unreadable {
+			state.Obstacles = append(state.Obstacles, fmt.Sprintf("the role may not read %s: GRANT SELECT ON %s", n, n))
+		}
+		var foreign bool
+		left, foreign, err = findSides(ctx, c, t.at.database)
+		if foreign {
+			state.Obstacles = append(state.Obstacles, notOurs)
+		}
+		if left != nil && present != nil && left.Run == present.ID {
+			state.Switched = left.Run
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	c, err := t.maintenance(ctx, "state")
+	if err != nil {
+		state.Obstacles = append(state.Obstacles, "no connection to the database postgres, where runs keep out of each other's way: "+sentence(err))
+		return state, nil
+	}
+	defer c.hangUp()
+	busy, err := t.locked(ctx, c)
+	switch {
+	case err != nil:
+		return nil, err
+	case busy:
+		state.Busy = "another run holds the target" + holder(ctx, c, lockKey(t.at.database))
+	case left != nil:
+		state.Leftovers = append(state.Leftovers, "schema "+sideSchema+" with side tables, begun by a run that did not end")
+	}
+	return state, nil
+}
+
+// obstaclesInPlace finds what would stop an exchange here, each with its
+// remedy, and what readers will notice of one.
+func obstaclesInPlace(ctx context.Context, c *conn) (obstacles, notes []string, err error) {
+	say := func(format string, args ...any) { obstacles = append(obstacles, fmt.Sprintf(format, args...)) }
+	rows, err := c.query(ctx, "look at the target", `
+		SELECT pg_catalog.quote_ident(current_user), pg_catalog.quote_ident(pg_catalog.current_database()), pg_catalog.pg_is_in_recovery(),
+			pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE'),
+			EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p') AND NOT `+serverSchemas+` AND `+notExtensions+`),
+			EXISTS (SELECT FROM pg_catalog.pg_namespace n LEFT JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid WHERE n.nspname = '`+markSchema+`'
+				AND NOT (pg_catalog.pg_has_role(n.nspowner, 'USAGE') AND pg_catalog.pg_has_role(coalesce(c.relowner, n.nspowner), 'USAGE')))`)
+	if err != nil {
+		return nil, nil, err
+	}
+	role, database := string(rows[0][0]), string(rows[0][1])
+	if isTrue(rows[0][2]) {
+		say("the server is a standby, which cannot be written: use the primary's address")
+	}
+	if !isTrue(rows[0][3]) {
+		say("the role %s may not make the schema in which rows wait: GRANT CREATE ON DATABASE %s TO %s", role, database, role)
+	}
+	if !isTrue(rows[0][4]) {
+		say("the target has no tables, and `mode: replace` exchanges rows only: give it its structure first, by its own migrations")
+	}
+	if isTrue(rows[0][5]) {
+		say("the schema %s, with understudy's marker, belongs to another role: ALTER SCHEMA %s OWNER TO %s; ALTER TABLE %s.generation OWNER TO %s", markSchema, markSchema, role, markSchema, role)
+	}
+	for _, q := range inPlaceQueries() {
+		rows, err := c.query(ctx, "look for obstacles", q.sql)
+		if err != nil {
+			return nil, nil, err
+		}
+		if len(rows) == 0 {
+			continue
+		}
+		var names []string
+		for _, r := range rows {
+			names = append(names, string(r[0]))
+		}
+		text := strings.ReplaceAll(fmt.Sprintf(q.say, strings.Join(names, ", ")), "ROLE", role)
+		if q.note {
+			notes = append(notes, text)
+		} else {
+			obstacles = append(obstacles, text)
+		}
+	}
+	return obstacles, notes, nil
+}
+
+// inPlaceQueries are about an exchange what obstacleQueries are about a swap.
+// ROLE in a sentence stands for the role.
+func inPlaceQueries() []obstacleQuery {
+	const name = `pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname)`
+	const from = ` FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE NOT ` + serverSchemas + ` AND ` + notExtensions
+	return []obstacleQuery{
+		{sql: `SELECT ` + name + from + ` AND c.relkind IN ('r', 'p', 'm', 'S') AND NOT pg_catalog.pg_has_role(c.relowner, 'USAGE') ORDER BY 1`,
+			say: "the role does not own %s, so it can neither silence their triggers nor set their sequences: ALTER TABLE ... OWNER TO ROLE"},
+		{sql: `SELECT DISTINCT pg_catalog.quote_ident(n.nspname)` + from + ` AND c.relkind IN ('r', 'p', 'm', 'S') AND NOT pg_catalog.has_schema_privilege(n.oid, 'USAGE') ORDER BY 1`,
+			say: "the role may not use the schemas %s: GRANT USAGE ON SCHEMA ... TO ROLE"},
+		{sql: `SELECT ` + name + from + ` AND c.relforcerowsecurity AND NOT (SELECT rolbypassrls OR rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user) ORDER BY 1`,
+			say: "row security is forced on the role for %s, so it would not see every row: ALTER ROLE ROLE BYPASSRLS, or ALTER TABLE ... NO FORCE ROW LEVEL SECURITY"},
+		{note: true, sql: `SELECT ` + name + from + ` AND c.relkind = 'm' AND c.relispopulated AND NOT EXISTS (SELECT FROM pg_catalog.pg_index i
+			WHERE i.indrelid = c.oid AND i.indisunique AND i.indimmediate AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL) ORDER BY 1`,
+			say: "readers of the materialized views %s wait while rows are exchanged, and older snapshots see their new rows: a unique index over columns of theirs avoids both"},
+	}
+}

@@ -1,0 +1,221 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"understudy/internal/engine"
+	"understudy/internal/schema"
+	"understudy/internal/scratch/scratchtest"
+)
+
+// plain gives a staging whose tables belong to a role that may make no database
+// and does not own this one either.
+func plain(t *testing.T, structure string) (address, role string) {
+	t.Helper()
+	owner := scratchtest.Database(t)
+	address = scratchtest.Role(t, owner, "GRANT CREATE, TEMP ON DATABASE "+quote(databaseOf(t, owner))+" TO %s", "GRANT ALL ON SCHEMA public TO %s")
+	scratchtest.SQL(t, address, structure)
+	return address, scratchtest.Query(t, address, "SELECT current_user")
+}
+
+func openInPlace(t testing.TB, address string) *inPlace {
+	t.Helper()
+	return openTarget(t, address).InPlace().(*inPlace)
+}
+
+// catalogOf lists what an exchange leaves alone, with the server's own numbers.
+func catalogOf(t *testing.T, address string) string {
+	t.Helper()
+	return scratchtest.Query(t, address, `
+		SELECT 'class', c.oid, c.relname, c.relkind, c.relowner, c.relacl::text FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace
+		UNION ALL SELECT 'constraint', o.oid, o.conname, o.contype, o.convalidated::int, pg_get_constraintdef(o.oid) FROM pg_constraint o WHERE connamespace = 'public'::regnamespace
+		UNION ALL SELECT 'trigger', g.oid, g.tgname, g.tgenabled, 0, '' FROM pg_trigger g JOIN pg_class c ON c.oid = g.tgrelid WHERE c.relnamespace = 'public'::regnamespace
+		UNION ALL SELECT 'rule', r.oid, r.rulename, r.ev_enabled, 0, '' FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class WHERE c.relnamespace = 'public'::regnamespace
+		UNION ALL SELECT 'function', p.oid, p.proname, p.prokind, p.proowner, p.proacl::text FROM pg_proc p WHERE p.pronamespace = 'public'::regnamespace
+		ORDER BY 1, 2`)
+}
+
+func leftInPlace(t *testing.T, address string) string {
+	t.Helper()
+	return scratchtest.Query(t, address, `SELECT nspname FROM pg_namespace WHERE nspname = 'understudy_next'`)
+}
+
+func TestReplaceByAnOwnerOfTables(t *testing.T) {
+	production, _ := pair(t)
+	staging, _ := plain(t, small+`
+		CREATE VIEW totals AS SELECT parent_id, sum(amount) FROM child GROUP BY 1;
+		CREATE MATERIALIZED VIEW names AS SELECT id, name FROM parent; CREATE UNIQUE INDEX ON names (id);
+		CREATE FUNCTION many() RETURNS bigint LANGUAGE sql AS 'SELECT count(*) FROM public.child';
+		GRANT SELECT ON parent TO PUBLIC;
+		CREATE RULE loud AS ON INSERT TO parent DO ALSO INSERT INTO log VALUES ('rule');
+		INSERT INTO parent (name) SELECT 'old ' || i FROM generate_series(1, 30) i;
+		ALTER TABLE child DISABLE TRIGGER USER; INSERT INTO child (parent_id, amount) SELECT 1 + i % 30, i FROM generate_series(1, 60) i; ALTER TABLE child ENABLE ALWAYS TRIGGER note;
+		UPDATE parent SET favourite = 60 - id; TRUNCATE log; INSERT INTO log SELECT 'old' FROM generate_series(1, 5)`)
+	scratchtest.SQL(t, production, "INSERT INTO log SELECT what FROM generate_series(1, 3), (VALUES ('a'), ('b')) v (what)")
+	tg := openInPlace(t, staging)
+	state, err := tg.State(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(state.Obstacles) != 0 || state.Claimed || !strings.Contains(state.Mechanism, "in place") {
+		t.Errorf("state before: %+v", state)
+	}
+	before := catalogOf(t, staging)
+	mustRefresh(t, openSource(t, production), tg, quietSpec("r1"), false)
+	same(t, "the catalog", before, catalogOf(t, staging))
+	rows := func(address string) string {
+		return scratchtest.Query(t, address, `SELECT (SELECT md5(string_agg(p::text, '|' ORDER BY id)) FROM parent p), (SELECT md5(string_agg(c::text, '|' ORDER BY id)) FROM child c),
+			(SELECT string_agg(what, ',' ORDER BY what) FROM log), (SELECT count(*) FROM flags)`)
+	}
+	same(t, "rows", rows(production), rows(staging))
+	for query, want := range map[string]string{
+		"SELECT many()": "200", "SELECT count(*), max(parent_id) FROM totals": "50\t50", "SELECT count(*), min(name) FROM names": "50\tname 1",
+		"SELECT run FROM understudy.generation": "r1",
+	} {
+		if got := scratchtest.Query(t, staging, query); got != want {
+			t.Errorf("%s: %s, want %s", query, got, want)
+		}
+	}
+	if left := leftInPlace(t, staging); left != "" {
+		t.Errorf("left behind: %s", left)
+	}
+	scratchtest.SQL(t, staging, `INSERT INTO parent (name) VALUES ('later'); INSERT INTO child (parent_id, amount) VALUES (1, 1)`)
+	if got := scratchtest.Query(t, staging, "SELECT max(p.id), max(c.id), (SELECT count(*) FROM log) FROM parent p, child c"); got != "51\t201\t8" {
+		t.Errorf("the next numbers, and the triggers' and rules' rows: %s", got)
+	}
+	if state, err = tg.State(t.Context()); err != nil || !state.Claimed || string(state.Manifest) != `{"run":"r1"}` || len(state.Generations) != 1 {
+		t.Errorf("state afterwards: %+v, %v", state, err)
+	}
+}
+
+// A refresh of rows that hardly changed writes hardly anything.
+func TestReplaceWritesWhatChanged(t *testing.T) {
+	const structure = `CREATE TABLE event (id int PRIMARY KEY, at timestamptz, what text, body json); CREATE TABLE heap (a int, b text);`
+	production, _ := pair(t)
+	scratchtest.SQL(t, production, structure+`
+		INSERT INTO event SELECT i, 'epoch'::timestamptz + i * interval '1 second', 'what ' || i, '{"a": 1}' FROM generate_series(1, 20000) i; INSERT INTO heap SELECT i % 1000, 'x' FROM generate_series(1, 5000) i`)
+	staging, _ := plain(t, small+structure)
+	tg, source := openInPlace(t, staging), openSource(t, production)
+	mustRefresh(t, source, tg, quietSpec("r1"), false)
+	counts := func(inserted int) (out [9]int) {
+		t.Helper()
+		// The server counts what a session did when it ends.
+		for range 500 {
+			text := scratchtest.Query(t, staging, `SELECT n_tup_ins, n_tup_upd, n_tup_del FROM pg_stat_user_tables WHERE relname IN ('child', 'event', 'heap') ORDER BY relname`)
+			now := [9]int{}
+			for i, f := range strings.Fields(text) {
+				now[i], _ = strconv.Atoi(f)
+			}
+			if now == out && now[3] >= inserted {
+				return now
+			}
+			out = now
+			_ = wait(t.Context(), 100*time.Millisecond)
+		}
+		t.Fatal("the server's counters do not settle")
+		return out
+	}
+	before := counts(20000)
+	scratchtest.SQL(t, production, "UPDATE event SET what = 'changed' WHERE id % 100 = 0; DELETE FROM event WHERE id IN (7, 8); INSERT INTO event VALUES (20001), (20002), (20003); DELETE FROM heap WHERE ctid IN (SELECT ctid FROM heap WHERE a = 5 LIMIT 2); INSERT INTO heap VALUES (6, 'x')")
+	mustRefresh(t, source, tg, quietSpec("r2"), false)
+	after := counts(before[3] + 3)
+	for i, want := range []int{0, 0, 0, 3, 200, 2, 1, 0, 2} { // inserted, updated, deleted
+		if after[i]-before[i] != want {
+			t.Errorf("%s: %d written, want %d", []string{"child", "event", "heap"}[i/3], after[i]-before[i], want)
+		}
+	}
+	same(t, "rows", contents(t, production), contents(t, staging))
+}
+
+func TestReplacePreserves(t *testing.T) {
+	production, _ := pair(t)
+	staging, _ := plain(t, small)
+	scratchtest.SQL(t, staging, `INSERT INTO flags VALUES ('mine', true);
+		CREATE TABLE own (parent_id int CONSTRAINT own_parent REFERENCES parent ON DELETE CASCADE, secret text);
+		INSERT INTO parent (name) SELECT 'x' || i FROM generate_series(1, 60) i; INSERT INTO own VALUES (3, 'a'), (7, 'b')`)
+	spec := quietSpec("r1")
+	spec.Preserve = []schema.Name{{Schema: "public", Table: "flags"}, {Schema: "public", Table: "own"}}
+	tg, source := openInPlace(t, staging), openSource(t, production)
+	mustRefresh(t, source, tg, spec, false)
+	if got := scratchtest.Query(t, staging, "SELECT (SELECT string_agg(name, ',') FROM flags), (SELECT count(*) FROM own), (SELECT count(*) FROM parent)"); got != "mine\t2\t50" {
+		t.Errorf("rows: %s", got)
+	}
+	// A preserved row whose parent goes stops the exchange: a cascade would lose it.
+	scratchtest.SQL(t, production, "UPDATE parent SET favourite = NULL; DELETE FROM child WHERE parent_id = 7; DELETE FROM parent WHERE id = 7")
+	before := contents(t, staging)
+	spec.RunID = "r2"
+	_, err := refresh(t.Context(), source, tg, spec, false)
+	if engine.CodeOf(err) != engine.Constraint || !strings.Contains(err.Error(), "own_parent") {
+		t.Errorf("error: %v", err)
+	}
+	same(t, "staging", before, contents(t, staging))
+	if left := leftInPlace(t, staging); left != "" {
+		t.Errorf("left behind: %s", left)
+	}
+}
+
+// Readers never wait and never see anything but the old rows or the new ones,
+// in a statement or in a snapshot that outlives the exchanges.
+func TestReplaceUnderReaders(t *testing.T) {
+	production, _ := pair(t)
+	staging, _ := plain(t, small)
+	tg, source := openInPlace(t, staging), openSource(t, production)
+	renew := func(i int) {
+		scratchtest.SQL(t, production, fmt.Sprintf(`DELETE FROM log; INSERT INTO log SELECT 'r%[1]d' FROM generate_series(1, 500); UPDATE parent SET favourite = NULL;
+			DELETE FROM child WHERE id %% 9 = %[1]d; UPDATE parent SET name = 'r%[1]d ' || id, favourite = (SELECT max(id) FROM child WHERE parent_id = parent.id)`, i))
+		mustRefresh(t, source, tg, quietSpec(fmt.Sprintf("r%d", i)), false)
+	}
+	renew(0)
+	// Of one generation, whichever table is looked at.
+	const look = `SELECT min(what) || max(what) || count(*) || (SELECT min(left(name, 2)) || max(left(name, 2)) || count(*) FROM public.parent) FROM public.log`
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	read := func(begin string) <-chan map[string]int {
+		out, started := make(chan map[string]int, 1), make(chan struct{})
+		go func() {
+			seen := map[string]int{}
+			defer func() { out <- seen }()
+			c, err := connect(ctx, tg.at, session{name: "reader", limits: engine.Limits{LockWait: 50 * time.Millisecond}})
+			if err == nil {
+				defer c.hangUp()
+				err = c.exec(ctx, "begin", begin)
+			}
+			for n := 0; err == nil && ctx.Err() == nil; n++ {
+				var text string
+				if text, err = c.value(ctx, "read", look); err == nil {
+					seen[text]++
+				}
+				if n == 0 {
+					close(started)
+				}
+			}
+			if ctx.Err() == nil {
+				seen[err.Error()]++
+			}
+		}()
+		<-started
+		return out
+	}
+	statements, snapshot := read(""), read("BEGIN ISOLATION LEVEL REPEATABLE READ")
+	for i := 1; i <= 5; i++ {
+		renew(i)
+	}
+	late := read("BEGIN ISOLATION LEVEL REPEATABLE READ")
+	cancel()
+	for text := range <-statements {
+		if want := text[:2] + text[:2] + "500" + text[:2] + text[:2] + "50"; text != want {
+			t.Errorf("a statement saw %s", text)
+		}
+	}
+	if seen := <-snapshot; len(seen) != 1 || seen["r0r0500r0r050"] < 2 {
+		t.Errorf("the snapshot saw %v", seen)
+	}
+	if seen := <-late; len(seen) != 1 || seen["r5r5500r5r550"] < 1 {
+		t.Errorf("the late snapshot saw %v", seen)
+	}
+}
