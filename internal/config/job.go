@@ -96,7 +96,8 @@ type TableRows struct {
 
 // Load says how rows arrive.
 type Load struct {
-	Mode     string // swap
+	Mode     string // swap: a new generation takes the target's place; replace: rows are exchanged in place
+	ModeAt   finding.At
 	Keep     int
 	Preserve []Text
 	Discard  []Text

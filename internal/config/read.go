@@ -257,13 +257,19 @@ func (p *parser) load(v document.Value, load *Load) {
 	}
 	p.later(m, "run the statements after `understudy refresh`", "after")
 	if v := m.Get("mode"); !v.Missing() {
-		if s, ok := v.Word("swap", "replace"); ok && s != "swap" {
-			v.Fail("write `mode: swap`", "mode: %s is not supported yet", s)
+		if s, ok := v.Word("swap", "replace"); ok {
+			load.Mode, load.ModeAt = s, v.At()
 		}
+	}
+	if load.Mode == "replace" {
+		load.Keep = 0
 	}
 	if v := m.Get("keep"); !v.Missing() {
 		if n, ok := v.Int(0, 100); ok {
 			load.Keep = int(n)
+			if n > 0 && load.Mode == "replace" {
+				v.Fail("write `keep: 0` or leave it out; `mode: swap` keeps generations", "rows that are exchanged in place are not kept")
+			}
 		}
 	}
 	if v := m.Get("preserve"); !emptyList(v) {

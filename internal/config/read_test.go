@@ -147,7 +147,8 @@ func TestBadJob(t *testing.T) {
 		{"follow", with(5, "subset: {seeds: [{table: a}], follow: [b]}"), "6:40", "not a name", "table.column"},
 		{"unreached", with(5, "subset: {seeds: [{table: a}], unreached: big}"), "6:42", "small, empty, all", ""},
 		{"budget", with(5, "subset: {seeds: [{table: a}], budget: 5}"), "6:39", "budget must be a mapping", ""},
-		{"replace", with(5, "load: {mode: replace}"), "6:14", "mode: replace is not supported yet", "swap"},
+		{"mode", with(5, "load: {mode: both}"), "6:14", "must be one of swap, replace", ""},
+		{"keep with replace", with(5, "load: {mode: replace, keep: 2}"), "6:29", "in place are not kept", "keep: 0"},
 		{"after", with(5, "load: {after: x.sql}"), "6:8", "after is not supported yet", ""},
 		{"keep", with(5, "load: {keep: -1}"), "6:14", "from 0 to 100", ""},
 		{"preserve and discard", with(5, "load: {preserve: [a], discard: [a]}"), "6:33", "preserved as well, at line 6", ""},
@@ -178,7 +179,7 @@ key: usk1_CanaryValue7
 rules: [a.yaml, 5]
 orphans: drop
 subset: {seeds: [{table: "a b"}], unreached: big}
-load: {mode: replace, after: x}
+load: {mode: both, after: x}
 `
 	_, fs := config.Parse("u.yaml", []byte(text), env)
 	if len(fs) != 9 || strings.Contains(lines(fs), canary) {

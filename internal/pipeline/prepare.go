@@ -151,6 +151,10 @@ func (s *Session) decide(ctx context.Context) []finding.Finding {
 	if w.shape.FromSource {
 		w.plan.Structure = "source"
 	}
+	if w.shape.FromSource && s.in.Job.Load.Mode == "replace" {
+		found = append(found, finding.Finding{Check: "no-structure", Severity: finding.Error, At: s.in.Job.Load.ModeAt, Code: int(fault.Refused),
+			Message: "the target has no tables, and `mode: replace` exchanges rows only", Hint: "give the target its structure first, by its own migrations, or write `mode: swap` once"})
+	}
 	w.scope = &schema.Schema{Tables: w.shape.Scope.Tables, References: slices.Clone(w.shape.Scope.References)}
 	w.declared, fs = plan.Declare(s.in.Job.References, w.scope)
 	found = append(found, fs...)

@@ -69,11 +69,28 @@ func Open(ctx context.Context, in Input) (*Session, error) {
 	} else {
 		err = Explain(err, "target")
 	}
+	if err == nil {
+		s.target, err = inMode(s.target, in.Job)
+	}
 	if err != nil {
 		s.Close()
 		return nil, err
 	}
 	return s, nil
+}
+
+// inMode gives the target as load.mode wants it replaced; on an error it stays as it is.
+func inMode(target engine.Target, job *config.Job) (engine.Target, error) {
+	if job.Load.Mode != "replace" {
+		return target, nil
+	}
+	r, ok := target.(engine.Replaceable)
+	if !ok {
+		err := fault.New(fault.Usage, "load-mode", "write `mode: swap`, or leave it out", "mode: replace is not there yet for a target of this kind")
+		err.Findings[0].At = job.Load.ModeAt
+		return target, err
+	}
+	return r.InPlace(), nil
 }
 
 // apart refuses a target that is, or may be, the source.
@@ -121,7 +138,15 @@ func OpenSource(ctx context.Context, e engine.Engine, at engine.Address, job *co
 // OpenTarget opens the target alone, for commands that need no source.
 func OpenTarget(ctx context.Context, e engine.Engine, at engine.Address, job *config.Job) (engine.Target, error) {
 	dst, err := e.Target(ctx, at, engine.Limits{LockWait: job.Limits.LockWait, Statement: job.Limits.Statement}.WithDefaults())
-	return dst, Explain(err, "target")
+	if err != nil {
+		return nil, Explain(err, "target")
+	}
+	placed, err := inMode(dst, job)
+	if err != nil {
+		dst.Close()
+		return nil, err
+	}
+	return placed, nil
 }
 
 // Explain turns an engine's error into a fault with the exit code and a remedy.

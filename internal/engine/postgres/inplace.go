@@ -150,7 +150,6 @@ func obstaclesInPlace(ctx context.Context, c *conn) (obstacles, notes []string, 
 	rows, err := c.query(ctx, "look at the target", `
 		SELECT pg_catalog.quote_ident(current_user), pg_catalog.quote_ident(pg_catalog.current_database()), pg_catalog.pg_is_in_recovery(),
 			pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE'),
-			EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p') AND NOT `+serverSchemas+` AND `+notExtensions+`),
 			EXISTS (SELECT FROM pg_catalog.pg_namespace n LEFT JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid WHERE n.nspname = '`+markSchema+`'
 				AND NOT (pg_catalog.pg_has_role(n.nspowner, 'USAGE') AND pg_catalog.pg_has_role(coalesce(c.relowner, n.nspowner), 'USAGE')))`)
 	if err != nil {
@@ -163,10 +162,7 @@ func obstaclesInPlace(ctx context.Context, c *conn) (obstacles, notes []string, 
 	if !isTrue(rows[0][3]) {
 		say("the role %s may not make the schema in which rows wait: GRANT CREATE ON DATABASE %s TO %s", role, database, role)
 	}
-	if !isTrue(rows[0][4]) {
-		say("the target has no tables, and `mode: replace` exchanges rows only: give it its structure first, by its own migrations")
-	}
-	if isTrue(rows[0][5]) {
+	if isTrue(rows[0][4]) {
 		say("the schema %s, with understudy's marker, belongs to another role: ALTER SCHEMA %s OWNER TO %s; ALTER TABLE %s.generation OWNER TO %s", markSchema, markSchema, role, markSchema, role)
 	}
 	for _, q := range inPlaceQueries() {

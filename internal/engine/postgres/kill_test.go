@@ -25,6 +25,7 @@ const (
 	childTarget = "UNDERSTUDY_TEST_CHILD_TARGET"
 	childRun    = "UNDERSTUDY_TEST_CHILD_RUN"
 	childPlace  = "UNDERSTUDY_TEST_CHILD_PLACE" // to stop at
+	childMode   = "UNDERSTUDY_TEST_CHILD_MODE"  // replace: rows are exchanged in place
 )
 
 // TestChild is the process that the tests below kill; alone it does nothing.
@@ -66,7 +67,11 @@ func childRefresh() error {
 	}
 	spec := quietSpec(os.Getenv(childRun))
 	spec.Step = func(step string) { fmt.Println("step", step) }
-	_, err = refresh(ctx, source, tg, spec, false)
+	var whole engine.Target = tg
+	if os.Getenv(childMode) == "replace" {
+		whole = tg.InPlace()
+	}
+	_, err = refresh(ctx, source, whole, spec, false)
 	return err
 }
 

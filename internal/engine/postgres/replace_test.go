@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -217,5 +218,130 @@ func TestReplaceUnderReaders(t *testing.T) {
 	}
 	if seen := <-late; len(seen) != 1 || seen["r5r5500r5r550"] < 1 {
 		t.Errorf("the late snapshot saw %v", seen)
+	}
+}
+
+// What speaks against an exchange is told with its remedy, before a row is read.
+func TestReplaceObstacles(t *testing.T) {
+	owner := scratchtest.Database(t)
+	scratchtest.SQL(t, owner, `CREATE TABLE theirs (id int); ALTER TABLE theirs FORCE ROW LEVEL SECURITY; CREATE MATERIALIZED VIEW stale AS SELECT 1 AS a; CREATE SCHEMA understudy_next; CREATE SCHEMA understudy`)
+	poor := scratchtest.Role(t, owner, "GRANT CONNECT ON DATABASE "+quote(databaseOf(t, owner))+" TO %s")
+	state, err := openInPlace(t, poor).State(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := strings.Join(append(state.Obstacles, state.Notes...), "\n")
+	for _, want := range []string{"GRANT CREATE ON DATABASE", "does not own public.stale, public.theirs", "row security is forced on the role for public.theirs", "may not read public.theirs",
+		"schema understudy_next that is not this target's", "ALTER SCHEMA understudy OWNER TO", "readers of the materialized views public.stale wait"} {
+		if !strings.Contains(all, want) {
+			t.Errorf("no word of %q in:\n%s", want, all)
+		}
+	}
+	swap, err := openTarget(t, poor).State(t.Context())
+	if err != nil || !strings.Contains(strings.Join(swap.Obstacles, "\n"), "load: {mode: replace}") {
+		t.Errorf("a role that may make no database is not told of the other way: %+v, %v", swap, err)
+	}
+	spec := quietSpec("r1")
+	spec.Structure = &structure{}
+	if _, err := openInPlace(t, poor).Begin(t.Context(), spec); engine.CodeOf(err) != engine.Unsupported {
+		t.Errorf("a target without structure: %v", err)
+	}
+	if err := openInPlace(t, poor).Rollback(t.Context(), ""); err == nil {
+		t.Error("a rollback went back to nothing")
+	}
+}
+
+// What rows break is found before the COMMIT, and told without a value.
+func TestReplaceRefusesBadRows(t *testing.T) {
+	_, staging := pair(t)
+	parent, child := schema.Name{Schema: "public", Table: "parent"}, schema.Name{Schema: "public", Table: "child"}
+	scratchtest.SQL(t, staging, "INSERT INTO parent (name) VALUES ('stays')")
+	for _, c := range []struct {
+		what, rows, children string
+		state                string
+		table                schema.Name
+		constraint           string
+	}{
+		{"type", "canary-1\tx\n", "", "22P02", parent, ""},
+		{"missing", "1\t\\N\n", "", "23502", parent, ""},
+		{"unique", "1\tcanary-2\n2\tcanary-2\n", "", "23505", parent, "parent_name_key"},
+		{"check", "1\tx\n", "5\t1\t-4711\n", "23514", child, "child_amount_check"},
+		{"orphan", "1\tx\n", "5\t4711\t1\n", "23503", child, "child_parent_id_fkey"},
+	} {
+		before := contents(t, staging)
+		tg := openInPlace(t, staging)
+		l, err := tg.Begin(t.Context(), quietSpec(c.what))
+		if err != nil {
+			t.Fatal(err)
+		}
+		batch := func(raw string) func(func(*engine.Batch, error) bool) {
+			return func(yield func(*engine.Batch, error) bool) {
+				yield(&engine.Batch{Rows: strings.Count(raw, "\n"), Raw: []byte(raw)}, nil)
+			}
+		}
+		_, err = l.Write(t.Context(), parent, []string{"id", "name"}, batch(c.rows))
+		if err == nil {
+			_, err = l.Write(t.Context(), child, []string{"id", "parent_id", "amount"}, batch(c.children))
+		}
+		if err == nil {
+			err = l.Finish(t.Context())
+		}
+		var e *engine.Error
+		if !errors.As(err, &e) || e.Code != engine.Constraint || e.State != c.state || e.Table != c.table || e.Constraint != c.constraint {
+			t.Errorf("%s: %v", c.what, err)
+		} else if text := fmt.Sprintf("%v %+v", err, e); strings.Contains(text, "canary") || strings.Contains(text, "4711") || strings.Contains(text, sideSchema) {
+			t.Errorf("%s: the error tells %s", c.what, text)
+		}
+		if err := l.Abort(t.Context()); err != nil {
+			t.Error(err)
+		}
+		same(t, c.what, before, contents(t, staging))
+		if left := leftInPlace(t, staging); left != "" {
+			t.Errorf("%s: left behind: %s", c.what, left)
+		}
+		if code := scratchtest.Query(t, staging, "SELECT count(*) FROM pg_constraint WHERE contype = 'f'"); code != "2" {
+			t.Errorf("%s: %s foreign keys are left", c.what, code)
+		}
+	}
+}
+
+// A writer in the way is waited for, a structure that changed stops the run.
+func TestReplaceMeetsOthers(t *testing.T) {
+	production, _ := pair(t)
+	staging, _ := plain(t, small)
+	tg, source := openInPlace(t, staging), openSource(t, production)
+	tg.limits.LockWait = 100 * time.Millisecond
+	writer, err := connect(t.Context(), tg.at, session{name: "writer", limits: engine.Limits{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer writer.hangUp()
+	if err := writer.exec(t.Context(), "write", "BEGIN; INSERT INTO public.log VALUES ('late')"); err != nil {
+		t.Fatal(err)
+	}
+	spec, tries := quietSpec("r1"), 0
+	spec.Step = func(step string) {
+		if strings.HasPrefix(step, "lock the tables") {
+			if tries++; tries == 3 {
+				if err := writer.exec(t.Context(), "write", "COMMIT"); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+	}
+	mustRefresh(t, source, tg, spec, false)
+	if tries < 3 {
+		t.Errorf("%d tries", tries)
+	}
+	same(t, "staging", contents(t, production), contents(t, staging))
+	spec = quietSpec("r2")
+	tg.pauses = func(_ context.Context, at string) error {
+		if at == "waiting" {
+			scratchtest.SQL(t, staging, "ALTER TABLE log ADD COLUMN more int")
+		}
+		return nil
+	}
+	if _, err := refresh(t.Context(), source, tg, spec, false); engine.CodeOf(err) != engine.Changed {
+		t.Errorf("a structure that changed: %v", err)
 	}
 }

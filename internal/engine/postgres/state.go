@@ -209,7 +209,7 @@ func obstacles(ctx context.Context, c *conn, f *standing) (obstacles, notes []st
 		say("the server is a standby, which cannot be written: use the primary's address")
 	}
 	if !f.createdb {
-		say("the role %s may not create databases: ALTER ROLE %s CREATEDB", role, role)
+		say("the role %s may not create databases: ALTER ROLE %s CREATEDB; or write `load: {mode: replace}` in the job, for which owning the tables is enough", role, role)
 	}
 	if !f.owns {
 		say("the role %s does not own the database %s: ALTER DATABASE %s OWNER TO %s", role, database, database, role)

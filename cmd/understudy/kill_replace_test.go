@@ -1,0 +1,79 @@
+package main
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+	"testing"
+
+	"understudy/internal/scratch"
+	"understudy/internal/scratch/scratchtest"
+	"understudy/schemas"
+)
+
+// newReplacedStaging is the shop whose staging belongs to a role that may make
+// no database, and is replaced in place.
+func newReplacedStaging(t testing.TB) *postgresStaging {
+	t.Helper()
+	s := &postgresStaging{server: scratchtest.Own(t, scratch.Options{Settings: map[string]string{"autovacuum": "off", "max_connections": "400"}})}
+	production, drifted := schemas.Shop("postgres")
+	for _, name := range []string{"production", "stage"} {
+		if err := s.server.CreateDatabase(t.Context(), name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.source = s.server.URL("production")
+	s.target = scratchtest.Role(t, s.server.URL("stage"), "GRANT CREATE ON DATABASE stage TO %s", "GRANT ALL ON SCHEMA public TO %s")
+	scratchtest.SQL(t, s.source, strings.Join(production, ";\n")+";")
+	scratchtest.SQL(t, s.target, strings.Join(drifted, ";\n")+";")
+	s.written = s.writes(t)
+	s.job = func(text string) string {
+		return strings.Replace(text, "load: {keep: 1,", "load: {mode: replace,", 1)
+	}
+	s.look = func(t testing.TB) string {
+		return scratchtest.Digest(t, s.target) + "\n" + scratchtest.ForeignKeys(t, s.target)
+	}
+	s.settle = s.waitForSessions
+	s.trash = func(t testing.TB) string {
+		return scratchtest.Query(t, s.target, `SELECT 'schema ' || nspname FROM pg_namespace WHERE nspname = 'understudy_next'`) + s.leftovers(t) + s.sourceHeld(t)
+	}
+	s.prepare(t, s.source, s.target)
+	return s
+}
+
+func TestReplaceKill(t *testing.T) {
+	s := newReplacedStaging(t)
+	t.Run("in every stage", func(t *testing.T) { killInEveryStage(t, &s.staging, rounds(5, 1)) })
+	t.Run("by interrupts", func(t *testing.T) {
+		interruptInEveryStage(t, &s.staging, func() string { s.waitForSessions(t); return s.trash(t) })
+	})
+	s.unharmed(t)
+	t.Run("what is told", s.tellsOfReplacing)
+}
+
+// tellsOfReplacing looks at what plan, verify and rollback say.
+func (s *postgresStaging) tellsOfReplacing(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		code int
+		says string
+	}{
+		{[]string{"plan"}, 0, "rows exchanged in place"},
+		{[]string{"verify"}, 0, "all passed"},
+		{[]string{"rollback", "--list"}, 0, "present"},
+		{[]string{"rollback"}, 4, "keeps no earlier generation"},
+	} {
+		p := start(t, s.dir, append(s.env, "UNDERSTUDY_KEY="+killKeys()[s.present]), c.args...)
+		code, told := p.wait()
+		if code != c.code || !strings.Contains(told, c.says) {
+			t.Errorf("%v: exit %d, %s", c.args, code, told)
+		}
+	}
+	u, err := url.Parse(s.target)
+	if err != nil {
+		t.Fatal("the target's address is not a URL")
+	}
+	if n := scratchtest.Query(t, s.target, fmt.Sprintf("SELECT count(*) FROM pg_roles WHERE rolname = '%s' AND (rolcreatedb OR rolsuper)", u.User.Username())); n != "0" {
+		t.Error("the role may make databases")
+	}
+}
