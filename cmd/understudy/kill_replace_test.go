@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-	"net/url"
 	"strings"
 	"testing"
 
@@ -48,32 +46,4 @@ func TestReplaceKill(t *testing.T) {
 		interruptInEveryStage(t, &s.staging, func() string { s.waitForSessions(t); return s.trash(t) })
 	})
 	s.unharmed(t)
-	t.Run("what is told", s.tellsOfReplacing)
-}
-
-// tellsOfReplacing looks at what plan, verify and rollback say.
-func (s *postgresStaging) tellsOfReplacing(t *testing.T) {
-	for _, c := range []struct {
-		args []string
-		code int
-		says string
-	}{
-		{[]string{"plan"}, 0, "rows exchanged in place"},
-		{[]string{"verify"}, 0, "all passed"},
-		{[]string{"rollback", "--list"}, 0, "present"},
-		{[]string{"rollback"}, 4, "keeps no earlier generation"},
-	} {
-		p := start(t, s.dir, append(s.env, "UNDERSTUDY_KEY="+killKeys()[s.present]), c.args...)
-		code, told := p.wait()
-		if code != c.code || !strings.Contains(told, c.says) {
-			t.Errorf("%v: exit %d, %s", c.args, code, told)
-		}
-	}
-	u, err := url.Parse(s.target)
-	if err != nil {
-		t.Fatal("the target's address is not a URL")
-	}
-	if n := scratchtest.Query(t, s.target, fmt.Sprintf("SELECT count(*) FROM pg_roles WHERE rolname = '%s' AND (rolcreatedb OR rolsuper)", u.User.Username())); n != "0" {
-		t.Error("the role may make databases")
-	}
 }

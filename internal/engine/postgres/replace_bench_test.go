@@ -1,0 +1,77 @@
+package postgres
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"understudy/internal/engine"
+	"understudy/internal/scratch/scratchtest"
+)
+
+// benchRows is how many rows BenchmarkReplace makes; 30,000 if it is unset.
+const benchRows = "UNDERSTUDY_BENCH_ROWS"
+
+// BenchmarkReplace exchanges the rows of a database of which one in a hundred
+// changed, and tells how long that takes, in all and while writers are locked
+// out, against a whole load of the same rows into a new database (the ratio is
+// of times: below 1 is faster than the whole load); -v prints each step.
+func BenchmarkReplace(b *testing.B) {
+	n, err := strconv.Atoi(os.Getenv(benchRows))
+	if err != nil {
+		n = 30_000
+	}
+	structure := `
+		CREATE TABLE customer (id int PRIMARY KEY, mail text NOT NULL UNIQUE, note text);
+		CREATE TABLE orders (id int PRIMARY KEY, customer int NOT NULL REFERENCES customer ON DELETE CASCADE, at timestamptz NOT NULL, total numeric(12, 2));
+		CREATE TABLE item (orders int NOT NULL REFERENCES orders, line int NOT NULL, what text NOT NULL, price numeric(12, 2), PRIMARY KEY (orders, line));
+		CREATE INDEX ON orders (customer); CREATE INDEX ON orders (at);`
+	production, staging, beside := scratchtest.Database(b), scratchtest.Database(b), scratchtest.Database(b)
+	scratchtest.SQL(b, production, structure+fmt.Sprintf(`
+		INSERT INTO customer SELECT i, 'mail' || i || '@example.com', repeat('note ', 10) FROM generate_series(1, %[1]d / 6) i;
+		INSERT INTO orders SELECT i, 1 + i %% (%[1]d / 6), 'epoch'::timestamptz + i * interval '1 minute', i FROM generate_series(1, %[1]d / 3) i;
+		INSERT INTO item SELECT 1 + i / 2, i %% 2, 'article ' || i, i / 7.0 FROM generate_series(0, %[1]d / 2) i; ANALYZE`, n))
+	for _, address := range []string{staging, beside} {
+		scratchtest.SQL(b, address, structure)
+	}
+	source, tg, whole := openSource(b, production), openInPlace(b, staging), openTarget(b, beside)
+	measure := func(target engine.Target, run string) (all, locked float64) {
+		spec := quietSpec(fmt.Sprintf("bench%d-%s", os.Getpid(), run))
+		spec.Keep = 0
+		begun, last, at := time.Now(), "open", time.Now()
+		var lock time.Time
+		spec.Step = func(step string) {
+			b.Logf("%s %7.3fs %s", run, time.Since(at).Seconds(), last)
+			last, at = step, time.Now()
+			if strings.HasPrefix(step, "lock the tables") {
+				lock = time.Now()
+			}
+			if step == "drop side tables" {
+				locked = time.Since(lock).Seconds()
+			}
+		}
+		if _, err := refresh(b.Context(), source, target, spec, false); err != nil {
+			b.Fatal(err)
+		}
+		spec.Step("end")
+		return time.Since(begun).Seconds(), locked
+	}
+	_, _ = measure(tg, "first")
+	load, _ := measure(whole, "whole")
+	var all, locked float64
+	rounds := 0
+	for ; b.Loop(); rounds++ {
+		scratchtest.SQL(b, production, fmt.Sprintf(`
+			UPDATE item SET what = 'changed %[1]d' WHERE orders %% 100 = %[1]d; UPDATE customer SET note = '%[1]d' WHERE id %% 100 = %[1]d;
+			UPDATE orders SET total = %[1]d WHERE id %% 125 = %[1]d; DELETE FROM item WHERE orders %% 500 = %[1]d; DELETE FROM orders WHERE id %% 500 = %[1]d;
+			INSERT INTO orders SELECT (SELECT max(id) FROM orders) + i, i, now(), 1 FROM generate_series(1, %[2]d / 1500) i`, rounds, n))
+		a, l := measure(tg, fmt.Sprint(rounds))
+		all, locked = all+a, locked+l
+	}
+	b.ReportMetric(all/float64(rounds)/load, "of-whole-load")
+	b.ReportMetric(locked/float64(rounds)/load, "locked-of-whole-load")
+	b.ReportMetric(load, "s/whole-load")
+}
