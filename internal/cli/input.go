@@ -52,6 +52,11 @@ func (a *app) input(ctx context.Context, n needs) (pipeline.Input, error) {
 			in.Key = key
 		}
 	}
+	if n.source && n.target && job.Load.After.Value != "" {
+		file, text, fs := config.ReadAfter(job)
+		in.After = &pipeline.After{File: file, Text: text, At: job.Load.After.At}
+		found = append(found, fs...)
+	}
 	found = append(found, a.addresses(&in, n)...)
 	switch lock, err := os.ReadFile(filepath.Join(job.Dir, lockName)); {
 	case err == nil:

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+	"unicode/utf8"
 
 	"understudy/internal/document"
 	"understudy/internal/fault"
@@ -255,7 +257,7 @@ func (p *parser) load(v document.Value, load *Load) {
 	if !ok {
 		return
 	}
-	p.later(m, "run the statements after `understudy refresh`", "after")
+	load.After = p.place(m.Get("after"))
 	if v := m.Get("mode"); !v.Missing() {
 		if s, ok := v.Word("swap", "replace"); ok {
 			load.Mode, load.ModeAt = s, v.At()
@@ -442,6 +444,34 @@ func (p *parser) tableRows(e document.Entry) TableRows {
 		v.Fail("write all, none, {where: \"a condition\"} or {per_parent: 50}", "nothing is said of the table's rows")
 	}
 	return t
+}
+
+// ReadAfter reads the file of load.after, whose name is relative to the job
+// file; file is what findings call it. Without load.after it is empty.
+func ReadAfter(job *Job) (file, text string, found []finding.Finding) {
+	if job.Load.After.Value == "" {
+		return "", "", nil
+	}
+	file = job.Load.After.Value
+	if !filepath.IsAbs(file) {
+		file = filepath.Join(job.Dir, file)
+	}
+	data, err := read(file, document.MaxBytes)
+	say, hint := "", "its name is relative to the job file"
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		say = "there is no file " + file
+	case err != nil:
+		say, hint = "the file "+file+" cannot be read: "+reason(err), "check its permissions"
+	case len(data) > document.MaxBytes:
+		say, hint = "the file "+file+" is too large", "large changes belong into a table's own data"
+	case !utf8.Valid(data) || bytes.IndexByte(data, 0) >= 0:
+		say, hint = "the file "+file+" is no text in UTF-8", "save it as UTF-8"
+	}
+	if say != "" {
+		found = append(found, finding.Finding{Check: checkJob, Severity: finding.Error, At: job.Load.After.At, Code: int(fault.Usage), Message: say, Hint: hint})
+	}
+	return file, string(data), found
 }
 
 // ExpandRules gives the rule files that a job names, in its order, each once.

@@ -48,7 +48,7 @@ subset:                              # left out: everything is copied
   follow: [film_actor.film_id]       # go down this edge also from rows that were pulled only as parents
   unreached: small                   # tables to which no edge leads: small (whole up to 10,000 rows, else empty, and said) | empty | all
   budget: {rows: 2000000}
-load: {mode: swap, keep: 1, preserve: [feature_flags], discard: []}
+load: {mode: swap, keep: 1, preserve: [feature_flags], discard: [], after: fixups.sql}
 limits: {readers: 2, lock_wait: 2s, snapshot_age: 30m, statement: 10m}
 report: {dir: reports, keep: 30}
 `
@@ -149,7 +149,7 @@ func TestBadJob(t *testing.T) {
 		{"budget", with(5, "subset: {seeds: [{table: a}], budget: 5}"), "6:39", "budget must be a mapping", ""},
 		{"mode", with(5, "load: {mode: both}"), "6:14", "must be one of swap, replace", ""},
 		{"keep with replace", with(5, "load: {mode: replace, keep: 2}"), "6:29", "in place are not kept", "keep: 0"},
-		{"after", with(5, "load: {after: x.sql}"), "6:8", "after is not supported yet", ""},
+		{"after", with(5, "load: {after: [x.sql]}"), "6:15", "after must be text", ""},
 		{"keep", with(5, "load: {keep: -1}"), "6:14", "from 0 to 100", ""},
 		{"preserve and discard", with(5, "load: {preserve: [a], discard: [a]}"), "6:33", "preserved as well, at line 6", ""},
 		{"readers", with(5, "limits: {readers: 0}"), "6:19", "from 1 to 64", ""},
@@ -179,7 +179,7 @@ key: usk1_CanaryValue7
 rules: [a.yaml, 5]
 orphans: drop
 subset: {seeds: [{table: "a b"}], unreached: big}
-load: {mode: both, after: x}
+load: {mode: both, after: [x]}
 `
 	_, fs := config.Parse("u.yaml", []byte(text), env)
 	if len(fs) != 9 || strings.Contains(lines(fs), canary) {

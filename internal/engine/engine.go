@@ -19,6 +19,7 @@ import (
 
 	"understudy/internal/catalog"
 	"understudy/internal/schema"
+	"understudy/internal/script"
 	"understudy/internal/secret"
 )
 
@@ -245,6 +246,21 @@ type Replaceable interface {
 	// InPlace gives the same target as one whose rows are exchanged in place. It
 	// shares the target's sessions; closing it closes them. No generation is kept.
 	InPlace() Target
+}
+
+// A Scripted is a Target whose new generations may be changed by statements of
+// the user's own before they are proved; its Loads are Amendable.
+type Scripted interface {
+	// Statements takes a script apart, or tells every mistake in it; nothing runs.
+	Statements(text string) ([]script.Statement, []script.Mistake)
+}
+
+// An Amendable is a Load that runs statements of the user's own.
+type Amendable interface {
+	// Amend runs the statements, all or none of them, between Finish and Prove;
+	// constraints hold and triggers fire as they do for the target's users. When
+	// one fails, its index comes with the error.
+	Amend(ctx context.Context, statements []script.Statement) (failed int, err error)
 }
 
 // State is what stands in a target.

@@ -15,6 +15,7 @@ const (
 	StageLoad     Stage = "load"
 	StageFinish   Stage = "finish"
 	StageProve    Stage = "prove"
+	StageAmend    Stage = "amend" // only where the job has statements to run
 	StageSwitch   Stage = "switch"
 	StageReport   Stage = "report"
 )

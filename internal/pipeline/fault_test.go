@@ -36,6 +36,7 @@ type shop struct {
 	job          *config.Job
 	rules        []*rules.File
 	key          mask.Key
+	after        *pipeline.After
 }
 
 func newShop(t *testing.T) *shop {
@@ -92,7 +93,7 @@ func (s *shop) refresh(t *testing.T, e engine.Engine, run string) error {
 		t.Fatal(err)
 	}
 	session, err := pipeline.Open(t.Context(), pipeline.Input{Job: s.job, Rules: s.rules, Key: s.key, Engine: e, SourceAt: source, TargetAt: target,
-		RunID: run, Now: time.Date(2026, 11, 23, 1, 0, 0, 0, time.UTC), Claim: true, BatchBytes: 4096})
+		RunID: run, Now: time.Date(2026, 11, 23, 1, 0, 0, 0, time.UTC), Claim: true, BatchBytes: 4096, After: s.after})
 	if err != nil {
 		return err
 	}

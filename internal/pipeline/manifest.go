@@ -21,6 +21,9 @@ type Manifest struct {
 	Finished       time.Time       `json:"finished"`
 	Tables         []ManifestTable `json:"tables"`
 	Proved         []ManifestProof `json:"proved,omitempty"`
+	// After is the SHA-256 of the statements that changed the generation after it
+	// was masked; it then bears no digests.
+	After string `json:"after,omitempty"`
 }
 
 // A ManifestProof is something that the database proved before the switch.
@@ -47,8 +50,14 @@ type ManifestTable struct {
 
 func manifestOf(r *Report, runs []*tableRun) Manifest {
 	m := Manifest{Version: 1, Generation: r.RunID, KeyFingerprint: r.KeyFingerprint, Source: r.Plan.Source, Started: r.Started, Finished: r.Finished, Tables: []ManifestTable{}}
+	if len(runs) > 0 && runs[0].amended != nil {
+		m.After = r.Plan.After.SHA256
+	}
 	for _, run := range runs {
 		t := ManifestTable{Table: run.target, Rows: run.ledger.Counted}
+		if run.amended != nil {
+			t.Rows = run.amended.rows
+		}
 		for i, c := range run.rewrite.columns {
 			if c.mask == nil && c.document == nil { // only nullified
 				continue
@@ -58,7 +67,9 @@ func manifestOf(r *Report, runs []*tableRun) Manifest {
 			}
 			t.Nulls[c.name] = run.rewrite.counts[i].Nulls + run.rewrite.counts[i].Made + run.rewrite.counts[i].Nullified
 			t.Masked = append(t.Masked, c.name)
-			if run.rewrite.telling[i] {
+			if run.amended != nil {
+				t.Nulls[c.name] = run.amended.nulls[c.name]
+			} else if run.rewrite.telling[i] {
 				t.Digested = append(t.Digested, c.name)
 				if c.document != nil {
 					t.Documents = append(t.Documents, c.name)

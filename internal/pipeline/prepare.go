@@ -18,6 +18,7 @@ import (
 	"understudy/internal/plan"
 	"understudy/internal/rules"
 	"understudy/internal/schema"
+	"understudy/internal/script"
 	"understudy/internal/subset"
 )
 
@@ -34,6 +35,7 @@ type work struct {
 	refusals  []finding.Finding
 	masks     map[schema.Name][]maskedColumn // Copied tables only
 	plan      *plan.Plan
+	after     []script.Statement // of load.after
 	selection *subset.Selection
 }
 
@@ -151,6 +153,7 @@ func (s *Session) decide(ctx context.Context) []finding.Finding {
 	if w.shape.FromSource {
 		w.plan.Structure = "source"
 	}
+	found = append(found, s.readAfter()...)
 	if w.shape.FromSource && s.in.Job.Load.Mode == "replace" {
 		found = append(found, finding.Finding{Check: "no-structure", Severity: finding.Error, At: s.in.Job.Load.ModeAt, Code: int(fault.Refused),
 			Message: "the target has no tables, and `mode: replace` exchanges rows only", Hint: "give the target its structure first, by its own migrations, or write `mode: swap` once"})

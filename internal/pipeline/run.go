@@ -51,6 +51,7 @@ type tableRun struct {
 	whole   bool
 	weight  int64
 	ledger  check.Ledger
+	amended *amended // nil unless statements changed the generation
 	rewrite *rewriter
 }
 
@@ -107,6 +108,13 @@ func (s *Session) Run(ctx, undo context.Context) (report *Report, err error) {
 		return report, err
 	}
 	lap(StageProve)
+
+	if len(w.after) > 0 {
+		if err := s.amend(ctx, load, runs, report); err != nil {
+			return report, err
+		}
+		lap(StageAmend)
+	}
 
 	s.enter(StageSwitch, "switching")
 	if err := s.sameTarget(ctx); err != nil {

@@ -34,6 +34,7 @@ type Input struct {
 	BatchBytes int // 0: the engine's default
 	Observer   Observer
 	Lock       []byte // schema.lock.json; nil when there is none
+	After      *After // the file of load.after; nil when there is none
 }
 
 // A Session holds both sides open between planning and loading. Close it always.

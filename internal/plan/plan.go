@@ -30,7 +30,9 @@ type Plan struct {
 	// Structure says whose DDL the new generation has: target or source.
 	Structure string `json:"structure"`
 	// Mechanism says how the switch will work.
-	Mechanism string            `json:"mechanism"`
+	Mechanism string `json:"mechanism"`
+	// After is the file of statements that will change the new generation; nil when there is none.
+	After     *After            `json:"after,omitempty"`
 	Claimed   bool              `json:"claimed"`
 	Tables    []Table           `json:"tables"`
 	Masks     []Mask            `json:"masks"`
@@ -43,6 +45,13 @@ type Plan struct {
 	Findings  []finding.Finding `json:"-"`
 
 	Shape *Shape `json:"-"`
+}
+
+// An After is the file of load.after.
+type After struct {
+	File       string `json:"file"`
+	SHA256     string `json:"sha256"`
+	Statements int    `json:"statements"`
 }
 
 // A Table is one line of the plan.

@@ -67,6 +67,9 @@ func head(w io.Writer, p *plan.Plan) {
 	if p.Mechanism != "" {
 		g.add("switch", p.Mechanism)
 	}
+	if p.After != nil {
+		g.add("after", fmt.Sprintf("%s of %s, SHA-256 %s", many(p.After.Statements, "statement"), p.After.File, p.After.SHA256[:12]))
+	}
 	g.add("key", p.KeyFingerprint)
 	for _, side := range p.Insecure {
 		g.add("transport", "the "+side+" is reached without verified TLS, as its URL asks")

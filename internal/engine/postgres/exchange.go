@@ -210,7 +210,7 @@ func (x *exchange) exchange(ctx context.Context, c *conn, aside *bool) error {
 		return err
 	}
 	x.spec.Step("set sequences")
-	if err := x.setSequences(ctx, c); err != nil {
+	if err := x.setSequences(ctx, c, false); err != nil {
 		return err
 	}
 	x.spec.Step("refresh materialized views")
@@ -386,16 +386,16 @@ func localPath(ctx context.Context, c *conn, path string) error {
 	return c.exec(ctx, "set the search_path", "SELECT pg_catalog.set_config('search_path', "+literal(path)+", true)")
 }
 
-// setSequences puts the sequences of touched tables past their columns' values.
+// setSequences puts the sequences of touched tables, or of all that are exchanged, past their columns' values.
 // RESTART gives the sequence a new place that the transaction's end decides on;
 // setval alone would be seen at once and stay after a rollback.
-func (x *exchange) setSequences(ctx context.Context, c *conn) error {
+func (x *exchange) setSequences(ctx context.Context, c *conn, all bool) error {
 	list, err := sequences(ctx, c)
 	if err != nil {
 		return err
 	}
 	for _, s := range list {
-		if !s.counted() || !slices.ContainsFunc(s.columns, func(col sequenceColumn) bool { e := x.tables[col.table]; return e != nil && e.touched() }) {
+		if !s.counted() || !slices.ContainsFunc(s.columns, func(col sequenceColumn) bool { e := x.tables[col.table]; return e != nil && (all || e.touched()) }) {
 			continue
 		}
 		doing := "set the sequence " + s.name.String()

@@ -43,6 +43,7 @@ type conn struct {
 	version int    // as server_version_num
 	path    string // the search_path that the server gave before ours
 	user    string
+	limits  engine.Limits
 }
 
 // pinned are the settings of every session, so that a value has one text on
@@ -94,7 +95,7 @@ func connect(ctx context.Context, at *address, s session) (*conn, error) {
 	if err != nil {
 		return nil, wrap(ctx, err, doing)
 	}
-	c := &conn{PgConn: pg, user: at.user}
+	c := &conn{PgConn: pg, user: at.user, limits: s.limits}
 	if err := c.greet(ctx, s); err != nil {
 		c.hangUp()
 		return nil, wrap(ctx, err, doing)

@@ -1,0 +1,55 @@
+package pipeline_test
+
+import (
+	"database/sql"
+	"strings"
+	"testing"
+
+	"understudy/internal/engine/sqlite"
+	"understudy/internal/fault"
+	"understudy/internal/pipeline"
+)
+
+// On SQLite too, statements change the generation or the target stays as it is.
+func TestStatementsAfterTheLoad(t *testing.T) {
+	s := newShop(t)
+	s.after = &pipeline.After{File: "fixups.sql", Text: "UPDATE [employees] SET full_name = 'it''s; me' WHERE id = 1; -- ;\nINSERT INTO countries (code, name) VALUES ('XX', 'Nowhere');"}
+	if err := s.refresh(t, sqlite.New(), "one"); err != nil {
+		t.Fatal(err)
+	}
+	db, err := sql.Open("sqlite", s.staging)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	look := func() (name string, countries int) {
+		t.Helper()
+		if err := db.QueryRow("SELECT full_name, (SELECT count(*) FROM countries) FROM employees WHERE id = 1").Scan(&name, &countries); err != nil {
+			t.Fatal(err)
+		}
+		return name, countries
+	}
+	name, countries := look()
+	if name != "it's; me" || countries != 13 {
+		t.Errorf("%s, %d countries", name, countries)
+	}
+	for text, want := range map[string]fault.Code{
+		"SELECT 1;\nDELETE FROM employees":              fault.Integrity, // others refer to them
+		"SELECT 1; ROLLBACK":                            fault.Usage,
+		"PRAGMA foreign_keys=OFF; SELECT 1":             fault.Usage,
+		"INSERT INTO countries VALUES ('cAnArY', NULL)": fault.Integrity,
+		"SELECT cAnArY FROM nowhere":                    fault.Usage,
+	} {
+		s.after.Text = text
+		err := s.refresh(t, sqlite.New(), "two")
+		if fault.CodeOf(err) != want || !strings.Contains(err.Error(), "fixups.sql:") {
+			t.Errorf("%q: %v", text, err)
+		}
+		if err != nil && strings.Contains(err.Error(), "cAnArY") {
+			t.Errorf("a value is told: %v", err)
+		}
+		if after, n := look(); after != name || n != countries {
+			t.Errorf("%q changed the target", text)
+		}
+	}
+}
