@@ -25,9 +25,7 @@ func newReplacedStaging(t testing.TB) *postgresStaging {
 	scratchtest.SQL(t, s.source, strings.Join(production, ";\n")+";")
 	scratchtest.SQL(t, s.target, strings.Join(drifted, ";\n")+";")
 	s.written = s.writes(t)
-	s.job = func(text string) string {
-		return strings.Replace(text, "load: {keep: 1,", "load: {mode: replace,", 1)
-	}
+	s.job = inPlaceInstead
 	s.look = func(t testing.TB) string {
 		return scratchtest.Digest(t, s.target) + "\n" + scratchtest.ForeignKeys(t, s.target)
 	}
@@ -46,4 +44,23 @@ func TestReplaceKill(t *testing.T) {
 		interruptInEveryStage(t, &s.staging, func() string { s.waitForSessions(t); return s.trash(t) })
 	})
 	s.unharmed(t)
+}
+
+// inPlaceInstead lets the shop's job replace in place.
+func inPlaceInstead(job string) string {
+	return strings.Replace(job, "load: {keep: 1,", "load: {mode: replace,", 1)
+}
+
+func TestReplaceKillOfAFile(t *testing.T) {
+	s := newSQLiteStaging(t, "wal", 0, inPlaceInstead)
+	stop := s.watch(t)
+	t.Run("in every stage", func(t *testing.T) { killInEveryStage(t, &s.staging, rounds(5, 1)) })
+	t.Run("by interrupts", func(t *testing.T) {
+		interruptInEveryStage(t, &s.staging, func() string { return s.leftovers(t) })
+	})
+	stop()
+	s.journal(t, "wal")
+	if kept := s.kept(t); len(kept) > 0 {
+		t.Errorf("kept: %v", kept)
+	}
 }

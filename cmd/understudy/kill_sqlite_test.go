@@ -56,12 +56,15 @@ func fillFile(t testing.TB, db *sql.DB, statements ...string) {
 
 // newSQLiteStaging makes the shop. Ballast is how many rows of a kilobyte
 // staging has of its own, in a table that is preserved: they make the copying
-// of pages last.
-func newSQLiteStaging(t testing.TB, journal string, ballast int) *sqliteStaging {
+// of pages last. Job may change the job.
+func newSQLiteStaging(t testing.TB, journal string, ballast int, job ...func(string) string) *sqliteStaging {
 	t.Helper()
 	dir := t.TempDir()
 	source := filepath.Join(dir, "production.db")
 	s := &sqliteStaging{target: filepath.Join(dir, "stage.db")}
+	for _, change := range job {
+		s.job = change
+	}
 	production, drifted := schemas.Shop("sqlite")
 	p := openFile(t, source)
 	fillFile(t, p, production...)

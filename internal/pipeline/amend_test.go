@@ -5,8 +5,10 @@ import (
 	"strings"
 	"testing"
 
+	"understudy/internal/engine/faulty"
 	"understudy/internal/engine/sqlite"
 	"understudy/internal/fault"
+	"understudy/internal/finding"
 	"understudy/internal/pipeline"
 )
 
@@ -51,5 +53,23 @@ func TestStatementsAfterTheLoad(t *testing.T) {
 		if after, n := look(); after != name || n != countries {
 			t.Errorf("%q changed the target", text)
 		}
+	}
+}
+
+// An engine that cannot do what the job asks says so, with the place, and reads nothing.
+func TestWhatAnEngineCannotDoIsRefused(t *testing.T) {
+	s := newShop(t)
+	limited := faulty.New(sqlite.New()) // its targets are no more than targets
+	s.job.Load.Mode, s.job.Load.ModeAt = "replace", finding.At{File: "understudy.yaml", Line: 7, Col: 3}
+	if err := s.refresh(t, limited, "one"); fault.CodeOf(err) != fault.Usage || !strings.Contains(err.Error(), "understudy.yaml:7:3") {
+		t.Errorf("mode: %v", err)
+	}
+	s.job.Load.Mode = "swap"
+	s.after = &pipeline.After{File: "fixups.sql", Text: "SELECT 1", At: finding.At{File: "understudy.yaml", Line: 8, Col: 3}}
+	if err := s.refresh(t, limited, "one"); fault.CodeOf(err) != fault.Usage || !strings.Contains(err.Error(), "understudy.yaml:8:3") {
+		t.Errorf("after: %v", err)
+	}
+	if n := limited.Calls(faulty.Read); n > 0 {
+		t.Errorf("%d tables were read", n)
 	}
 }

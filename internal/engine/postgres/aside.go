@@ -17,7 +17,8 @@ type setAside struct {
 }
 
 // setChecksAside drops the checks of the new generation that call functions
-// written in SQL or a procedural language. Dropping a parent's check leaves that
+// written in SQL or a procedural language, and those that rows older than
+// themselves may break (NOT VALID), in production as here. Dropping a parent's check leaves that
 // of a child which declares it as well, so it looks again until none is left.
 func (l *load) setChecksAside(ctx context.Context, c *conn) (err error) {
 	l.aside, err = setChecksAside(ctx, c)
@@ -30,9 +31,9 @@ func setChecksAside(ctx context.Context, c *conn) (aside []setAside, err error) 
 			SELECT n.nspname, t.relname, o.conname, pg_catalog.pg_get_constraintdef(o.oid), coalesce(pg_catalog.obj_description(o.oid, 'pg_constraint'), '')
 			FROM pg_catalog.pg_constraint o JOIN pg_catalog.pg_class t ON t.oid = o.conrelid JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace
 			WHERE o.contype = 'c' AND o.conislocal AND o.coninhcount = 0 AND t.relkind IN ('r', 'p') AND NOT `+serverSchemas+`
-				AND EXISTS (SELECT FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_proc p ON p.oid = d.refobjid JOIN pg_catalog.pg_language g ON g.oid = p.prolang
+				AND (NOT o.convalidated OR EXISTS (SELECT FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_proc p ON p.oid = d.refobjid JOIN pg_catalog.pg_language g ON g.oid = p.prolang
 					WHERE d.classid = 'pg_catalog.pg_constraint'::regclass AND d.objid = o.oid AND d.refclassid = 'pg_catalog.pg_proc'::regclass
-						AND g.lanname NOT IN ('c', 'internal'))
+						AND g.lanname NOT IN ('c', 'internal')))
 			ORDER BY 1, 2, 3`)
 		if err != nil || len(rows) == 0 {
 			return aside, err

@@ -129,6 +129,12 @@ func comma(items []string) string {
 // makeDelta finds out what is to be done. Nobody writes to the table meanwhile.
 func (e *exchanged) makeDelta(ctx context.Context, c *conn) error {
 	doing := "compare the rows of " + e.name.String()
+	e.gone, e.changed, e.came = 0, 0, 0
+	if !e.waiting {
+		if some, err := c.value(ctx, doing, "SELECT EXISTS (SELECT FROM "+e.from()+")"); err != nil || some == "f" {
+			return err // empty, and stays so
+		}
+	}
 	if err := c.exec(ctx, doing, "CREATE UNLOGGED TABLE "+quoteName(e.delta())+" AS "+e.compare()); err != nil {
 		return err
 	}

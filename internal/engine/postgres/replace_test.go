@@ -345,3 +345,15 @@ func TestReplaceMeetsOthers(t *testing.T) {
 		t.Errorf("a structure that changed: %v", err)
 	}
 }
+
+// Rows that break what production never proved come along, as production has them.
+func TestReplaceKeepsWhatIsNotProved(t *testing.T) {
+	const before, after = `CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE c (id int PRIMARY KEY, p int, v int);`,
+		`ALTER TABLE c ADD CONSTRAINT known FOREIGN KEY (p) REFERENCES p NOT VALID; ALTER TABLE c ADD CONSTRAINT positive CHECK (v > 0) NOT VALID;`
+	production := scratchtest.Database(t)
+	scratchtest.SQL(t, production, before+"INSERT INTO c VALUES (1, NULL, -1), (2, NULL, 1);"+after)
+	staging, _ := plain(t, before+after)
+	mustRefresh(t, openSource(t, production), openInPlace(t, staging), quietSpec("r1"), false)
+	same(t, "rows", contents(t, production), contents(t, staging))
+	same(t, "constraints", constraintsOf(t, production), constraintsOf(t, staging))
+}
