@@ -59,20 +59,6 @@ func (e *exchanged) makeSide(ctx context.Context, c *conn, brought []string) err
 	return c.exec(ctx, "make the side table of "+e.name.String(), sql)
 }
 
-// list writes the columns with a qualifier.
-func list(qualifier string, columns []string) string {
-	out := make([]string, len(columns))
-	for i, c := range columns {
-		out[i] = qualifier + quote(c)
-	}
-	return strings.Join(out, ", ")
-}
-
-// record writes the columns as one value.
-func record(qualifier string, columns []string) string {
-	return "ROW(" + list(qualifier, columns) + ")::record"
-}
-
 // places are the delta's own names for the columns: c1, c2, ... The others are
 // rel and at, which tell a row of the table, and here, which tells that a row
 // waits. A row that goes has no c, one that comes has no rel and at.

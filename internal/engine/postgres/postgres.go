@@ -5,7 +5,8 @@
 // The one idea of the source half: one connection locks the tables against
 // change, takes a moment of the database and exports it; the others join it.
 // Of the target half: a new database is built beside the present one and two
-// renames in one transaction put it in its place.
+// renames in one transaction put it in its place; or, in place, rows wait in
+// side tables and one transaction exchanges those that differ.
 //
 // No error of this package holds a value: see errors.go.
 package postgres

@@ -98,7 +98,7 @@ func TestReplaceKilled(t *testing.T) {
 		}
 	}
 	histogram := map[string]int{}
-	for i := range 5 {
+	for i := range 3 {
 		run := fmt.Sprintf("a%d", i)
 		renewedFor(t, production, run)
 		before := contents(t, staging)
@@ -116,18 +116,25 @@ func TestReplaceServerKilled(t *testing.T) {
 	scratchtest.SQL(t, production, small+smallRows)
 	scratchtest.SQL(t, staging, small)
 	triggers := triggersOf(t, staging)
-	for _, place := range []string{"waiting", "exchanged", "committing", "switched"} {
+	for _, place := range []string{"exchanged", "committing", "switched"} {
 		renewedFor(t, production, place)
 		before := contents(t, staging)
 		source, tg := openSource(t, production), openInPlace(t, staging)
 		tg.pauses = func(_ context.Context, at string) error {
 			if at == place {
 				server.Kill()
-				return server.Restart(t.Context(), nil)
+				err := server.Restart(t.Context(), nil)
+				if err != nil {
+					t.Errorf("the server does not start again: %v", err)
+				}
+				return err
 			}
 			return nil
 		}
 		_, err := refresh(t.Context(), source, tg, quietSpec("s"+place), false)
+		if t.Failed() {
+			return
+		}
 		if switched := afterKillInPlace(t, production, staging, before, triggers, "s"+place); switched != (place == "switched") || switched != (err == nil || errors.Is(err, engine.ErrSwitched)) {
 			t.Errorf("%s: switched %v, error %v", place, switched, err)
 		}

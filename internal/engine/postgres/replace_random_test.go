@@ -121,9 +121,9 @@ func TestReplaceAnyRowsByAny(t *testing.T) {
 	staging, _ := plain(t, tangled)
 	tg, source := openInPlace(t, staging), openSource(t, production)
 	aside := map[bool]int{}
-	for i := range 16 {
-		calm := i > 7 // the first calm rows meet others
-		scratchtest.SQL(t, production, tangle(r, i >= 7))
+	for i := range 10 {
+		calm := i > 5 // the first calm rows meet others
+		scratchtest.SQL(t, production, tangle(r, i >= 5))
 		spec := quietSpec(fmt.Sprintf("r%d", i))
 		spec.Step = func(step string) {
 			if strings.Contains(step, "set aside") {

@@ -1,0 +1,370 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"understudy/internal/engine"
+	"understudy/internal/schema"
+)
+
+// Finish exchanges the rows in a transaction that stays open. Locks that are not
+// to be had in time are tried for again, from the beginning.
+func (x *exchange) Finish(ctx context.Context) error {
+	x.pool.hangUp(false)
+	if err := x.t.pauses.at(ctx, "waiting"); err != nil {
+		return err
+	}
+	deadline := time.Now().Add(max(switchDeadline, 10*x.t.limits.WithDefaults().LockWait))
+	aside := false // foreign keys were set aside in an earlier try, so the locks that it takes are taken at once
+	for pause := 50 * time.Millisecond; ; pause = min(2*pause, time.Second) {
+		err := x.try(ctx, &aside)
+		var e *engine.Error
+		if err == nil || !errors.As(err, &e) || e.State != "55P03" && e.State != "40P01" || ctx.Err() != nil {
+			return err
+		}
+		if time.Now().After(deadline) {
+			e.Code, e.Say = engine.Timeout, "its tables could not be locked in time: somebody writes to them, or holds a transaction open in which he did"
+			e.Hint = "end that transaction, or raise limits.lock_wait, and try again"
+			return e
+		}
+		if err := wait(ctx, pause); err != nil {
+			return err
+		}
+	}
+}
+
+// try is one try of Finish. After it, main is in its transaction or gone.
+func (x *exchange) try(ctx context.Context, aside *bool) error {
+	set := map[string]string{"statement_timeout": "0", "client_connection_check_interval": "10s", "tcp_keepalives_idle": "30", "tcp_keepalives_interval": "10", "tcp_keepalives_count": "3"}
+	c, err := connect(ctx, x.t.at, session{name: x.spec.RunID + " exchange", limits: x.t.limits, set: set})
+	if err != nil {
+		return err
+	}
+	err = x.exchange(ctx, c, aside)
+	if err != nil {
+		c.hangUp()
+		return err
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.main = c
+	return nil
+}
+
+// exchange does the transaction's work up to its COMMIT.
+func (x *exchange) exchange(ctx context.Context, c *conn, aside *bool) error {
+	begin := "BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE; SET LOCAL synchronous_commit = on; SET CONSTRAINTS ALL DEFERRED"
+	if more, err := c.value(ctx, "look at work_mem", `SELECT setting::bigint < 65536 FROM pg_catalog.pg_settings WHERE name = 'work_mem'`); err != nil {
+		return err
+	} else if more == "t" {
+		begin += "; SET LOCAL work_mem = '64MB'" // whole tables are compared
+	}
+	if err := c.exec(ctx, "begin the exchange", begin); err != nil {
+		return err
+	}
+	ties, err := readTies(ctx, c)
+	if err != nil {
+		return err
+	}
+	x.spec.Step("lock the tables against writers")
+	if err := x.lock(ctx, c, ties, *aside); err != nil {
+		return err
+	}
+	if err := x.unchanged(ctx, c); err != nil {
+		return err
+	}
+	if ties, err = readTies(ctx, c); err != nil { // as they are now that nobody can change them
+		return err
+	}
+	if err := x.t.pauses.at(ctx, "locked"); err != nil {
+		return err
+	}
+	list := x.sorted()
+	for _, e := range list {
+		x.spec.Step("compare the rows of " + e.name.String())
+		if err := e.makeDelta(ctx, c); err != nil {
+			return renamed(err, e)
+		}
+	}
+	loud, err := x.silence(ctx, c)
+	if err != nil {
+		return err
+	}
+	if err := x.swapRows(ctx, c, ties, aside); err != nil {
+		return err
+	}
+	for i := len(loud) - 1; i >= 0; i-- {
+		if err := c.exec(ctx, "let the triggers fire again", loud[i].awake); err != nil {
+			return err
+		}
+	}
+	if err := x.t.pauses.at(ctx, "exchanged"); err != nil {
+		return err
+	}
+	x.spec.Step("set sequences")
+	if err := x.setSequences(ctx, c, false); err != nil {
+		return err
+	}
+	x.spec.Step("refresh materialized views")
+	return x.refreshViews(ctx, c)
+}
+
+// sorted lists the tables by name.
+func (x *exchange) sorted() []*exchanged {
+	out := make([]*exchanged, 0, len(x.tables))
+	for _, e := range x.tables {
+		out = append(out, e)
+	}
+	slices.SortFunc(out, func(a, b *exchanged) int { return a.name.Compare(b.name) })
+	return out
+}
+
+// lock keeps writers away, and readers not, from every table that is exchanged
+// and from preserved ones that are tied to those. When foreign keys will be set
+// aside their tables are locked for that at once, so that nobody comes between.
+func (x *exchange) lock(ctx context.Context, c *conn, ties []*tie, aside bool) error {
+	names := map[schema.Name]string{}
+	hard := map[schema.Name]bool{}
+	for _, e := range x.tables {
+		names[e.name] = e.from()
+	}
+	for _, k := range ties {
+		if x.tables[k.childRoot] == nil && x.tables[k.toRoot] == nil {
+			continue
+		}
+		for _, n := range []schema.Name{k.childRoot, k.toRoot} {
+			if facts := x.before.tables[n]; facts != nil {
+				names[n] = tableKind{partitioned: facts.partitioned}.from(n)
+			}
+			hard[n] = true
+		}
+	}
+	var soft, full []string
+	for n, from := range names {
+		if aside && hard[n] {
+			full = append(full, from)
+		} else {
+			soft = append(soft, from)
+		}
+	}
+	slices.Sort(soft)
+	slices.Sort(full)
+	for _, l := range []struct {
+		tables []string
+		mode   string
+	}{{full, "ACCESS EXCLUSIVE"}, {soft, "SHARE ROW EXCLUSIVE"}} {
+		if len(l.tables) == 0 {
+			continue
+		}
+		if err := c.exec(ctx, "lock the target's tables", "LOCK TABLE "+strings.Join(l.tables, ", ")+" IN "+l.mode+" MODE"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unchanged compares the structure with what it was when rows began to wait.
+func (x *exchange) unchanged(ctx context.Context, c *conn) error {
+	now, err := inspect(ctx, c, nil)
+	if err != nil {
+		return err
+	}
+	table, column, what := changed(x.before.schema, now.schema)
+	if what == "" {
+		return nil
+	}
+	return &engine.Error{Code: engine.Changed, Doing: "exchange rows", Say: "the target's structure changed while rows were loaded: " + what, Table: table, Column: column,
+		Hint: "run the refresh again when nobody migrates the target"}
+}
+
+// silence keeps triggers and rules from acting on the exchange, and gives what
+// lets them act again.
+func (x *exchange) silence(ctx context.Context, c *conn) ([]silenced, error) {
+	var touched []uint32
+	for _, e := range x.sorted() {
+		if e.touched() {
+			touched = append(touched, e.oid)
+		}
+	}
+	loud, err := findLoud(ctx, c, touched)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range loud {
+		if err := c.exec(ctx, "silence triggers", s.asleep); err != nil {
+			return nil, err
+		}
+	}
+	return loud, nil
+}
+
+// swapRows does to the tables what the deltas say. First with every foreign key
+// in force that is not known to be in the way; if the server then refuses a row,
+// some value has to be free before another row can take it, and it begins again
+// with all keys and checks of the touched tables set aside.
+func (x *exchange) swapRows(ctx context.Context, c *conn, ties []*tie, aside *bool) error {
+	for _, k := range ties {
+		in, err := k.inTheWay(ctx, c, x.tables)
+		if err != nil {
+			return err
+		}
+		k.dropped = in
+	}
+	if !*aside {
+		if err := c.exec(ctx, "exchange rows", "SAVEPOINT light"); err != nil {
+			return err
+		}
+		err := x.swapOnce(ctx, c, ties, false)
+		if err == nil || engine.CodeOf(err) != engine.Constraint {
+			return err
+		}
+		if err := c.exec(ctx, "exchange rows", "ROLLBACK TO SAVEPOINT light"); err != nil {
+			return err
+		}
+		*aside = true
+		x.spec.Step("exchange rows again, with foreign keys set aside")
+	}
+	for _, k := range ties {
+		child, parent := x.tables[k.childRoot], x.tables[k.toRoot]
+		k.dropped = child != nil && child.touched() || parent != nil && parent.touched()
+	}
+	return x.swapOnce(ctx, c, ties, true)
+}
+
+// swapOnce sets aside, exchanges, and puts back.
+func (x *exchange) swapOnce(ctx context.Context, c *conn, ties []*tie, checks bool) error {
+	for _, k := range ties {
+		if k.dropped {
+			if err := k.drop(ctx, c); err != nil {
+				return err
+			}
+		}
+	}
+	var aside []setAside
+	if checks {
+		var err error
+		if aside, err = setChecksAside(ctx, c); err != nil {
+			return err
+		}
+	}
+	// What functions of checks and generated columns do may depend on the users' search_path.
+	if err := localPath(ctx, c, c.path); err != nil {
+		return err
+	}
+	if err := x.order(ties).run(ctx, c, x.spec.Step); err != nil {
+		return err
+	}
+	if err := c.exec(ctx, "check what was deferred", "SET CONSTRAINTS ALL IMMEDIATE"); err != nil {
+		return err
+	}
+	for i := len(aside) - 1; i >= 0; i-- {
+		if err := aside[i].putBack(ctx, c); err != nil {
+			return err
+		}
+	}
+	for _, k := range ties {
+		if k.dropped {
+			x.spec.Step("prove " + k.String())
+			if err := k.putBack(ctx, c); err != nil {
+				return err
+			}
+		}
+	}
+	return localPath(ctx, c, "")
+}
+
+// localPath sets the search_path for the rest of the transaction.
+func localPath(ctx context.Context, c *conn, path string) error {
+	return c.exec(ctx, "set the search_path", "SELECT pg_catalog.set_config('search_path', "+literal(path)+", true)")
+}
+
+// setSequences puts the sequences of touched tables, or of all that are exchanged, past their columns' values.
+// RESTART gives the sequence a new place that the transaction's end decides on;
+// setval alone would be seen at once and stay after a rollback.
+func (x *exchange) setSequences(ctx context.Context, c *conn, all bool) error {
+	list, err := sequences(ctx, c)
+	if err != nil {
+		return err
+	}
+	for _, s := range list {
+		if !s.counted() || !slices.ContainsFunc(s.columns, func(col sequenceColumn) bool { e := x.tables[col.table]; return e != nil && (all || e.touched()) }) {
+			continue
+		}
+		doing := "set the sequence " + s.name.String()
+		if err := c.exec(ctx, doing, "ALTER SEQUENCE "+quoteName(s.name)+" RESTART"); err != nil {
+			return err
+		}
+		if _, err := c.value(ctx, doing, s.set()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// refreshViews fills the materialized views again: row by row where a unique
+// index allows it, so that their readers neither wait nor see what their
+// snapshot does not hold.
+func (x *exchange) refreshViews(ctx context.Context, c *conn) error {
+	views, err := materializedViews(ctx, c)
+	if err != nil {
+		return err
+	}
+	temporary, err := c.value(ctx, "look at the privileges", `SELECT pg_catalog.has_database_privilege(pg_catalog.current_database(), 'TEMP')`)
+	if err != nil {
+		return err
+	}
+	for _, v := range views {
+		if !v.filled {
+			continue
+		}
+		how := ""
+		if v.keyed && temporary == "t" {
+			how = "CONCURRENTLY "
+		}
+		if err := c.exec(ctx, "refresh the materialized view "+v.name.String(), "REFRESH MATERIALIZED VIEW "+how+quoteName(v.name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// order decides in which order statements touch the tables.
+func (x *exchange) order(ties []*tie) *sequenceOfWork {
+	w := &sequenceOfWork{tables: x.tables}
+	referenced := map[schema.Name]bool{}
+	needs := map[schema.Name][]schema.Name{}
+	for _, k := range ties {
+		if k.dropped {
+			continue
+		}
+		w.ties = append(w.ties, k)
+		referenced[k.toRoot] = true
+		needs[k.childRoot] = append(needs[k.childRoot], k.toRoot)
+	}
+	var names []schema.Name
+	for _, e := range x.sorted() {
+		if e.touched() {
+			names = append(names, e.name)
+		}
+	}
+	for _, circle := range components(names, func(n schema.Name) []schema.Name { return needs[n] }) {
+		group := make([]*exchanged, len(circle))
+		for i, n := range circle {
+			group[i] = x.tables[n]
+		}
+		if len(group) == 1 && !referenced[group[0].name] {
+			w.leaves = append(w.leaves, group[0])
+		} else {
+			w.referenced = append(w.referenced, group)
+		}
+	}
+	return w
+}
+
+// doingExchange names a table's exchange for errors.
+func doingExchange(e *exchanged) string { return fmt.Sprintf("exchange the rows of %s", e.name) }
