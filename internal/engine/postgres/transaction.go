@@ -318,6 +318,9 @@ func (x *exchange) refreshViews(ctx context.Context, c *conn) error {
 	if err != nil {
 		return err
 	}
+	if err := localPath(ctx, c, c.path); err != nil { // functions that views call find names as they do for the target's users
+		return err
+	}
 	for _, v := range views {
 		if !v.filled {
 			continue
@@ -330,7 +333,7 @@ func (x *exchange) refreshViews(ctx context.Context, c *conn) error {
 			return err
 		}
 	}
-	return nil
+	return localPath(ctx, c, "")
 }
 
 // order decides in which order statements touch the tables.
