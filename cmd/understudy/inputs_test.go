@@ -134,7 +134,7 @@ func badFiles() []badInput {
 		{name: "structure duration", edit: job("report:", "limits: {lock_wait: "+c+"}\nreport:"), exit: 2, at: "understudy.yaml:9:21", says: "duration such as 30s"},
 		{name: "structure readers", edit: job("report:", "limits: {readers: 0}\nreport:"), exit: 2, at: "understudy.yaml:9:19"},
 		{name: "structure word", edit: job("report:", "orphans: "+c+"\nreport:"), exit: 2, at: "understudy.yaml:9:10", says: "fail"},
-		{name: "structure not yet", edit: job("report:", "load: {mode: replace}\nreport:"), exit: 2, at: "understudy.yaml:9:14", says: "not supported yet"},
+		{name: "structure mode", edit: job("report:", "load: {mode: "+c+"}\nreport:"), exit: 2, at: "understudy.yaml:9:14", says: "replace"},
 		{name: "structure by without per_parent", edit: job("percent: 50}", "percent: 50}\n  tables: {orders: {where: id > 1, by: customer_id}}"), exit: 2, at: "understudy.yaml:9:36", says: "none", hint: "per_parent"},
 		{name: "structure gate not yet", edit: job("report:", "parity: {minimum: 95}\nreport:"), exit: 2, at: "understudy.yaml:9:10", says: "not supported yet"},
 		{name: "structure table name", edit: job("table: customers", `table: "a.b.`+c+`.d"`), exit: 2, at: "understudy.yaml:8:15", says: "not a name"},

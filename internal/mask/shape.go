@@ -57,10 +57,10 @@ func readConstant(o *options) string { return o.required("value") }
 func buildConstant(d *draft) (recipe, *Refusal) {
 	value := readConstant(&d.options)
 	if why := d.unfit(value); why != "" {
-		return nil, &Refusal{Reason: fmt.Sprintf("value %q %s", value, why), Hint: "give a value that the column can hold"}
+		return nil, &Refusal{Reason: "its value " + why, Hint: "give a value that the column can hold"}
 	}
 	d.chance, d.whole = 1, true
-	d.text = fmt.Sprintf("every value becomes %q", value)
+	d.text = "one value for all" // which is the rule file's to show
 	return &fixed{value}, nil
 }
 

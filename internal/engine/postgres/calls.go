@@ -203,6 +203,9 @@ func (b *blueprint) inStages(section string) []stage {
 	at := make(map[string]int, len(b.contents))
 	stages := []stage{{}}
 	for _, e := range b.contents { // an entry stands behind what it needs
+		if e.section != section {
+			continue
+		}
 		n := 0
 		for _, id := range e.needs {
 			n = max(n, at[id])

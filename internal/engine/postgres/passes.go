@@ -29,17 +29,16 @@ const (
 	passes
 )
 
-// inPasses divides contents for the given number of parallel jobs. Without
-// parallel jobs or without partitions it is one pass.
+// inPasses divides contents, a part of all, for the given number of parallel
+// jobs. Without parallel jobs or without partitions it is one pass.
 //
 // Sizes, in bytes by table, put the largest first, so that no long build begins
 // when the other sessions have ended: an archive without rows does not know them.
-func inPasses(contents []entry, jobs int, sizes map[schema.Name]int64) []pass {
-	partitioned := partitionsIn(contents)
+func inPasses(contents, all []entry, jobs int, sizes map[schema.Name]int64) []pass {
 	if jobs <= 1 {
 		return []pass{{contents, jobs}}
 	}
-	weights := tableSizes(contents, sizes)
+	weights, partitioned := tableSizes(all, sizes), partitionsIn(all)
 	if len(partitioned) == 0 {
 		return []pass{{largestFirst(contents, weights), jobs}}
 	}

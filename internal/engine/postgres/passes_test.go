@@ -31,7 +31,7 @@ func TestPassesKeepApartWhatLocksPartitions(t *testing.T) {
 ;	depends on: 11
 `))
 	var got []string
-	for _, p := range inPasses(contents, 4, nil) {
+	for _, p := range inPasses(contents, contents, 4, nil) {
 		var ids []string
 		for _, e := range p.contents {
 			ids = append(ids, e.id)
@@ -41,7 +41,7 @@ func TestPassesKeepApartWhatLocksPartitions(t *testing.T) {
 	if text := strings.Join(got, " | "); text != "1 2 3 4 5 6 7 | 8 | 10 | 9 | 11 12" {
 		t.Errorf("passes are %s", text)
 	}
-	if n := len(inPasses(contents, 1, nil)); n != 1 {
+	if n := len(inPasses(contents, contents, 1, nil)); n != 1 {
 		t.Errorf("one job makes %d passes", n)
 	}
 }
@@ -56,7 +56,7 @@ func TestLargestTablesComeFirst(t *testing.T) {
 	}
 	sizes := map[schema.Name]int64{{Schema: "public", Table: "small"}: 1, {Schema: "public", Table: "large"}: 9}
 	var got string
-	for _, p := range inPasses(contents, 2, sizes) {
+	for _, p := range inPasses(contents, contents, 2, sizes) {
 		for _, e := range p.contents {
 			got += e.id
 		}

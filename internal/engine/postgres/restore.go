@@ -97,7 +97,11 @@ func (b *blueprint) choose(ctx context.Context, facts *standing) error {
 		return err
 	}
 	b.owners = !b.foreign && facts.mayGiveAway
-	b.contents, b.dropped = without(parseContents(text), func(e entry) bool {
+	all := parseContents(text)
+	if err := b.sections(ctx, all); err != nil {
+		return err
+	}
+	b.contents, b.dropped = without(all, func(e entry) bool {
 		switch e.kind {
 		case "SUBSCRIPTION", "SUBSCRIPTION TABLE":
 			return true // they would fetch another database's rows
@@ -118,10 +122,31 @@ func (b *blueprint) choose(ctx context.Context, facts *standing) error {
 	return nil
 }
 
+// sections tells each entry its section, as pg_restore sees it in the whole list.
+func (b *blueprint) sections(ctx context.Context, contents []entry) error {
+	for _, section := range []string{"pre-data", "post-data"} {
+		list := tool{program: b.tools.restore, args: []string{"--list", "--section=" + section}, files: []option{{"", b.archive}}}
+		text, err := list.run(ctx, "read the structure's contents")
+		if err != nil {
+			return err
+		}
+		in := map[string]bool{}
+		for _, e := range parseContents(text) {
+			in[e.id] = true
+		}
+		for i := range contents {
+			if in[contents[i].id] {
+				contents[i].section = section
+			}
+		}
+	}
+	return nil
+}
+
 // build restores entries of one part of the blueprint into a database. Jobs is
 // the number of parallel sessions; sizes are those of the tables, where they hold rows.
 func (b *blueprint) build(ctx context.Context, contents []entry, at *address, database, name, section string, jobs int, set map[string]string, sizes map[schema.Name]int64) error {
-	for _, p := range inPasses(contents, jobs, sizes) {
+	for _, p := range inPasses(contents, b.contents, jobs, sizes) {
 		if err := b.restore(ctx, tool{program: b.tools.restore, at: at, name: name, set: set, builds: p.contents}, database, section, p.jobs); err != nil {
 			return err
 		}
@@ -137,7 +162,7 @@ func (b *blueprint) restore(ctx context.Context, run tool, database, section str
 	}
 	defer discard(list)
 	run.files = []option{{"--use-list=", list}, {"", b.archive}}
-	run.args = append(b.restoreOptions(), "--section="+section, "--exit-on-error", "--verbose", // it then says where it failed
+	run.args = append(b.restoreOptions(), "--exit-on-error", "--verbose", // it then says where it failed
 		"--no-password", "--dbname="+run.at.conninfo(database))
 	if jobs > 1 {
 		run.args = append(run.args, "--jobs="+strconv.Itoa(jobs))

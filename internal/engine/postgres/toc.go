@@ -15,6 +15,9 @@ type entry struct {
 	text   string   // what stands after the numbers
 	line   string   // as pg_restore wrote it
 	needs  []string // ids of the entries it depends on
+	// section is where it belongs: pre-data or post-data. A comment belongs where
+	// its object does, which pg_restore knows only while it reads the whole list.
+	section string
 }
 
 // describe names the entry for people: its kind in small letters and its name.

@@ -60,9 +60,13 @@ func ForeignKeys(t testing.TB, address string) string {
 // Written tells what the server has counted as written in this database since
 // it was made: inserts, updates and deletes by table, those of the catalog too,
 // and temporary files. Statistics are left out, which the server gathers on its own.
-// Sessions report what they did at their end, at the latest.
+// Sessions report what they did at their end, at the latest, and are listed until
+// they have; so it looks again while another one is ending.
 func Written(t testing.TB, address string) string {
 	t.Helper()
+	const others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+	for look := 0; look < 200 && Query(t, address, others) != "0"; look++ {
+	}
 	return Query(t, address, `
 		SELECT schemaname || '.' || relname, n_tup_ins, n_tup_upd, n_tup_del FROM pg_stat_all_tables
 		WHERE relname NOT LIKE 'pg_statistic%' AND schemaname <> 'pg_toast' AND n_tup_ins + n_tup_upd + n_tup_del > 0
