@@ -58,7 +58,7 @@ func (s *dateShift) shift(day int64, word uint64) int64 {
 // that some databases allow.
 func (s *dateShift) keeps(value []byte) bool {
 	text := string(value)
-	return text == "infinity" || text == "-infinity" || len(text) >= 10 && text[:10] == "0000-00-00"
+	return text == "infinity" || text == "-infinity" || len(text) >= 10 && text[:10] == "0000-00-00" && clock(value[10:])
 }
 
 // A date is a date in a text: year in astronomical count (1 BC is 0), and where
@@ -93,10 +93,61 @@ func parseDate(value []byte) (date, bool) {
 	if !okMonth || !okDay || !d.bc && d.year < 1 || d.bc && d.year > 0 {
 		return d, false
 	}
-	if len(value) > d.end && value[d.end] != ' ' && value[d.end] != 'T' && value[d.end] != 't' {
+	rest := value[d.end:]
+	if d.bc {
+		rest = rest[:len(rest)-3]
+	}
+	if !clock(rest) { // it would be copied as it is, whatever it says
 		return d, false
 	}
 	return d, d.month >= 1 && d.month <= 12 && d.day >= 1 && d.day <= daysIn(d.year, d.month)
+}
+
+// clock tells whether what stands behind a date is nothing, or a time of day
+// behind a blank or T: HH[:MM[:SS[.fraction]]], and then perhaps a zone, which is
+// Z, UTC, GMT or an offset.
+func clock(rest []byte) bool {
+	if len(rest) == 0 {
+		return true
+	}
+	if rest[0] != ' ' && rest[0] != 'T' && rest[0] != 't' || len(rest) < 3 {
+		return false
+	}
+	if _, ok := twoDigits(rest[1:]); !ok {
+		return false
+	}
+	rest = rest[3:]
+	for range 2 {
+		if len(rest) >= 3 && rest[0] == ':' {
+			if _, ok := twoDigits(rest[1:]); !ok {
+				return false
+			}
+			rest = rest[3:]
+		}
+	}
+	if len(rest) > 1 && (rest[0] == '.' || rest[0] == ',') {
+		n := 1
+		for n < len(rest) && n <= 9 && rest[n]-'0' < 10 {
+			n++
+		}
+		rest = rest[n:]
+	}
+	if len(rest) > 1 && rest[0] == ' ' {
+		rest = rest[1:]
+	}
+	switch string(rest) {
+	case "", "Z", "z", "UTC", "GMT":
+		return true
+	}
+	if rest[0] != '+' && rest[0] != '-' || len(rest) > len("+00:00:00") {
+		return false
+	}
+	for _, b := range rest[1:] {
+		if b-'0' > 9 && b != ':' {
+			return false
+		}
+	}
+	return true
 }
 
 func twoDigits(b []byte) (int, bool) {

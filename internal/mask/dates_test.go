@@ -53,6 +53,27 @@ func TestDateShift(t *testing.T) {
 	})
 }
 
+// What stands behind a date is copied, so it must be a time and nothing else.
+func TestNothingHidesBehindADate(t *testing.T) {
+	for _, name := range []string{"date_shift", "date_truncate"} {
+		m := makeMask(t, name, Limits{Kind: schema.Text})
+		for _, rest := range []string{" Jane Doe", " Jane Doe, 078-05-1120", " 10:00:00 Jane", " 10:00 +1 555 0100", " 12345678", "T1", " 10:00:00.1234567890", " 10:00:00+00:00:00:00", " BC Jane BC", "\n10:00"} {
+			for _, day := range []string{"1980-05-05", "0000-00-00"} {
+				if f, _, err := m.Worker().Append(nil, []byte(day+rest)); err == nil || m.Keeps([]byte(day+rest)) {
+					t.Errorf("%s takes what stands behind a date: %q", name, f)
+				}
+			}
+		}
+		for _, rest := range []string{"", " 10", "T10:11", " 10:11:12", "T10:11:12Z", " 10:11:12.123456", " 10:11:12.5+02", " 10:11:12 +0200", " 10:11:12 UTC", " 10:11:12-04:56:02", " 10:11:12+00 BC"} {
+			if _, _, err := m.Worker().Append(nil, []byte("1980-05-05"+rest)); err != nil {
+				if !strings.HasSuffix(rest, "BC") { // 1980 BC is as good
+					t.Errorf("%s refuses %q: %v", name, rest, err)
+				}
+			}
+		}
+	}
+}
+
 func TestDateEdges(t *testing.T) {
 	m := makeMask(t, "date_shift", Limits{Kind: schema.Timestamp}, "within", "10y")
 	w := m.Worker()

@@ -76,6 +76,9 @@ func (s *Session) merged(ctx context.Context, shape plan.TableShape, table *sche
 				workers[i] = c.mask.Worker()
 			}
 		}
+		if workers[i] == nil {
+			read.Blind = append(read.Blind, i) // compared as it is
+		}
 	}
 	var hashes []uint64
 	var row []byte

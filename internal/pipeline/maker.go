@@ -39,6 +39,10 @@ func (c *maskedColumn) maker() maker {
 // would tell nothing, and a database may write a constant in another way (0 as 0.00).
 func (c *maskedColumn) blind() bool { return c.document == nil && (c.mask == nil || blind(c.mask)) }
 
+// telling tells a column whose fakes the digest takes in: those that say
+// something of the values and stand in the target as they were sent.
+func (c *maskedColumn) telling() bool { return !c.blind() && !c.rounded }
+
 // blind tells a mask whose fake does not depend on the value: constants.
 func blind(m *mask.Mask) bool { return m.Chance() >= 1 }
 

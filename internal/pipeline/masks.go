@@ -33,6 +33,7 @@ func (s *Session) makeMasks() []finding.Finding {
 			continue
 		}
 		c.index, c.there = index, s.there(d)
+		c.rounded = c.there.Kind == schema.Timestamp && c.there.Type != s.work.scope.Table(d.Table).Column(d.Column).Type
 		if c.document != nil {
 			c.document.limit = s.lengthOf(d)
 		}

@@ -24,6 +24,8 @@ type maskedColumn struct {
 	// mask is nil for documents that are masked by path, and for a kept column of
 	// which orphans become NULL.
 	mask *mask.Mask
+	// rounded: the target may store a time less exactly than the fake is.
+	rounded bool
 	// each: the mask takes the elements of arrays one by one.
 	each     bool
 	document *documentMask
@@ -33,6 +35,9 @@ type maskedColumn struct {
 // all are the columns that are read.
 func withNulled(masked []maskedColumn, all []string, sel *subset.Table) []maskedColumn {
 	out := slices.Clone(masked)
+	if sel == nil {
+		return out
+	}
 	for _, n := range sel.Nulls {
 		for _, name := range n.Columns {
 			if i := slices.Index(all, name); i >= 0 && !isMasked(out, name) {
@@ -74,7 +79,7 @@ func newRewriter(table schema.Name, columns []maskedColumn, key mask.Key) *rewri
 	for _, c := range columns {
 		r.counts = append(r.counts, &columnCount{})
 		r.makers = append(r.makers, c.maker())
-		r.telling = append(r.telling, !c.blind())
+		r.telling = append(r.telling, c.telling())
 	}
 	r.nulled = make([]bool, len(columns))
 	return r

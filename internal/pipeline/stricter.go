@@ -11,6 +11,7 @@ import (
 	"understudy/internal/engine"
 	"understudy/internal/fault"
 	"understudy/internal/finding"
+	"understudy/internal/mask"
 	"understudy/internal/plan"
 	"understudy/internal/schema"
 	"understudy/internal/subset"
@@ -141,8 +142,7 @@ func (s *Session) hashes(ctx context.Context, shape *plan.TableShape, columns []
 				if fold[j] {
 					value = bytes.ToLower(value)
 				}
-				row = append(row, fmt.Sprint(len(value), ":")...)
-				row = append(row, value...)
+				row = mask.AppendPart(row, value, !ok)
 			}
 			if !null {
 				out = append(out, maphash.Bytes(seed, row))

@@ -48,6 +48,8 @@ type parser struct {
 	start      int // of the statement that is being read; its line is from
 	from       int
 	begun      bool
+	words      [2]string // the last two
+	makes      bool      // a table
 	statements []Statement
 	mistakes   []Mistake
 }
@@ -90,6 +92,7 @@ func (p *parser) refuse(line int, say, hint string) {
 func (p *parser) begin() {
 	if !p.begun {
 		p.begun, p.start, p.from = true, p.at, p.line
+		p.words, p.makes = [2]string{}, false
 	}
 }
 
@@ -102,6 +105,10 @@ func (p *parser) end() {
 	s := Statement{strings.TrimSpace(p.text[p.start:p.at]), p.from}
 	if say, hint := refusal(s.Text); say != "" {
 		p.refuse(s.Line, say, hint)
+		return
+	}
+	if p.makes {
+		p.refuse(s.Line, "SELECT ... INTO makes a table", "fill one that a migration made: INSERT INTO ... SELECT")
 		return
 	}
 	p.statements = append(p.statements, s)
@@ -152,10 +159,21 @@ func (p *parser) token(rest string) {
 		for n < len(rest) && (isWord(rest[n]) || rest[n] == '$') { // a $ inside a word begins no quote
 			n++
 		}
+		p.word(strings.ToUpper(rest[:n]))
 		p.skip(n)
 	default:
 		p.skip(1)
 	}
+}
+
+// word takes note of a word outside quotes: INTO that belongs to no INSERT, MERGE or
+// REPLACE makes a table.
+func (p *parser) word(w string) {
+	before, or := p.words[1], p.words[0] == "OR"
+	into := before == "INSERT" || before == "MERGE" || before == "REPLACE" ||
+		or && slices.Contains([]string{"IGNORE", "ABORT", "FAIL", "ROLLBACK"}, before)
+	p.makes = p.makes || w == "INTO" && !into
+	p.words = [2]string{before, w}
 }
 
 // quoted goes over a text that began with n bytes and ends with quote; the quote

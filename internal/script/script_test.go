@@ -50,6 +50,12 @@ func TestWhatIsRefusedIsToldAtOnce(t *testing.T) {
 	if strings.Join(got, "|") != want {
 		t.Errorf("%q", got)
 	}
+	for text, made := range map[string]bool{"SELECT * INTO new FROM a": true, "WITH x AS (SELECT 1) SELECT 1 AS b\ninto temp t": true, "INSERT INTO a SELECT 'into', \"into\" -- into": false,
+		"INSERT OR IGNORE INTO a VALUES (1)": false, "REPLACE /* into */ INTO a VALUES (1)": false, "MERGE INTO a USING b ON true": false} {
+		if _, mistakes := Parse(text, Dialect{}); (len(mistakes) > 0) != made {
+			t.Errorf("%q: %v", text, mistakes)
+		}
+	}
 	for _, text := range []string{"SELECT 1 /* x", "SELECT $a$ x", "SELECT \"x"} {
 		if _, mistakes := Parse(text, Dialect{Dollar: true}); len(mistakes) != 1 {
 			t.Errorf("%q: %v", text, mistakes)

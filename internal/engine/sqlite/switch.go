@@ -51,7 +51,8 @@ func (l *load) Switch(ctx context.Context, manifest []byte) error {
 		}
 		return err
 	}
-	if err := l.target.prune(ctx, l.spec.Keep); err != nil {
+	// What is left is short, and to stop in it would only leave files behind.
+	if err := l.target.prune(context.WithoutCancel(ctx), l.spec.Keep); err != nil {
 		return errors.Join(engine.ErrSwitched, err)
 	}
 	if err := removeDatabase(l.path); err != nil {

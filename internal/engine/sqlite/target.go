@@ -154,6 +154,9 @@ func (t *target) kept(ctx context.Context, present *mark) ([]engine.Generation, 
 			continue
 		}
 		m, err := t.markOf(ctx, path)
+		if ctx.Err() != nil {
+			return nil, wrap(ctx.Err(), "look at the kept generations")
+		}
 		if err != nil || m == nil {
 			continue // not one of ours, or damaged: it cannot be put back
 		}
