@@ -104,8 +104,8 @@ func (r *rewriter) look() []int {
 // unseen gives the indexes for engine.Read.Blind.
 func (r *rewriter) unseen() []int {
 	var out []int
-	for i, c := range r.columns {
-		if !r.telling[i] {
+	for _, c := range r.columns {
+		if c.blind() {
 			out = append(out, c.index)
 		}
 	}
