@@ -122,11 +122,16 @@ func complaintError(doing string, text []byte, builds []entry) error {
 		e.Doing += ", " + made.entry.describe()
 	}
 	line := errorLine.FindSubmatch(text)
-	for _, c := range complaints() {
-		if line != nil && c.fits(line[1], text) {
-			e.Code, e.Say, e.Hint = c.code, c.say, c.hint
-			break
-		}
+	fits := func(c complaint) bool { return line != nil && c.fits(line[1], text) }
+	all := complaints()
+	i := slices.IndexFunc(all, fits)
+	if i < 0 { // parallel sessions of pg_restore write into each other's lines
+		i = slices.IndexFunc(all, func(c complaint) bool {
+			return c.code != engine.Failed && c.begins == "" && bytes.Contains(text, []byte(c.has))
+		})
+	}
+	if i >= 0 {
+		e.Code, e.Say, e.Hint = all[i].code, all[i].say, all[i].hint
 	}
 	if inFunction.Match(text) && line != nil && bytes.Contains(line[1], []byte("does not exist")) {
 		e.Say, e.Hint = "a function that it calls does not find what it names, as when it counts on a search_path", callsHint

@@ -218,6 +218,7 @@ func TestComplaints(t *testing.T) {
 		name string
 	}{
 		{fk, engine.Error{Code: engine.Constraint}, "fk constraint public.Or ders a b"},
+		{strings.Replace(fk, "error: ", "error: pg_restore: finished item 7 FK CONSTRAINT c d\n", 1), engine.Error{Code: engine.Constraint}, "fk constraint public.Or ders a b"},
 		{"pg_restore: error: could not execute query: ERROR:  relation \"canary\" does not exist\nLINE 1: canary\nCommand was: CREATE VIEW s.v AS\n SELECT canary", engine.Error{Code: engine.Failed}, "view s.v"},
 		{"pg_restore: error: could not execute query: ERROR:  permission denied for language canary\nCommand was: CREATE FUNCTION s.f(integer, text) RETURNS", engine.Error{Code: engine.Denied}, "function s.f"},
 		{"pg_restore: error: could not execute query: ERROR:  x\nCommand was: CREATE VIEW s.canary AS", engine.Error{Code: engine.Failed}, ""},
