@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -108,7 +109,7 @@ func (s *Session) inspect(ctx context.Context) error {
 	})
 	g.Go(func() (err error) {
 		defer fault.Guard(&err)
-		if w.state, err = s.target.State(gctx); err != nil {
+		if w.state, err = s.settled(gctx); err != nil {
 			return Explain(err, "target")
 		}
 		w.target, err = s.target.Inspect(gctx, s.in.Job.TargetSchemas())
@@ -122,6 +123,25 @@ func (s *Session) inspect(ctx context.Context) error {
 		w.plan.Findings = append(w.plan.Findings, finding.Finding{Check: "switch-changes", Severity: finding.Warning, Message: n})
 	}
 	return nil
+}
+
+// settled reads the target's state. A run that was killed a moment ago may still
+// hold the target, until the server has noticed; so one that holds it is given as
+// long as a lock is waited for. A plan that is only looked at does not wait.
+func (s *Session) settled(ctx context.Context) (*engine.State, error) {
+	wait := engine.Limits{LockWait: s.in.Job.Limits.LockWait}.WithDefaults().LockWait
+	for deadline := time.Now().Add(wait); ; {
+		state, err := s.target.State(ctx)
+		if err != nil || state.Busy == "" || s.in.Look || time.Now().After(deadline) {
+			return state, err
+		}
+		pause := time.NewTimer(100 * time.Millisecond)
+		select {
+		case <-ctx.Done():
+		case <-pause.C:
+		}
+		pause.Stop()
+	}
 }
 
 // decide does everything that needs no row: claim, fit, rules, masks, seeds and
