@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"understudy/internal/engine"
@@ -297,7 +298,7 @@ func (m *documentMaker) scalar(rule int, kind jsondoc.Kind, dst, value []byte) (
 // one, else that for decimals of as many places.
 func (p *pathMask) number(text []byte) *mask.Mask {
 	point := bytes.IndexByte(text, '.')
-	if point < 0 && p.integer != nil && !bytes.ContainsAny(text, "eE") {
+	if point < 0 && p.integer != nil && !bytes.ContainsAny(text, "eE") && (len(p.decimal) == 0 || isInt64(text)) {
 		return p.integer
 	}
 	if len(p.decimal) == 0 {
@@ -309,6 +310,12 @@ func (p *pathMask) number(text []byte) *mask.Mask {
 		}
 	}
 	return p.decimal[min(places, len(p.decimal)-1)]
+}
+
+// isInt64 tells whether a whole number fits the integers that masks know.
+func isInt64(text []byte) bool {
+	_, err := strconv.ParseInt(string(text), 10, 64)
+	return err == nil
 }
 
 func (m *documentMaker) told(fake []byte) []byte {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -31,7 +32,11 @@ func documentsOf(t *testing.T, key mask.Key, others rules.Others, lines ...strin
 			name, value, _ := strings.Cut(name, " ")
 			p.Outcome, p.Spec = rules.Mask, mask.Spec{Mask: name, Domain: name}
 			if value != "" {
-				p.Spec.Params = map[string]string{"value": value}
+				param, given, ok := strings.Cut(value, "=")
+				if !ok {
+					param, given = "value", value
+				}
+				p.Spec.Params = map[string]string{param: given}
 			}
 			kind, _ := mask.Lookup(name)
 			for _, k := range kind.Accepts {
@@ -93,6 +98,24 @@ func TestScalarsOfEveryType(t *testing.T) {
 		`{"flag": "yes", "five": true}`: "at $.five: mask constant cannot take a value: it is a boolean"} {
 		if out, _, err := m.fake([]byte("x"), []byte(in), verbatim{}); err == nil || !strings.Contains(err.Error(), says) || string(out) != "x" {
 			t.Errorf("%s became %s, %v", in, out, err)
+		}
+	}
+}
+
+// Numbers in documents have no bounds, whatever integers masks know.
+func TestNumbersBeyondIntegers(t *testing.T) {
+	c := documentsOf(t, newKey(t), rules.RedactOthers, "$.n noise percent=10")
+	m := c.maker()
+	for _, in := range []string{"18446744073709551616", "10000000000000000000", "-10000000000000000000000000", "1e19", "-1e25", "1" + strings.Repeat("0", 300), "9223372036854775807", "12345678901234567890.25"} {
+		out, _, err := m.fake(nil, []byte(`{"n": `+in+`}`), verbatim{})
+		if err != nil {
+			t.Errorf("%s: %v", in, err)
+			continue
+		}
+		var doc struct{ N float64 }
+		was, _ := strconv.ParseFloat(in, 64)
+		if err := json.Unmarshal(out, &doc); err != nil || doc.N/was < 0.89 || doc.N/was > 1.11 || doc.N == was && in != "9223372036854775807" {
+			t.Errorf("%s became %s (%v)", in, out, err)
 		}
 	}
 }

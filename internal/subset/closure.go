@@ -221,9 +221,9 @@ func (c *closure) looksUp(e *edge) bool {
 	return e.to.mode == whole && e.from.mode == partial && c.minds(e)
 }
 
-// minds tells whether the selection answers for a reference's orphans. Of foreign
-// keys those under fail are proved in the target.
-func (c *closure) minds(e *edge) bool { return !e.dangles() && (c.spec.mends() || e.ref.Declared) }
+// minds tells whether the selection answers for a reference's orphans. Foreign
+// keys that the source's database has proved have none.
+func (c *closure) minds(e *edge) bool { return !e.dangles() && (c.spec.mends() || e.ref.Declared || !e.ref.Valid) }
 
 // ask fixes which columns every Find of a node asks for: all that a later step
 // needs, so that no row is looked up twice for its keys.

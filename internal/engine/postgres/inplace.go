@@ -177,7 +177,7 @@ func obstaclesInPlace(ctx context.Context, c *conn) (obstacles, notes []string, 
 		for _, r := range rows {
 			names = append(names, string(r[0]))
 		}
-		text := strings.ReplaceAll(fmt.Sprintf(q.say, strings.Join(names, ", ")), "ROLE", role)
+		text := fmt.Sprintf(strings.ReplaceAll(q.say, "{role}", strings.ReplaceAll(role, "%", "%%")), strings.Join(names, ", "))
 		if q.note {
 			notes = append(notes, text)
 		} else {
@@ -188,17 +188,17 @@ func obstaclesInPlace(ctx context.Context, c *conn) (obstacles, notes []string, 
 }
 
 // inPlaceQueries are about an exchange what obstacleQueries are about a swap.
-// ROLE in a sentence stands for the role.
+// {role} in a sentence stands for the role.
 func inPlaceQueries() []obstacleQuery {
 	const name = `pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname)`
 	const from = ` FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE NOT ` + serverSchemas + ` AND ` + notExtensions
 	return []obstacleQuery{
 		{sql: `SELECT ` + name + from + ` AND c.relkind IN ('r', 'p', 'm', 'S') AND NOT pg_catalog.pg_has_role(c.relowner, 'USAGE') ORDER BY 1`,
-			say: "the role does not own %s, so it can neither silence their triggers nor set their sequences: ALTER TABLE ... OWNER TO ROLE"},
+			say: "the role does not own %s, so it can neither silence their triggers nor set their sequences: ALTER TABLE ... OWNER TO {role}"},
 		{sql: `SELECT DISTINCT pg_catalog.quote_ident(n.nspname)` + from + ` AND c.relkind IN ('r', 'p', 'm', 'S') AND NOT pg_catalog.has_schema_privilege(n.oid, 'USAGE') ORDER BY 1`,
-			say: "the role may not use the schemas %s: GRANT USAGE ON SCHEMA ... TO ROLE"},
+			say: "the role may not use the schemas %s: GRANT USAGE ON SCHEMA ... TO {role}"},
 		{sql: `SELECT ` + name + from + ` AND c.relforcerowsecurity AND NOT (SELECT rolbypassrls OR rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user) ORDER BY 1`,
-			say: "row security is forced on the role for %s, so it would not see every row: ALTER ROLE ROLE BYPASSRLS, or ALTER TABLE ... NO FORCE ROW LEVEL SECURITY"},
+			say: "row security is forced on the role for %s, so it would not see every row: ALTER ROLE {role} BYPASSRLS, or ALTER TABLE ... NO FORCE ROW LEVEL SECURITY"},
 		{note: true, sql: `SELECT ` + name + from + ` AND c.relkind = 'm' AND c.relispopulated AND NOT EXISTS (SELECT FROM pg_catalog.pg_index i
 			WHERE i.indrelid = c.oid AND i.indisunique AND i.indimmediate AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL) ORDER BY 1`,
 			say: "readers of the materialized views %s wait while rows are exchanged, and older snapshots see their new rows: a unique index over columns of theirs avoids both"},

@@ -344,7 +344,7 @@ func (n *Naive) check() {
 				continue
 			}
 			// The target proves foreign keys that lead to whole tables.
-			n.Orphans = n.Orphans || !n.Whole[r.To] || r.Declared
+			n.Orphans = n.Orphans || !n.Whole[r.To] || r.Declared || !r.Valid
 		}
 	}
 }
