@@ -223,7 +223,9 @@ func (c *closure) looksUp(e *edge) bool {
 
 // minds tells whether the selection answers for a reference's orphans. Foreign
 // keys that the source's database has proved have none.
-func (c *closure) minds(e *edge) bool { return !e.dangles() && (c.spec.mends() || e.ref.Declared || !e.ref.Valid) }
+func (c *closure) minds(e *edge) bool {
+	return !e.dangles() && (c.spec.mends() || e.ref.Declared || !e.ref.Valid)
+}
 
 // ask fixes which columns every Find of a node asks for: all that a later step
 // needs, so that no row is looked up twice for its keys.
