@@ -191,9 +191,14 @@ func (s *snapshot) Structure() engine.Structure {
 // Instant is what now() means in fragments.
 func (s *snapshot) Instant() time.Time { return s.now }
 
-// Close lets go of locks and the moment.
+// Close lets go of locks and the moment. Its error says that they were lost
+// before, so that what was read since may not be what it should be.
 func (s *snapshot) Close() error {
 	s.timer.Stop()
+	var lost error
+	if s.life.Err() == nil {
+		lost = s.ended()
+	}
 	s.end(errClosed)
 	s.watch.Wait()
 	s.mu.Lock()
@@ -204,7 +209,7 @@ func (s *snapshot) Close() error {
 		c.hangUp()
 	}
 	s.exporter.hangUp()
-	return nil
+	return lost
 }
 
 // expire ends the snapshot for a reason and breaks every connection: also those

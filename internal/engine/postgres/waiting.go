@@ -16,8 +16,8 @@ const lockNotAvailable = "55P03"
 // these are allowed to wait.
 func patience(l engine.Limits) time.Duration { return min(l.LockWait/2, 2*time.Second) }
 
-// giveWay watches whether somebody waits for a table that the exporter's locks
-// keep: every statement on that table then queues behind them. One that has
+// giveWay watches whether the exporter still holds its locks, and whether somebody
+// waits for a table that they keep: every statement on that table then queues behind them. One that has
 // waited for longer than patience ends the snapshot. Without a connection to
 // spare there is no watch; the age limit still holds.
 func (s *snapshot) giveWay() {
@@ -34,6 +34,13 @@ func (s *snapshot) giveWay() {
 		case <-s.life.Done():
 			return
 		case <-tick.C:
+		}
+		// Readers that have joined do not notice that the session with the locks is gone.
+		if len(s.alone) == 0 { // else whoever uses the exporter will see
+			if ended := s.ended(); ended != nil && s.life.Err() == nil {
+				s.expire(ended)
+				return
+			}
 		}
 		now, err := s.waiting(s.life, c)
 		if err != nil {
