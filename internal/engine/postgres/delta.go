@@ -121,7 +121,9 @@ func (e *exchanged) makeDelta(ctx context.Context, c *conn) error {
 			return err // empty, and stays so
 		}
 	}
-	if err := c.exec(ctx, doing, "CREATE UNLOGGED TABLE "+quoteName(e.delta())+" AS "+e.compare()); err != nil {
+	// Not UNLOGGED: the transaction may go back behind it, and a server that crashes
+	// before it has written that down finds a file of such a table in its way.
+	if err := c.exec(ctx, doing, "CREATE TABLE "+quoteName(e.delta())+" AS "+e.compare()); err != nil {
 		return err
 	}
 	rows, err := c.query(ctx, doing, "SELECT count(*) FILTER (WHERE NOT here), count(*) FILTER (WHERE here AND at IS NOT NULL), count(*) FILTER (WHERE here AND at IS NULL) FROM "+quoteName(e.delta()))
