@@ -89,11 +89,7 @@ func TestCloneOfProductionNeedsAReason(t *testing.T) {
 	first := scratchtest.Own(t, scratch.Options{})
 	prod := scratchtest.DatabaseOn(t, first.URL("postgres"))
 	scratchtest.SQL(t, prod, people+peopleRows)
-	clone, err := first.Standby(t.Context(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer clone.Stop(t.Context())
+	clone := scratchtest.Standby(t, first, nil)
 	staging := clone.URL(prod[strings.LastIndex(prod, "/")+1 : strings.Index(prod, "?")])
 	wantCaughtUp(t, prod, staging)
 	scratchtest.SQL(t, clone.URL("postgres"), "SELECT pg_promote()")

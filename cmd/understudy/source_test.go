@@ -137,11 +137,7 @@ func TestSourceMayBeAHotStandby(t *testing.T) {
 	first := scratchtest.Own(t, scratch.Options{})
 	prod := scratchtest.DatabaseOn(t, first.URL("postgres"))
 	fillShop(t, prod, "")
-	standby, err := first.Standby(t.Context(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer standby.Stop(t.Context())
+	standby := scratchtest.Standby(t, first, nil)
 	name := prod[strings.LastIndex(prod, "/")+1:]
 	replica := standby.URL(strings.TrimSuffix(name, "?sslmode=disable"))
 	wantCaughtUp(t, prod, replica)

@@ -45,6 +45,9 @@ type Error struct {
 	Constraint string
 	// Hint is a remedy where one is known.
 	Hint string
+	// Again: a reading ended because somebody needed the source, or had changed it;
+	// begun anew from the inspection on, it may succeed.
+	Again bool
 	// Err is the cause for errors.Is; it is never printed.
 	Err error
 }

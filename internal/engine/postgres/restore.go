@@ -38,7 +38,13 @@ func (t *target) drawBlueprint(ctx context.Context, spec engine.Spec, facts *sta
 			return nil, &engine.Error{Code: engine.Failed, Doing: "take over the source's structure", Say: "it belongs to another engine"}
 		}
 		from, major, schemas = s.at, max(major, s.version/10000), spec.Schemas
-		dump.set = map[string]string{"default_transaction_read_only": "on"}
+		if !s.pooled { // else it might not be let in; its transaction is read-only by its own word as well
+			dump.set = map[string]string{"default_transaction_read_only": "on"}
+		}
+		// It locks every table: if the snapshot gives way to somebody, so does this.
+		bounded, stop := s.bounded(ctx)
+		defer stop()
+		ctx = bounded
 		dump.args = append(dump.args, "--snapshot="+s.snapshot, "--no-owner", "--no-privileges", "--no-comments", "--no-security-labels", "--no-publications")
 	}
 	tools, err := findPrograms(ctx, major)

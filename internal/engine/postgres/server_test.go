@@ -7,9 +7,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
-	"errors"
 	"fmt"
-	"io/fs"
 	"math/big"
 	"net"
 	"net/url"
@@ -30,14 +28,7 @@ func TestStandbySource(t *testing.T) {
 	primary := scratchtest.Own(t, scratch.Options{})
 	shop, other := scratchtest.DatabaseOn(t, primary.URL("postgres")), scratchtest.DatabaseOn(t, primary.URL("postgres"))
 	scratchtest.SQL(t, shop, hardSchema)
-	standby, err := primary.Standby(t.Context(), nil)
-	if errors.Is(err, fs.ErrNotExist) {
-		t.Skipf("NOT RUN: the server's programs have no pg_basebackup to make a standby with: %v", err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { standby.Kill() })
+	standby := scratchtest.Standby(t, primary, nil)
 	u, err := url.Parse(shop)
 	if err != nil {
 		t.Fatal(err)
@@ -186,11 +177,7 @@ func TestStandbyConflict(t *testing.T) {
 	primary := scratchtest.Own(t, scratch.Options{Settings: map[string]string{"autovacuum": "off"}})
 	shop := scratchtest.DatabaseOn(t, primary.URL("postgres"))
 	scratchtest.SQL(t, shop, "CREATE TABLE a (id int PRIMARY KEY, t text); INSERT INTO a SELECT i, repeat('x', 200) FROM generate_series(1, 20000) i; CREATE TABLE b (id int)")
-	standby, err := primary.Standby(t.Context(), map[string]string{"max_standby_streaming_delay": "0", "hot_standby_feedback": "off"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { standby.Kill() })
+	standby := scratchtest.Standby(t, primary, map[string]string{"max_standby_streaming_delay": "0", "hot_standby_feedback": "off"})
 	u, err := url.Parse(shop)
 	if err != nil {
 		t.Fatal(err)

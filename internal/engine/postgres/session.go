@@ -34,6 +34,8 @@ type session struct {
 	limits   engine.Limits
 	// set adds settings or overrides the pinned ones.
 	set map[string]string
+	// options are passed as PGOPTIONS would be; empty for none.
+	options string
 }
 
 // A conn is one connection with pinned settings. Like a pgconn.PgConn, which
@@ -41,6 +43,7 @@ type session struct {
 type conn struct {
 	*pgconn.PgConn
 	version int    // as server_version_num
+	backend uint32 // the server's process; see PID
 	path    string // the search_path that the server gave before ours
 	user    string
 	limits  engine.Limits
@@ -105,10 +108,11 @@ func connect(ctx context.Context, at *address, s session) (*conn, error) {
 
 // greet learns about the server and pins the settings, in two round trips.
 func (c *conn) greet(ctx context.Context, s session) error {
-	rows, err := c.query(ctx, "greet the server", `SELECT current_setting('server_version_num'), current_setting('search_path'), current_setting('server_encoding')`)
+	rows, err := c.query(ctx, "greet the server", `SELECT current_setting('server_version_num'), current_setting('search_path'), current_setting('server_encoding'), pg_catalog.pg_backend_pid()`)
 	if err != nil {
 		return err
 	}
+	c.backend = parseUint(rows[0][3])
 	c.version, _ = strconv.Atoi(string(rows[0][0])) // always a number
 	c.path = string(rows[0][1])
 	if c.version < oldest {
@@ -129,10 +133,22 @@ func (c *conn) greet(ctx context.Context, s session) error {
 		`) AS v (name, value) JOIN pg_catalog.pg_settings s ON lower(s.name) = lower(v.name)`)
 }
 
+// PID is the process that serves this session. A pooler tells a number of its
+// own when a connection begins, so the server itself was asked.
+func (c *conn) PID() uint32 { return c.backend }
+
+// pooled tells that something stands between this session and its server.
+func (c *conn) pooled() bool { return c.backend != 0 && c.backend != c.PgConn.PID() }
+
 // hangUp ends the connection, politely if the server answers.
 func (c *conn) hangUp() {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second) // undoing: the run's context may be over
 	defer cancel()
+	if c.pooled() && !c.IsClosed() && !c.IsBusy() && c.TxStatus() == 'I' {
+		// A pooler may hand the server's session to somebody else, who must not
+		// find it read-only because we wanted it so.
+		_, _ = c.PgConn.Exec(ctx, "DISCARD ALL").ReadAll()
+	}
 	_ = c.PgConn.Close(ctx) // the connection is gone either way
 }
 
@@ -231,6 +247,9 @@ func (a *address) config(s session) (*pgconn.Config, error) {
 	config.Fallbacks = nil
 	config.KerberosSrvName, config.KerberosSpn = "", ""
 	config.RuntimeParams = map[string]string{"client_encoding": "UTF8", "application_name": applicationName(s.name)}
+	if s.options != "" {
+		config.RuntimeParams["options"] = s.options
+	}
 	config.ConnectTimeout = a.timeout
 	config.DialFunc = (&net.Dialer{Timeout: a.timeout, KeepAlive: 30 * time.Second}).DialContext
 	config.ValidateConnect = a.validator()

@@ -185,7 +185,7 @@ func lockTables(ctx context.Context, c *conn, s *schema.Schema) error {
 
 // Structure is the source's DDL at this moment.
 func (s *snapshot) Structure() engine.Structure {
-	return &structure{at: s.at, snapshot: s.id, version: s.exporter.version}
+	return &structure{at: s.at, snapshot: s.id, version: s.exporter.version, pooled: s.exporter.pooled(), bounded: s.bounded}
 }
 
 // Instant is what now() means in fragments.

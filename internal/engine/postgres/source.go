@@ -16,6 +16,9 @@ var _ engine.Source = (*source)(nil)
 // newSource opens the source and asks the server, inside a transaction, whether
 // it will only be read.
 func newSource(ctx context.Context, at *address, limits engine.Limits) (*source, error) {
+	if err := direct(ctx, at, "source"); err != nil {
+		return nil, err
+	}
 	s := &source{side: side{at: at, limits: limits.WithDefaults(), name: "source", readOnly: true}}
 	err := s.with(ctx, func(c *conn) error {
 		return c.transaction(ctx, "BEGIN", func() error { return c.checkReadOnly(ctx) })

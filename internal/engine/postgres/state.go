@@ -19,10 +19,12 @@ const mechanism = "a new database beside the target, then two renames in one tra
 func (t *target) State(ctx context.Context) (*engine.State, error) {
 	state := &engine.State{Mechanism: mechanism}
 	var facts *standing
+	var pooled bool
 	err := t.with(ctx, func(c *conn) (err error) {
 		if facts, err = stand(ctx, c); err != nil {
 			return err
 		}
+		pooled = c.pooled()
 		present, manifest, err := readClaim(ctx, c)
 		if err != nil {
 			return err
@@ -50,6 +52,9 @@ func (t *target) State(ctx context.Context) (*engine.State, error) {
 	})
 	if err != nil {
 		return nil, err
+	}
+	if pooled && !t.takesOptions(ctx) {
+		state.Obstacles = append(state.Obstacles, "the pooler before the target does not pass on the option that pg_restore needs: put the address of the server itself into the URL, or write load: {mode: replace}")
 	}
 	if _, err := findPrograms(ctx, facts.version/10000); err != nil {
 		state.Obstacles = append(state.Obstacles, sentence(err))

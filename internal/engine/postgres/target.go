@@ -34,6 +34,9 @@ func (p pauses) at(ctx context.Context, place string) error {
 // newTarget opens a database to replace. It must exist: its name, owner,
 // encoding and privileges are what the next generation gets.
 func newTarget(ctx context.Context, at *address, limits engine.Limits) (*target, error) {
+	if err := direct(ctx, at, "target"); err != nil {
+		return nil, err
+	}
 	t := &target{side: side{at: at, limits: limits, name: "target"}}
 	if err := t.with(ctx, func(*conn) error { return nil }); err != nil {
 		return nil, err

@@ -12,8 +12,10 @@ import (
 	"compress/gzip"
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -94,6 +96,46 @@ func Own(t testing.TB, o scratch.Options) *scratch.Postgres {
 		}
 	})
 	return p
+}
+
+// Standby starts a hot standby of a server for this test and stops it afterwards;
+// without pg_basebackup the test is skipped, aloud.
+func Standby(t testing.TB, first *scratch.Postgres, settings map[string]string) *scratch.Postgres {
+	t.Helper()
+	p, err := first.Standby(t.Context(), settings)
+	if errors.Is(err, fs.ErrNotExist) {
+		t.Skipf("NOT RUN: the server's programs have no pg_basebackup to make a standby with: %v", err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := undoing()
+		defer cancel()
+		if err := p.Stop(ctx); err != nil {
+			t.Errorf("stop the test's standby: %v", err)
+		}
+	})
+	return p
+}
+
+// Pooled gives the address of a database behind a pooler of this test's own
+// (see scratch.Postgres.Pooler); where none is installed the test is skipped, aloud.
+func Pooled(t testing.TB, server *scratch.Postgres, database, mode string, size int) string {
+	t.Helper()
+	p, err := server.Pooler(t.Context(), mode, size)
+	if errors.Is(err, fs.ErrNotExist) {
+		t.Skipf("NOT RUN: %v", err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := p.Stop(); err != nil {
+			t.Errorf("stop the test's pooler: %v", err)
+		}
+	})
+	return p.URL(strings.TrimPrefix(parse(t, database).Path, "/"))
 }
 
 // Main runs the tests and then stops the shared server, for packages that
