@@ -22,7 +22,7 @@ const (
 )
 
 func affinityOf(declared string) affinity {
-	t := strings.ToUpper(declared)
+	t := capitals(declared)
 	has := func(s string) bool { return strings.Contains(t, s) }
 	switch {
 	case has("INT"):
@@ -39,7 +39,7 @@ func affinityOf(declared string) affinity {
 
 // kindOf reads a declared type: by names that other databases use, then by affinity.
 func kindOf(declared string) schema.Kind {
-	t := strings.ToUpper(strings.TrimSpace(declared))
+	t := capitals(strings.TrimSpace(declared))
 	base, _, _ := strings.Cut(t, "(")
 	base = strings.TrimSpace(base)
 	switch {

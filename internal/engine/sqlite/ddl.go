@@ -17,7 +17,7 @@ type tableText struct {
 
 // collation gives a column's.
 func (x *tableText) collation(column string) string {
-	if c := x.collations[strings.ToLower(column)]; c != "" {
+	if c := x.collations[small(column)]; c != "" {
 		return c
 	}
 	return "BINARY"
@@ -93,7 +93,7 @@ func (x *tableText) item(table, sql string, item []token) {
 			i++
 		case t.is("collate") && column != "":
 			name, _ := following().name()
-			x.collations[strings.ToLower(column)] = strings.ToUpper(name)
+			x.collations[small(column)] = capitals(name)
 			i++
 		case t.is("autoincrement"):
 			x.autoincrement = true
@@ -135,7 +135,7 @@ func (x *tableText) check(table, column, name, sql string, item []token, open, e
 	c := checkText{name: name, expr: strings.TrimSpace(sql[item[open].start+1 : item[end].start])}
 	for _, t := range item[open+1 : end] {
 		if id, ok := t.name(); ok && t.kind != stringLit {
-			c.reads = append(c.reads, strings.ToLower(id))
+			c.reads = append(c.reads, small(id))
 		}
 	}
 	if c.name == "" && column != "" {

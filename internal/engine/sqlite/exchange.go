@@ -177,12 +177,12 @@ func (x *exchange) swapTable(ctx context.Context, c *conn, t *schema.Table, s *s
 	c.doing = "exchange the rows of " + t.Name.String()
 	x.spec.Step(c.doing)
 	name, columns := quote(t.Name.Table), t.Written()
-	remove, insert := "DELETE FROM main."+name, "INSERT INTO main."+name+" ("+quotes(columns)+") SELECT "+quotes(columns)+" FROM next."+name+" AS n"
+	remove, insert := "DELETE FROM main."+name, "INSERT OR ABORT INTO main."+name+" ("+quotes(columns)+") SELECT "+quotes(columns)+" FROM next."+name+" AS n"
 	key := t.Identity()
 	if key != nil && !s.virtual && !slices.ContainsFunc(key.Columns, func(k string) bool { return !slices.Contains(columns, k) }) {
 		remove += " AS m WHERE NOT EXISTS (SELECT 1 FROM next." + name + " AS n WHERE " + keyEqual("m", "n", key.Columns) + " AND " + identical("m", "n", columns) + ")"
 		insert += " WHERE NOT EXISTS (SELECT 1 FROM main." + name + " AS m WHERE " + keyEqual("n", "m", key.Columns) + ")"
-	} else if equal, err := sameRows(ctx, c, name, columns); err != nil {
+	} else if equal, err := sameRows(ctx, c, t.Name, columns); err != nil {
 		return wrapTable(err, c.doing, t.Name, s)
 	} else if equal {
 		return nil
@@ -215,21 +215,27 @@ func identical(a, b string, columns []string) string {
 		x, y := a+"."+quote(c), b+"."+quote(c)
 		out = append(out, "typeof("+x+") = typeof("+y+") AND "+x+" IS "+y+" COLLATE BINARY")
 	}
-	return strings.Join(out, " AND ")
+	return all(out)
+}
+
+// all joins conditions so that they nest as little as they can: SQLite bounds how
+// deep an expression is.
+func all(conditions []string) string {
+	if len(conditions) == 1 {
+		return conditions[0]
+	}
+	half := len(conditions) / 2
+	return "(" + all(conditions[:half]) + ") AND (" + all(conditions[half:]) + ")"
 }
 
 // sameRows tells whether both tables hold the same rows, each as often.
-func sameRows(ctx context.Context, c *conn, name string, columns []string) (bool, error) {
-	var parts []string
-	for _, col := range columns {
-		parts = append(parts, "typeof("+quote(col)+")", quote(col)+" COLLATE BINARY")
+func sameRows(ctx context.Context, c *conn, table schema.Name, columns []string) (bool, error) {
+	now, err := fingerprint(ctx, c, "main", carried{table: table, columns: columns})
+	if err != nil {
+		return false, err
 	}
-	list := strings.Join(parts, ", ")
-	count := func(database string) string {
-		return "SELECT " + list + ", count(*) FROM " + database + "." + name + " GROUP BY " + list
-	}
-	n, err := c.integer(ctx, "SELECT EXISTS (SELECT * FROM ("+count("main")+") EXCEPT SELECT * FROM ("+count("next")+")) OR EXISTS (SELECT * FROM ("+count("next")+") EXCEPT SELECT * FROM ("+count("main")+"))")
-	return n == 0, err
+	then, err := fingerprint(ctx, c, "next", carried{table: table, columns: columns})
+	return now == then, err
 }
 
 // swapNumbers takes over how far AUTOINCREMENT has come, and fills full-text
@@ -248,7 +254,7 @@ func (x *exchange) swapNumbers(ctx context.Context, c *conn, next *inspection) e
 		}
 	}
 	for name, s := range next.shapes {
-		if s.fts == "" {
+		if s.kept != indexed {
 			continue
 		}
 		c.doing = "fill the full-text index " + schema.Ident(name)

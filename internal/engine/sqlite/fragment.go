@@ -98,9 +98,9 @@ func judgeTokens(f engine.Fragment) error {
 			if depth--; depth < 0 {
 				return refuse(f, "a parenthesis closes that was not opened", "")
 			}
-		case t.kind == word && !f.Subqueries && slices.Contains([]string{"select", "with", "values", "exists"}, strings.ToLower(t.text)):
+		case t.kind == word && !f.Subqueries && slices.Contains([]string{"select", "with", "values", "exists"}, small(t.text)):
 			return refuse(f, "it holds a subquery", "allow_subqueries: true allows them, at the cost of scans that nothing bounds")
-		case t.kind == word && depth == 0 && slices.Contains(clauses(), strings.ToLower(t.text)):
+		case t.kind == word && depth == 0 && slices.Contains(clauses(), small(t.text)):
 			return refuse(f, "it holds the keyword "+strings.ToUpper(t.text), "write one expression")
 		}
 	}
@@ -128,7 +128,7 @@ func (a *authorizer) judge(action driver.AuthorizerActionCode, first, second, _,
 	case driver.AuthSelect:
 		return driver.AuthorizerOK
 	case driver.AuthRead:
-		if a.subqueries || strings.EqualFold(first, a.table) {
+		if a.subqueries || sameName(first, a.table) {
 			return driver.AuthorizerOK
 		}
 		a.refused = "it reads another table"
@@ -138,7 +138,7 @@ func (a *authorizer) judge(action driver.AuthorizerActionCode, first, second, _,
 		}
 		a.refused = "it holds a recursive subquery"
 	case driver.AuthFunction:
-		function := strings.ToLower(second)
+		function := small(second)
 		a.refused = forbidden(function)
 		if a.refused == "" && a.order && aggregate(function) {
 			a.refused = "it orders by " + function + ", which makes one row of all"
@@ -209,7 +209,7 @@ func instant(text string, at time.Time) string {
 			}
 		case t.mark(",") && len(calls) > 0:
 			calls[len(calls)-1].argument++
-		case t.kind == stringLit && strings.EqualFold(t.text, "'now'") && len(calls) > 0 && calls[len(calls)-1].function != "":
+		case t.kind == stringLit && sameName(t.text, "'now'") && len(calls) > 0 && calls[len(calls)-1].function != "":
 			put(t.start, end, now)
 		case t.is("current_timestamp"):
 			put(t.start, end, literal(at.UTC().Format(time.DateTime)))
@@ -234,7 +234,7 @@ func callOf(all []token, open int) call {
 	if open == 0 || all[open-1].kind != word {
 		return call{}
 	}
-	name := strings.ToLower(all[open-1].text)
+	name := small(all[open-1].text)
 	if name == "now" {
 		return call{function: name}
 	}

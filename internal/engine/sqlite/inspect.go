@@ -32,13 +32,14 @@ type shape struct {
 	withoutRowid  bool
 	strict        bool
 	virtual       bool
+	module        string   // of a virtual table
+	kept          carriage // what it holds
 	autoincrement bool
 	// rowid is a name of the row's number that no column hides; "" if there is none.
 	rowid   string
 	primary []string // the primary key of a WITHOUT ROWID table
 	columns map[string]columnShape
 	checks  []schema.Check
-	fts     string     // the table whose text a full-text table indexes; "" for none
 	targets [][]string // column lists, sorted and in lower case, that a foreign key may point at
 }
 
@@ -86,8 +87,8 @@ func inspect(ctx context.Context, c *conn, schemas []string) (*inspection, error
 		if err := x.read(name); err != nil {
 			return nil, err
 		}
-		if shapes[name].fts != "" {
-			continue // an index over another table's text, rebuilt after a load
+		if !shapes[name].loaded() {
+			continue // it shows what other tables hold
 		}
 		out.schema.Tables = append(out.schema.Tables, x.table)
 		out.schema.References = append(out.schema.References, x.references...)
@@ -110,7 +111,7 @@ func (x *inspection) pointsAtKey(r schema.Reference) bool {
 func folded(names []string) []string {
 	out := make([]string, len(names))
 	for i, n := range names {
-		out[i] = strings.ToLower(n)
+		out[i] = small(n)
 	}
 	slices.Sort(out)
 	return out
@@ -118,7 +119,7 @@ func folded(names []string) []string {
 
 // isOwn tells the program's marker from the tables of a database. No other name
 // is left out, however it begins: a table that is not seen is never decided.
-func isOwn(name string) bool { return strings.EqualFold(name, manifestTable) }
+func isOwn(name string) bool { return sameName(name, manifestTable) }
 
 // foldReferences marks columns that reference a case-insensitive one: SQLite
 // compares a foreign key by the parent's collation.
@@ -216,7 +217,8 @@ func (x *tableReader) read(name string) error {
 	x.table = schema.Table{Name: schema.Name{Schema: mainSchema, Table: name}, Rows: -1, Bytes: -1}
 	if x.shape.virtual {
 		x.notes = append(x.notes, "virtual table")
-		x.shape.fts = externalContent(x.shape.sql)
+		v := parseVirtual(x.shape.sql)
+		x.shape.module, x.shape.kept = v.module, v.carriage
 	} else {
 		x.text = parseTable(name, x.shape.sql)
 		x.shape.autoincrement = x.text.autoincrement
@@ -249,7 +251,7 @@ func (x *tableReader) readColumns() error {
 			col.Type = strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(col.Type), "GENERATED ALWAYS"))
 		}
 		describe(&col)
-		col.FoldCase = x.text.collations[strings.ToLower(col.Name)] == "NOCASE"
+		col.FoldCase = x.text.collations[small(col.Name)] == "NOCASE"
 		if rank, _ := row[4].(int64); rank > 0 {
 			pk = append(pk, ranked{col.Name, rank})
 		}
@@ -272,7 +274,7 @@ func (x *tableReader) readColumns() error {
 // column finds a column as SQLite does, without regard to case.
 func column(t *schema.Table, name string) *schema.Column {
 	for i := range t.Columns {
-		if strings.EqualFold(t.Columns[i].Name, name) {
+		if sameName(t.Columns[i].Name, name) {
 			return &t.Columns[i]
 		}
 	}
@@ -302,12 +304,12 @@ func (x *tableReader) indexes() ([]index, error) {
 		err := x.c.each(x.ctx, "SELECT cid, name, coll FROM pragma_index_xinfo(?) WHERE key=1 ORDER BY seqno", []any{ix.name}, func(row []driver.Value) error {
 			if cid, _ := row[0].(int64); cid >= 0 {
 				ix.columns = append(ix.columns, str(row[1]))
-				ix.foreign = ix.foreign || !strings.EqualFold(str(row[2]), x.text.collation(str(row[1])))
+				ix.foreign = ix.foreign || !sameName(str(row[2]), x.text.collation(str(row[1])))
 			} else if cid == -2 {
 				ix.expression = true
 			}
-			ix.nocase = ix.nocase || strings.EqualFold(str(row[2]), "NOCASE")
-			ix.rtrim = ix.rtrim || strings.EqualFold(str(row[2]), "RTRIM")
+			ix.nocase = ix.nocase || sameName(str(row[2]), "NOCASE")
+			ix.rtrim = ix.rtrim || sameName(str(row[2]), "RTRIM")
 			return nil
 		})
 		if err != nil {
@@ -354,6 +356,9 @@ func (x *tableReader) readKeys() error {
 		x.addKey(schema.Key{Name: x.table.Name.Table + "_pkey", Columns: x.pk, Primary: true})
 	}
 	x.surrogateDefault()
+	if x.shape.virtual {
+		x.completeVirtual()
+	}
 	return x.markIndexed(list)
 }
 
@@ -363,7 +368,7 @@ func (x *tableReader) surrogateDefault() {
 		if len(k.Columns) != 1 || !k.Primary {
 			continue
 		}
-		if c := x.table.Column(k.Columns[0]); strings.Contains(strings.ToLower(c.Default), "randomblob") {
+		if c := x.table.Column(k.Columns[0]); strings.Contains(small(c.Default), "randomblob") {
 			c.Surrogate = true
 		}
 	}
@@ -438,7 +443,7 @@ func (x *tableReader) readReferences() error {
 // addReference resolves the referenced end: SQLite ignores case, takes the
 // primary key where no columns are named, and lets the table be missing or a view.
 func (x *tableReader) addReference(r schema.Reference, table string, to []string, id int64) error {
-	i := slices.IndexFunc(x.all, func(n string) bool { return strings.EqualFold(n, table) })
+	i := slices.IndexFunc(x.all, func(n string) bool { return sameName(n, table) })
 	if i < 0 {
 		kind, err := x.c.text(x.ctx, "SELECT type FROM sqlite_schema WHERE type IN ('table', 'view') AND name = ? COLLATE NOCASE", table)
 		why := "its parent " + schema.Ident(table) + " does not exist"
@@ -458,7 +463,7 @@ func (x *tableReader) addReference(r schema.Reference, table string, to []string
 			pk = append(pk, str(row[0]))
 		}
 		for _, t := range to {
-			if strings.EqualFold(t, str(row[0])) {
+			if sameName(t, str(row[0])) {
 				named = append(named, str(row[0]))
 			}
 		}
@@ -471,7 +476,7 @@ func (x *tableReader) addReference(r schema.Reference, table string, to []string
 	if len(to) > 0 {
 		r.ToColumns = make([]string, 0, len(to))
 		for _, t := range to {
-			if k := slices.IndexFunc(named, func(n string) bool { return strings.EqualFold(n, t) }); k >= 0 {
+			if k := slices.IndexFunc(named, func(n string) bool { return sameName(n, t) }); k >= 0 {
 				r.ToColumns = append(r.ToColumns, named[k])
 			}
 		}
@@ -573,7 +578,7 @@ func rowidName(t *schema.Table) string {
 		}
 	}
 	for _, k := range t.Keys {
-		if k.Primary && len(k.Columns) == 1 && strings.EqualFold(t.Column(k.Columns[0]).Type, "INTEGER") {
+		if k.Primary && len(k.Columns) == 1 && sameName(t.Column(k.Columns[0]).Type, "INTEGER") {
 			return quote(k.Columns[0])
 		}
 	}
@@ -584,7 +589,7 @@ func (x *tableReader) readChecks() {
 	for _, c := range x.text.checks {
 		check := schema.Check{Name: c.name, Expr: c.expr, Valid: true}
 		for _, col := range x.table.Columns {
-			if slices.Contains(c.reads, strings.ToLower(col.Name)) {
+			if slices.Contains(c.reads, small(col.Name)) {
 				check.Columns = append(check.Columns, col.Name)
 			}
 		}
@@ -592,19 +597,6 @@ func (x *tableReader) readChecks() {
 		x.table.Checks = append(x.table.Checks, check)
 	}
 	x.shape.checks = x.table.Checks
-}
-
-// externalContent gives the table that a full-text table indexes without
-// holding the text itself; "" if it holds its own.
-func externalContent(sql string) string {
-	all := tokens(sql)
-	for i := 0; i+2 < len(all); i++ {
-		if all[i].is("content") && all[i+1].mark("=") {
-			name, _ := all[i+2].name()
-			return name
-		}
-	}
-	return ""
 }
 
 // unsupported tells that a table cannot be carried, and why.

@@ -30,6 +30,7 @@ type load struct {
 	mu        sync.Mutex
 	conn      *conn
 	carried   []carried // what stood in the preserved tables when they were copied
+	counters  []counter // of the structure, but of tables that are read from a source the source's
 }
 
 // carried is a preserved table as it was copied.
@@ -102,6 +103,7 @@ func (l *load) begin(ctx context.Context) error {
 		}
 		l.structure.pageSize = size
 	}
+	l.counters = slices.Clone(l.structure.counters)
 	l.spec.Step("make the tables")
 	if err := l.create(ctx); err != nil {
 		return err
@@ -153,6 +155,12 @@ func (l *load) create(ctx context.Context) (err error) {
 			if err := l.conn.exec(ctx, o.sql); err != nil {
 				return unsupported(l.conn.doing, schema.Name{Schema: mainSchema, Table: o.name}, "this program's SQLite lacks the module of the virtual table")
 			}
+		}
+	}
+	for _, f := range s.settings {
+		l.conn.doing = "set " + f.key + " of the full-text table " + schema.Ident(f.table)
+		if err := l.conn.exec(ctx, "INSERT INTO main."+quote(f.table)+" ("+quote(f.table)+", rank) VALUES (?, ?)", f.key, f.value); err != nil {
+			return wrapTable(err, l.conn.doing, schema.Name{Schema: mainSchema, Table: f.table}, nil)
 		}
 	}
 	found, err := inspect(ctx, l.conn, nil)
@@ -217,7 +225,7 @@ func (l *load) preserveTable(ctx context.Context, present *inspection, name sche
 		}
 	}
 	table := quote(name.Table)
-	err := l.conn.exec(ctx, "INSERT INTO main."+table+" ("+quotes(columns)+") SELECT "+quotes(columns)+" FROM present."+table)
+	err := l.conn.exec(ctx, "INSERT OR ABORT INTO main."+table+" ("+quotes(columns)+") SELECT "+quotes(columns)+" FROM present."+table)
 	if err != nil {
 		return wrapTable(err, l.conn.doing, name, to)
 	}
@@ -279,7 +287,9 @@ func (l *load) carriedAsIs(ctx context.Context) error {
 	})
 }
 
-// Write loads rows: as many per statement as it has parameters, at most 64.
+// Write loads rows: as many per statement as it has parameters, at most 64. ABORT
+// overrides what the table's constraints say ON CONFLICT: no row may be dropped,
+// or take another's place, without a word.
 func (l *load) Write(ctx context.Context, table schema.Name, columns []string, rows iter.Seq2[*engine.Batch, error]) (int64, error) {
 	doing := "load " + table.String()
 	shape := l.shapes[table.Table]
@@ -350,7 +360,7 @@ func (w *writer) insertEmpty(ctx context.Context) error {
 	if err := w.load.open(); err != nil {
 		return err
 	}
-	if err := w.load.conn.exec(ctx, "INSERT INTO main."+quote(w.table.Table)+" DEFAULT VALUES"); err != nil {
+	if err := w.load.conn.exec(ctx, "INSERT OR ABORT INTO main."+quote(w.table.Table)+" DEFAULT VALUES"); err != nil {
 		return err
 	}
 	w.sent++
@@ -391,7 +401,7 @@ func (w *writer) insert(ctx context.Context, n int) error {
 
 // prepare makes the statement for n rows; that for full ones is kept.
 func (w *writer) prepare(ctx context.Context, n int) (driver.Stmt, error) {
-	query := "INSERT INTO main." + quote(w.table.Table) + " (" + quotes(w.columns) + ") VALUES " + list(n, "("+list(len(w.columns), "?")+")")
+	query := "INSERT OR ABORT INTO main." + quote(w.table.Table) + " (" + quotes(w.columns) + ") VALUES " + list(n, "("+list(len(w.columns), "?")+")")
 	stmt, err := w.load.conn.raw.(driver.ConnPrepareContext).PrepareContext(ctx, query)
 	if err == nil && n == w.per {
 		w.many = stmt
@@ -438,6 +448,10 @@ func (l *load) Finish(ctx context.Context) error {
 	if err := l.rebuild(ctx); err != nil {
 		return err
 	}
+	l.conn.doing = "set the numbers of AUTOINCREMENT"
+	if err := setCounters(ctx, l.conn, l.counters); err != nil {
+		return err
+	}
 	l.spec.Step("gather statistics")
 	l.conn.doing = "finish the next generation"
 	settings := []string{"ANALYZE", fmt.Sprintf("PRAGMA user_version=%d", l.structure.userVersion), fmt.Sprintf("PRAGMA application_id=%d", l.structure.applicationID), "COMMIT"}
@@ -469,7 +483,7 @@ func (l *load) rebuild(ctx context.Context) error {
 	}
 	slices.Sort(names)
 	for _, name := range names {
-		if l.shapes[name].fts == "" {
+		if l.shapes[name].kept != indexed {
 			continue
 		}
 		l.conn.doing = "fill the full-text index " + schema.Ident(name)

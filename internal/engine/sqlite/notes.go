@@ -95,13 +95,13 @@ func lackingPart(o object, say string, err error) (column, text string) {
 	}
 	t := parseTable(o.name, o.sql)
 	for c, collation := range t.collations {
-		if strings.EqualFold(collation, name) {
+		if sameName(collation, name) {
 			column = c
 		}
 	}
 	for _, c := range t.checks {
 		for _, read := range c.reads {
-			if strings.EqualFold(read, name) {
+			if sameName(read, name) {
 				return column, "check " + schema.Ident(c.name) + ": " + say
 			}
 		}

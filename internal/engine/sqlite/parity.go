@@ -58,9 +58,9 @@ func plain(list []token) string {
 		case !ok || t.kind == stringLit:
 			return t.text
 		case t.kind == word:
-			return strings.ToLower(name)
+			return small(name)
 		}
-		return schema.Ident(strings.ToLower(name))
+		return schema.Ident(small(name))
 	})
 }
 
@@ -196,7 +196,7 @@ func (d *declaration) constraints(column string, item []token) (parts []catalog.
 			}
 			continue
 		}
-		switch word := strings.ToLower(clause[0].text); word {
+		switch word := small(clause[0].text); word {
 		case "primary":
 			f := catalog.Fact{Kind: "primary key", Object: d.table, Table: d.table}
 			f.Parts = []catalog.Part{{Name: "name", Text: name}}
@@ -213,7 +213,7 @@ func (d *declaration) constraints(column string, item []token) (parts []catalog.
 		case "foreign":
 			d.object("foreign key", name, plain(clause), keyNames("", clause))
 		case "references":
-			d.object("foreign key", name, "foreign key ("+schema.Ident(strings.ToLower(column))+") "+plain(clause), []string{column})
+			d.object("foreign key", name, "foreign key ("+schema.Ident(small(column))+") "+plain(clause), []string{column})
 		case "default", "collate":
 			parts = append(parts, catalog.Part{Name: word, Text: plain(clause[1:])})
 		case "null": // the same as nothing
@@ -261,7 +261,7 @@ func keyText(kind, column string, rest []token) string {
 	if column == "" {
 		return kind + " " + plain(rest)
 	}
-	return strings.TrimSpace(kind + " (" + schema.Ident(strings.ToLower(column)) + ") " + plain(rest))
+	return strings.TrimSpace(kind + " (" + schema.Ident(small(column)) + ") " + plain(rest))
 }
 
 // keyNames gives the columns of the first parenthesis, or the column itself.

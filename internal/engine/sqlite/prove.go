@@ -10,23 +10,31 @@ import (
 	"understudy/internal/schema"
 )
 
-// count counts rows and NULLs in one scan.
-func count(ctx context.Context, c *conn, table schema.Name, columns []string) (int64, []int64, error) {
-	terms := []string{"count(*)"}
-	for _, name := range columns {
-		terms = append(terms, "count(*)-count("+quote(name)+")")
-	}
-	out := make([]int64, len(terms))
-	err := c.each(ctx, "SELECT "+strings.Join(terms, ", ")+" FROM main."+quote(table.Table), nil, func(row []driver.Value) error {
-		for i, v := range row {
-			out[i], _ = v.(int64)
+// most is how many values one statement gives at most: half of what SQLite allows.
+const most = 1000
+
+// count counts rows and NULLs, in one scan unless the columns are very many.
+func count(ctx context.Context, c *conn, table schema.Name, columns []string) (total int64, nulls []int64, err error) {
+	for first := true; first || len(columns) > 0; first = false {
+		n := min(len(columns), most-1)
+		terms := []string{"count(*)"}
+		for _, name := range columns[:n] {
+			terms = append(terms, "count(*)-count("+quote(name)+")")
 		}
-		return nil
-	})
-	if err != nil {
-		return 0, nil, wrapTable(err, "count "+table.String(), table, nil)
+		err := c.each(ctx, "SELECT "+strings.Join(terms, ", ")+" FROM main."+quote(table.Table), nil, func(row []driver.Value) error {
+			total, _ = row[0].(int64)
+			for _, v := range row[1:] {
+				n, _ := v.(int64)
+				nulls = append(nulls, n)
+			}
+			return nil
+		})
+		if err != nil {
+			return 0, nil, wrapTable(err, "count "+table.String(), table, nil)
+		}
+		columns = columns[n:]
 	}
-	return out[0], out[1:], nil
+	return total, nulls, nil
 }
 
 // prover asks a database about its constraints.
@@ -95,7 +103,7 @@ func (p *prover) references(t *schema.Table) error {
 	whole := err == nil
 	for _, r := range mine {
 		proof := engine.Proof{Kind: "foreign-key", Table: t.Name, Name: r.Name, Method: "foreign_key_check"}
-		numbers := ids[strings.ToLower(strings.Join(r.Columns, "\x00"))+"\x01"+strings.ToLower(r.To.Table)]
+		numbers := ids[small(strings.Join(r.Columns, "\x00"))+"\x01"+small(r.To.Table)]
 		switch {
 		case !p.found.pointsAtKey(r):
 			proof.Failures, proof.Detail = -1, "SQLite cannot check it: no unique index is over the referenced columns of "+r.To.String()
@@ -158,7 +166,7 @@ func (p *prover) referenceIDs(table string) (map[string][]int64, error) {
 	to := map[int64]string{}
 	err := p.conn.each(p.ctx, "SELECT id, \"from\", \"table\" FROM pragma_foreign_key_list(?) ORDER BY id, seq", []any{table}, func(row []driver.Value) error {
 		id, _ := row[0].(int64)
-		columns[id], to[id] = append(columns[id], strings.ToLower(str(row[1]))), strings.ToLower(str(row[2]))
+		columns[id], to[id] = append(columns[id], small(str(row[1]))), small(str(row[2]))
 		return nil
 	})
 	out := map[string][]int64{}
@@ -169,38 +177,59 @@ func (p *prover) referenceIDs(table string) (map[string][]int64, error) {
 	return out, err
 }
 
-// rows checks NOT NULL and CHECK constraints in one scan.
+// A term is an expression that counts the rows which break what its proof is about.
+type term struct {
+	sql   string
+	proof engine.Proof
+}
+
+// rows checks NOT NULL and CHECK constraints by scans of the table.
 func (p *prover) rows(t *schema.Table) error {
-	var terms []string
-	var proofs []engine.Proof
+	var terms []term
 	for _, c := range t.Columns {
 		if c.NotNull && !c.Generated {
-			terms = append(terms, "count(*)-count("+quote(c.Name)+")")
-			proofs = append(proofs, engine.Proof{Kind: "not-null", Table: t.Name, Name: c.Name, Method: "scan"})
+			terms = append(terms, term{"count(*)-count(" + quote(c.Name) + ")", engine.Proof{Kind: "not-null", Table: t.Name, Name: c.Name, Method: "scan"}})
 		}
 	}
 	for _, c := range t.Checks {
-		terms = append(terms, "coalesce(sum(NOT ("+c.Expr+"\n)),0)")
-		proofs = append(proofs, engine.Proof{Kind: "check", Table: t.Name, Name: c.Name, Method: "scan"})
+		terms = append(terms, term{"coalesce(sum(NOT (" + c.Expr + "\n)),0)", engine.Proof{Kind: "check", Table: t.Name, Name: c.Name, Method: "scan"}})
 	}
-	if len(terms) == 0 {
-		return nil
+	for part := range slices.Chunk(terms, most) {
+		if err := p.scan(t, part); err != nil {
+			return err
+		}
 	}
-	err := p.conn.each(p.ctx, "SELECT "+strings.Join(terms, ", ")+" FROM main."+quote(t.Name.Table), nil, func(row []driver.Value) error {
+	return nil
+}
+
+// scan counts several things in one scan. What this program's SQLite cannot
+// evaluate is found by halving, so that it takes nothing else's proof away.
+func (p *prover) scan(t *schema.Table, terms []term) error {
+	list := make([]string, len(terms))
+	for i, x := range terms {
+		list[i] = x.sql
+	}
+	err := p.conn.each(p.ctx, "SELECT "+strings.Join(list, ", ")+" FROM main."+quote(t.Name.Table), nil, func(row []driver.Value) error {
 		for i, v := range row {
-			proofs[i].Failures, _ = v.(int64)
+			terms[i].proof.Failures, _ = v.(int64)
 		}
 		return nil
 	})
-	if err != nil && p.ctx.Err() != nil {
+	switch {
+	case err != nil && p.ctx.Err() != nil:
 		return err
-	}
-	if err != nil {
-		for i := range proofs {
-			proofs[i].Failures, proofs[i].Detail = -1, "this program's SQLite cannot evaluate a check of the table"
+	case err != nil && len(terms) > 1:
+		half := len(terms) / 2
+		if err := p.scan(t, terms[:half]); err != nil {
+			return err
 		}
+		return p.scan(t, terms[half:])
+	case err != nil:
+		terms[0].proof.Failures, terms[0].proof.Detail = -1, "this program's SQLite cannot evaluate it"
 	}
-	p.proofs = append(p.proofs, proofs...)
+	for _, x := range terms {
+		p.proofs = append(p.proofs, x.proof)
+	}
 	return nil
 }
 

@@ -57,6 +57,9 @@ func (r *reader) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if into, ok := r.read.Into.(counting); ok {
+		into.countOn(r.read.As.Table, r.snapshot.counter(r.read.Table.Name.Table, r.read.As.Table))
+	}
 	list := make([]string, len(r.read.Columns))
 	for i, name := range r.read.Columns {
 		list[i] = "+" + quote(name) // the plus hides the declared type, by which the driver would make dates of texts

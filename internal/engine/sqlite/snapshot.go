@@ -36,6 +36,16 @@ func newSnapshot(s *source, conns []*conn) *snapshot {
 // Structure is the source's DDL.
 func (s *snapshot) Structure() engine.Structure { return s.structure }
 
+// counter gives the counter of a table for the table that takes its rows, if it has one.
+func (s *snapshot) counter(table, as string) []counter {
+	for _, x := range s.structure.counters {
+		if x.table == table {
+			return []counter{{as, x.last}}
+		}
+	}
+	return nil
+}
+
 // Close ends the moment.
 func (s *snapshot) Close() error {
 	closeAll(s.all)

@@ -153,6 +153,8 @@ type structure struct {
 	objects                                          []object
 	virtual, shadow                                  map[string]bool
 	broken                                           map[string]string // views that do not compile, and why
+	settings                                         []setting         // of full-text tables
+	counters                                         []counter
 }
 
 // Describe says in a few words what it is.
@@ -178,6 +180,12 @@ func readStructure(ctx context.Context, c *conn) (*structure, error) {
 		return nil, err
 	}
 	if s.objects, err = readObjects(ctx, c); err != nil {
+		return nil, err
+	}
+	if s.settings, err = fullTextSettings(ctx, c, s.objects); err != nil {
+		return nil, err
+	}
+	if s.counters, err = readCounters(ctx, c, s.objects); err != nil {
 		return nil, err
 	}
 	kinds, err := tableKinds(ctx, c)

@@ -113,7 +113,7 @@ func numberLength(s string) int {
 }
 
 // is tells whether the token is a keyword, without regard to case.
-func (t token) is(keyword string) bool { return t.kind == word && strings.EqualFold(t.text, keyword) }
+func (t token) is(keyword string) bool { return t.kind == word && sameName(t.text, keyword) }
 
 // mark tells whether the token is a punctuation mark.
 func (t token) mark(m string) bool { return t.kind == punct && t.text == m }
