@@ -57,6 +57,8 @@ type Structure struct {
 	Facts   []Fact
 	Kinds   []string // of Facts, see Catalog.Kinds
 	Unseen  []string // see Catalog.Unseen
+	// LooseTypes: the declared type of a column is advice and refuses no value.
+	LooseTypes bool
 }
 
 // A Catalog is one database's structure, ready to be compared.
@@ -67,9 +69,12 @@ type Catalog struct {
 	Kinds []string
 	// Unseen lists what could not be seen and why; never counted as equal.
 	Unseen []string
+	// Histories are what migration tools say that they applied.
+	Histories []History
 
 	dialect Dialect
 	schemas []*schema.Schema
+	loose   bool
 }
 
 // New joins what was read of tables with the facts about everything else. The
@@ -80,7 +85,7 @@ func New(tables *Structure, facts []Fact, kinds, unseen []string) *Catalog {
 		c.Facts = append(slices.Clone(tables.Facts), facts...)
 		c.Kinds = append(slices.Clone(tables.Kinds), kinds...)
 		c.Unseen = append(slices.Clone(tables.Unseen), unseen...)
-		c.dialect, c.schemas = tables.Dialect, tables.Schemas
+		c.dialect, c.schemas, c.loose = tables.Dialect, tables.Schemas, tables.LooseTypes
 	}
 	slices.SortStableFunc(c.Facts, func(a, b Fact) int {
 		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Object, b.Object))

@@ -3,6 +3,7 @@ package catalog
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -28,9 +29,24 @@ type Difference struct {
 	SQL string
 	// Destructive: the statement takes something away.
 	Destructive bool
+	// Pieces are those that differ, the definition among them; of an object that
+	// one side lacks they are all that it has, and the lacking side's text is empty.
+	Pieces []Piece
+	// Objects that the difference stands for: one, or for a table that one side
+	// lacks also all that belongs to it.
+	Objects int
 
 	there string // the object's name in the target where it is another
 }
+
+// A Piece is a part of an object as both sides have it; an empty text is no such part.
+type Piece struct{ Name, Source, Target string }
+
+// The names of pieces that are not parts.
+const (
+	WholeDefinition = "definition"
+	OwnName         = "name"
+)
 
 // order sorts by table, so that a reader meets one table once.
 func (d Difference) order(e Difference) int {
@@ -47,6 +63,10 @@ type Count struct {
 type Comparison struct {
 	Differences []Difference // sorted by table, kind, object
 	Compared    []Count      // every kind looked at on both sides, sorted
+	Objects     int          // of these kinds that either side has; one that both have counts once
+	Tables      []string     // of either side, in the source's names, sorted
+	// LooseTypes: the declared type of a column is advice there and refuses no value.
+	LooseTypes bool
 	// Unseen says what was not compared and why, in sentences that begin with the side.
 	Unseen []string
 }
@@ -72,11 +92,33 @@ func Compare(ctx context.Context, source, target *Catalog, names map[string]stri
 		out.Compared = append(out.Compared, Count{Kind: k, Source: src.count(k), Target: dst.count(k)})
 	}
 	out.Differences = facts(src, dst)
+	out.Objects, out.Tables = joined(src, dst)
+	out.LooseTypes = source.loose || target.loose
 	(&planner{ctx, source, target, names}).close(out, both)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	return out, nil
+}
+
+// joined counts the objects that either side has, and lists the tables among them.
+func joined(src, dst *inventory) (objects int, tables []string) {
+	count := func(id factID) {
+		objects++
+		if id.kind == "table" || id.kind == "foreign table" {
+			tables = append(tables, id.object)
+		}
+	}
+	for _, id := range src.ids {
+		count(id)
+	}
+	for _, id := range dst.ids {
+		if src.facts[id] == nil {
+			count(id)
+		}
+	}
+	slices.Sort(tables)
+	return objects, slices.Compact(tables)
 }
 
 // unseen joins what either side could not see, and the kinds only one side looked for.
@@ -108,11 +150,12 @@ type inventory struct {
 }
 
 // index sorts facts of the given kinds, written in the source's schema names.
-// What understudy itself left in a database is no part of its structure.
+// What understudy itself left in a database is no part of its structure, nor
+// are the tables of migration tools.
 func index(facts []Fact, kinds []string, rename map[string]string) *inventory {
 	inv := &inventory{facts: make(map[factID][]Fact)}
 	for _, f := range facts {
-		if !slices.Contains(kinds, f.Kind) || own(f.Object) || own(f.Table) {
+		if !slices.Contains(kinds, f.Kind) || own(f.Object) || own(f.Table) || historic(f.Object) || historic(f.Table) {
 			continue
 		}
 		if f.Table == "" && holder(f.Kind) {
@@ -137,6 +180,12 @@ func index(facts []Fact, kinds []string, rename map[string]string) *inventory {
 // own tells whether an object lives in the schema that understudy keeps its manifest in.
 func own(object string) bool {
 	return object == "understudy" || strings.HasPrefix(object, "understudy.")
+}
+
+// historic tells whether a name is that of a migration tool's table, or of something in it.
+func historic(object string) bool {
+	parts, err := schema.ParseName(object)
+	return err == nil && len(parts) > 1 && IsHistory(parts[1])
 }
 
 func (v *inventory) count(kind string) int {
@@ -191,16 +240,16 @@ func facts(src, dst *inventory) []Difference {
 	for _, id := range src.ids {
 		a, b := src.facts[id], dst.facts[id]
 		if b == nil {
-			gone = append(gone, Difference{Kind: id.kind, Object: id.object, Table: a[0].Table, Change: Missing})
+			gone = append(gone, Difference{Kind: id.kind, Object: id.object, Table: a[0].Table, Change: Missing, Pieces: pieces(&a[0], nil), Objects: 1})
 			continue
 		}
-		if detail, same := differ(a, b); !same {
-			out = append(out, Difference{Kind: id.kind, Object: id.object, Table: a[0].Table, Change: Different, Detail: detail})
+		if detail, differing := differ(a, b); len(differing) > 0 {
+			out = append(out, Difference{Kind: id.kind, Object: id.object, Table: a[0].Table, Change: Different, Detail: detail, Pieces: differing, Objects: 1})
 		}
 	}
 	for _, id := range dst.ids {
 		if src.facts[id] == nil {
-			more = append(more, Difference{Kind: id.kind, Object: id.object, Table: dst.facts[id][0].Table, Change: Extra})
+			more = append(more, Difference{Kind: id.kind, Object: id.object, Table: dst.facts[id][0].Table, Change: Extra, Pieces: pieces(nil, &dst.facts[id][0]), Objects: 1})
 		}
 	}
 	gone, more = absorbed(gone), absorbed(more)
@@ -208,17 +257,50 @@ func facts(src, dst *inventory) []Difference {
 	return slices.Concat(out, pairs, gone, more)
 }
 
-// absorbed drops what belongs to a table that is itself in the list.
-func absorbed(list []Difference) []Difference {
-	tables := make(map[string]bool)
-	for _, d := range list {
-		if holder(d.Kind) {
-			tables[d.Object] = true
+// pieces lists what an object has that the other side lacks.
+func pieces(source, target *Fact) (out []Piece) {
+	only := source
+	if only == nil {
+		only = target
+	}
+	add := func(name, text string) {
+		switch {
+		case text == "":
+		case source != nil:
+			out = append(out, Piece{Name: name, Source: text})
+		default:
+			out = append(out, Piece{Name: name, Target: text})
 		}
 	}
-	return slices.DeleteFunc(list, func(d Difference) bool {
-		return tables[d.Table] && !(holder(d.Kind) && d.Table == d.Object)
+	add(WholeDefinition, only.Definition)
+	for _, p := range only.Parts {
+		add(p.Name, p.Text)
+	}
+	return out
+}
+
+// absorbed drops what belongs to a table that is itself in the list, which then
+// stands for it.
+func absorbed(list []Difference) []Difference {
+	tables := make(map[string]int) // how much belongs to each, with itself
+	for _, d := range list {
+		if holder(d.Kind) {
+			tables[d.Object] = 1
+		}
+	}
+	list = slices.DeleteFunc(list, func(d Difference) bool {
+		belongs := tables[d.Table] > 0 && !(holder(d.Kind) && d.Table == d.Object)
+		if belongs {
+			tables[d.Table]++
+		}
+		return belongs
 	})
+	for i, d := range list {
+		if n := tables[d.Object]; n > 0 && holder(d.Kind) {
+			list[i].Objects = n
+		}
+	}
+	return list
 }
 
 // holder tells whether things of a kind have columns, indexes and triggers of their own.
@@ -248,8 +330,10 @@ func paired(gone, more []Difference, src, dst *inventory) (g, m, pairs []Differe
 			switch {
 			case !unnamed && t == u && t != "":
 				d.Detail = "name: " + last(d.Object) + " is " + last(e.Object) + " in target"
+				d.Pieces = []Piece{{OwnName, last(d.Object), last(e.Object)}}
 			case unnamed && f.Unnamed && h.Unnamed && alone(gone, d) && alone(more, e):
-				d.Detail = contrast("definition", f.Definition, h.Definition)
+				d.Detail = contrast(WholeDefinition, f.Definition, h.Definition)
+				d.Pieces = []Piece{{WholeDefinition, f.Definition, h.Definition}}
 			default:
 				continue
 			}
@@ -282,16 +366,15 @@ func alone(list []Difference, d Difference) bool {
 }
 
 // differ compares the facts of one identity and says which parts differ.
-func differ(a, b []Fact) (detail string, same bool) {
+func differ(a, b []Fact) (detail string, differing []Piece) {
 	if len(a) != len(b) {
-		return "another number of them", false
+		return "another number of them", []Piece{{WholeDefinition, fmt.Sprint(len(a)), fmt.Sprint(len(b))}}
 	}
 	var said []string
-	same = true
 	for i := range a {
 		if a[i].Definition != b[i].Definition {
-			same = false
-			said = append(said, contrast("definition", a[i].Definition, b[i].Definition))
+			differing = append(differing, Piece{WholeDefinition, a[i].Definition, b[i].Definition})
+			said = append(said, contrast(WholeDefinition, a[i].Definition, b[i].Definition))
 		}
 		for _, name := range partNames(a[i], b[i]) {
 			x, y := a[i].part(name), b[i].part(name)
@@ -301,7 +384,7 @@ func differ(a, b []Fact) (detail string, same bool) {
 			if x == y {
 				continue
 			}
-			same = false
+			differing = append(differing, Piece{name, x, y})
 			if name == ColumnOrder {
 				said = append(said, name)
 			} else {
@@ -309,7 +392,7 @@ func differ(a, b []Fact) (detail string, same bool) {
 			}
 		}
 	}
-	return strings.Join(said, "; "), same
+	return strings.Join(said, "; "), differing
 }
 
 func (f Fact) part(name string) string {

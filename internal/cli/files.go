@@ -21,7 +21,14 @@ import (
 // files are what a command writes beside its answer, on every exit after its
 // flags were read; "" means not asked for.
 type files struct {
-	html, markdown, metrics string
+	html, markdown, metrics, junit, sarif string
+}
+
+// registerCI adds the flags of the forms that CI systems read.
+func (f *files) registerCI(c *cobra.Command) {
+	c.Flags().StringVar(&f.junit, "junit", "", "write the comparison to this file as JUnit's XML")
+	c.Flags().StringVar(&f.sarif, "sarif", "", "write the comparison to this file as SARIF 2.1.0")
+	c.Flags().StringVar(&f.metrics, "metrics", "", "write score and differences for Prometheus to this file, on every exit")
 }
 
 // register adds the flags that plan, refresh and parity share; thing names what the file tells of.
@@ -32,7 +39,7 @@ func (f *files) register(c *cobra.Command, thing string) {
 
 // slots are the files by their flags.
 func (f *files) slots() []slot {
-	return []slot{{"html", &f.html}, {"markdown", &f.markdown}, {"metrics", &f.metrics}}
+	return []slot{{"html", &f.html}, {"markdown", &f.markdown}, {"metrics", &f.metrics}, {"junit", &f.junit}, {"sarif", &f.sarif}}
 }
 
 type slot struct {
@@ -123,6 +130,8 @@ func (a *app) writeFiles(err error) error {
 	}{
 		{asked.html, func(b *bytes.Buffer) error { return report.HTML(b, page) }},
 		{asked.markdown, func(b *bytes.Buffer) error { return report.Markdown(b, page) }},
+		{asked.junit, func(b *bytes.Buffer) error { return report.JUnit(b, page) }},
+		{asked.sarif, func(b *bytes.Buffer) error { return report.SARIF(b, page, a.jobFile) }},
 	} {
 		if f.path == "" {
 			continue
@@ -180,6 +189,9 @@ func (a *app) writeMetrics(path string, code fault.Code) error {
 		job = a.jobFile
 	}
 	m := report.Metrics{Page: a.page(code, nil), JobFile: job, Seconds: a.Now().Sub(a.began).Seconds(), Stages: a.clock.laps()}
+	if a.former == nil && a.command == "parity" {
+		a.former = &report.Former{}
+	}
 	if a.former == nil { // once: afterwards the file is this run's
 		text, err := os.ReadFile(path)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -190,7 +202,11 @@ func (a *app) writeMetrics(path string, code fault.Code) error {
 	}
 	m.Former = *a.former
 	var b bytes.Buffer
-	if err := report.WriteMetrics(&b, m); err != nil {
+	write := report.WriteMetrics
+	if a.command == "parity" {
+		write = report.WriteParityMetrics
+	}
+	if err := write(&b, m); err != nil {
 		return err
 	}
 	return writeFile(path, b.Bytes(), true)

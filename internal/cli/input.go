@@ -15,6 +15,7 @@ import (
 	"understudy/internal/fault"
 	"understudy/internal/finding"
 	"understudy/internal/mask"
+	"understudy/internal/parity"
 	"understudy/internal/pipeline"
 	"understudy/internal/rules"
 )
@@ -57,6 +58,9 @@ func (a *app) input(ctx context.Context, n needs) (pipeline.Input, error) {
 		in.After = &pipeline.After{File: file, Text: text, At: job.Load.After.At}
 		found = append(found, fs...)
 	}
+	if n.source && n.target {
+		found = append(found, a.standard(&in)...)
+	}
 	found = append(found, a.addresses(&in, n)...)
 	switch lock, err := os.ReadFile(filepath.Join(job.Dir, lockName)); {
 	case err == nil:
@@ -69,7 +73,24 @@ func (a *app) input(ctx context.Context, n needs) (pipeline.Input, error) {
 		return in, err
 	}
 	a.notes = append(a.notes, found...)
+	if n.source && n.target {
+		in.Past = a.recall(in)
+	}
 	return in, nil
+}
+
+// standard reads what the job demands of parity, and what the last comparison left.
+func (a *app) standard(in *pipeline.Input) []finding.Finding {
+	p := in.Job.Parity
+	in.Standard = parity.Standard{Minimum: p.Minimum, MinimumAt: p.MinimumAt, WaiversAt: p.Waivers.At}
+	for _, t := range p.Critical {
+		in.Standard.Critical = append(in.Standard.Critical, parity.Critical{Table: t.Value, At: t.At})
+	}
+	file, text, found := config.ReadWaivers(in.Job)
+	if file != "" && len(found) == 0 {
+		in.Standard.Waivers, found = parity.ReadWaivers(file, []byte(text), in.Now)
+	}
+	return found
 }
 
 // addresses parses the URLs the command needs; both must be served by one engine.

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"understudy/internal/config"
 	"understudy/internal/fault"
 	"understudy/internal/finding"
+	"understudy/internal/parity"
 	"understudy/internal/pipeline"
 	"understudy/internal/report"
 )
@@ -88,6 +90,42 @@ func (a *app) keepReport(r *pipeline.Report, err error) error {
 		return &fault.Error{Code: fault.LaterFailed, Findings: fs, Cause: werr}
 	}
 	return err
+}
+
+// memoryName is the file in the report directory that holds what the last
+// comparison found, so that the next can tell what is new.
+const memoryName = "parity.json"
+
+// recall reads what the last comparison of these two databases left.
+func (a *app) recall(in pipeline.Input) *parity.Memory {
+	if in.Job.Report.Dir == "" || in.SourceAt == nil || in.TargetAt == nil {
+		return nil
+	}
+	data, err := os.ReadFile(filepath.Join(reportDir(in.Job), memoryName))
+	if err != nil {
+		return nil // the first comparison, or one that starts anew
+	}
+	return parity.Recall(data, in.SourceAt.String(), in.TargetAt.String())
+}
+
+// remember leaves what this comparison found. A directory that cannot be written
+// to costs the next one its memory, and nothing else.
+func (a *app) remember(in pipeline.Input, r *parity.Report) {
+	if in.Job.Report.Dir == "" || r == nil {
+		return
+	}
+	dir := reportDir(in.Job)
+	doc, err := json.Marshal(r.Remember(in.SourceAt.String(), in.TargetAt.String(), in.Now))
+	if err == nil {
+		err = os.MkdirAll(dir, 0o755)
+	}
+	if err == nil {
+		err = writeFile(filepath.Join(dir, memoryName), append(doc, '\n'), true)
+	}
+	if err != nil {
+		a.notes = append(a.notes, finding.Finding{Check: "parity-memory", Severity: finding.Warning,
+			Message: filepath.Join(dir, memoryName) + " cannot be written, so the next comparison cannot tell what is new", Hint: "write report: {dir: DIRECTORY} with one you may write to"})
+	}
 }
 
 // prune keeps the newest reports: names begin with the run's time, so they sort by age.

@@ -46,7 +46,7 @@ func (a *app) planCommand() *cobra.Command {
 		defer session.Close()
 		return a.showPlan(cmd.Context(), session, report.Plan)
 	}
-	return describe(c, fault.Usage, fault.Undecided, fault.Refused, fault.Integrity, fault.Unavailable)
+	return describe(c, fault.Gate, fault.Usage, fault.Undecided, fault.Refused, fault.Integrity, fault.Unavailable)
 }
 
 // open gathers the input and connects.
@@ -97,7 +97,11 @@ func (a *app) refreshCommand() *cobra.Command {
 			return err
 		}
 		defer session.Close()
-		if err := a.showPlan(cmd.Context(), session, report.Plan); err != nil {
+		err = a.showPlan(cmd.Context(), session, report.Plan)
+		if p, ok := a.payload.(*plan.Plan); ok && p != nil && (err == nil || fault.CodeOf(err) == fault.Gate) {
+			a.remember(session.Input(), p.Parity)
+		}
+		if err != nil {
 			return err
 		}
 		if err := a.reportable(); err != nil {

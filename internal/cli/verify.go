@@ -76,8 +76,8 @@ func (a *app) verify(cmd *cobra.Command) error {
 func (a *app) parityCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "parity", Short: "Compare the schemas of source and target", Args: none,
-		Long:    "Compare the structure of production and staging: tables, columns, keys, indexes and checks\ntable by table, with the SQL that would close each difference, and every other object by\nits definition. The report lists what was compared and what could not be seen. No SQL it\nprints is ever run.",
-		Example: "  understudy parity\n  understudy parity --json | jq '.differences[] | .object'\n  understudy parity --html parity.html --markdown parity.md",
+		Long:    "Compare the structure of production and staging: tables, columns, keys, indexes and checks\ntable by table, and every other object by its definition: what differs, what that does,\nsince when, and the SQL that would close it. The report lists what was compared and what\ncould not be seen. The job's gates (parity: minimum, critical, waivers) decide the exit\ncode. No SQL it prints is ever run.",
+		Example: "  understudy parity\n  understudy parity --json | jq '.differences[] | .object'\n  understudy parity --html parity.html --markdown parity.md\n  understudy parity --junit parity.xml --sarif parity.sarif",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := a.prepare("parity"); err != nil {
 				return err
@@ -101,13 +101,21 @@ func (a *app) parityCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			r.Age(in.Past, in.Now)
+			found := r.Judge(in.Standard, in.Now)
 			a.payload = r
 			a.showParity(r)
+			a.remember(in, r)
+			if err := fault.From(found, fault.Usage); err != nil {
+				return err
+			}
+			a.notes = append(a.notes, found...)
 			return nil
 		},
 	}
 	a.files.register(c, "the comparison")
-	return describe(c, fault.Usage, fault.Unavailable)
+	a.files.registerCI(c)
+	return describe(c, fault.Gate, fault.Usage, fault.Unavailable)
 }
 
 func (a *app) showParity(r *parity.Report) {

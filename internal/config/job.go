@@ -114,9 +114,12 @@ type Limits struct {
 
 // Parity says when drift stops a run.
 type Parity struct {
-	Minimum  float64
-	Critical []Text
-	Waivers  Text
+	Minimum   *float64 // the least score; nil: none is wanted
+	MinimumAt finding.At
+	Critical  []Text // tables that must be equal
+	Waivers   Text   // a file, relative to Dir
+	// Migrations is the directory of the migrations that production will have, relative to Dir.
+	Migrations Text
 }
 
 // Report says where reports go.

@@ -95,15 +95,6 @@ type parser struct {
 	dir    string // of the job file
 }
 
-// later refuses what a later version will do, so that nobody takes it for done.
-func (p *parser) later(m document.Mapping, instead string, keys ...string) {
-	for _, key := range keys {
-		if e, ok := m.Entry(key); ok {
-			p.r.Report(e.KeyAt, checkJob, instead, "%s is not supported yet", key)
-		}
-	}
-}
-
 func (p *parser) job(root document.Value, job *Job) {
 	m, ok := root.Called("the job").Known("version", "source", "target", "key", "rules", "schemas", "references", "orphans",
 		"subset", "load", "limits", "parity", "report", "target_is_a_clone", "allow_subqueries")
@@ -125,7 +116,7 @@ func (p *parser) job(root document.Value, job *Job) {
 	}
 	p.load(m.Get("load"), &job.Load)
 	p.limits(m.Get("limits"), &job.Limits)
-	p.parity(m.Get("parity"))
+	p.parity(m.Get("parity"), &job.Parity)
 	p.report(m.Get("report"), &job.Report)
 	if v := m.Get("target_is_a_clone"); !v.Missing() {
 		job.TargetIsAClone, _ = p.text(v)
@@ -322,14 +313,23 @@ func (p *parser) limits(v document.Value, limits *Limits) {
 	}
 }
 
-// parity is read and refused: there is no score yet that a gate could stand on.
-func (p *parser) parity(v document.Value) {
+func (p *parser) parity(v document.Value, parity *Parity) {
 	if v.Missing() {
 		return
 	}
-	if m, ok := v.Known("minimum", "critical", "waivers"); ok {
-		p.later(m, "leave it out: `understudy parity` lists the differences, without a score", "minimum", "critical", "waivers")
+	m, ok := v.Known("minimum", "critical", "waivers", "migrations")
+	if !ok {
+		return
 	}
+	if v := m.Get("minimum"); !v.Missing() {
+		if f, ok := v.Float(0, 100); ok {
+			parity.Minimum, parity.MinimumAt = &f, v.At()
+		}
+	}
+	if v := m.Get("critical"); !emptyList(v) {
+		parity.Critical = p.tables(v)
+	}
+	parity.Waivers, parity.Migrations = p.place(m.Get("waivers")), p.place(m.Get("migrations"))
 }
 
 func (p *parser) report(v document.Value, report *Report) {
@@ -449,10 +449,20 @@ func (p *parser) tableRows(e document.Entry) TableRows {
 // ReadAfter reads the file of load.after, whose name is relative to the job
 // file; file is what findings call it. Without load.after it is empty.
 func ReadAfter(job *Job) (file, text string, found []finding.Finding) {
-	if job.Load.After.Value == "" {
+	return readNamed(job, job.Load.After, "large changes belong into a table's own data")
+}
+
+// ReadWaivers reads the file that parity.waivers names; file is "" when the job names none.
+func ReadWaivers(job *Job) (file, text string, found []finding.Finding) {
+	return readNamed(job, job.Parity.Waivers, "so many differences want closing, not waiving")
+}
+
+// readNamed reads a file of text that a job names; large says what to do instead of a large one.
+func readNamed(job *Job, name Text, large string) (file, text string, found []finding.Finding) {
+	if name.Value == "" {
 		return "", "", nil
 	}
-	file = job.Load.After.Value
+	file = name.Value
 	if !filepath.IsAbs(file) {
 		file = filepath.Join(job.Dir, file)
 	}
@@ -464,12 +474,12 @@ func ReadAfter(job *Job) (file, text string, found []finding.Finding) {
 	case err != nil:
 		say, hint = "the file "+file+" cannot be read: "+reason(err), "check its permissions"
 	case len(data) > document.MaxBytes:
-		say, hint = "the file "+file+" is too large", "large changes belong into a table's own data"
+		say, hint = "the file "+file+" is too large", large
 	case !utf8.Valid(data) || bytes.IndexByte(data, 0) >= 0:
 		say, hint = "the file "+file+" is no text in UTF-8", "save it as UTF-8"
 	}
 	if say != "" {
-		found = append(found, finding.Finding{Check: checkJob, Severity: finding.Error, At: job.Load.After.At, Code: int(fault.Usage), Message: say, Hint: hint})
+		found = append(found, finding.Finding{Check: checkJob, Severity: finding.Error, At: name.At, Code: int(fault.Usage), Message: say, Hint: hint})
 	}
 	return file, string(data), found
 }

@@ -154,7 +154,7 @@ func TestBadJob(t *testing.T) {
 		{"preserve and discard", with(5, "load: {preserve: [a], discard: [a]}"), "6:33", "preserved as well, at line 6", ""},
 		{"readers", with(5, "limits: {readers: 0}"), "6:19", "from 1 to 64", ""},
 		{"lock wait", with(5, "limits: {lock_wait: 2}"), "6:21", "a duration such as", ""},
-		{"minimum", with(5, "parity: {minimum: 95}"), "6:10", "minimum is not supported yet", "understudy parity"},
+		{"minimum", with(5, "parity: {minimum: 101}"), "6:19", "minimum must be a number above 0 and at most 100", "in this range"},
 		{"report", with(5, "report: {dir: [x]}"), "6:15", "dir must be text, not a list", ""},
 		{"clone", with(5, "target_is_a_clone: true"), "6:20", "must be text", "quotes"},
 	}

@@ -35,6 +35,7 @@ type work struct {
 	// refusals of the target as it stands, where a plan is only looked at.
 	refusals  []finding.Finding
 	masks     map[schema.Name][]maskedColumn // Copied tables only
+	gates     []finding.Finding              // of parity
 	plan      *plan.Plan
 	after     []script.Statement // of load.after
 	selection *subset.Selection
@@ -62,7 +63,7 @@ func (s *Session) Plan(ctx context.Context) (*plan.Plan, error) {
 	if err != nil {
 		return w.plan, err
 	}
-	found = append(found, w.refusals...)
+	found = append(append(found, w.refusals...), w.gates...)
 	w.plan.Findings = append(w.plan.Findings, found...)
 	return w.plan, fault.From(found, fault.Usage)
 }
@@ -280,8 +281,13 @@ func (s *Session) compare(ctx context.Context) error {
 		return nil
 	}
 	r, err := Parity(ctx, s.source, s.target, s.in.Job.SourceSchemas(), s.in.Job.TargetSchemas())
+	if err != nil {
+		return err
+	}
+	r.Age(s.in.Past, s.in.Now)
+	w.gates = r.Judge(s.in.Standard, s.in.Now)
 	w.plan.Parity = r
-	return err
+	return nil
 }
 
 // Parity compares the structures of two sides.

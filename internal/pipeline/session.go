@@ -13,6 +13,7 @@ import (
 	"understudy/internal/engine"
 	"understudy/internal/fault"
 	"understudy/internal/mask"
+	"understudy/internal/parity"
 	"understudy/internal/rules"
 )
 
@@ -35,6 +36,9 @@ type Input struct {
 	Observer   Observer
 	Lock       []byte // schema.lock.json; nil when there is none
 	After      *After // the file of load.after; nil when there is none
+	// Standard is what the job demands of parity, and Past what the last comparison left.
+	Standard parity.Standard
+	Past     *parity.Memory
 }
 
 // A Session holds both sides open between planning and loading. Close it always.
@@ -46,6 +50,9 @@ type Session struct {
 	work     *work
 	stage    Stage // the present one; changed between stages only, when no other goroutine runs
 }
+
+// Input is what the session was opened with.
+func (s *Session) Input() Input { return s.in }
 
 // Open connects to both sides and makes sure that they are two.
 func Open(ctx context.Context, in Input) (*Session, error) {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"understudy/internal/catalog"
 	"understudy/internal/config"
 	"understudy/internal/engine"
 	"understudy/internal/fault"
@@ -63,21 +64,8 @@ func (s *Shape) Table(n schema.Name) *TableShape {
 	return &s.Tables[i]
 }
 
-// historyTables are the tables in which migration tools keep what they applied,
-// by the tools' own documentation.
-var historyTables = map[string]string{
-	"flyway_schema_history": "Flyway", "databasechangelog": "Liquibase", "databasechangeloglock": "Liquibase",
-	"schema_migrations": "Rails, golang-migrate", "ar_internal_metadata": "Rails", "django_migrations": "Django",
-	"goose_db_version": "goose", "atlas_schema_revisions": "Atlas", "_prisma_migrations": "Prisma",
-	"alembic_version": "Alembic", "knex_migrations": "Knex", "knex_migrations_lock": "Knex",
-	"sequelizemeta": "Sequelize", "__efmigrationshistory": "Entity Framework", "gorp_migrations": "sql-migrate",
-}
-
 // IsHistory tells whether a table is a migration tool's own.
-func IsHistory(n schema.Name) bool {
-	_, ok := historyTables[strings.ToLower(n.Table)]
-	return ok
-}
+func IsHistory(n schema.Name) bool { return catalog.IsHistory(n.Table) }
 
 // Fit decides how the source's structure is loaded into the target's. The
 // findings hold every reason why it cannot be, all at once.

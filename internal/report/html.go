@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"html/template"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,15 +25,23 @@ var pageText string
 // nothing, follows the reader's light or dark, folds up on a phone and prints.
 func HTML(w io.Writer, p Page) error {
 	t, err := template.New("page").Funcs(template.FuncMap{
-		"v":       func(s string) string { return visible(s, false) },
-		"code":    func(s string) string { return strings.TrimRight(visible(s, true), "\n") },
-		"number":  func(n int) string { return Number(int64(n)) },
-		"many":    many,
-		"why":     why,
-		"pieces":  pieces,
-		"moment":  func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") },
-		"of":      func(n map[rules.Outcome]int, o string) int { return n[rules.Outcome(o)] },
-		"changed": changed,
+		"v":        func(s string) string { return visible(s, false) },
+		"code":     func(s string) string { return strings.TrimRight(visible(s, true), "\n") },
+		"number":   func(n int) string { return Number(int64(n)) },
+		"many":     many,
+		"why":      why,
+		"pieces":   pieces,
+		"moment":   func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") },
+		"of":       func(n map[rules.Outcome]int, o string) int { return n[rules.Outcome(o)] },
+		"changed":  changed,
+		"score":    func(f any) string { return scoreOf(f) },
+		"grave":    func(e parity.Effect) string { return string(gravity(e)) },
+		"effect":   effectWords,
+		"told":     history,
+		"migrated": migrationWords,
+		"waived": func(r *parity.Report) []parity.Difference {
+			return slices.DeleteFunc(slices.Clone(r.Differences), parity.Difference.Open)
+		},
 	}).Parse(pageText)
 	if err != nil {
 		return err
@@ -127,6 +136,28 @@ func (p Page) about() [][2]string {
 	}
 	add("Program", "understudy "+p.Version)
 	return out
+}
+
+// scoreOf writes a score, or one that may be absent.
+func scoreOf(f any) string {
+	switch f := f.(type) {
+	case float64:
+		return Score(f)
+	case *float64:
+		return Score(*f)
+	}
+	return ""
+}
+
+// gravity is the colour of an effect.
+func gravity(e parity.Effect) tone {
+	switch e {
+	case parity.BreaksLoad, parity.LosesData, parity.ApplicationFails:
+		return bad
+	case parity.Cosmetic:
+		return ""
+	}
+	return warn
 }
 
 // changed puts what a difference is into words.

@@ -176,6 +176,32 @@ func markdownParity(b *bytes.Buffer, p Page) {
 	if p.Parity == nil {
 		return
 	}
+	r := p.Parity
+	if len(r.Differences) > 0 {
+		parts := []string{fmt.Sprintf("**Parity score %s**", Score(r.Score)), fmt.Sprintf("%d of %s alike", r.Tables.Alike, many(r.Tables.Of, "table"))}
+		for _, c := range r.ByEffect() {
+			parts = append(parts, fmt.Sprintf("%d %s", c.N, prose(effectWords(c.Effect, c.N))))
+		}
+		if n := r.WaivedDifferences(); n > 0 {
+			parts = append(parts, fmt.Sprintf("%d waived", n))
+		}
+		fmt.Fprintf(b, "%s\n\n", strings.Join(parts, " · "))
+	}
+	var gates []string
+	for _, g := range r.Gates {
+		mark := "✅ "
+		if !g.Passed {
+			mark = "❌ "
+		}
+		gates = append(gates, "- "+mark+prose(g.Detail)+"\n")
+	}
+	for _, m := range r.Migrations {
+		gates = append(gates, "- "+prose(migrationWords(m))+"\n")
+	}
+	if len(gates) > 0 {
+		bounded(b, proofsLimit, gates, "line", "- REST\n")
+		b.WriteByte('\n')
+	}
 	var lines []string
 	for _, d := range p.drifts() {
 		name := "beside the tables"
@@ -192,22 +218,30 @@ func markdownParity(b *bytes.Buffer, p Page) {
 				text += " " + codeSpan(l.Object)
 			}
 			text += ": " + prose(changed(l))
-			if l.Waived != "" {
-				text += ", waived: " + prose(l.Waived)
-			}
 			if l.Destructive {
 				text += " (the SQL takes something away)"
 			}
-			for _, more := range [][2]string{{"effect", l.Effect}, {"cause", l.Cause}} {
-				if more[1] != "" {
-					text += "<br>" + more[0] + ": " + prose(more[1])
-				}
+			text += "<br>**" + prose(string(l.Effect)) + "**: " + prose(l.Why)
+			if told := history(l); told != "" {
+				text += "<br>" + prose(told)
 			}
 			lines = append(lines, text+"\n"+fence(l.SQL))
 		}
 	}
 	fold(b, len(lines) > 0, "Parity: "+many(len(p.Parity.Differences), "difference")+", with the SQL that would close them", func() {
 		bounded(b, parityLimit, lines, "difference", "\nREST\n")
+	})
+	var aside []string
+	for _, d := range r.Differences {
+		if !d.Open() {
+			aside = append(aside, "- waived: "+prose(d.Kind)+" "+codeSpan(d.Object)+": "+prose(changed(d))+"; "+prose(d.Waived)+"\n")
+		}
+	}
+	for _, g := range r.Gone {
+		aside = append(aside, "- gone: "+prose(g.Kind)+" "+codeSpan(g.Object)+", "+prose(g.Change)+"\n")
+	}
+	fold(b, len(aside) > 0, "Waived, and gone since the last comparison", func() {
+		bounded(b, proofsLimit, aside, "difference", "\nREST\n")
 	})
 	var counts []string
 	for _, c := range p.Parity.Compared {

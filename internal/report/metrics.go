@@ -10,6 +10,7 @@ import (
 
 	"understudy/internal/check"
 	"understudy/internal/fault"
+	"understudy/internal/parity"
 	"understudy/internal/pipeline"
 	"understudy/internal/plan"
 )
@@ -73,6 +74,27 @@ func WriteMetrics(w io.Writer, m Metrics) error {
 		}
 	}
 	m.loaded(&e)
+	m.parity(&e)
+	_, err := w.Write(e.out.Bytes())
+	return err
+}
+
+// WriteParityMetrics writes what a comparison alone has to tell, in the same format.
+func WriteParityMetrics(w io.Writer, m Metrics) error {
+	e := exposition{job: m.JobFile}
+	e.family("understudy_parity_build_info", "The program that wrote this file; always 1.")
+	e.sample(1, "version", m.Version)
+	e.family("understudy_parity_last_run_timestamp_seconds", "When the last comparison ended, however it ended.")
+	e.sample(seconds(m.Ended))
+	e.family("understudy_parity_last_run_exit_code", "The exit code of the last comparison.")
+	e.sample(float64(m.Code))
+	m.parity(&e)
+	_, err := w.Write(e.out.Bytes())
+	return err
+}
+
+// parity writes what a comparison found; nothing where none was made.
+func (m Metrics) parity(e *exposition) {
 	if m.Parity != nil {
 		differs := map[string]int{}
 		for _, d := range m.Parity.Differences {
@@ -89,13 +111,21 @@ func WriteMetrics(w io.Writer, m Metrics) error {
 				delete(differs, d.Kind)
 			}
 		}
-		if m.Parity.Score != nil {
-			e.family("understudy_parity_score", "The parity score, from 0 to 100.")
-			e.sample(*m.Parity.Score)
+		e.family("understudy_parity_effects", "Differences that are not waived, by what they may do.")
+		effects := map[parity.Effect]int{}
+		for _, c := range m.Parity.ByEffect() {
+			effects[c.Effect] = c.N
 		}
+		for _, effect := range parity.Effects() {
+			e.sample(float64(effects[effect]), "effect", string(effect))
+		}
+		if oldest := m.Parity.Oldest(); !oldest.IsZero() {
+			e.family("understudy_parity_oldest_timestamp_seconds", "Since when the oldest difference that is not waived stands.")
+			e.sample(seconds(oldest))
+		}
+		e.family("understudy_parity_score", "The parity score, from 0 to 100.")
+		e.sample(m.Parity.Score)
 	}
-	_, err := w.Write(e.out.Bytes())
-	return err
 }
 
 // loaded writes what the load moved; a run that did not come to load moved nothing.

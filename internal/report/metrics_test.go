@@ -77,7 +77,7 @@ func TestMetricsOfARun(t *testing.T) {
 	hostile := "a\"b\\c\nd\xff"
 	r := &pipeline.Report{Plan: &plan.Plan{}, TotalRows: 12, Bytes: 345, Verification: []check.Verdict{{Outcome: check.Passed}, {Outcome: check.Passed}, {Outcome: check.Unmeasured}}}
 	r.Tables = []plan.Table{{Table: schema.Name{Schema: "main", Table: hostile}, Rows: 12, Fate: plan.Copied}, {Table: schema.Name{Table: "own"}, Fate: plan.Preserved}}
-	drift := &parity.Report{Differences: []parity.Difference{{Kind: "column"}, {Kind: "column"}, {Kind: "odd"}}, Compared: []parity.Count{{Kind: "column"}, {Kind: "view"}}}
+	drift := &parity.Report{Score: 87.5, Differences: []parity.Difference{{Kind: "column", Effect: parity.BreaksLoad}, {Kind: "column", Effect: parity.BreaksLoad}, {Kind: "odd"}}, Compared: []parity.Count{{Kind: "column"}, {Kind: "view"}}}
 	m := Metrics{Page: Page{Command: "refresh", Code: fault.Unmeasured, Version: "0.1.0", Ended: ended, Plan: r.Plan, Run: r, Parity: drift},
 		JobFile: hostile, Seconds: 1.5, Stages: []pipeline.Timing{{Stage: pipeline.StageLoad, Seconds: 0.000001}, {Stage: pipeline.StageProve, Seconds: 1}},
 		Former: Former{Success: ended.Add(-24 * time.Hour), Generation: ended.Add(-time.Hour)}}
@@ -93,6 +93,8 @@ func TestMetricsOfARun(t *testing.T) {
 		"understudy_last_run_stage_seconds load": 0.000001, "understudy_last_run_stage_seconds prove": 1, "understudy_last_run_rows": 12, "understudy_last_run_bytes": 345,
 		"understudy_generation_table_rows main.\"a\"\"b\\c\nd\uFFFD\"": 12, "understudy_last_run_proofs passed": 2, "understudy_last_run_proofs failed": 0, "understudy_last_run_proofs not measured": 1,
 		"understudy_parity_differences column": 2, "understudy_parity_differences view": 0, "understudy_parity_differences odd": 1,
+		"understudy_parity_score": 87.5, "understudy_parity_effects breaks the load": 2, "understudy_parity_effects cosmetic": 0, "understudy_parity_effects loses data": 0,
+		"understudy_parity_effects an application would fail": 0, "understudy_parity_effects changes behaviour": 0, "understudy_parity_effects changes a rehearsal's outcome": 0,
 	} {
 		if value, ok := got[key]; !ok || value != want {
 			t.Errorf("%s is %v (there: %v), want %v", key, value, ok, want)

@@ -2,7 +2,6 @@ package report
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -156,9 +155,7 @@ func (p Page) facts() []fact {
 	if p.Parity != nil {
 		n := len(p.Parity.Differences)
 		f := fact{Label: "Differences", Value: Number(int64(n)), Note: "between the two structures"}
-		if p.Parity.Score != nil {
-			f.Note = fmt.Sprintf("parity %.1f", *p.Parity.Score)
-		}
+		f.Note = "parity score " + Score(p.Parity.Score)
 		if n == 0 {
 			f.Tone = good
 		}
@@ -362,17 +359,17 @@ func (p Page) drifts() []drift {
 		return nil
 	}
 	var out []drift
-	for i, d := range p.Parity.Differences {
-		if i == 0 || d.Table != out[len(out)-1].Table {
-			out = append(out, drift{Table: d.Table})
+	for _, g := range p.Parity.Groups() {
+		t := drift{Table: g.Table}
+		for _, d := range g.Differences {
+			if d.Object != d.Table {
+				d.Object = strings.TrimPrefix(d.Object, d.Table+".")
+			} else {
+				d.Object = "" // the heading says it
+			}
+			t.Lines = append(t.Lines, d)
 		}
-		if d.Object != d.Table {
-			d.Object = strings.TrimPrefix(d.Object, d.Table+".")
-		} else {
-			d.Object = "" // the heading says it
-		}
-		t := &out[len(out)-1]
-		t.Lines = append(t.Lines, d)
+		out = append(out, t)
 	}
 	return out
 }

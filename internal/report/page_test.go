@@ -49,7 +49,7 @@ func hostilePage() Page {
 		p.Plan.Orphans = append(p.Plan.Orphans, plan.Orphan{Table: name, Columns: []string{h, "a"}, References: name, Outcome: "nullified", Rows: 2, Nulled: []string{h}},
 			plan.Orphan{Table: name, Columns: []string{h}, References: name, Outcome: "dropped", Rows: 1, Cascaded: 3})
 		p.Parity.Differences = append(p.Parity.Differences, parity.Difference{Kind: "column", Object: name.String() + "." + h, Table: name.String(),
-			Change: "different", Detail: h, Effect: h, Cause: h, Waived: h, SQL: "ALTER TABLE " + h, Destructive: true})
+			Change: "different", Detail: h, Effect: parity.Effect(h), Why: h, Cause: h, SQL: "ALTER TABLE " + h, Destructive: true})
 		for _, o := range []check.Outcome{check.Passed, check.Failed, check.Unmeasured} {
 			p.Run.Verification = append(p.Run.Verification, check.Verdict{Check: "rows", Outcome: o, Table: name, Column: h, Detail: h})
 		}

@@ -18,6 +18,7 @@ func (s *side) Catalog(ctx context.Context, schemas []string) (*catalog.Catalog,
 	}
 	var facts []catalog.Fact
 	var kinds, unseen []string
+	var histories []catalog.History
 	err = s.with(ctx, func(c *conn) error {
 		for _, k := range objectKinds(c.version) {
 			kinds = append(kinds, k.kind)
@@ -33,12 +34,45 @@ func (s *side) Catalog(ctx context.Context, schemas []string) (*catalog.Catalog,
 				facts = append(facts, k.fact(row))
 			}
 		}
+		for _, t := range catalog.HistoryTables(tables.Facts) {
+			h, err := readHistory(ctx, c, t)
+			if engine.CodeOf(err) == engine.Denied {
+				unseen = append(unseen, "migration history in "+t.Name.String()+": the role may not read it")
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			histories = append(histories, h)
+		}
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	return catalog.New(tables, facts, kinds, unseen), nil
+	out := catalog.New(tables, facts, kinds, unseen)
+	out.Histories = histories
+	return out, nil
+}
+
+// readHistory reads what a migration tool says that it applied.
+func readHistory(ctx context.Context, c *conn, t catalog.HistoryTable) (catalog.History, error) {
+	var columns []string
+	for _, name := range t.Columns {
+		columns = append(columns, quote(name)+"::pg_catalog.text")
+	}
+	rows, err := c.query(ctx, "read the migration history in "+t.Name.String(), "SELECT "+strings.Join(columns, ", ")+" FROM "+quoteName(t.Name))
+	if err != nil {
+		return catalog.History{}, err
+	}
+	list := make([][]string, len(rows))
+	for i, row := range rows {
+		list[i] = make([]string, len(row))
+		for j, v := range row {
+			list[i][j] = string(v)
+		}
+	}
+	return t.Read(list), nil
 }
 
 // An objectKind is a kind of object and the query that lists it: schema (NULL

@@ -25,9 +25,10 @@ func atlasStructure(ctx context.Context, c *conn) (*catalog.Structure, error) {
 		return nil, err
 	}
 	out := &catalog.Structure{
-		Dialect: catalog.Dialect{Differ: dialect.DefaultDiff, Planner: dialect.DefaultPlan},
-		Facts:   r.facts,
-		Kinds:   []string{"table", "column", "primary key", "unique", "foreign key", "check", "index"},
+		LooseTypes: true, // https://www.sqlite.org/datatype3.html; STRICT tables, which refuse, are told by their options
+		Dialect:    catalog.Dialect{Differ: dialect.DefaultDiff, Planner: dialect.DefaultPlan},
+		Facts:      r.facts,
+		Kinds:      []string{"table", "column", "primary key", "unique", "foreign key", "check", "index"},
 	}
 	db := sql.OpenDB(lent{c.raw})
 	db.SetMaxOpenConns(1)

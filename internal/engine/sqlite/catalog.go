@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"database/sql/driver"
 	"fmt"
 	"strings"
 
@@ -42,7 +43,33 @@ func (s *side) readCatalog(ctx context.Context, c *conn, schemas []string) (*cat
 	} {
 		facts = append(facts, catalog.Fact{Kind: "setting", Object: setting, Definition: value})
 	}
-	return catalog.New(tables, facts, []string{"view", "trigger", "virtual table", "setting"}, nil), nil
+	out := catalog.New(tables, facts, []string{"view", "trigger", "virtual table", "setting"}, nil)
+	for _, t := range catalog.HistoryTables(tables.Facts) {
+		h, err := readHistory(ctx, c, t)
+		if err != nil {
+			return nil, err
+		}
+		out.Histories = append(out.Histories, h)
+	}
+	return out, nil
+}
+
+// readHistory reads what a migration tool says that it applied.
+func readHistory(ctx context.Context, c *conn, t catalog.HistoryTable) (catalog.History, error) {
+	var columns []string
+	for _, name := range t.Columns {
+		columns = append(columns, "CAST("+quote(name)+" AS TEXT)")
+	}
+	var list [][]string
+	err := c.each(ctx, "SELECT "+strings.Join(columns, ", ")+" FROM "+quote(t.Name.Table), nil, func(row []driver.Value) error {
+		line := make([]string, len(row))
+		for i, v := range row {
+			line[i] = str(v)
+		}
+		list = append(list, line)
+		return nil
+	})
+	return t.Read(list), err
 }
 
 // normal writes a definition with single spaces and without comments, so that

@@ -1,0 +1,279 @@
+package parity
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"understudy/internal/catalog"
+)
+
+// An Effect is what a difference may do to somebody who trusts the stand-in.
+type Effect string
+
+// The effects, the gravest first. A difference of several pieces has the gravest of theirs.
+const (
+	BreaksLoad       Effect = "breaks the load"
+	LosesData        Effect = "loses data"
+	ApplicationFails Effect = "an application would fail"
+	ChangesBehaviour Effect = "changes behaviour"
+	ChangesRehearsal Effect = "changes a rehearsal's outcome"
+	Cosmetic         Effect = "cosmetic"
+)
+
+// Effects lists them, the gravest first.
+func Effects() []Effect {
+	return []Effect{BreaksLoad, LosesData, ApplicationFails, ChangesBehaviour, ChangesRehearsal, Cosmetic}
+}
+
+// graver tells whether e is worse than f.
+func (e Effect) graver(f Effect) bool {
+	return slices.Index(Effects(), e) < slices.Index(Effects(), f)
+}
+
+// A judgement is an effect with the sentence that says why.
+type judgement struct {
+	effect Effect
+	why    string
+}
+
+// A manner says what it does when objects of a kind are missing in the target,
+// are there too many, or differ in their definition.
+type manner struct{ missing, extra, different judgement }
+
+var (
+	unknownName  = judgement{ApplicationFails, "statements that name it fail in staging"}
+	taken        = judgement{ChangesRehearsal, "a migration that creates it fails in staging and passes in production"}
+	accepts      = judgement{ChangesRehearsal, "staging accepts rows that production refuses"}
+	refuses      = judgement{BreaksLoad, "staging may refuse rows that production accepts"}
+	reactsLess   = judgement{ChangesBehaviour, "what production does on a change of rows is not done in staging"}
+	reactsMore   = judgement{ChangesBehaviour, "staging does something on a change of rows that production does not"}
+	reactsElse   = judgement{ChangesBehaviour, "a change of rows sets off something else in staging"}
+	readsElse    = judgement{ChangesBehaviour, "the same query gives other rows or columns in staging"}
+	worksElse    = judgement{ChangesBehaviour, "the same call gives another result in staging"}
+	plannedElse  = judgement{ChangesBehaviour, "queries are planned otherwise and take another time in staging"}
+	allowsElse   = judgement{ChangesBehaviour, "other roles may read or write in staging than in production"}
+	showsElse    = judgement{ChangesBehaviour, "other rows can be seen or changed in staging than in production"}
+	repeatsElse  = judgement{ChangesBehaviour, "other changes are replicated from staging than from production"}
+	countsElse   = judgement{ChangesBehaviour, "numbers are given out otherwise in staging"}
+	sortsElse    = judgement{ChangesBehaviour, "text is sorted and compared otherwise, and unique columns may take other texts for equal"}
+	setElse      = judgement{ChangesBehaviour, "a setting that decides what statements do is another in staging"}
+	migratesElse = judgement{ChangesRehearsal, "statements of a migration are met by something else in staging"}
+	ownedElse    = judgement{ChangesRehearsal, "a migration may be allowed on one side and refused on the other"}
+	namedElse    = judgement{ChangesRehearsal, "a migration that names it fails on one of the two sides"}
+	spaceElse    = judgement{Cosmetic, "space, upkeep and speed may differ, no result does"}
+	wordsElse    = judgement{Cosmetic, "only words for readers differ"}
+	versionElse  = judgement{ChangesRehearsal, "a statement may be accepted, run or lock otherwise by another version"}
+)
+
+// manners is what is known of each kind of object, in the words of engines.
+var manners = func() map[string]manner {
+	var (
+		named    = func(different judgement) manner { return manner{unknownName, taken, different} }
+		always   = func(j judgement) manner { return manner{j, j, j} }
+		guard    = manner{accepts, refuses, refuses}
+		reaction = manner{reactsLess, reactsMore, reactsElse}
+	)
+	return map[string]manner{
+		"table":   {judgement{LosesData, "its rows have no place in staging, and statements that name it fail there"}, taken, readsElse},
+		"column":  {judgement{LosesData, "its values have no place in staging, and statements that name it fail there"}, judgement{ChangesRehearsal, "a migration that adds it fails in staging and passes in production"}, readsElse},
+		"schema":  named(worksElse),
+		"catalog": named(worksElse),
+		"partition": {judgement{BreaksLoad, "rows may have no partition to go to"}, judgement{ChangesRehearsal, "staging accepts rows for which production has no partition"},
+			judgement{BreaksLoad, "rows may have no partition to go to, or go to another"}},
+		"foreign table":     named(readsElse),
+		"virtual table":     named(readsElse),
+		"view":              named(readsElse),
+		"materialized view": named(readsElse),
+
+		"primary key": guard, "unique": guard, "exclusion": guard, "check": guard, "foreign key": guard, "not null": guard,
+		"index": always(plannedElse), "statistics object": always(plannedElse),
+
+		"sequence": named(countsElse), "auto increment": always(countsElse),
+		"enum":   named(judgement{ChangesBehaviour, "its values sort otherwise"}),
+		"domain": named(refuses), "composite type": named(judgement{ApplicationFails, "values have other fields"}),
+		"range type": named(worksElse), "base type": named(worksElse), "collation": named(sortsElse), "collation version": always(sortsElse),
+
+		"function": named(worksElse), "procedure": named(worksElse), "aggregate": named(worksElse), "operator": named(worksElse), "operator class": named(worksElse),
+		"cast": named(worksElse), "conversion": named(worksElse), "language": named(worksElse), "transform": named(worksElse), "access method": named(plannedElse),
+		"text search configuration": named(worksElse), "text search dictionary": named(worksElse), "text search parser": named(worksElse), "text search template": named(worksElse),
+		"extension":      named(judgement{ChangesBehaviour, "another version of it may work otherwise"}),
+		"foreign server": named(readsElse), "foreign data wrapper": named(readsElse), "user mapping": named(readsElse),
+
+		"trigger": reaction, "rule": reaction, "event": {reactsLess, reactsMore, reactsElse}, "event trigger": always(migratesElse),
+		"policy": always(showsElse), "row security": always(showsElse),
+		"grant": always(allowsElse), "grant on a sequence": always(allowsElse), "grant on a schema": always(allowsElse), "grant on a function": always(allowsElse),
+		"grant on a type": always(allowsElse), "grant on a database": always(allowsElse), "grant on a language": always(allowsElse),
+		"grant on a foreign server": always(allowsElse), "default privilege": always(allowsElse), "role": always(allowsElse),
+		"owner": always(ownedElse), "inheritance": always(readsElse),
+		"publication": always(repeatsElse), "subscription": always(repeatsElse),
+		"setting": always(setElse), "database": always(setElse), "server": always(versionElse), "comment": always(wordsElse),
+	}
+}()
+
+// pieceManners are pieces that mean the same on every kind of object.
+var pieceManners = map[string]judgement{
+	catalog.OwnName: namedElse, "comment": wordsElse, "storage": spaceElse, "storage options": spaceElse, "compression": spaceElse, "row format": spaceElse, "tablespace": spaceElse,
+	catalog.ColumnOrder: {ChangesBehaviour, "statements that name no columns meet them in another order"},
+	"persistence":       {ChangesBehaviour, "rows outlive a crash on one side and not on the other"},
+	"replica identity":  repeatsElse, "access method": plannedElse, "partition key": {ChangesRehearsal, "a migration of partitions works otherwise in staging"},
+	"cluster":     spaceElse,
+	"validity":    {ChangesBehaviour, "an index that is not valid on one side is not used there"},
+	"visibility":  {ChangesBehaviour, "the planner may use it on one side only"},
+	"inheritance": {ChangesBehaviour, "tables that inherit keep it on one side only"},
+	"default":     {ChangesBehaviour, "rows that leave it out get another value in staging"},
+	"on update":   reactsElse,
+	"identity":    countsElse, "auto increment": countsElse, "collation": sortsElse, "collate": sortsElse, "character set": sortsElse,
+	"engine": {ChangesBehaviour, "rows are kept, locked and undone otherwise in staging"},
+	"owner":  ownedElse, "security": allowsElse, "state": reactsElse, "version": versionElse,
+	"encoding": {BreaksLoad, "text of production may not be told in staging's encoding"},
+	"locale":   sortsElse,
+}
+
+// judge tells what a difference does. Loose: declared types refuse no value.
+func judge(d catalog.Difference, loose bool) judgement {
+	known, ok := manners[d.Kind]
+	if !ok {
+		known = manner{unknownName, taken, worksElse}
+	}
+	switch d.Change {
+	case catalog.Missing:
+		if d.Kind == "index" && uniqueIndex(whole(d).Source) {
+			return accepts
+		}
+		if d.Kind == "foreign key" {
+			return judgement{ChangesRehearsal, "staging accepts rows that lead nowhere"}
+		}
+		return known.missing
+	case catalog.Extra:
+		switch {
+		case d.Kind == "index" && uniqueIndex(whole(d).Target):
+			return refuses
+		case d.Kind == "column" && wanted(d):
+			return judgement{BreaksLoad, "it wants a value that production's rows do not have"}
+		}
+		return known.extra
+	}
+	out := judgement{Cosmetic, "nothing that is known to matter differs"}
+	for i, p := range d.Pieces {
+		if j := judgePiece(d, p, known, loose); i == 0 || j.effect.graver(out.effect) {
+			out = j
+		}
+	}
+	return out
+}
+
+// wanted tells whether a column that only the target has must be given a value.
+func wanted(d catalog.Difference) bool {
+	return piece(d, "null").Target != "" && piece(d, "default").Target == "" && piece(d, "generated").Target == "" && piece(d, "identity").Target == "" && piece(d, "auto increment").Target == ""
+}
+
+func judgePiece(d catalog.Difference, p catalog.Piece, known manner, loose bool) judgement {
+	switch {
+	case d.Kind == "column" && p.Name == "type":
+		return judgeType(p, loose)
+	case d.Kind == "column" && p.Name == "null":
+		if p.Source == "" {
+			return judgement{BreaksLoad, "staging refuses the NULLs that production may hold"}
+		}
+		if p.Target == "" {
+			return judgement{ChangesRehearsal, "staging accepts NULLs that production refuses"}
+		}
+		return worksElse
+	case p.Name == "generated":
+		if p.Source == "" {
+			return judgement{LosesData, "staging computes the column, and production's values are not kept"}
+		}
+		if p.Target == "" {
+			return judgement{ChangesBehaviour, "production computes the column, staging does not"}
+		}
+		return judgement{ChangesBehaviour, "the column is computed otherwise in staging"}
+	case d.Kind == "table" && p.Name == "options": // of SQLite: STRICT, WITHOUT ROWID
+		if strings.Contains(p.Target, "strict") && !strings.Contains(p.Source, "strict") {
+			return judgement{BreaksLoad, "a STRICT table refuses values that production may hold"}
+		}
+		if strings.Contains(p.Source, "strict") && !strings.Contains(p.Target, "strict") {
+			return accepts
+		}
+		return spaceElse
+	case d.Kind == "enum" && p.Name == "labels":
+		return judgeLabels(p)
+	case p.Name == catalog.WholeDefinition:
+		return judgeDefinition(d.Kind, p, known)
+	}
+	if j, ok := pieceManners[p.Name]; ok {
+		return j
+	}
+	return known.different
+}
+
+// judgeLabels compares lists of quoted values.
+func judgeLabels(p catalog.Piece) judgement {
+	source, target := quotedTexts(p.Source), quotedTexts(p.Target)
+	lacks := func(a, b []string) bool {
+		return slices.ContainsFunc(a, func(x string) bool { return !slices.Contains(b, x) })
+	}
+	switch {
+	case lacks(source, target):
+		return judgement{BreaksLoad, "staging lacks a value that production's rows may have"}
+	case lacks(target, source):
+		return judgement{ChangesRehearsal, "staging accepts a value that production refuses"}
+	}
+	return judgement{ChangesBehaviour, "its values sort otherwise"}
+}
+
+var quotedText = regexp.MustCompile(`'(?:[^']|'')*'`)
+
+func quotedTexts(s string) []string { return quotedText.FindAllString(s, -1) }
+
+var (
+	deferral = regexp.MustCompile(`(?i)\s+(NOT\s+DEFERRABLE|DEFERRABLE|INITIALLY\s+(IMMEDIATE|DEFERRED))\b`)
+	// listed is a value of a list, with its type and the comma behind it.
+	listed     = regexp.MustCompile(`\s*'(?:[^']|'')*'(::[a-z ]+(\(\d+\))?)?\s*,?\s*`)
+	unchecked  = regexp.MustCompile(`(?i)\s+NOT\s+(VALID|ENFORCED)\b`)
+	keyActions = regexp.MustCompile(`(?i)\s+ON\s+(DELETE|UPDATE)\s+(NO ACTION|RESTRICT|CASCADE|SET NULL|SET DEFAULT)(\s*\([^)]*\))?`)
+)
+
+// judgeDefinition compares two definitions by what is left when clauses that
+// refuse no row are taken out one after the other.
+func judgeDefinition(kind string, p catalog.Piece, known manner) judgement {
+	same := func(patterns ...*regexp.Regexp) bool {
+		a, b := p.Source, p.Target
+		for _, r := range patterns {
+			a, b = r.ReplaceAllString(a, ""), r.ReplaceAllString(b, "")
+		}
+		return strings.EqualFold(strings.Join(strings.Fields(a), " "), strings.Join(strings.Fields(b), " "))
+	}
+	switch kind {
+	case "primary key", "unique", "exclusion", "check", "foreign key":
+		switch {
+		case same(unchecked) && unchecked.MatchString(p.Source):
+			return judgement{BreaksLoad, "production never checked its old rows, staging would"}
+		case same(unchecked):
+			return judgement{ChangesRehearsal, "staging holds rows that nobody checked"}
+		case same(deferral, unchecked):
+			return judgement{ChangesBehaviour, "it is checked at another moment of a transaction"}
+		case same(keyActions, deferral, unchecked):
+			return judgement{ChangesBehaviour, "a parent that is deleted or changed takes its children along otherwise"}
+		}
+	}
+	switch kind {
+	case "check":
+		if a, b := listed.ReplaceAllString(p.Source, ""), listed.ReplaceAllString(p.Target, ""); a == b && len(quotedTexts(p.Source)) > 0 {
+			return judgeLabels(p)
+		}
+	case "index":
+		switch a, b := uniqueIndex(p.Source), uniqueIndex(p.Target); {
+		case a && !b:
+			return accepts
+		case b && !a, a && b:
+			return refuses
+		}
+	}
+	return known.different
+}
+
+func uniqueIndex(definition string) bool {
+	f := strings.Fields(strings.ToLower(definition))
+	return len(f) > 1 && (f[0] == "create" && f[1] == "unique" || f[0] == "unique")
+}

@@ -1,0 +1,83 @@
+package parity
+
+import (
+	"testing"
+
+	"understudy/internal/catalog"
+)
+
+// TestEffects: what a difference does is told by what differs, in which direction.
+func TestEffects(t *testing.T) {
+	const missing, extra, different = catalog.Missing, catalog.Extra, catalog.Different
+	one := func(name, source, target string) []catalog.Piece {
+		return []catalog.Piece{{Name: name, Source: source, Target: target}}
+	}
+	fk := func(tail string) string { return "FOREIGN KEY (a) REFERENCES t(id)" + tail }
+	for _, c := range []struct {
+		kind, change string
+		pieces       []catalog.Piece
+		want         Effect
+	}{
+		{"table", missing, nil, LosesData},
+		{"table", extra, nil, ChangesRehearsal},
+		{"table", different, one("comment", "a", "b"), Cosmetic},
+		{"table", different, one("persistence", "", "unlogged"), ChangesBehaviour},
+		{"column", missing, nil, LosesData},
+		{"column", extra, one("type", "", "text"), ChangesRehearsal},
+		{"column", extra, []catalog.Piece{{Name: "type", Target: "text"}, {Name: "null", Target: "NOT NULL"}}, BreaksLoad},
+		{"column", extra, []catalog.Piece{{Name: "null", Target: "NOT NULL"}, {Name: "default", Target: "''"}}, ChangesRehearsal},
+		{"column", extra, []catalog.Piece{{Name: "null", Target: "NOT NULL"}, {Name: "identity", Target: "always"}}, ChangesRehearsal},
+		{"column", different, one("type", "character varying(80)", "character varying(60)"), BreaksLoad},
+		{"column", different, one("type", "character varying(80)", "text"), ChangesRehearsal},
+		{"column", different, one("type", "text", "character varying(80)"), BreaksLoad},
+		{"column", different, one("type", "integer", "bigint"), ChangesRehearsal},
+		{"column", different, one("type", "bigint", "integer"), BreaksLoad},
+		{"column", different, one("type", "int(11) unsigned", "int(11)"), BreaksLoad},
+		{"column", different, one("type", "numeric(10,2)", "numeric(10,3)"), BreaksLoad},
+		{"column", different, one("type", "numeric(10,2)", "numeric(11,3)"), ChangesRehearsal},
+		{"column", different, one("type", "numeric", "numeric(30,10)"), BreaksLoad},
+		{"column", different, one("type", "timestamp(0) without time zone", "timestamp without time zone"), ChangesRehearsal},
+		{"column", different, one("type", "timestamp without time zone", "timestamp with time zone"), BreaksLoad},
+		{"column", different, one("type", "text[]", "text"), BreaksLoad},
+		{"column", different, one("type", "jsonb", "text"), BreaksLoad},
+		{"column", different, one("type", "enum('a','b')", "enum('a')"), BreaksLoad},
+		{"column", different, one("type", "enum('a')", "enum('a','b')"), ChangesRehearsal},
+		{"column", different, one("null", "NOT NULL", ""), ChangesRehearsal},
+		{"column", different, one("null", "", "NOT NULL"), BreaksLoad},
+		{"column", different, one("default", "1", "2"), ChangesBehaviour},
+		{"column", different, one("generated", "", "s (a + 1)"), LosesData},
+		{"column", different, one("collation", "", "de"), ChangesBehaviour},
+		{"column", different, []catalog.Piece{{Name: "comment", Source: "a"}, {Name: "null", Target: "NOT NULL"}, {Name: "default", Source: "1"}}, BreaksLoad},
+		{"unique", missing, nil, ChangesRehearsal},
+		{"check", extra, nil, BreaksLoad},
+		{"check", different, one("definition", "CHECK (a > 0)", "CHECK (a > 1)"), BreaksLoad},
+		{"check", different, one("definition", "check (a in ('x', 'y'))", "check (a in ('x', 'y', 'z'))"), ChangesRehearsal},
+		{"check", different, one("definition", "CHECK ((a = ANY (ARRAY['x'::text, 'y'::text])))", "CHECK ((a = ANY (ARRAY['x'::text, 'z'::text])))"), BreaksLoad},
+		{"check", different, one("definition", "CHECK ((a = 'x'::text))", "CHECK ((b = 'x'::text))"), BreaksLoad},
+		{"check", different, one("definition", "CHECK (a > 0)", "CHECK (a > 0) NOT VALID"), ChangesRehearsal},
+		{"check", different, one("definition", "CHECK (a > 0) NOT VALID", "CHECK (a > 0)"), BreaksLoad},
+		{"foreign key", different, one("definition", fk(""), fk(" ON DELETE CASCADE")), ChangesBehaviour},
+		{"foreign key", different, one("definition", fk(""), fk(" DEFERRABLE INITIALLY DEFERRED")), ChangesBehaviour},
+		{"foreign key", different, one("definition", fk(""), "FOREIGN KEY (a) REFERENCES u(id)"), BreaksLoad},
+		{"foreign key", different, one("name", "a", "b"), ChangesRehearsal},
+		{"index", missing, one("definition", "CREATE INDEX ON t (a)", ""), ChangesBehaviour},
+		{"index", missing, one("definition", "CREATE UNIQUE INDEX ON t (a)", ""), ChangesRehearsal},
+		{"index", extra, one("definition", "", "CREATE UNIQUE INDEX ON t (a)"), BreaksLoad},
+		{"index", different, one("definition", "CREATE UNIQUE INDEX ON t (a)", "CREATE INDEX ON t (a)"), ChangesRehearsal},
+		{"enum", different, one("labels", "'a', 'b'", "'a'"), BreaksLoad},
+		{"enum", different, one("labels", "'a'", "'a', 'b'"), ChangesRehearsal},
+		{"enum", different, one("labels", "'a', 'b'", "'b', 'a'"), ChangesBehaviour},
+		{"view", missing, nil, ApplicationFails},
+		{"view", different, one("definition", "a", "b"), ChangesBehaviour},
+		{"partition", missing, nil, BreaksLoad},
+		{"grant", different, one("definition", "a", "b"), ChangesBehaviour},
+		{"something that nobody knows", missing, nil, ApplicationFails},
+	} {
+		if got := judge(catalog.Difference{Kind: c.kind, Change: c.change, Pieces: c.pieces}, false); got.effect != c.want || got.why == "" {
+			t.Errorf("%s %s %+v: %s (%s), want %s", c.kind, c.change, c.pieces, got.effect, got.why, c.want)
+		}
+	}
+	if got := judge(catalog.Difference{Kind: "column", Change: different, Pieces: one("type", "varchar(80)", "varchar(60)")}, true); got.effect != ChangesBehaviour {
+		t.Errorf("a declared type that refuses nothing: %s", got.effect)
+	}
+}
