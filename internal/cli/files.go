@@ -21,13 +21,14 @@ import (
 // files are what a command writes beside its answer, on every exit after its
 // flags were read; "" means not asked for.
 type files struct {
-	html, markdown, metrics, junit, sarif string
+	html, markdown, metrics, junit, sarif, sql string
 }
 
 // registerCI adds the flags of the forms that CI systems read.
 func (f *files) registerCI(c *cobra.Command) {
 	c.Flags().StringVar(&f.junit, "junit", "", "write the comparison to this file as JUnit's XML")
 	c.Flags().StringVar(&f.sarif, "sarif", "", "write the comparison to this file as SARIF 2.1.0")
+	c.Flags().StringVar(&f.sql, "sql", "", "write the closing SQL to this file, in the order in which it can run")
 	c.Flags().StringVar(&f.metrics, "metrics", "", "write score and differences for Prometheus to this file, on every exit")
 }
 
@@ -39,7 +40,7 @@ func (f *files) register(c *cobra.Command, thing string) {
 
 // slots are the files by their flags.
 func (f *files) slots() []slot {
-	return []slot{{"html", &f.html}, {"markdown", &f.markdown}, {"metrics", &f.metrics}, {"junit", &f.junit}, {"sarif", &f.sarif}}
+	return []slot{{"html", &f.html}, {"markdown", &f.markdown}, {"metrics", &f.metrics}, {"junit", &f.junit}, {"sarif", &f.sarif}, {"sql", &f.sql}}
 }
 
 type slot struct {
@@ -132,6 +133,7 @@ func (a *app) writeFiles(err error) error {
 		{asked.markdown, func(b *bytes.Buffer) error { return report.Markdown(b, page) }},
 		{asked.junit, func(b *bytes.Buffer) error { return report.JUnit(b, page) }},
 		{asked.sarif, func(b *bytes.Buffer) error { return report.SARIF(b, page, a.jobFile) }},
+		{asked.sql, func(b *bytes.Buffer) error { return report.SQL(b, page) }},
 	} {
 		if f.path == "" {
 			continue

@@ -74,9 +74,10 @@ func (a *app) verify(cmd *cobra.Command) error {
 }
 
 func (a *app) parityCommand() *cobra.Command {
+	var prove bool
 	c := &cobra.Command{
 		Use: "parity", Short: "Compare the schemas of source and target", Args: none,
-		Long:    "Compare the structure of production and staging: tables, columns, keys, indexes and checks\ntable by table, and every other object by its definition: what differs, what that does,\nsince when, and the SQL that would close it. The report lists what was compared and what\ncould not be seen. The job's gates (parity: minimum, critical, waivers) decide the exit\ncode. No SQL it prints is ever run.",
+		Long:    "Compare the structure of production and staging: tables, columns, keys, indexes and checks\ntable by table, and every other object by its definition: what differs, what that does,\nsince when, and the SQL that would close it. The report lists what was compared and what\ncould not be seen. The job's gates (parity: minimum, critical, waivers) decide the exit\ncode. No SQL it prints is ever run on the target; --prove tries it on a copy of the target's\nstructure without rows. Where the job names migrations (parity: {migrations: DIR}) and\nstaging is ahead, they are applied to such a copy of production's structure, so that what\nthey bring about is told from what nothing explains.",
 		Example: "  understudy parity\n  understudy parity --json | jq '.differences[] | .object'\n  understudy parity --html parity.html --markdown parity.md\n  understudy parity --junit parity.xml --sarif parity.sarif",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := a.prepare("parity"); err != nil {
@@ -92,7 +93,9 @@ func (a *app) parityCommand() *cobra.Command {
 				return err
 			}
 			defer source.Close()
-			target, err := pipeline.OpenTarget(ctx, in.Engine, in.TargetAt, in.Job)
+			job := *in.Job
+			job.Load.Mode = "swap" // what is tried is tried beside the target
+			target, err := pipeline.OpenTarget(ctx, in.Engine, in.TargetAt, &job)
 			if err != nil {
 				return err
 			}
@@ -104,6 +107,15 @@ func (a *app) parityCommand() *cobra.Command {
 			r.Age(in.Past, in.Now)
 			found := r.Judge(in.Standard, in.Now)
 			a.payload = r
+			if err := pipeline.ProveCauses(ctx, in, source, target, r); err != nil {
+				return err
+			}
+			if prove {
+				if err := pipeline.ProveClosing(ctx, in, source, target, r); err != nil {
+					return err
+				}
+				found = append(found, r.Proof.Judge()...)
+			}
 			a.showParity(r)
 			a.remember(in, r)
 			if err := fault.From(found, fault.Usage); err != nil {
@@ -113,9 +125,10 @@ func (a *app) parityCommand() *cobra.Command {
 			return nil
 		},
 	}
+	c.Flags().BoolVar(&prove, "prove", false, "try the closing SQL on a copy of the target's structure, and compare again")
 	a.files.register(c, "the comparison")
 	a.files.registerCI(c)
-	return describe(c, fault.Gate, fault.Usage, fault.Unavailable)
+	return describe(c, fault.Gate, fault.Usage, fault.Refused, fault.Unavailable)
 }
 
 func (a *app) showParity(r *parity.Report) {

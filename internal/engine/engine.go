@@ -263,6 +263,15 @@ type Amendable interface {
 	Amend(ctx context.Context, statements []script.Statement) (failed int, err error)
 }
 
+// An Alterable is a Load in which changes of structure can be tried. Such a load
+// is given up afterwards, never switched.
+type Alterable interface {
+	// Alter runs statements of any kind, after Finish, all or none of them.
+	Alter(ctx context.Context, statements string) error
+	// Catalog reads what stands in the load by then, as Side.Catalog does of a target.
+	Catalog(ctx context.Context, schemas []string) (*catalog.Catalog, error)
+}
+
 // State is what stands in a target.
 type State struct {
 	// Claimed: the target bears understudy's marker.

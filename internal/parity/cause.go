@@ -68,6 +68,17 @@ func migrations(source, target *catalog.Catalog) []Migrations {
 	return out
 }
 
+// Pending gives those of a tool's migrations that staging has had and production has not.
+func (m Migrations) Pending(all []catalog.Migration) []catalog.Migration {
+	list := catalog.Pending(all, m.applied, m.head)
+	return slices.DeleteFunc(list, func(p catalog.Migration) bool {
+		return !slices.ContainsFunc(m.Ahead, func(v string) bool {
+			c := catalog.CompareVersions(p.Version, v)
+			return c == 0 || m.head && c < 0
+		})
+	})
+}
+
 // without gives the elements of a that b lacks.
 func without(a, b []string) []string {
 	return slices.DeleteFunc(slices.Clone(a), func(v string) bool { return slices.Contains(b, v) })
@@ -119,6 +130,9 @@ func (r *Report) Account(remaining *Report, which string) {
 	}
 	for i := range r.Differences {
 		d := &r.Differences[i]
+		if beyond(d.Kind) {
+			continue // a copy of the structure cannot tell
+		}
 		if left[d.Kind+"\x00"+d.Object] {
 			d.Cause = "unexplained: it remains after " + which
 		} else {

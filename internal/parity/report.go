@@ -36,6 +36,8 @@ type Report struct {
 	// found that is no longer so; both are absent where nothing is known of one.
 	Since *time.Time `json:"since,omitempty"`
 	Gone  []Past     `json:"gone,omitempty"`
+	// Proof of the closing statements, where it was asked for.
+	Proof *Proof `json:"proof,omitempty"`
 	// Gates that the job asked for.
 	Gates []Gate `json:"gates,omitempty"`
 

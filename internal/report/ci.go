@@ -181,6 +181,16 @@ func SARIF(w io.Writer, p Page, jobFile string) error {
 	return nil
 }
 
+// SQL writes the closing statements of a comparison; that none was made is said in it.
+func SQL(w io.Writer, p Page) error {
+	text := "-- No comparison was made.\n"
+	if p.Parity != nil {
+		text = Clean(p.Parity.Script())
+	}
+	_, err := io.WriteString(w, text)
+	return err
+}
+
 func withLogical(location []map[string]any, name, kind string) []map[string]any {
 	out := map[string]any{"logicalLocations": []map[string]any{{"fullyQualifiedName": name, "kind": kind}}}
 	for k, v := range location[0] {

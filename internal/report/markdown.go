@@ -195,6 +195,9 @@ func markdownParity(b *bytes.Buffer, p Page) {
 		}
 		gates = append(gates, "- "+mark+prose(g.Detail)+"\n")
 	}
+	if p := r.Proof; p != nil {
+		gates = append(gates, fmt.Sprintf("- the closing SQL was tried on a copy of staging's structure: %s ran, %d failed, %s\n", many(len(p.Applied), "statement"), len(p.Failed), remaining(p)))
+	}
 	for _, m := range r.Migrations {
 		gates = append(gates, "- "+prose(migrationWords(m))+"\n")
 	}

@@ -173,6 +173,15 @@ func aside(w io.Writer, r *parity.Report) {
 	for _, m := range r.Migrations {
 		fmt.Fprintf(w, "  %s\n", wrap(line(migrationWords(m)), Width-2, 4))
 	}
+	if p := r.Proof; p != nil {
+		fmt.Fprintf(w, "  proof: %s ran on a copy of staging's structure, %d failed, %s\n", many(len(p.Applied), "closing statement"), len(p.Failed), remaining(p))
+		for _, f := range p.Failed {
+			fmt.Fprintf(w, "    failed: %s\n", wrap(line(f.Object+": "+f.Reason), Width-12, 6))
+		}
+		for _, d := range p.Remaining {
+			fmt.Fprintf(w, "    remains: %s\n", wrap(line(d.Kind+" "+d.Object+", "+d.Change), Width-13, 6))
+		}
+	}
 	for _, g := range r.Gates {
 		mark := "passed"
 		if !g.Passed {
@@ -180,6 +189,14 @@ func aside(w io.Writer, r *parity.Report) {
 		}
 		fmt.Fprintf(w, "  gate %s: %s\n", mark, wrap(line(g.Detail), Width-15, 4))
 	}
+}
+
+// remaining tells what a proof left.
+func remaining(p *parity.Proof) string {
+	if len(p.Remaining) == 0 {
+		return "nothing differs then"
+	}
+	return many(len(p.Remaining), "difference") + " would remain"
 }
 
 func waiverSubject(w parity.Waived) string {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"understudy/internal/catalog"
 	"understudy/internal/engine"
 	"understudy/internal/script"
 )
@@ -12,7 +13,37 @@ var (
 	_ engine.Scripted  = (*target)(nil)
 	_ engine.Amendable = (*load)(nil)
 	_ engine.Amendable = (*exchange)(nil)
+	_ engine.Alterable = (*load)(nil)
 )
+
+// Alter runs statements on the new database in one transaction, by the protocol
+// that takes several at once.
+func (l *load) Alter(ctx context.Context, statements string) error {
+	c, err := connect(ctx, l.t.at, session{name: l.spec.RunID + " alter", database: l.next, limits: l.t.limits})
+	if err != nil {
+		return err
+	}
+	defer c.hangUp()
+	path := l.plan.origin.path
+	if path == "" {
+		path = c.path
+	}
+	return c.transaction(ctx, "BEGIN; SET LOCAL synchronous_commit = off", func() error {
+		if err := localPath(ctx, c, path); err != nil {
+			return err
+		}
+		return c.exec(ctx, "run the statement", statements)
+	})
+}
+
+// Catalog reads the new database as a target's is read.
+func (l *load) Catalog(ctx context.Context, schemas []string) (*catalog.Catalog, error) {
+	at := *l.t.at
+	at.database = l.next
+	s := side{at: &at, limits: l.t.limits, name: "scratch", readOnly: true}
+	defer s.Close()
+	return s.Catalog(ctx, schemas)
+}
 
 // Statements takes a script apart.
 func (t *target) Statements(text string) ([]script.Statement, []script.Mistake) {

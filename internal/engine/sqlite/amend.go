@@ -2,7 +2,9 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 
+	"understudy/internal/catalog"
 	"understudy/internal/engine"
 	"understudy/internal/script"
 )
@@ -10,7 +12,38 @@ import (
 var (
 	_ engine.Scripted  = (*target)(nil)
 	_ engine.Amendable = (*load)(nil)
+	_ engine.Alterable = (*load)(nil)
 )
+
+// Alter runs statements on the finished file. The file is built without a
+// journal, which rolling back needs.
+func (l *load) Alter(ctx context.Context, statements string) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := l.open(); err != nil {
+		return err
+	}
+	l.conn.doing = "run the statement"
+	if err := l.conn.each(ctx, "PRAGMA main.journal_mode=MEMORY", nil, discard); err != nil {
+		return err
+	}
+	for _, sql := range []string{"BEGIN", statements, "COMMIT"} {
+		if err := l.conn.exec(ctx, sql); err != nil {
+			return errors.Join(err, l.conn.exec(context.WithoutCancel(ctx), "ROLLBACK"))
+		}
+	}
+	return nil
+}
+
+// Catalog reads the new file as a target is read.
+func (l *load) Catalog(ctx context.Context, schemas []string) (*catalog.Catalog, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := l.open(); err != nil {
+		return nil, err
+	}
+	return l.target.readCatalog(ctx, l.conn, schemas)
+}
 
 // Statements takes a script apart.
 func (t *target) Statements(text string) ([]script.Statement, []script.Mistake) {

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"encoding/json"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"understudy/internal/scratch/scratchtest"
+)
+
+// A migrationTool is how one tool keeps its history and its files: the statements
+// that make the history with versions 1 and 2, then those that add 3 and 4.
+type migrationTool struct {
+	name, history, ahead string
+	third, fourth        string // names of files
+	form                 string // of a file; SQL stands for its statements
+}
+
+func migrationTools() []migrationTool {
+	return []migrationTool{
+		{"Flyway", `CREATE TABLE flyway_schema_history (installed_rank int PRIMARY KEY, version varchar(50), description varchar(200), type varchar(20), script varchar(1000), success boolean);
+			INSERT INTO flyway_schema_history VALUES (1, '1', 'one', 'SQL', 'V1__one.sql', true), (2, '2', 'two', 'SQL', 'V2__two.sql', true)`,
+			`INSERT INTO flyway_schema_history VALUES (3, '3', 'three', 'SQL', 'V3__three.sql', true), (4, '4', 'four', 'SQL', 'V4__four.sql', true)`,
+			"V3__three.sql", "V4__four.sql", "SQL"},
+		{"goose", `CREATE TABLE goose_db_version (id int PRIMARY KEY, version_id bigint, is_applied boolean);
+			INSERT INTO goose_db_version VALUES (1, 0, true), (2, 1, true), (3, 2, true)`,
+			`INSERT INTO goose_db_version VALUES (4, 3, true), (5, 4, false), (6, 4, true)`,
+			"00003_three.sql", "00004_four.sql", "-- +goose Up\nSQL\n-- +goose Down\nDROP TABLE nothing;\n"},
+		{"golang-migrate", `CREATE TABLE schema_migrations (version bigint PRIMARY KEY, dirty boolean); INSERT INTO schema_migrations VALUES (2, false)`,
+			`UPDATE schema_migrations SET version = 4`, "000003_three.up.sql", "000004_four.up.sql", "BEGIN;\nSQL\nCOMMIT;\n"},
+		{"Rails", `CREATE TABLE schema_migrations (version varchar(128) PRIMARY KEY); INSERT INTO schema_migrations VALUES ('1'), ('2')`,
+			`INSERT INTO schema_migrations VALUES ('3'), ('4')`, "3_three.sql", "4_four.sql", "-- migrate:up\nSQL\n-- migrate:down\nDROP TABLE nothing;\n"},
+		{"Prisma", `CREATE TABLE _prisma_migrations (id varchar(36) PRIMARY KEY, migration_name varchar(255), started_at varchar(30), finished_at varchar(30), rolled_back_at varchar(30));
+			INSERT INTO _prisma_migrations VALUES ('a', '1_one', 'x', 'x', NULL), ('b', '2_two', 'x', 'x', NULL)`,
+			`INSERT INTO _prisma_migrations VALUES ('c', '3_three', 'x', NULL, 'x'), ('d', '3_three', 'x', 'x', NULL), ('e', '4_four', 'x', 'x', NULL)`,
+			"3_three/migration.sql", "4_four/migration.sql", "SQL"},
+		{"Atlas", `CREATE TABLE atlas_schema_revisions (version varchar(255) PRIMARY KEY, applied bigint, total bigint); INSERT INTO atlas_schema_revisions VALUES ('1', 1, 1), ('2', 1, 1)`,
+			`INSERT INTO atlas_schema_revisions VALUES ('3', 1, 1), ('4', 1, 1)`, "3_three.sql", "4_four.sql", "SQL"},
+	}
+}
+
+const (
+	beforeMigrations = `CREATE TABLE customers (id integer PRIMARY KEY, name varchar(40) NOT NULL); CREATE TABLE orders (id integer PRIMARY KEY, customer_id integer NOT NULL REFERENCES customers (id), total integer NOT NULL DEFAULT 0);`
+	thirdMigration   = `ALTER TABLE customers ADD COLUMN loyalty varchar(10);`
+	fourthMigration  = `CREATE INDEX orders_by_customer ON orders (customer_id);`
+	byHand           = `ALTER TABLE orders ADD COLUMN quick_fix integer;`
+)
+
+// TestPendingMigrationsExplain: staging has had two migrations that production
+// has not, and one change by hand. The two are told from the one, by applying the
+// migrations, and --prove closes all three, on a copy: staging stays as it was.
+func TestPendingMigrationsExplain(t *testing.T) {
+	for _, tool := range migrationTools() {
+		for _, engine := range []string{"sqlite", "postgres"} {
+			if engine == "postgres" && tool.name != "Flyway" && tool.name != "goose" {
+				continue // the files are read alike
+			}
+			t.Run(tool.name+" "+engine, func(t *testing.T) {
+				t.Parallel()
+				var source, target string
+				fill := func(address, text string) { scratchtest.SQL(t, address, text) }
+				if engine == "postgres" {
+					source, target = scratchtest.Database(t), scratchtest.Database(t)
+				} else {
+					dir := t.TempDir()
+					source, target = "sqlite:"+filepath.Join(dir, "prod.db"), "sqlite:"+filepath.Join(dir, "staging.db")
+					fill = func(address, text string) { execute(t, strings.TrimPrefix(address, "sqlite:"), text) }
+				}
+				fill(source, beforeMigrations+tool.history)
+				fill(target, beforeMigrations+tool.history+";"+thirdMigration+fourthMigration+byHand+tool.ahead)
+				e := newErrand(t, source, target, plainJob(keepNone, "parity: {migrations: db}"), nil)
+				e.write(t, filepath.Join("db", tool.third), strings.Replace(tool.form, "SQL", thirdMigration, 1))
+				e.write(t, filepath.Join("db", tool.fourth), strings.Replace(tool.form, "SQL", fourthMigration, 1))
+
+				r := e.run(t, 0, "parity", "--prove", "--json", "--sql", filepath.Join(e.dir, "close.sql"))
+				var doc struct {
+					Migrations []struct {
+						Tool          string
+						Ahead, Behind []string
+					}
+					Differences []struct {
+						Object, Cause string
+						Expected      bool
+					}
+					Proof struct{ Applied, Failed, Remaining []any }
+				}
+				if err := json.Unmarshal([]byte(r.out), &doc); err != nil {
+					t.Fatal(err)
+				}
+				if len(doc.Migrations) != 1 || doc.Migrations[0].Tool != tool.name || len(doc.Migrations[0].Ahead) == 0 || len(doc.Migrations[0].Behind) > 0 {
+					t.Errorf("histories: %+v", doc.Migrations)
+				}
+				var expected, unexplained []string
+				for _, d := range doc.Differences {
+					name := d.Object[strings.LastIndexByte(d.Object, '.')+1:]
+					if d.Expected {
+						expected = append(expected, name)
+					} else if strings.HasPrefix(d.Cause, "unexplained") {
+						unexplained = append(unexplained, name)
+					}
+				}
+				slices.Sort(expected)
+				if len(doc.Differences) != 3 || strings.Join(expected, " ") != "loyalty orders_by_customer" || strings.Join(unexplained, " ") != "quick_fix" {
+					t.Errorf("expected %v, unexplained %v of %+v", expected, unexplained, doc.Differences)
+				}
+				if len(doc.Proof.Applied) != 3 || len(doc.Proof.Failed)+len(doc.Proof.Remaining) > 0 {
+					t.Errorf("proof: %+v", doc.Proof)
+				}
+				e.run(t, 0, "parity").wants(t, "3 differences") // nothing was changed, nothing is left
+			})
+		}
+	}
+}

@@ -1,0 +1,131 @@
+package parity
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"understudy/internal/catalog"
+	"understudy/internal/fault"
+	"understudy/internal/finding"
+)
+
+// A Proof tells what became of the closing statements when they were run on a
+// copy of the target's structure. Its JSON is part of the contract.
+type Proof struct {
+	// Applied are the IDs of the differences whose statements ran, in the order in which they did.
+	Applied []string `json:"applied"`
+	// Failed are those whose statements the database refused.
+	Failed []Unapplied `json:"failed"`
+	// Remaining differences stood afterwards. None: the statements close all.
+	Remaining []Past `json:"remaining"`
+}
+
+// An Unapplied is a difference whose statement did not run, and why not; no row is in it.
+type Unapplied struct {
+	ID     string `json:"id"`
+	Object string `json:"object"`
+	Reason string `json:"reason"`
+}
+
+// Judge gives a finding (code 1) when the statements do not close everything.
+func (p *Proof) Judge() []finding.Finding {
+	if len(p.Remaining) == 0 {
+		return nil
+	}
+	hint := "`understudy parity --json` lists them under proof: these are closed by hand"
+	if len(p.Failed) > 0 {
+		hint = "the statements that failed, and why, stand under proof"
+	}
+	return []finding.Finding{{Check: "parity-proof", Severity: finding.Error, Code: int(fault.Gate), Hint: hint,
+		Message: fmt.Sprintf("after the closing statements %s would remain", many(len(p.Remaining), "difference"))}}
+}
+
+// rank orders kinds so that what others need comes first.
+var rank = func() map[string]int {
+	out := map[string]int{}
+	for i, k := range []string{"role", "schema", "extension", "language", "collation", "enum", "domain", "composite type", "range type", "base type",
+		"text search dictionary", "text search configuration", "sequence", "function", "procedure", "aggregate", "operator", "cast", "foreign data wrapper", "foreign server", "user mapping",
+		"table", "foreign table", "virtual table", "partition", "inheritance", "column", "check", "not null", "primary key", "unique", "exclusion", "index", "foreign key",
+		"statistics object", "view", "materialized view", "rule", "trigger", "event trigger", "row security", "policy", "publication", "subscription",
+		"owner", "grant", "grant on a schema", "grant on a sequence", "grant on a function", "grant on a type", "default privilege", "setting", "comment"} {
+		out[k] = i + 1
+	}
+	return out
+}()
+
+// Ordered gives the differences that have statements in the order in which these
+// can run: what goes away in the target first, last things first; then what
+// changes and what comes, first things first. Labels of enums come before all,
+// for PostgreSQL lets nobody use one in the transaction that added it.
+func (r *Report) Ordered() []Difference {
+	var out []Difference
+	for _, d := range r.Differences {
+		if d.SQL != "" && !strings.HasPrefix(d.SQL, "--") {
+			out = append(out, d)
+		}
+	}
+	place := func(d Difference) int {
+		k := cmp.Or(rank[d.Kind], 1000)
+		switch {
+		case d.Kind == "enum" && d.Change == catalog.Different:
+			return -1 << 20
+		case d.Change == catalog.Extra:
+			return -k
+		}
+		return k
+	}
+	slices.SortStableFunc(out, func(a, b Difference) int { return cmp.Compare(place(a), place(b)) })
+	return out
+}
+
+// Script writes all closing statements in their order, those that take something
+// away marked. It is for reading and for whoever runs it by hand.
+func (r *Report) Script() string {
+	var b strings.Builder
+	b.WriteString("-- Statements that would make staging's structure as production's. understudy\n-- never runs them. Read them first: \"takes away\" marks what destroys something.\n")
+	open := func(s string) string { return strings.ReplaceAll(strings.ReplaceAll(s, "\r", " "), "\n", " ") }
+	for _, d := range r.Ordered() {
+		b.WriteString("\n-- " + open(d.Kind+" "+d.Object+": "+d.Change))
+		if d.Destructive {
+			b.WriteString("; takes away")
+		}
+		if !d.Open() {
+			b.WriteString("; waived")
+		}
+		b.WriteString("\n" + strings.TrimRight(d.SQL, "; \n") + ";\n")
+	}
+	var without []string
+	for _, d := range r.Differences {
+		if d.SQL == "" || strings.HasPrefix(d.SQL, "--") {
+			without = append(without, "--   "+open(d.Kind+" "+d.Object+": "+d.Change))
+		}
+	}
+	if len(without) > 0 {
+		b.WriteString("\n-- Nothing closes these by one statement:\n" + strings.Join(without, "\n") + "\n")
+	}
+	return b.String()
+}
+
+// beyond tells kinds that belong to the database or the server, which a copy of
+// the structure does not have as its own.
+func beyond(kind string) bool {
+	switch kind {
+	case "database", "server", "setting", "role", "grant on a database", "owner", "subscription", "user mapping", "collation version", "event trigger", "default privilege":
+		return true
+	}
+	return false
+}
+
+// Remains lists what of another comparison still stands, as far as a copy of the
+// structure can tell.
+func Remains(after *Report) []Past {
+	out := []Past{}
+	for _, d := range after.Differences {
+		if !beyond(d.Kind) {
+			out = append(out, Past{ID: d.ID, Kind: d.Kind, Object: d.Object, Change: d.Change})
+		}
+	}
+	return out
+}
