@@ -29,7 +29,9 @@ func Migrations(dir, tool string) ([]Migration, error) {
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
 		return nil, fmt.Errorf("%s is no directory", dir)
 	}
-	var files interface{ Files() ([]migrate.File, error) }
+	var files interface {
+		Files() ([]migrate.File, error)
+	}
 	var err error
 	switch tool {
 	case "Flyway":
