@@ -1,17 +1,10 @@
 package main
 
 import (
-	"bytes"
-	"context"
 	"fmt"
-	"io"
-	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
-	"understudy/internal/cli"
 	"understudy/internal/scratch/scratchtest"
 )
 
@@ -120,36 +113,3 @@ subset:
 	e.run(t, 0, "refresh")
 	same(t, "what four readers bring", one, scratchtest.Digest(t, staging))
 }
-
-// A migration of production that wants a table we read does not wait for us: the
-// refresh ends, says so, and leaves staging as it was.
-func TestARefreshGivesWayToAMigration(t *testing.T) {
-	t.Parallel()
-	prod, staging := orphanage(t), scratchtest.Database(t)
-	e := newErrand(t, prod, staging, plainJob("orphans: drop", orphanReferences), map[string]string{"r.yaml": orphanRules})
-	e.run(t, 0, "refresh")
-	before := scratchtest.Digest(t, staging)
-	migrate := sync.OnceFunc(func() {
-		scratchtest.SQL(t, prod, "SET lock_timeout = '20s'; ALTER TABLE products ADD COLUMN weight int")
-	})
-	var told bytes.Buffer
-	code := cli.Run(t.Context(), context.WithoutCancel(t.Context()), []string{"refresh", "--job", filepath.Join(e.dir, "understudy.yaml")}, cli.World{
-		Stdout: io.Discard, Now: time.Now, Getenv: func(name string) string { return e.env[name] },
-		Stderr: writerFunc(func(p []byte) (int, error) {
-			if bytes.Contains(p, []byte("begin ")) { // the moment is taken; nothing goes on before the migration is through
-				migrate()
-			}
-			return told.Write(p)
-		}),
-	})
-	if code != 6 || !strings.Contains(told.String(), "it gave way to a change of structure that waited for a table we read") || !strings.Contains(told.String(), "public.products") {
-		t.Errorf("exit %d, want 6\n%s", code, told.String())
-	}
-	wantQuery(t, "the migration", prod, "SELECT count(*) FROM pg_attribute WHERE attname = 'weight' AND attrelid = 'products'::regclass", "1")
-	same(t, "staging", before, scratchtest.Digest(t, staging))
-	wantNothingLeft(t, prod)
-}
-
-type writerFunc func([]byte) (int, error)
-
-func (f writerFunc) Write(p []byte) (int, error) { return f(p) }

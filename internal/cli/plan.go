@@ -39,12 +39,14 @@ func (a *app) planCommand() *cobra.Command {
 		if err := a.prepare("plan"); err != nil {
 			return err
 		}
-		session, err := a.open(cmd.Context(), flags)
-		if err != nil {
-			return err
-		}
-		defer session.Close()
-		return a.showPlan(cmd.Context(), session, report.Plan)
+		return a.again(cmd.Context(), func() error {
+			session, err := a.open(cmd.Context(), flags)
+			if err != nil {
+				return err
+			}
+			defer session.Close()
+			return a.showPlan(cmd.Context(), session, report.Plan)
+		})
 	}
 	return describe(c, fault.Gate, fault.Usage, fault.Undecided, fault.Refused, fault.Integrity, fault.Unavailable)
 }
@@ -92,32 +94,37 @@ func (a *app) refreshCommand() *cobra.Command {
 		if err := a.prepare("refresh"); err != nil {
 			return err
 		}
-		session, err := a.open(cmd.Context(), flags)
-		if err != nil {
-			return err
-		}
-		defer session.Close()
-		err = a.showPlan(cmd.Context(), session, report.Plan)
-		if p, ok := a.payload.(*plan.Plan); ok && p != nil && (err == nil || fault.CodeOf(err) == fault.Gate) {
-			a.remember(session.Input(), p.Parity)
-		}
-		if err != nil {
-			return err
-		}
-		if err := a.reportable(); err != nil {
-			return err
-		}
-		r, err := session.Run(cmd.Context(), a.undo)
-		a.payload = r
-		a.progress.end()
-		if code := fault.CodeOf(err); err == nil || code == fault.Unmeasured || code == fault.LaterFailed || code == fault.Integrity {
-			if !a.json {
-				report.Run(a.Stdout, r)
-			}
-		}
-		return a.keepReport(r, err)
+		return a.again(cmd.Context(), func() error { return a.refresh(cmd.Context(), flags) })
 	}
 	return describe(c, fault.Gate, fault.Usage, fault.Undecided, fault.Refused, fault.Integrity, fault.Unavailable, fault.Unmeasured, fault.LaterFailed, fault.Interrupted)
+}
+
+// refresh is one attempt at it.
+func (a *app) refresh(ctx context.Context, flags runFlags) error {
+	session, err := a.open(ctx, flags)
+	if err != nil {
+		return err
+	}
+	defer session.Close()
+	err = a.showPlan(ctx, session, report.Plan)
+	if p, ok := a.payload.(*plan.Plan); ok && p != nil && (err == nil || fault.CodeOf(err) == fault.Gate) {
+		a.remember(session.Input(), p.Parity)
+	}
+	if err != nil {
+		return err
+	}
+	if err := a.reportable(); err != nil {
+		return err
+	}
+	r, err := session.Run(ctx, a.undo)
+	a.payload = r
+	a.progress.end()
+	if code := fault.CodeOf(err); err == nil || code == fault.Unmeasured || code == fault.LaterFailed || code == fault.Integrity {
+		if !a.json {
+			report.Run(a.Stdout, r)
+		}
+	}
+	return a.keepReport(r, err)
 }
 
 func (a *app) rollbackCommand() *cobra.Command {

@@ -110,6 +110,7 @@ type Limits struct {
 	LockWait    time.Duration
 	SnapshotAge time.Duration
 	Statement   time.Duration
+	Retries     int // how often a run begins anew that had to give way on the source
 }
 
 // Parity says when drift stops a run.

@@ -25,6 +25,7 @@ const (
 	defaultSnapshotAge = 30 * time.Minute
 	defaultStatement   = 10 * time.Minute
 	defaultKeep        = 1
+	defaultRetries     = 3
 	defaultReports     = "reports"
 	defaultReportKeep  = 30
 )
@@ -73,7 +74,7 @@ func Parse(path string, data []byte, getenv func(string) string) (*Job, []findin
 	root, r := document.Parse(path, data)
 	job := &Job{
 		Path: path, Dir: filepath.Dir(path), Orphans: "fail",
-		Limits: Limits{defaultReaders, defaultLockWait, defaultSnapshotAge, defaultStatement},
+		Limits: Limits{Readers: defaultReaders, LockWait: defaultLockWait, SnapshotAge: defaultSnapshotAge, Statement: defaultStatement, Retries: defaultRetries},
 		Report: Report{defaultReports, defaultReportKeep},
 	}
 	if !root.Missing() {
@@ -295,9 +296,14 @@ func (p *parser) limits(v document.Value, limits *Limits) {
 	if v.Missing() {
 		return
 	}
-	m, ok := v.Known("readers", "lock_wait", "snapshot_age", "statement")
+	m, ok := v.Known("readers", "lock_wait", "snapshot_age", "statement", "retries")
 	if !ok {
 		return
+	}
+	if v := m.Get("retries"); !v.Missing() {
+		if n, ok := v.Int(0, 20); ok {
+			limits.Retries = int(n)
+		}
 	}
 	if v := m.Get("readers"); !v.Missing() {
 		if n, ok := v.Int(1, 64); ok {

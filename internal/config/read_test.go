@@ -87,7 +87,7 @@ func TestDefaults(t *testing.T) {
 	if len(fs) > 0 {
 		t.Fatal(lines(fs))
 	}
-	want := config.Limits{Readers: 2, LockWait: 2 * time.Second, SnapshotAge: 30 * time.Minute, Statement: 10 * time.Minute}
+	want := config.Limits{Readers: 2, LockWait: 2 * time.Second, SnapshotAge: 30 * time.Minute, Statement: 10 * time.Minute, Retries: 3}
 	if job.Limits != want || job.Load.Mode != "swap" || job.Load.Keep != 1 || job.Orphans != "fail" || job.Report.Dir != "reports" || job.Report.Keep != 30 ||
 		job.Subset != nil || job.Key.Env != "UNDERSTUDY_KEY" || job.Rules[0].Value != "r.yaml" {
 		t.Errorf("%+v", job)
@@ -153,6 +153,7 @@ func TestBadJob(t *testing.T) {
 		{"keep", with(5, "load: {keep: -1}"), "6:14", "from 0 to 100", ""},
 		{"preserve and discard", with(5, "load: {preserve: [a], discard: [a]}"), "6:33", "preserved as well, at line 6", ""},
 		{"readers", with(5, "limits: {readers: 0}"), "6:19", "from 1 to 64", ""},
+		{"retries", with(5, "limits: {retries: -1}"), "6:19", "from 0 to 20", ""},
 		{"lock wait", with(5, "limits: {lock_wait: 2}"), "6:21", "a duration such as", ""},
 		{"minimum", with(5, "parity: {minimum: 101}"), "6:19", "minimum must be a number above 0 and at most 100", "in this range"},
 		{"report", with(5, "report: {dir: [x]}"), "6:15", "dir must be text, not a list", ""},

@@ -186,6 +186,13 @@ func Explain(err error, which string) error {
 	return out
 }
 
+// Again tells whether a run that failed may succeed when it is begun anew, by
+// another session: it gave way to somebody on the source, and nothing came of it.
+func Again(err error) bool {
+	var e *engine.Error
+	return fault.CodeOf(err) == fault.Unavailable && errors.As(err, &e) && e.Again
+}
+
 func tableName(e *engine.Error) string {
 	if e.Table.Table == "" {
 		return ""

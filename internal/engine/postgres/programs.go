@@ -51,6 +51,9 @@ func findPrograms(ctx context.Context, major int) (programs, error) {
 	if best.major != 0 {
 		return best, nil
 	}
+	if ctx.Err() != nil { // they were not asked to the end
+		return programs{}, wrap(ctx, ctx.Err(), "look for pg_dump and pg_restore")
+	}
 	e := &engine.Error{Code: engine.Unsupported, Doing: "look for pg_dump and pg_restore",
 		Say:  "they are not installed",
 		Hint: fmt.Sprintf("install PostgreSQL's client programs, version %d or newer: apt-get install postgresql-client-%d", major, major)}

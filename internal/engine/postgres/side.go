@@ -39,6 +39,9 @@ func (s *side) with(ctx context.Context, do func(c *conn) error) error {
 		s.main = c
 	}
 	err := do(s.main)
+	if s.readOnly {
+		err = again(err)
+	}
 	if s.main.TxStatus() != 'I' && !s.main.IsClosed() {
 		s.main.rollback()
 	}
@@ -53,7 +56,7 @@ func (s *side) Inspect(ctx context.Context, schemas []string) (*schema.Schema, e
 		return err
 	})
 	if err != nil {
-		return nil, err
+		return nil, s.nameChanger(ctx, err, schemas)
 	}
 	s.mu.Lock()
 	s.seen = inv

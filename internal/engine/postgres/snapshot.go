@@ -80,7 +80,7 @@ func (s *source) take(ctx context.Context, c *conn, want *schema.Schema) (*snaps
 		return nil, err
 	}
 	if err := lockTables(ctx, c, want); err != nil {
-		return nil, s.side.nameChanger(ctx, err, schemasOf(want))
+		return nil, again(s.side.nameChanger(ctx, err, schemasOf(want)))
 	}
 	moment, err := c.query(ctx, "take a snapshot of the source", `SELECT pg_catalog.pg_export_snapshot(), pg_catalog.now()`)
 	if err != nil {
@@ -99,7 +99,7 @@ func (s *source) take(ctx context.Context, c *conn, want *schema.Schema) (*snaps
 	}
 	if table, column, what := changed(want, inv.schema); what != "" {
 		return nil, &engine.Error{Code: engine.Changed, Doing: "read the structure again under lock", Say: "it changed since it was planned: " + what,
-			Table: table, Column: column, Hint: "run again"}
+			Table: table, Column: column, Hint: "run again", Again: true}
 	}
 	path, err := readingPath(ctx, c)
 	if err != nil {

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"understudy/internal/engine"
@@ -62,7 +63,17 @@ func (s *snapshot) giveWay() {
 func gaveWay(table schema.Name) error {
 	return &engine.Error{Code: engine.Stopped, Doing: "read the source", Table: table,
 		Say:  "it gave way to a change of structure that waited for a table we read",
-		Hint: "run again when the migration (or TRUNCATE, or VACUUM FULL) is through"}
+		Hint: "run again when the migration (or TRUNCATE, or VACUUM FULL) is through", Again: true}
+}
+
+// again marks the failure of a reading that stood behind somebody's lock, or in
+// somebody's way: it may go well when these are through.
+func again(err error) error {
+	var e *engine.Error
+	if errors.As(err, &e) && (e.State == lockNotAvailable || e.State == "40P01") {
+		e.Again = true
+	}
+	return err
 }
 
 // waiting lists who waits for a lock that the exporter's keep away, with the
