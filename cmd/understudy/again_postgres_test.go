@@ -49,7 +49,9 @@ func TestARefreshGivesWayToAMigrationAndBeginsAnew(t *testing.T) {
 			t.Parallel()
 			prod, staging := orphanage(t), scratchtest.Database(t)
 			e := newErrand(t, prod, staging, plainJob("orphans: drop", orphanReferences, limits), map[string]string{"r.yaml": orphanRules})
-			code, told := e.atStage(t, stage, func() { scratchtest.SQL(t, prod, "SET lock_timeout = '3s'; TRUNCATE notes; INSERT INTO notes VALUES (1, 'order', 7, 'x')") }, "refresh")
+			code, told := e.atStage(t, stage, func() {
+				scratchtest.SQL(t, prod, "SET lock_timeout = '3s'; TRUNCATE notes; INSERT INTO notes VALUES (1, 'order', 7, 'x')")
+			}, "refresh")
 			if code != 0 || !strings.Contains(told, "it gave way to a change of structure that waited for a table we read, table public.notes: beginning anew in ") || !strings.Contains(told, "the run began anew") {
 				t.Errorf("exit %d\n%s", code, told)
 			}

@@ -60,7 +60,7 @@ func fill(e *engine.Error, pg *pgconn.PgError) {
 	e.Constraint = pg.ConstraintName
 	e.Code = codeOf(pg.Code)
 	e.Say, e.Hint = meaning(pg.Code)
-	e.Again = pg.Code == "40001" // only a standby says this to a session that reads
+	e.Again = pg.Code == "40001"                                // only a standby says this to a session that reads
 	if pg.Code == "42501" && pg.Routine == "check_enable_rls" { // the refusal that row_security = off asks for
 		e.Say, e.Hint = rowsHidden, rowsHiddenHint
 	}
