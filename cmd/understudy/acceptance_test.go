@@ -285,16 +285,19 @@ func same(t *testing.T, what, want, got string) {
 		mark string
 		a, b []string
 	}{{"-", wants, gots}, {"+", gots, wants}} {
-		there := map[string]bool{}
+		there := map[string]int{}
 		for _, l := range side.b {
-			there[l] = true
+			there[l]++
 		}
 		for _, l := range side.a {
-			if !there[l] && shown < 40 {
+			if there[l]--; there[l] < 0 && shown < 40 {
 				fmt.Fprintf(&b, "%s %s\n", side.mark, l)
 				shown++
 			}
 		}
+	}
+	if shown == 0 {
+		b.WriteString("the lines are the same, in another order")
 	}
 	t.Errorf("%s differ:\n%s", what, b.String())
 }

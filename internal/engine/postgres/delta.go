@@ -123,7 +123,23 @@ func (e *exchanged) makeDelta(ctx context.Context, c *conn) error {
 	}
 	// Not UNLOGGED: the transaction may go back behind it, and a server that crashes
 	// before it has written that down finds a file of such a table in its way.
-	if err := c.exec(ctx, doing, "CREATE TABLE "+quoteName(e.delta())+" AS "+e.compare()); err != nil {
+	compare := func() error { return c.exec(ctx, doing, "CREATE TABLE "+quoteName(e.delta())+" AS "+e.compare()) }
+	if err := c.exec(ctx, doing, "SAVEPOINT compare"); err != nil {
+		return err
+	}
+	err := compare()
+	if engine.CodeOf(err) == engine.Syntax && len(e.match) > 0 {
+		// There are keys whose values cannot be compared, of arrays of what has no
+		// order: the server takes their first row, and finds out with the second.
+		e.match = nil
+		if err = c.exec(ctx, doing, "ROLLBACK TO SAVEPOINT compare"); err == nil {
+			err = compare()
+		}
+	}
+	if err == nil {
+		err = c.exec(ctx, doing, "RELEASE SAVEPOINT compare")
+	}
+	if err != nil {
 		return err
 	}
 	rows, err := c.query(ctx, doing, "SELECT count(*) FILTER (WHERE NOT here), count(*) FILTER (WHERE here AND at IS NOT NULL), count(*) FILTER (WHERE here AND at IS NULL) FROM "+quoteName(e.delta()))

@@ -210,7 +210,7 @@ func (h *hunt) orphaned() string {
 	var all, pairs []string
 	for i, by := range h.find.By {
 		a, b := child+"."+quote(by), "understudy_parent."+quote(parent.Columns[i])
-		all = append(all, a+" IS NOT NULL")
+		all = append(all, present(a))
 		from, to := h.find.Table.Column(by), parent.Table.Column(parent.Columns[i])
 		if from.Kind == schema.Text && to.Kind == schema.Text && !from.FoldCase && !to.FoldCase {
 			a, b = a+` COLLATE "C"`, b+` COLLATE "C"`

@@ -257,8 +257,8 @@ func (p *prover) foreignKeys(ctx context.Context, c *conn, schemas []string, afr
 func antiJoin(child, parent string, columns, matches []string, full bool) string {
 	var all, some []string
 	for _, c := range columns {
-		all = append(all, "c."+c+" IS NOT NULL")
-		some = append(some, "c."+c+" IS NULL")
+		all = append(all, present("c."+c))
+		some = append(some, absent("c."+c))
 	}
 	sql := "SELECT count(*) FROM " + child + " c WHERE "
 	missing := "(" + strings.Join(all, " AND ") + " AND NOT EXISTS (SELECT FROM " + parent + " p WHERE " + strings.Join(matches, " AND ") + "))"
@@ -291,7 +291,7 @@ func (p *prover) rows(inv *inventory, afresh bool) {
 		}
 		for _, c := range table.Columns {
 			if c.NotNull {
-				put("not-null", c.Name, quote(c.Name)+" IS NULL", !afresh)
+				put("not-null", c.Name, absent(quote(c.Name)), !afresh)
 			}
 		}
 		for _, c := range table.Checks {

@@ -76,6 +76,11 @@ func array(values []string) []byte {
 	return append(dst, '}')
 }
 
+// present and absent tell whether a value is NULL. IS NULL does not: it is also
+// true of a composite whose fields are all NULL, which is a value.
+func present(expr string) string { return expr + " IS DISTINCT FROM NULL" }
+func absent(expr string) string  { return expr + " IS NOT DISTINCT FROM NULL" }
+
 // parseInts reads a list of numbers as int2vector ("1 2") or array ("{1,2}") text.
 func parseInts(text []byte) []int {
 	var out []int

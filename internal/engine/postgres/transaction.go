@@ -325,15 +325,34 @@ func (x *exchange) refreshViews(ctx context.Context, c *conn) error {
 		if !v.filled {
 			continue
 		}
-		how := ""
-		if v.keyed && temporary == "t" {
-			how = "CONCURRENTLY "
-		}
-		if err := c.exec(ctx, "refresh the materialized view "+v.name.String(), "REFRESH MATERIALIZED VIEW "+how+quoteName(v.name)); err != nil {
+		if err := refreshView(ctx, c, v.name, v.keyed && temporary == "t"); err != nil {
 			return err
 		}
 	}
 	return localPath(ctx, c, "")
+}
+
+// refreshView fills one, row by row if asked for and if its rows can be told
+// apart: an index over values that cannot be compared is unique as long as it
+// holds one.
+func refreshView(ctx context.Context, c *conn, name schema.Name, rows bool) error {
+	doing, refresh := "refresh the materialized view "+name.String(), "REFRESH MATERIALIZED VIEW "
+	if !rows {
+		return c.exec(ctx, doing, refresh+quoteName(name))
+	}
+	if err := c.exec(ctx, doing, "SAVEPOINT refresh"); err != nil {
+		return err
+	}
+	err := c.exec(ctx, doing, refresh+"CONCURRENTLY "+quoteName(name))
+	if engine.CodeOf(err) == engine.Syntax {
+		if err = c.exec(ctx, doing, "ROLLBACK TO SAVEPOINT refresh"); err == nil {
+			err = c.exec(ctx, doing, refresh+quoteName(name))
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return c.exec(ctx, doing, "RELEASE SAVEPOINT refresh")
 }
 
 // order decides in which order statements touch the tables.
