@@ -352,8 +352,8 @@ func mishaps() map[string]mishap {
 		"a check that no fake satisfies":     {exit: 2, says: "corporate", staging: "ALTER TABLE people ADD CONSTRAINT corporate CHECK (email LIKE '%@corp.test')"},
 		"NOT NULL where a mask makes NULL":   {exit: 2, says: "public.people.pair", staging: "ALTER TABLE people ALTER COLUMN pair SET NOT NULL"},
 		"a mask that cannot take a value":    {exit: 2, says: "public.people.secret", prod: "UPDATE people SET secret = secret || 'ü' || city", rules: "secret: fpe"},
-		"a fragment that fails on values":    {exit: 2, says: "where", job: `subset: {seeds: [{table: people, where: "notes::int > 0"}]}`},
-		"another that fails in a function":   {exit: 2, says: "where", job: `subset: {seeds: [{table: people, where: "1 / (length(city) - length(city)) = 1 or to_date(email, 'YYYY') is null"}]}`},
+		"a fragment that fails on values":    {exit: 2, says: "understudy.yaml:8:", job: `subset: {seeds: [{table: people, where: "notes::int > 0"}]}`},
+		"another that fails in a function":   {exit: 2, says: "understudy.yaml:8:", job: `subset: {seeds: [{table: people, where: "1 / (length(city) - length(city)) = 1 or to_date(email, 'YYYY') is null"}]}`},
 		"an orphan": {exit: 5, says: "public.visits.(email, realm)", prod: `ALTER TABLE visits DROP CONSTRAINT visits_email_realm_fkey; UPDATE visits SET realm = realm - 1;
 			ALTER TABLE visits ADD FOREIGN KEY (email, realm) REFERENCES logins NOT VALID`},
 		"a foreign key only there":      {exit: 5, says: "parts_email_fkey", staging: "CREATE TABLE vips (email text PRIMARY KEY); ALTER TABLE parts ADD FOREIGN KEY (email) REFERENCES vips"},

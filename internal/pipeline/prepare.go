@@ -203,10 +203,15 @@ func (s *Session) decide(ctx context.Context) []finding.Finding {
 	return found
 }
 
+// fragments lists every piece of SQL in the job that reads rows.
+func (s *Session) fragments() []subset.Placed {
+	return append(plan.Conditions(s.in.Job.References, s.work.declared, s.work.scope, s.in.Job.AllowSubqueries),
+		subset.Fragments(s.work.spec, s.in.Job.AllowSubqueries)...)
+}
+
 // acceptFragments has the source judge every fragment by itself.
 func (s *Session) acceptFragments(ctx context.Context) []finding.Finding {
-	fragments := append(plan.Conditions(s.in.Job.References, s.work.declared, s.work.scope, s.in.Job.AllowSubqueries),
-		subset.Fragments(s.work.spec, s.in.Job.AllowSubqueries)...)
+	fragments := s.fragments()
 	if len(fragments) == 0 {
 		return nil
 	}
@@ -252,7 +257,7 @@ func (s *Session) selectRows(ctx context.Context) error {
 			w.plan.Now = t.Instant()
 		}
 		s.note(StageSelect, "finding the rows that come along")
-		w.selection, err = subset.Select(gctx, s.snapshot, w.scope, w.spec, subset.Options{
+		w.selection, err = subset.Select(gctx, placing{s.snapshot, s.fragments()}, w.scope, w.spec, subset.Options{
 			Readers: s.in.Job.Limits.Readers, Sample: s.sampler, Now: s.in.Now,
 		})
 		return Explain(err, "source")

@@ -174,6 +174,9 @@ func Explain(err error, which string) error {
 	if !errors.As(err, &e) {
 		return err
 	}
+	if failed := fragmentFailed(err); failed != nil {
+		return failed
+	}
 	code, hint := codeFor(e.Code), e.Hint
 	if e.Code == engine.Constraint && which == "source" { // reading breaks no constraint: a fragment met a value it cannot take
 		code, hint = fault.Usage, "a where, when or order of the job fails on the value of some row: let it exclude such rows first, as CASE does"

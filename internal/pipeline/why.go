@@ -29,7 +29,7 @@ func (s *Session) Why(ctx context.Context, table, key string) (*subset.Answer, e
 	if id := t.Identity(); id != nil && len(id.Columns) > 1 {
 		parts = strings.Split(key, ",")
 	}
-	answer, err := subset.Why(ctx, snap, w.scope, w.spec, subset.Options{Sample: s.sampler, Now: s.in.Now}, t.Name, parts)
+	answer, err := subset.Why(ctx, placing{snap, s.fragments()}, w.scope, w.spec, subset.Options{Sample: s.sampler, Now: s.in.Now}, t.Name, parts)
 	return answer, Explain(err, "source")
 }
 
