@@ -82,7 +82,7 @@ func (a *app) tables(_ *cobra.Command, args []string, typed string) ([]string, c
 	var out []string
 	if s := a.locked(); s != nil && len(args) == 0 {
 		for _, t := range s.Tables {
-			out = append(out, called(s, t.Name))
+			out = append(out, spellings(s, t.Name, typed)...)
 		}
 	}
 	return beginning(typed, out), cobra.ShellCompDirectiveNoFileComp
@@ -93,8 +93,10 @@ func (a *app) columns(_ *cobra.Command, args []string, typed string) ([]string, 
 	var out []string
 	if s := a.locked(); s != nil && len(args) == 0 {
 		for _, t := range s.Tables {
-			for _, c := range t.Columns {
-				out = append(out, called(s, t.Name)+"."+schema.Ident(c.Name))
+			for _, table := range spellings(s, t.Name, typed) {
+				for _, c := range t.Columns {
+					out = append(out, table+"."+schema.Ident(c.Name))
+				}
 			}
 		}
 	}
@@ -104,6 +106,22 @@ func (a *app) columns(_ *cobra.Command, args []string, typed string) ([]string, 
 // beginning keeps the names that begin with what was typed.
 func beginning(typed string, names []string) []string {
 	return slices.DeleteFunc(names, func(name string) bool { return !strings.HasPrefix(name, typed) })
+}
+
+// spellings are the names that a table is completed to: as it is called, and,
+// once something is typed, without its schema where no other table has the name.
+func spellings(s *schema.Schema, n schema.Name, typed string) []string {
+	full, bare := called(s, n), schema.Ident(n.Table)
+	same := 0
+	for _, t := range s.Tables {
+		if t.Name.Table == n.Table {
+			same++
+		}
+	}
+	if typed == "" || full == bare || same > 1 {
+		return []string{full}
+	}
+	return []string{full, bare}
 }
 
 // called is how a table is written: with its schema where there are several.
