@@ -136,9 +136,10 @@ func readHash(o *options) (length int, base int) {
 	if base == 32 {
 		most = 25
 	}
+	problems := len(o.problems)
 	n := o.number("length", 0)
-	if o.given["length"] != "" && (n < 1 || n > most) {
-		o.problem("length %d is not between 1 and %d", n, most)
+	if o.given["length"] != "" && len(o.problems) == problems && (n < 1 || n > most) {
+		o.problem("length %q is not between 1 and %d", o.given["length"], most)
 	}
 	return int(n), base
 }

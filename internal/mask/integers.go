@@ -59,7 +59,7 @@ func (r *integers) chanceOf(value []byte) float64 {
 func readIntegers(o *options) (low, high int64) {
 	low, high = o.number("min", math.MinInt64), o.number("max", math.MaxInt64)
 	if low > high {
-		o.problem("min %d is above max %d", low, high)
+		o.problem("min %q is above max %q", o.given["min"], o.given["max"])
 	}
 	return low, high
 }

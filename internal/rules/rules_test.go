@@ -415,3 +415,17 @@ func FuzzParseRules(f *testing.F) {
 		}
 	})
 }
+
+// A parameter's mistake is told without the value, which the place shows.
+func TestParameterMistakes(t *testing.T) {
+	for rule, want := range map[string]string{
+		"{mask: hash, length: 5000}":           "mask hash: length is not between 1 and 64",
+		"{mask: hash, length: many}":           "mask hash: length is not a whole number",
+		"{mask: int, min: 123456, max: 12345}": "mask int: min is above max",
+	} {
+		_, found := rules.Parse("r.yaml", []byte("version: 1\ntables: {a: {columns: {b: "+rule+"}}}\n"))
+		if len(found) != 1 || found[0].Message != want || found[0].At.Line != 2 {
+			t.Errorf("%s: %v, want %q", rule, found, want)
+		}
+	}
+}
