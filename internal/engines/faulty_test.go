@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"understudy/internal/engine"
@@ -38,6 +39,68 @@ func TestEachPointFails(t *testing.T) {
 				t.Errorf("the next run: %v", err)
 			}
 		})
+	}
+}
+
+// TestFaultyCanDoWhatItsEngineCan compares what both sides and a load offer,
+// wrapped and not.
+func TestFaultyCanDoWhatItsEngineCan(t *testing.T) {
+	dir := t.TempDir()
+	from, to := filepath.Join(dir, "from.db"), filepath.Join(dir, "to.db")
+	execute(t, from, "CREATE TABLE a (id INTEGER PRIMARY KEY)")
+	execute(t, to, "CREATE TABLE a (id INTEGER PRIMARY KEY)")
+	offers := func(e engine.Engine) []bool {
+		open := func(path string) engine.Address {
+			at, err := e.Parse(secret.New("sqlite:" + path))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return at
+		}
+		src, err := e.Source(t.Context(), open(from), engine.Limits{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		dst, err := e.Target(t.Context(), open(to), engine.Limits{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := src.Inspect(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		snap, err := src.Snapshot(t.Context(), s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer snap.Close()
+		var out []bool
+		add := func(ok bool) { out = append(out, ok) }
+		for _, target := range []engine.Target{dst, dst.(engine.Replaceable).InPlace()} {
+			load, err := target.Begin(t.Context(), engine.Spec{RunID: "run", Step: func(string) {}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, ok := target.(engine.Scripted)
+			add(ok)
+			_, ok = target.(engine.Replaceable)
+			add(ok)
+			_, ok = load.(engine.Amendable)
+			add(ok)
+			if err := load.Abort(context.WithoutCancel(t.Context())); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_, ok := src.(engine.Withholder)
+		add(ok)
+		_, ok = snap.(engine.Contradictor)
+		add(ok)
+		_, ok = snap.(engine.Timed)
+		add(ok)
+		return out
+	}
+	if bare, wrapped := offers(sqlite.New()), offers(faulty.New(sqlite.New())); !slices.Equal(bare, wrapped) {
+		t.Errorf("the engine offers %v, wrapped %v", bare, wrapped)
 	}
 }
 

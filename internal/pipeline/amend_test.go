@@ -1,10 +1,12 @@
 package pipeline_test
 
 import (
+	"context"
 	"database/sql"
 	"strings"
 	"testing"
 
+	"understudy/internal/engine"
 	"understudy/internal/engine/faulty"
 	"understudy/internal/engine/sqlite"
 	"understudy/internal/fault"
@@ -56,20 +58,34 @@ func TestStatementsAfterTheLoad(t *testing.T) {
 	}
 }
 
+// limited is an engine whose targets are no more than targets.
+type limited struct{ *faulty.Engine }
+
+type limitedTarget struct{ engine.Target }
+
+func (l limited) Target(ctx context.Context, at engine.Address, limits engine.Limits) (engine.Target, error) {
+	t, err := l.Engine.Target(ctx, at, limits)
+	return limitedTarget{t}, err
+}
+
+func (l limited) Apart(ctx context.Context, from engine.Source, to engine.Target) (engine.Distance, error) {
+	return l.Engine.Apart(ctx, from, to.(limitedTarget).Target)
+}
+
 // An engine that cannot do what the job asks says so, with the place, and reads nothing.
 func TestWhatAnEngineCannotDoIsRefused(t *testing.T) {
 	s := newShop(t)
-	limited := faulty.New(sqlite.New()) // its targets are no more than targets
+	engine := limited{faulty.New(sqlite.New())}
 	s.job.Load.Mode, s.job.Load.ModeAt = "replace", finding.At{File: "understudy.yaml", Line: 7, Col: 3}
-	if err := s.refresh(t, limited, "one"); fault.CodeOf(err) != fault.Usage || !strings.Contains(err.Error(), "understudy.yaml:7:3") {
+	if err := s.refresh(t, engine, "one"); fault.CodeOf(err) != fault.Usage || !strings.Contains(err.Error(), "understudy.yaml:7:3") {
 		t.Errorf("mode: %v", err)
 	}
 	s.job.Load.Mode = "swap"
 	s.after = &pipeline.After{File: "fixups.sql", Text: "SELECT 1", At: finding.At{File: "understudy.yaml", Line: 8, Col: 3}}
-	if err := s.refresh(t, limited, "one"); fault.CodeOf(err) != fault.Usage || !strings.Contains(err.Error(), "understudy.yaml:8:3") {
+	if err := s.refresh(t, engine, "one"); fault.CodeOf(err) != fault.Usage || !strings.Contains(err.Error(), "understudy.yaml:8:3") {
 		t.Errorf("after: %v", err)
 	}
-	if n := limited.Calls(faulty.Read); n > 0 {
+	if n := engine.Calls(faulty.Read); n > 0 {
 		t.Errorf("%d tables were read", n)
 	}
 }

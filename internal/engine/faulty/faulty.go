@@ -117,16 +117,14 @@ func (e *Engine) Target(ctx context.Context, at engine.Address, limits engine.Li
 	if err != nil {
 		return nil, err
 	}
-	return &target{t, &e.plan}, nil
+	return wrapTarget(t, &e.plan), nil
 }
 
 // Apart compares what the wrapped engine opened.
 func (e *Engine) Apart(ctx context.Context, from engine.Source, to engine.Target) (engine.Distance, error) {
-	if s, ok := from.(*source); ok {
-		from = s.Source
-	}
-	if t, ok := to.(*target); ok {
-		to = t.Target
+	from = unwrapSource(from)
+	if t, ok := to.(interface{ inner() engine.Target }); ok {
+		to = t.inner()
 	}
 	return e.Engine.Apart(ctx, from, to)
 }
@@ -144,7 +142,7 @@ func (s *source) Snapshot(ctx context.Context, want *schema.Schema) (engine.Snap
 	if err != nil {
 		return nil, err
 	}
-	return &snapshot{snap, s.plan}, nil
+	return wrapSnapshot(snap, s.plan), nil
 }
 
 type snapshot struct {
@@ -157,18 +155,10 @@ func (s *snapshot) Find(ctx context.Context, f engine.Find) iter.Seq2[*engine.Fo
 }
 
 func (s *snapshot) Read(ctx context.Context, r engine.Read) iter.Seq2[*engine.Batch, error] {
-	if l, ok := r.Into.(*load); ok {
-		r.Into = l.Load
+	if l, ok := r.Into.(interface{ inner() engine.Load }); ok {
+		r.Into = l.inner()
 	}
 	return failing(s.plan, Read, ReadBatch, s.Snapshot.Read(ctx, r), (*engine.Batch).Release)
-}
-
-// Contradictions asks the wrapped snapshot; none if it cannot hold any.
-func (s *snapshot) Contradictions(ctx context.Context, table *schema.Table, kept, looked []string) ([]string, error) {
-	if c, ok := s.Snapshot.(engine.Contradictor); ok {
-		return c.Contradictions(ctx, table, kept, looked)
-	}
-	return nil, nil
 }
 
 // failing passes a sequence on until a fault strikes at its start or at a
@@ -215,7 +205,7 @@ func (t *target) Begin(ctx context.Context, spec engine.Spec) (engine.Load, erro
 	if err != nil {
 		return nil, err
 	}
-	return &load{l, t.plan}, nil
+	return wrapLoad(l, t.plan), nil
 }
 
 type load struct {

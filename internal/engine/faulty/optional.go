@@ -1,0 +1,104 @@
+package faulty
+
+import (
+	"context"
+
+	"understudy/internal/engine"
+	"understudy/internal/schema"
+)
+
+// What only some engines can do is passed on as well: a wrapped side can do what
+// its engine's can, and nothing else. Where the answer "nothing" says the same as
+// not being asked, one method serves both.
+
+// unwrapSource gives the source that the engine opened.
+func unwrapSource(s engine.Source) engine.Source {
+	if w, ok := s.(*source); ok {
+		return w.Source
+	}
+	return s
+}
+
+// Withheld asks the wrapped source; nothing is hidden where it cannot tell.
+func (s *source) Withheld(ctx context.Context, tables []schema.Name) ([]engine.Withholding, error) {
+	if w, ok := s.Source.(engine.Withholder); ok {
+		return w.Withheld(ctx, tables)
+	}
+	return nil, nil
+}
+
+// Contradictions asks the wrapped snapshot; none if it cannot hold any.
+func (s *snapshot) Contradictions(ctx context.Context, table *schema.Table, kept, looked []string) ([]string, error) {
+	if c, ok := s.Snapshot.(engine.Contradictor); ok {
+		return c.Contradictions(ctx, table, kept, looked)
+	}
+	return nil, nil
+}
+
+func wrapSnapshot(inner engine.Snapshot, p *plan) engine.Snapshot {
+	s := &snapshot{inner, p}
+	if t, ok := inner.(engine.Timed); ok {
+		return struct {
+			*snapshot
+			engine.Timed
+		}{s, t}
+	}
+	return s
+}
+
+func (t *target) inner() engine.Target { return t.Target }
+
+// Fit asks the wrapped target; everything fits where it cannot tell.
+func (t *target) Fit(ctx context.Context, from engine.Source, schemas []string) (obstacles, notes []string, err error) {
+	if f, ok := t.Target.(engine.Fitter); ok {
+		return f.Fit(ctx, unwrapSource(from), schemas)
+	}
+	return nil, nil, nil
+}
+
+// replaceable wraps what it gives.
+type replaceable struct {
+	there engine.Replaceable
+	plan  *plan
+}
+
+// InPlace gives the wrapped target, exchanged in place and as faulty.
+func (r replaceable) InPlace() engine.Target { return wrapTarget(r.there.InPlace(), r.plan) }
+
+func wrapTarget(inner engine.Target, p *plan) engine.Target {
+	t := &target{inner, p}
+	r, inPlace := inner.(engine.Replaceable)
+	s, scripted := inner.(engine.Scripted)
+	switch {
+	case inPlace && scripted:
+		return struct {
+			*target
+			replaceable
+			engine.Scripted
+		}{t, replaceable{r, p}, s}
+	case inPlace:
+		return struct {
+			*target
+			replaceable
+		}{t, replaceable{r, p}}
+	case scripted:
+		return struct {
+			*target
+			engine.Scripted
+		}{t, s}
+	}
+	return t
+}
+
+func (l *load) inner() engine.Load { return l.Load }
+
+func wrapLoad(inner engine.Load, p *plan) engine.Load {
+	l := &load{inner, p}
+	if a, ok := inner.(engine.Amendable); ok {
+		return struct {
+			*load
+			engine.Amendable
+		}{l, a}
+	}
+	return l
+}
