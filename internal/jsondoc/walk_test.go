@@ -142,6 +142,17 @@ func BenchmarkWalk(b *testing.B) {
 	}
 }
 
+func BenchmarkCanonical(b *testing.B) {
+	doc := []byte(`{"contact": {"email": "ada@private.test", "phone": "+1 202 555 0143", "street": "1 Some Street"}, "tags": ["one", "two", "three"], "newsletter": true, "visits": 1234, "notes": "a text of some length, as people write them"}`)
+	var c jsondoc.Canonizer
+	var out []byte
+	b.SetBytes(int64(len(doc)))
+	b.ReportAllocs()
+	for b.Loop() {
+		out = c.Append(out[:0], doc)
+	}
+}
+
 func TestRefusedDocuments(t *testing.T) {
 	const canary = "Canary"
 	for _, doc := range []string{
@@ -205,6 +216,15 @@ func TestCanonical(t *testing.T) {
 			if got := jsondoc.AppendCanonical(nil, []byte(s)); !bytes.Equal(got, first) {
 				t.Errorf("%s is %s, %s is %s", same[0], first, s, got)
 			}
+		}
+	}
+	var c jsondoc.Canonizer // whose memory the next document does not meet
+	for _, doc := range [][2]string{
+		{`{"b": {"d": 1, "c": [{"z": 0.10e+2, "y": null, "z": "\n"}]}, "a": -12.5e400, "a": true}`, `{"a":true,"b":{"c":[{"y":null,"z":"\n"}],"d":1e0}}`},
+		{`{"a": {"b": 1`, `{"a": {"b": 1`}, {`{"b":1,"a":-1e99999999999999999999}`, `{"a":-1e99999999999999999999,"b":1e0}`}, {`"x"`, `"x"`},
+	} {
+		if got := c.Append(nil, []byte(doc[0])); string(got) != doc[1] {
+			t.Errorf("%s became %s", doc[0], got)
 		}
 	}
 	if got := jsondoc.AppendCanonical(nil, []byte(`[[],[[]],{}, `)); string(got) != `[[],[[]],{}, ` {

@@ -218,6 +218,7 @@ type documentMaker struct {
 	judgements []*judgement // by path
 	documents  int64
 	lenient    bool // what no path names is counted, and does not stop
+	canonizer  jsondoc.Canonizer
 	canonical  []byte
 }
 
@@ -319,7 +320,7 @@ func isInt64(text []byte) bool {
 }
 
 func (m *documentMaker) told(fake []byte) []byte {
-	m.canonical = jsondoc.AppendCanonical(m.canonical[:0], fake)
+	m.canonical = m.canonizer.Append(m.canonical[:0], fake)
 	return m.canonical
 }
 

@@ -167,6 +167,7 @@ func digestOf(ctx context.Context, snap engine.Snapshot, table *schema.Table, t 
 		there = append(there, c)
 	}
 	var row, told []byte
+	var canonizer jsondoc.Canonizer
 	for b, err := range snap.Read(ctx, engine.Read{Table: table, Columns: columns, Look: look}) {
 		if err != nil {
 			return "", err
@@ -179,7 +180,7 @@ func digestOf(ctx context.Context, snap engine.Snapshot, table *schema.Table, t 
 				value := b.Form.Value(nil, b.Raw[cell.Start:cell.End], column)
 				switch {
 				case slices.Contains(t.Documents, columns[column]):
-					told = jsondoc.AppendCanonical(told[:0], value)
+					told = canonizer.Append(told[:0], value)
 				case slices.Contains(t.Arrays, columns[column]):
 					if told, err = arrayTold(told[:0], value, b.Form, column, elementOf(there[column])); err != nil {
 						return "", err
