@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"understudy/internal/engine"
-	"understudy/internal/schema"
 )
 
 // Index expressions, checks, generated columns and views may call functions that
@@ -224,15 +223,33 @@ func (b *blueprint) inStages(section string) []stage {
 }
 
 // buildSection builds what a section of the structure holds.
-func (l *load) buildSection(ctx context.Context, name, section string, jobs int, set map[string]string, sizes map[schema.Name]int64) error {
+func (l *load) buildSection(ctx context.Context, name, section string, by builders) error {
 	for _, s := range l.plan.inStages(section) {
 		var err error
 		switch {
 		case len(s.contents) == 0:
 		case s.calling:
-			err = l.buildCalling(ctx, name, s.contents, set)
+			err = l.buildCalling(ctx, name, s.contents, by.set)
 		default:
-			err = l.plan.build(ctx, s.contents, l.t.at, l.next, name, section, jobs, set, sizes)
+			err = l.build(ctx, name, section, s.contents, by)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// build restores entries of one section.
+func (l *load) build(ctx context.Context, name, section string, contents []entry, by builders) error {
+	for _, p := range inPasses(contents, l.plan.contents, by.jobs, by.sizes) {
+		var done bool
+		var err error
+		if p.references {
+			done, err = l.addKeys(ctx, name, p.contents, by)
+		}
+		if err == nil && !done {
+			err = l.plan.restore(ctx, tool{program: l.plan.tools.restore, at: l.t.at, name: name, set: by.set, builds: p.contents}, l.next, section, p.jobs)
 		}
 		if err != nil {
 			return err

@@ -56,7 +56,9 @@ func (l *load) Finish(ctx context.Context) error {
 	}
 	l.pool.hangUp(false) // idle sessions would only hold memory while indexes are built
 	l.spec.Step("build indexes and keys")
-	if err := l.buildSection(ctx, l.spec.RunID+" indexes", "post-data", max(1, l.spec.Writers), l.buildSettings(ctx), sizes); err != nil {
+	statistics := &census{l: l}
+	by := builders{jobs: max(1, l.spec.Writers), set: l.buildSettings(ctx), sizes: sizes, statistics: statistics}
+	if err := l.buildSection(ctx, l.spec.RunID+" indexes", "post-data", by); err != nil {
 		return err
 	}
 	if err := l.t.pauses.at(ctx, "indexes"); err != nil {
@@ -76,7 +78,7 @@ func (l *load) Finish(ctx context.Context) error {
 		return err
 	}
 	l.spec.Step("gather statistics")
-	if err := l.analyze(ctx); err != nil {
+	if err := statistics.rest(ctx); err != nil {
 		return err
 	}
 	l.spec.Step("carry the database's settings")
@@ -159,29 +161,6 @@ func materializedViews(ctx context.Context, c *conn) ([]materializedView, error)
 		out = append(out, materializedView{schema.Name{Schema: string(r[0]), Table: string(r[1])}, isTrue(r[2]), isTrue(r[3])})
 	}
 	return out, err
-}
-
-// analyze gathers statistics of every table and materialized view by name: a
-// bare ANALYZE complains about each of the server's own that it may not touch.
-func (l *load) analyze(ctx context.Context) error {
-	var names []string
-	err := l.with(ctx, func(c *conn) error {
-		rows, err := c.query(ctx, "list what has rows", `
-			SELECT n.nspname, c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-			WHERE c.relkind IN ('r', 'm') AND pg_catalog.pg_relation_size(c.oid) > 0 AND NOT `+serverSchemas+` AND `+notExtensions+`
-			ORDER BY pg_catalog.pg_relation_size(c.oid) DESC`)
-		for _, r := range rows {
-			names = append(names, quoteName(schema.Name{Schema: string(r[0]), Table: string(r[1])}))
-		}
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	return l.each(ctx, len(names), func(ctx context.Context, c *conn, i int) error { // which computes what is indexed
-		err := l.inUsersPath(ctx, c, func() error { return c.exec(ctx, "gather statistics of "+names[i], "ANALYZE "+names[i]) })
-		return l.plan.origin.calling(err, nil)
-	})
 }
 
 // each runs do for 0 to n-1 over as many sessions as the load may use, in

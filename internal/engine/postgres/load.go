@@ -91,7 +91,7 @@ func (l *load) begin(ctx context.Context) error {
 		return err
 	}
 	l.spec.Step("build the tables")
-	if err := l.buildSection(ctx, l.spec.RunID+" tables", "pre-data", 1, loadSettings(), nil); err != nil {
+	if err := l.buildSection(ctx, l.spec.RunID+" tables", "pre-data", builders{jobs: 1, set: loadSettings()}); err != nil {
 		return err
 	}
 	err = l.with(ctx, func(c *conn) error {

@@ -46,22 +46,40 @@ func TestPassesKeepApartWhatLocksPartitions(t *testing.T) {
 	}
 }
 
-// TestLargestTablesComeFirst orders what is built by its table's size; what is
-// neither index nor key keeps its place.
-func TestLargestTablesComeFirst(t *testing.T) {
-	contents := []entry{
-		{id: "1", kind: "TABLE", schema: "public", tag: "small"}, {id: "2", kind: "TABLE", schema: "public", tag: "large"},
-		{id: "3", kind: "CONSTRAINT", needs: []string{"1"}}, {id: "4", kind: "TRIGGER", needs: []string{"1"}}, {id: "5", kind: "INDEX", needs: []string{"2"}},
-		{id: "6", kind: "FK CONSTRAINT", needs: []string{"1", "3"}}, {id: "7", kind: "FK CONSTRAINT", needs: []string{"2", "3"}},
+// TestKeysThatMeetComeFirst: of two lanes neither is left alone with keys that
+// lock one table, and tables with partitions wait for nobody.
+func TestKeysThatMeetComeFirst(t *testing.T) {
+	tables := []entry{{id: "1", tag: "users"}, {id: "2", tag: "orders"}, {id: "3", tag: "events"}, {id: "4", tag: "wide"}, {id: "5", tag: "names"}, {id: "6", tag: "events_1"}}
+	sizes := map[schema.Name]int64{}
+	for i := range tables {
+		tables[i].kind, tables[i].schema = "TABLE", "public"
+		sizes[schema.Name{Schema: "public", Table: tables[i].tag}] = []int64{2, 5, 0, 7, 1, 6}[i]
 	}
-	sizes := map[schema.Name]int64{{Schema: "public", Table: "small"}: 1, {Schema: "public", Table: "large"}: 9}
-	var got string
-	for _, p := range inPasses(contents, contents, 2, sizes) {
-		for _, e := range p.contents {
-			got += e.id
+	key := func(id, tag string, needs ...string) entry {
+		return entry{id: id, kind: "FK CONSTRAINT", schema: "public", tag: tag, needs: needs}
+	}
+	order := func(keys ...entry) string {
+		contents := append(append([]entry{{id: "7", kind: "TABLE ATTACH", schema: "public", tag: "events_1", needs: []string{"6", "3"}}}, tables...), keys...)
+		var out []string
+		for _, p := range inPasses(contents, contents, 2, sizes) {
+			text := ""
+			for _, e := range p.contents {
+				if e.kind == "FK CONSTRAINT" {
+					text += e.id
+				}
+			}
+			if text != "" {
+				out = append(out, text)
+			}
 		}
+		return strings.Join(out, " ")
 	}
-	if got != "1254376" {
-		t.Errorf("order %s, want 1254376", got)
+	all := []entry{key("a", "wide names", "4", "5"), key("b", "orders user", "2", "1"), key("c", "events user", "3", "1"), key("d", "users name", "1", "5")}
+	if got := order(all...); got != "dcba" {
+		t.Errorf("order %s, want dcba", got)
+	}
+	// A partition with a key of its own meets those of its table, which name only that.
+	if got := order(append(all, key("e", "events_1 order", "6", "2"))...); got != "adb ce" {
+		t.Errorf("order %s, want those that meet in a partition apart", got)
 	}
 }

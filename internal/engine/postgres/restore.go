@@ -149,15 +149,12 @@ func (b *blueprint) sections(ctx context.Context, contents []entry) error {
 	return nil
 }
 
-// build restores entries of one part of the blueprint into a database. Jobs is
-// the number of parallel sessions; sizes are those of the tables, where they hold rows.
-func (b *blueprint) build(ctx context.Context, contents []entry, at *address, database, name, section string, jobs int, set map[string]string, sizes map[schema.Name]int64) error {
-	for _, p := range inPasses(contents, b.contents, jobs, sizes) {
-		if err := b.restore(ctx, tool{program: b.tools.restore, at: at, name: name, set: set, builds: p.contents}, database, section, p.jobs); err != nil {
-			return err
-		}
-	}
-	return nil
+// builders say how a part of the blueprint is restored.
+type builders struct {
+	jobs       int                   // parallel sessions
+	set        map[string]string     // their settings
+	sizes      map[schema.Name]int64 // of the tables, where they hold rows
+	statistics *census               // to be gathered beside foreign keys; nil for none
 }
 
 // restore runs pg_restore for the entries that it is to build.
