@@ -124,7 +124,7 @@ func TestFormats(t *testing.T) {
 		"schemas: public", "schemas: [public, {source: a, target: b}]", "schemas: {source: a}",
 		"references: [{from: a.b, to: c.d}]", "references: [{from: a.b}]", "references: [{from: a.b, to: c.d, when: x}]", "references: [{from: a.b, to: c.d, when: 5}]", "references: {from: a.b, to: c.d}",
 		"orphans: fail", "orphans: drop", "orphans: nullify", "orphans: keep", "load: {keep: 0}", "load: {keep: 101}", "load: {mode: replace}", "load: {mode: replace, keep: 0}", "load: {mode: replace, keep: 1}", "load: {mode: swap, keep: 1}", "load: {mode: both}", "load: {preserve: []}", "load: {after: x.sql}", "load: {after: [x.sql]}", "load: {after: ''}",
-		"limits: {lock_wait: 2s, snapshot_age: 1h30m, statement: 2d}", "limits: {lock_wait: 2}", "limits: {readers: 65}", "limits: {retries: 0}", "limits: {retries: 21}", "limits: {reader: 2}",
+		"limits: {lock_wait: 2s, snapshot_age: 1h30m, statement: 2d}", "limits: {lock_wait: 2}", "limits: {readers: 65}", "limits: {replica_lag: 30s}", "limits: {replica_lag: yes}", "limits: {retries: 0}", "limits: {retries: 21}", "limits: {reader: 2}",
 		"report: {dir: x, keep: 1}", "report: {keep: 0}", "target_is_a_clone: because", "target_is_a_clone: true", "allow_subqueries: true", "allow_subqueries: maybe",
 		"subset: {unreached: all}", "subset: {unreached: some}", "subset: {seeds: []}", "subset: {seeds: [{table: a, percent: 0}]}", "subset: {seeds: [{table: a, limit: 3, order: b}]}",
 		"subset: {seeds: [{table: a}], tables: {b: none, c: all, d: {where: x}}}", "subset: {seeds: [{table: a}], tables: {b: some}}", "subset: {seeds: [{table: a}], tables: {b: {per_parent: 3}}}",

@@ -110,7 +110,9 @@ type Limits struct {
 	LockWait    time.Duration
 	SnapshotAge time.Duration
 	Statement   time.Duration
-	Retries     int // how often a run begins anew that had to give way on the source
+	// ReplicaLag: rows pass only while no replica is further behind; 0 means that none is asked.
+	ReplicaLag time.Duration
+	Retries    int // how often a run begins anew that had to give way on the source
 }
 
 // Parity says when drift stops a run.

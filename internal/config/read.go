@@ -296,7 +296,7 @@ func (p *parser) limits(v document.Value, limits *Limits) {
 	if v.Missing() {
 		return
 	}
-	m, ok := v.Known("readers", "lock_wait", "snapshot_age", "statement", "retries")
+	m, ok := v.Known("readers", "lock_wait", "snapshot_age", "statement", "replica_lag", "retries")
 	if !ok {
 		return
 	}
@@ -310,7 +310,7 @@ func (p *parser) limits(v document.Value, limits *Limits) {
 			limits.Readers = int(n)
 		}
 	}
-	for key, to := range map[string]*time.Duration{"lock_wait": &limits.LockWait, "snapshot_age": &limits.SnapshotAge, "statement": &limits.Statement} {
+	for key, to := range map[string]*time.Duration{"lock_wait": &limits.LockWait, "snapshot_age": &limits.SnapshotAge, "statement": &limits.Statement, "replica_lag": &limits.ReplicaLag} {
 		if v := m.Get(key); !v.Missing() {
 			if d, ok := v.Duration(); ok {
 				*to = d

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"time"
 
 	"understudy/internal/schema"
 )
@@ -29,4 +30,19 @@ type Fitter interface {
 	// would not be as it is there, each a sentence with its remedy. The source is
 	// of the same engine; no schemas given means all.
 	Fit(ctx context.Context, source Source, schemas []string) (obstacles, notes []string, err error)
+}
+
+// A Followed is a Source or a Target whose server may have replicas that follow
+// it, or be one.
+type Followed interface {
+	// Lag tells how far the slowest replica is behind; code Denied where the role
+	// may not know.
+	Lag(ctx context.Context) (Lag, error)
+}
+
+// Lag is how far a replica is behind.
+type Lag struct {
+	Behind time.Duration // 0 where nothing follows
+	// Itself: it is the server that was asked, so that what is read there holds it back.
+	Itself bool
 }

@@ -16,7 +16,10 @@ import (
 // tell it before a row is read.
 func (s *Session) foresee(ctx context.Context) ([]finding.Finding, error) {
 	w := s.work
-	var out []finding.Finding
+	out, err := s.lagIsSeen(ctx)
+	if err != nil {
+		return nil, err
+	}
 	if source, ok := s.source.(engine.Withholder); ok {
 		withheld, err := source.Withheld(ctx, s.read())
 		if err != nil {

@@ -207,16 +207,19 @@ func (s *Session) tableRuns() []*tableRun {
 }
 
 func (s *Session) loadTables(ctx context.Context, load engine.Load, runs []*tableRun, report *Report) error {
-	g, gctx := errgroup.WithContext(ctx)
-	g.SetLimit(s.readers())
 	var bytes atomic.Int64
-	for _, run := range runs {
-		g.Go(func() (err error) {
-			defer fault.Guard(&err)
-			return s.loadTable(gctx, load, run, &bytes)
-		})
-	}
-	err := g.Wait()
+	var held brake
+	err := s.minding(ctx, &held, func(ctx context.Context) error {
+		g, gctx := errgroup.WithContext(ctx)
+		g.SetLimit(s.readers())
+		for _, run := range runs {
+			g.Go(func() (err error) {
+				defer fault.Guard(&err)
+				return s.loadTable(gctx, load, run, &held, &bytes)
+			})
+		}
+		return g.Wait()
+	})
 	report.Bytes = bytes.Load()
 	for _, run := range runs {
 		run.rewrite.countPaths(report.Masks)
@@ -234,14 +237,14 @@ func (s *Session) readers() int {
 	return engine.Limits{Readers: s.in.Job.Limits.Readers}.WithDefaults().Readers
 }
 
-func (s *Session) loadTable(ctx context.Context, load engine.Load, run *tableRun, bytes *atomic.Int64) error {
+func (s *Session) loadTable(ctx context.Context, load engine.Load, run *tableRun, held *brake, bytes *atomic.Int64) error {
 	if len(run.parts) == 0 {
 		return nil
 	}
 	var broken error // of the source, so that it is not blamed on the target
 	counted := func(part subset.Part) iter.Seq2[*engine.Batch, error] {
 		read := engine.Read{Table: run.source, Columns: run.columns, Look: run.rewrite.look(), Blind: run.rewrite.unseen(), Rows: part.Rows, Into: load, As: run.target}
-		rows := readAhead(s.snapshot.Read(ctx, read), 2)
+		rows := held.braked(ctx, readAhead(s.snapshot.Read(ctx, read), 2))
 		return func(yield func(*engine.Batch, error) bool) {
 			for b, err := range rows {
 				if err != nil {
