@@ -1,0 +1,277 @@
+package mysql
+
+import (
+	"slices"
+	"strings"
+
+	"understudy/internal/schema"
+)
+
+// A definition is what SHOW CREATE TABLE says of a table, taken apart as far as
+// the structure needs it. The statement is the one source of keys, foreign keys
+// and checks that every user who may read the table can see.
+type definition struct {
+	text    string
+	columns map[string]*columnDefinition
+	order   []string
+	keys    []keyDefinition
+	foreign []schema.Reference
+	checks  []schema.Check
+	// system: WITH SYSTEM VERSIONING.
+	system bool
+}
+
+type columnDefinition struct {
+	text      string // the whole definition
+	value     string // the default, as written; empty for none and for NULL
+	generated bool
+	invisible bool
+	json      bool // MariaDB's JSON: a text under the check json_valid
+	zerofill  bool
+	srid      string
+}
+
+// A keyDefinition is an index.
+type keyDefinition struct {
+	name       string
+	columns    []string // in key order; those that an expression reads, too
+	unique     bool
+	primary    bool
+	other      bool // FULLTEXT, SPATIAL and the like, which find no equal values
+	prefix     bool // of a column's beginning only
+	expression bool
+}
+
+// parseTable takes the server's CREATE TABLE apart.
+func parseTable(name schema.Name, text string) *definition {
+	d := &definition{text: text, columns: map[string]*columnDefinition{}}
+	all := tokens(text)
+	open := slices.IndexFunc(all, func(t token) bool { return t.mark("(") })
+	if open < 0 {
+		return d
+	}
+	end := matching(all, open)
+	p := ddlParser{name: name, text: text, out: d}
+	for _, part := range parts(all[open+1 : end]) {
+		p.part(part)
+	}
+	for _, t := range all[min(end+1, len(all)):] {
+		d.system = d.system || t.is("VERSIONING")
+	}
+	return d
+}
+
+// parts splits tokens at the commas that stand in no parentheses.
+func parts(all []token) [][]token {
+	var out [][]token
+	depth, from := 0, 0
+	for i, t := range all {
+		switch {
+		case t.mark("("):
+			depth++
+		case t.mark(")"):
+			depth--
+		case t.mark(",") && depth == 0:
+			out = append(out, all[from:i])
+			from = i + 1
+		}
+	}
+	return append(out, all[from:])
+}
+
+type ddlParser struct {
+	name schema.Name
+	text string
+	out  *definition
+}
+
+// source gives the text of tokens.
+func (p *ddlParser) source(all []token) string {
+	if len(all) == 0 {
+		return ""
+	}
+	return p.text[all[0].start:all[len(all)-1].end()]
+}
+
+// part reads one entry of the table: a column, an index or a constraint.
+func (p *ddlParser) part(all []token) {
+	if len(all) == 0 {
+		return
+	}
+	if all[0].kind == quoted {
+		p.column(all)
+		return
+	}
+	constraint := ""
+	if all[0].is("CONSTRAINT") && len(all) > 2 {
+		constraint, _ = all[1].name()
+		all = all[2:]
+	}
+	switch first := all[0]; {
+	case first.is("FOREIGN"):
+		p.foreign(constraint, all)
+	case first.is("CHECK"):
+		p.check(constraint, all)
+	case first.is("PRIMARY"), first.is("UNIQUE"), first.is("KEY"), first.is("INDEX"), first.is("FULLTEXT"), first.is("SPATIAL"), first.is("VECTOR"):
+		p.key(all)
+	case first.is("PERIOD"): // of a system-versioned table
+	}
+}
+
+func (p *ddlParser) column(all []token) {
+	name, _ := all[0].name()
+	c := &columnDefinition{text: p.source(all[1:])}
+	p.out.columns[name] = c
+	p.out.order = append(p.out.order, name)
+	for i := 1; i < len(all); i++ {
+		t := all[i]
+		switch {
+		case t.mark("("): // arguments of the type, an expression
+			i = i + matching(all[i:], 0)
+		case t.is("DEFAULT") && i+1 < len(all):
+			n := defaultEnd(all, i+1)
+			if c.value = p.source(all[i+1 : n]); strings.EqualFold(c.value, "NULL") {
+				c.value = ""
+			}
+			i = n - 1
+		case t.is("GENERATED"), t.is("AS") && i+1 < len(all):
+			c.generated = true
+		case t.is("ZEROFILL"), t.is("zerofill"):
+			c.zerofill = true
+		case t.is("INVISIBLE"):
+			c.invisible = true
+		case t.kind == comment && strings.Contains(t.text, "INVISIBLE"): // /*!80023 INVISIBLE */
+			c.invisible = true
+		case t.kind == comment && strings.Contains(t.text, "SRID"): // /*!80003 SRID 4326 */
+			c.srid = strings.TrimSpace(strings.TrimSuffix(t.text[strings.Index(t.text, "SRID")+4:], "*/"))
+		case t.is("CHECK") && i+1 < len(all) && all[i+1].mark("("):
+			end := i + 1 + matching(all[i+1:], 0)
+			p.check(name, all[i:end+1])
+			inside := all[i+2 : end]
+			if len(inside) == 4 && inside[0].is("json_valid") {
+				if of, _ := inside[2].name(); of == name {
+					c.json = true
+				}
+			}
+			i = end
+		}
+	}
+}
+
+// defaultEnd gives the place behind the default that begins at i.
+func defaultEnd(all []token, i int) int {
+	for i < len(all)-1 && (all[i].mark("-") || all[i].mark("+") || all[i].kind == word && all[i+1].kind == stringLit) { // a sign, an introducer
+		i++
+	}
+	if all[i].mark("(") {
+		return i + matching(all[i:], 0) + 1
+	}
+	if i+1 < len(all) && all[i+1].mark("(") {
+		return i + 1 + matching(all[i+1:], 0) + 1
+	}
+	return i + 1
+}
+
+func (p *ddlParser) key(all []token) {
+	k := keyDefinition{}
+	for i, t := range all {
+		switch {
+		case t.is("PRIMARY"):
+			k.primary, k.unique, k.name = true, true, "PRIMARY"
+		case t.is("UNIQUE"):
+			k.unique = true
+		case t.is("FULLTEXT"), t.is("SPATIAL"), t.is("VECTOR"):
+			k.other = true
+		case t.kind == quoted:
+			k.name, _ = t.name()
+		case t.mark("("):
+			for _, part := range parts(all[i+1 : i+matching(all[i:], 0)]) {
+				p.keyPart(&k, part)
+			}
+			p.out.keys = append(p.out.keys, k)
+			return
+		}
+	}
+}
+
+func (p *ddlParser) keyPart(k *keyDefinition, part []token) {
+	if len(part) == 0 {
+		return
+	}
+	if part[0].kind == quoted {
+		name, _ := part[0].name()
+		k.columns = append(k.columns, name)
+		k.prefix = k.prefix || len(part) > 1 && part[1].mark("(")
+		return
+	}
+	k.expression = true
+	for _, name := range p.read(part) {
+		if !slices.Contains(k.columns, name) {
+			k.columns = append(k.columns, name)
+		}
+	}
+}
+
+// read lists the columns that an expression of the server's writing reads: they
+// stand in backticks there. Sorted.
+func (p *ddlParser) read(all []token) []string {
+	var out []string
+	for _, t := range all {
+		if name, _ := t.name(); t.kind == quoted && (p.out.columns[name] != nil) && !slices.Contains(out, name) {
+			out = append(out, name)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+func (p *ddlParser) check(name string, all []token) {
+	open := slices.IndexFunc(all, func(t token) bool { return t.mark("(") })
+	if open < 0 {
+		return
+	}
+	end := open + matching(all[open:], 0)
+	inside := all[open+1 : end]
+	c := schema.Check{Name: name, Columns: p.read(inside), Expr: p.source(inside), Valid: true}
+	for _, t := range all[end+1:] {
+		if t.kind == comment && strings.Contains(t.text, "NOT ENFORCED") {
+			c.Valid = false
+		}
+	}
+	p.out.checks = append(p.out.checks, c)
+}
+
+// foreign reads a foreign key. That its rows hold is not taken from the server:
+// foreign_key_checks may have been off when they were written.
+func (p *ddlParser) foreign(name string, all []token) {
+	r := schema.Reference{Name: name, From: p.name}
+	at := 0
+	list := func() (out []string) {
+		for at < len(all) && !all[at].mark("(") {
+			at++
+		}
+		for at < len(all) && !all[at].mark(")") {
+			if all[at].kind == quoted {
+				id, _ := all[at].name()
+				out = append(out, id)
+			}
+			at++
+		}
+		return out
+	}
+	r.Columns = list()
+	for at < len(all) && !all[at].is("REFERENCES") {
+		at++
+	}
+	if at+1 >= len(all) {
+		return
+	}
+	r.To.Table, _ = all[at+1].name()
+	r.To.Schema = p.name.Schema
+	if at+3 < len(all) && all[at+2].mark(".") {
+		r.To.Schema = r.To.Table
+		r.To.Table, _ = all[at+3].name()
+	}
+	r.ToColumns = list()
+	p.out.foreign = append(p.out.foreign, r)
+}
