@@ -102,8 +102,13 @@ func sweepOne(path string) {
 		}
 	}
 	data := filepath.Join(path, "data")
-	if pid, err := postmasterPID(data); err == nil && servesDirectory(pid, data) {
-		killTree(pid)
+	for _, find := range []func() (int, error){
+		func() (int, error) { return postmasterPID(data) },
+		func() (int, error) { return pidIn(filepath.Join(path, serverPID)) },
+	} {
+		if pid, err := find(); err == nil && servesDirectory(pid, data) {
+			killTree(pid)
+		}
 	}
 	_ = os.RemoveAll(path)
 }
@@ -115,6 +120,15 @@ func postmasterPID(data string) (int, error) {
 		return 0, err
 	}
 	return strconv.Atoi(lines[0])
+}
+
+// pidIn reads a file that holds a process id alone.
+func pidIn(file string) (int, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(strings.TrimSpace(string(text)))
 }
 
 // postmasterLines gives the lines of postmaster.pid, trimmed, at least one.

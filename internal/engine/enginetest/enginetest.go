@@ -51,6 +51,12 @@ type Words struct {
 	// Identity is the type of a primary key whose values the database makes,
 	// with PRIMARY KEY; Integer is the type of a column that references it.
 	Identity, Integer string
+	// Key is the type of a text that is a primary key, and Longest how many
+	// characters it takes; empty and 0 mean text without a limit.
+	Key     string
+	Longest int
+	// Indexes: the database makes an index for every foreign key.
+	Indexes bool
 	// Show writes an expression as exact text.
 	Show func(expression string) string
 	// Recent is a condition on a text column that names the run's instant.

@@ -14,9 +14,9 @@ func (h Harness) family(t *testing.T) moment {
 	t.Helper()
 	db := h.Fresh(t)
 	db.exec(t, `CREATE TABLE parents (id integer NOT NULL PRIMARY KEY, part integer NOT NULL, word varchar(20), UNIQUE (id, part))`,
-		`CREATE TABLE children (id integer NOT NULL PRIMARY KEY, parent integer, part integer, word varchar(20), rank integer)`,
+		`CREATE TABLE children (id integer NOT NULL PRIMARY KEY, parent integer, part integer, word varchar(20), grade integer)`,
 		`INSERT INTO parents (id, part, word) VALUES (1, 1, 'one'), (2, 1, 'it''s'), (3, 2, NULL)`,
-		`INSERT INTO children (id, parent, part, word, rank) VALUES (1, 1, 1, 'one', 5), (2, 1, 1, 'one', 5), (3, 1, 2, 'it''s', 9), (4, 1, 1, 'One', NULL),
+		`INSERT INTO children (id, parent, part, word, grade) VALUES (1, 1, 1, 'one', 5), (2, 1, 1, 'one', 5), (3, 1, 2, 'it''s', 9), (4, 1, 1, 'One', NULL),
 			(5, 2, 1, 'two', 1), (6, 2, NULL, NULL, 2), (7, 9, 1, '', 3), (8, NULL, 1, 'one', 4), (9, 9, NULL, 'one', 0)`)
 	return h.moment(t, db)
 }
@@ -30,12 +30,12 @@ func findPerKey(t *testing.T, h Harness) {
 		find engine.Find
 		want []string
 	}{
-		{"by order, then key", engine.Find{By: by, Keys: tuples([]string{"1"}, []string{"2"}), PerKey: 2, Order: "coalesce(rank, 0) desc"}, []string{"1", "3", "5", "6"}},
+		{"by order, then key", engine.Find{By: by, Keys: tuples([]string{"1"}, []string{"2"}), PerKey: 2, Order: "coalesce(grade, 0) desc"}, []string{"1", "3", "5", "6"}},
 		{"by key alone", engine.Find{By: by, Keys: tuples([]string{"1"}, []string{"2"}, []string{"9"}), PerKey: 1}, []string{"1", "5", "7"}},
-		{"after the condition", engine.Find{By: by, Keys: tuples([]string{"1"}, []string{"2"}), PerKey: 1, Where: "rank > 5 or rank is null or id = 6", Order: "id desc"}, []string{"4", "6"}},
-		{"whatever else is asked for", engine.Find{By: by, Keys: tuples([]string{"2"}), PerKey: 1, Order: "rank desc"}, []string{"6"}},
-		{"of a composite key", engine.Find{By: []string{"parent", "part"}, Keys: tuples([]string{"1", "1"}, []string{"1", "2"}, []string{"2", "1"}), PerKey: 2, Order: "rank is null, id desc"}, []string{"1", "2", "3", "5"}},
-		{"of a text", engine.Find{By: []string{"word"}, Keys: tuples([]string{"one"}, []string{""}, []string{"it's"}), PerKey: 2, Order: "rank"}, []string{"3", "7", "8", "9"}},
+		{"after the condition", engine.Find{By: by, Keys: tuples([]string{"1"}, []string{"2"}), PerKey: 1, Where: "grade > 5 or grade is null or id = 6", Order: "id desc"}, []string{"4", "6"}},
+		{"whatever else is asked for", engine.Find{By: by, Keys: tuples([]string{"2"}), PerKey: 1, Order: "grade desc"}, []string{"6"}},
+		{"of a composite key", engine.Find{By: []string{"parent", "part"}, Keys: tuples([]string{"1", "1"}, []string{"1", "2"}, []string{"2", "1"}), PerKey: 2, Order: "grade is null, id desc"}, []string{"1", "2", "3", "5"}},
+		{"of a text", engine.Find{By: []string{"word"}, Keys: tuples([]string{"one"}, []string{""}, []string{"it's"}), PerKey: 2, Order: "grade"}, []string{"3", "7", "8", "9"}},
 	} {
 		c.find.Table, c.find.Columns = children, []string{"id", "parent"}
 		got, ids := find(t, m, c.find)
@@ -52,7 +52,7 @@ func findPerKey(t *testing.T, h Harness) {
 	for i := range 60_000 {
 		keys.AddString(fmt.Sprint(60_000 - i))
 	}
-	got, _ := find(t, m, engine.Find{Table: children, Columns: []string{"id"}, By: by, Keys: keys, PerKey: 2, Order: "rank desc"})
+	got, _ := find(t, m, engine.Find{Table: children, Columns: []string{"id"}, By: by, Keys: keys, PerKey: 2, Order: "grade desc"})
 	if len(got) != 6 {
 		t.Errorf("%d rows of many keys, want 6: %q", len(got), got)
 	}
@@ -66,7 +66,7 @@ func findTests(t *testing.T, h Harness) {
 		"by keys": {By: []string{"id"}, Keys: tuples([]string{"1"}, []string{"4"}, []string{"6"})},
 		"per key": {By: []string{"id"}, Keys: tuples([]string{"1"}, []string{"4"}, []string{"6"}), PerKey: 1},
 	} {
-		f.Table, f.Columns, f.Tests = children, []string{"id"}, []string{"rank > 4", "part = 1 or word = 'x'"}
+		f.Table, f.Columns, f.Tests = children, []string{"id"}, []string{"grade > 4", "part = 1 or word = 'x'"}
 		told := map[string]string{}
 		for found, err := range m.Find(t.Context(), f) {
 			ok(t, err)
@@ -95,7 +95,7 @@ func findOrphaned(t *testing.T, h Harness) {
 		want   []string
 	}{
 		{[]string{"parent"}, []string{"id"}, "", []string{"7", "9"}},
-		{[]string{"parent"}, []string{"id"}, "rank > 0", []string{"7"}},
+		{[]string{"parent"}, []string{"id"}, "grade > 0", []string{"7"}},
 		{[]string{"parent", "part"}, []string{"id", "part"}, "", []string{"3", "7"}},
 		{[]string{"word"}, []string{"word"}, "", []string{"4", "5", "7"}},
 	} {

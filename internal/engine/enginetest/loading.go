@@ -387,7 +387,7 @@ func proofs(t *testing.T, h Harness) {
 	l, err := target.Begin(t.Context(), spec("orphan", m))
 	ok(t, err)
 	defer abort(t, l)
-	fill(t, m, l, "lines") // parts of (1,1) and (1,2) lose their parents
+	fill(t, m, l, "items") // parts of (1,1) and (1,2) lose their parents
 	if err := l.Finish(t.Context()); err != nil {
 		codeIs(t, err, engine.Constraint) // found while the constraint was made
 		return

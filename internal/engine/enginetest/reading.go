@@ -56,7 +56,7 @@ func inspectSees(t *testing.T, h Harness) {
 	for _, tab := range m.schema.Tables {
 		names = append(names, tab.Name.Table)
 	}
-	equal(t, "tables", names, []string{"countries", "flags", "lines", "parts", "people"})
+	equal(t, "tables", names, []string{"countries", "flags", "items", "parts", "people"})
 	people := table(t, m.schema, "people")
 	for name, want := range map[string]func(*schema.Column) bool{
 		"id":      func(c *schema.Column) bool { return c.Kind == schema.Integer && c.Surrogate && c.NotNull },
@@ -84,21 +84,22 @@ func inspectSees(t *testing.T, h Harness) {
 		refs = append(refs, fmt.Sprintf("%s(%s) -> %s(%s) %v", r.From.Table, strings.Join(r.Columns, ","), r.To.Table, strings.Join(r.ToColumns, ","), r.Indexed))
 	}
 	slices.Sort(refs)
+	indexed := fmt.Sprint(h.Words.Indexes)
 	equal(t, "references", refs, []string{
-		"lines(person) -> people(id) false", "parts(order_id,line) -> lines(order_id,line) false",
-		"people(boss) -> people(id) true", "people(country) -> countries(code) false",
+		"items(person) -> people(id) " + indexed, "parts(order_id,line) -> items(order_id,line) " + indexed,
+		"people(boss) -> people(id) true", "people(country) -> countries(code) " + indexed,
 	})
 }
 
 func findByKeys(t *testing.T, h Harness) {
 	m := h.moment(t, h.people(t))
-	people, lines, parts := table(t, m.schema, "people"), table(t, m.schema, "lines"), table(t, m.schema, "parts")
+	people, items, parts := table(t, m.schema, "people"), table(t, m.schema, "items"), table(t, m.schema, "parts")
 	got, ids := find(t, m, engine.Find{Table: people, Columns: []string{"id", "boss", "name"}, By: []string{"boss"}, Keys: tuples([]string{"1"}, []string{"99"})})
 	slices.Sort(got)
 	equal(t, "by boss", got, []string{"2|1|Bob", "3|1|Çelik"})
 	slices.Sort(ids)
 	equal(t, "rows of these ids", read(t, m, engine.Read{Table: people, Columns: []string{"name", "id"}, Look: []int{0}, Rows: ids}), []string{"Bob", "Çelik"})
-	got, _ = find(t, m, engine.Find{Table: lines, Columns: []string{"note", "person"}, By: []string{"order_id", "line"}, Keys: tuples([]string{"1", "2"}, []string{"2", "1"}, []string{"2", "2"})})
+	got, _ = find(t, m, engine.Find{Table: items, Columns: []string{"note", "person"}, By: []string{"order_id", "line"}, Keys: tuples([]string{"1", "2"}, []string{"2", "1"}, []string{"2", "2"})})
 	slices.Sort(got)
 	equal(t, "by a composite key", got, []string{"NULL|2", "|2"})
 	got, _ = find(t, m, engine.Find{Table: parts, Columns: []string{"label"}, By: []string{"order_id", "line"}, Keys: tuples([]string{"1", "1"}, []string{"1", "2"}, []string{"2", "1"})})
@@ -114,15 +115,19 @@ func findByKeys(t *testing.T, h Harness) {
 }
 
 // hostile are keys that break whoever writes them into SQL, arrays or lists.
-func hostile() []string {
+func (w Words) hostile() []string {
+	longest := w.Longest
+	if longest == 0 {
+		longest = 5000
+	}
 	return []string{"", "'", "''", `"`, `\`, `\\`, `\N`, "NULL", "null", "{}", "{a,b}", ",", "a,b", "(1,2)", " ", " lead", "trail ", "tab\there", "new\nline",
-		"cr\rhere", "1); DROP TABLE flags; --", "$1", "?", "%s", "Ünïcödé", "日本語", "🦆", "e\u0301", "\u00e9", strings.Repeat("x", 5000)}
+		"cr\rhere", "1); DROP TABLE flags; --", "$1", "?", "%s", "Ünïcödé", "日本語", "🦆", "e\u0301", "\u00e9", strings.Repeat("x", longest)}
 }
 
 func findHostile(t *testing.T, h Harness) {
 	db := h.empty(t)
 	keys := &engine.Tuples{Width: 1}
-	for i, k := range hostile() {
+	for i, k := range h.Words.hostile() {
 		db.exec(t, fmt.Sprintf("INSERT INTO flags (name, state) VALUES ('%s', '%d')", strings.ReplaceAll(k, "'", "''"), i))
 		keys.AddString(k)
 	}
@@ -134,7 +139,7 @@ func findHostile(t *testing.T, h Harness) {
 	flags := table(t, m.schema, "flags")
 	got, ids := find(t, m, engine.Find{Table: flags, Columns: []string{"name"}, By: []string{"name"}, Keys: keys})
 	slices.Sort(got)
-	want := slices.Sorted(slices.Values(hostile()))
+	want := slices.Sorted(slices.Values(h.Words.hostile()))
 	equal(t, "found", got, want)
 	slices.Sort(ids)
 	equal(t, "read", read(t, m, engine.Read{Table: flags, Columns: []string{"state", "name"}, Look: []int{1}, Rows: ids}), want)

@@ -263,7 +263,7 @@ func statementMeaning(number uint16) meaning {
 		return meaning{engine.Syntax, "texts of different collations are compared", ""}
 	case 1111, 1140, 1055, 1056, 1116:
 		return meaning{engine.Syntax, "an aggregate function stands where none may", ""}
-	case 3593, 3581, 3587, 4015, 4016, 4018:
+	case 3592, 3593, 3581, 3587, 4015, 4016, 4018:
 		return meaning{engine.Syntax, "a window function stands where none may", ""}
 	case 1103, 1059, 1102, 1166:
 		return meaning{engine.Syntax, "a name is not allowed", ""}

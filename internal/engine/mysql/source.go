@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"understudy/internal/engine"
-	"understudy/internal/schema"
 )
 
 // A source is a database that is only read.
@@ -23,10 +22,4 @@ func newSource(ctx context.Context, at *address, limits engine.Limits) (*source,
 		return nil, err
 	}
 	return s, nil
-}
-
-func (s *source) Accept(context.Context, []engine.Fragment) []error { return nil }
-
-func (s *source) Snapshot(context.Context, *schema.Schema) (engine.Snapshot, error) {
-	return nil, &engine.Error{Code: engine.Unsupported}
 }

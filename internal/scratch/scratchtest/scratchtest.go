@@ -30,10 +30,13 @@ import (
 // SamplesVariable names the folder with the sample databases, one folder each.
 const SamplesVariable = "UNDERSTUDY_SAMPLES"
 
-// shared is the one server of this test binary. It is the package's only
-// variable: tests run in parallel in many files, and a server for each would
-// take a second each. The server ends with the process.
-var shared server
+// shared is the one server of each product of this test binary. It is the
+// package's only variable: tests run in parallel in many files, and a server for
+// each would take seconds each. The servers end with the process.
+var shared struct {
+	postgres     server
+	maria, mysql mysqlServer
+}
 
 // server starts at its first use and is then the same for all.
 type server struct {
@@ -73,7 +76,7 @@ func (s *server) stop() {
 func Postgres(t testing.TB) *scratch.Postgres {
 	t.Helper()
 	needsServer(t)
-	p, err := shared.get()
+	p, err := shared.postgres.get()
 	if err != nil {
 		t.Fatalf("no PostgreSQL for this test: %v", err)
 	}
@@ -138,11 +141,13 @@ func Pooled(t testing.TB, server *scratch.Postgres, database, mode string, size 
 	return p.URL(strings.TrimPrefix(parse(t, database).Path, "/"))
 }
 
-// Main runs the tests and then stops the shared server, for packages that
-// have a TestMain: os.Exit(scratchtest.Main(m)). Without it the server still
+// Main runs the tests and then stops the shared servers, for packages that
+// have a TestMain: os.Exit(scratchtest.Main(m)). Without it a server still
 // ends with the process; only its directory stays until the next start.
 func Main(m *testing.M) int {
-	defer shared.stop()
+	defer shared.postgres.stop()
+	defer shared.maria.stop()
+	defer shared.mysql.stop()
 	return m.Run()
 }
 
