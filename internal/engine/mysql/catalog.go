@@ -7,7 +7,7 @@ import (
 	"understudy/internal/engine"
 )
 
-// Catalog reads what parity compares.
+// Catalog refuses openly: what parity compares is not read yet.
 func (s *side) Catalog(context.Context, []string) (*catalog.Catalog, error) {
-	return nil, &engine.Error{Code: engine.Unsupported}
+	return nil, &engine.Error{Code: engine.Unsupported, Doing: "read the structure for parity", Say: "it is not there yet"}
 }

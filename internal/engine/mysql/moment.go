@@ -1,8 +1,11 @@
 package mysql
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"sync"
+	"time"
 
 	"understudy/internal/engine"
 )
@@ -15,33 +18,34 @@ const beginReading = "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"
 // way: if none is on its way before, and none was added until all have begun,
 // nobody committed between. Else one reader remains, unless the URL allows a
 // short global lock.
-func (s *source) moment(ctx context.Context) ([]*conn, string, error) {
-	if s.limits.Readers == 1 {
-		conns, err := s.begin(ctx, 1)
-		return conns, "one session with a consistent snapshot", err
+func (s *source) moment(ctx context.Context) (conns []*conn, way string, err error) {
+	if conns, err = s.open(ctx, s.limits.Readers); err != nil {
+		return nil, "", err
 	}
-	if s.at.globalLock {
-		return s.underLock(ctx)
-	}
-	const tries = 8
-	why := "others committed all the time"
-	for range tries {
-		conns, way, reason, err := s.together(ctx)
-		if err != nil || way != "" {
-			return conns, way, err
+	defer func() {
+		if err != nil {
+			hangUpAll(conns)
+			conns = nil
 		}
-		hangUpAll(conns)
-		if reason != "" {
-			why = reason
-			break
-		}
+	}()
+	var why string
+	switch {
+	case len(conns) == 1:
+		return conns, "one session with a consistent snapshot", begin(ctx, conns)
+	case s.at.globalLock:
+		way, err = s.underLock(ctx, conns)
+		return conns, way, err
 	}
-	conns, err := s.begin(ctx, 1)
-	return conns, "one session with a consistent snapshot; more would not be known to see one moment, because " + why, err
+	if way, why, err = s.together(ctx, conns); err != nil || way != "" {
+		return conns, way, err
+	}
+	hangUpAll(conns[1:])
+	conns = conns[:1]
+	return conns, "one session with a consistent snapshot; more would not be known to see one moment, because " + why, begin(ctx, conns)
 }
 
-// begin opens sessions and begins a consistent snapshot in each.
-func (s *source) begin(ctx context.Context, n int) (conns []*conn, err error) {
+// open opens sessions that only read.
+func (s *source) open(ctx context.Context, n int) (conns []*conn, err error) {
 	for range n {
 		c, err := s.reading(ctx, "source reader")
 		if err != nil {
@@ -50,13 +54,18 @@ func (s *source) begin(ctx context.Context, n int) (conns []*conn, err error) {
 		}
 		conns = append(conns, c)
 	}
-	for _, c := range conns { // together, so that little lies between
-		if err := c.exec(ctx, "take the moment", beginReading); err != nil {
-			hangUpAll(conns)
-			return nil, err
-		}
-	}
 	return conns, nil
+}
+
+// begin begins a consistent snapshot in every session, and ends one that there was before.
+func begin(ctx context.Context, conns []*conn) error {
+	errs := make([]error, len(conns))
+	var all sync.WaitGroup
+	for i, c := range conns { // at once, so that little lies between
+		all.Go(func() { errs[i] = c.exec(ctx, "take the moment", beginReading) })
+	}
+	all.Wait()
+	return cmp.Or(errs...)
 }
 
 func hangUpAll(conns []*conn) {
@@ -65,35 +74,47 @@ func hangUpAll(conns []*conn) {
 	}
 }
 
-// together begins all readers and looks whether they see one moment. way is
-// empty where they do not; reason then says why it is no use to try again.
-func (s *source) together(ctx context.Context) (conns []*conn, way, reason string, err error) {
-	var before, after string
-	look := func(to *string) error {
-		return s.with(ctx, func(c *conn) (err error) {
-			if reason, err = unlogged(ctx, c); err != nil || reason != "" || c.maria {
+// together begins all readers until they see one moment. way is empty where they
+// do not; reason then says why.
+func (s *source) together(ctx context.Context, conns []*conn) (way, reason string, err error) {
+	err = s.with(ctx, func(c *conn) (err error) {
+		if reason, err = unlogged(ctx, c); err != nil || reason != "" {
+			return err
+		}
+		for end := time.Now().Add(patience); time.Now().Before(end); {
+			if way, reason, err = s.attempt(ctx, c, conns); err != nil || way+reason != "" {
 				return err
 			}
-			*to, err = committed(ctx, c)
-			return err
-		})
+		}
+		reason = "others committed all the time"
+		return nil
+	})
+	return way, reason, err
+}
+
+// patience is for how long readers try to begin at one moment.
+const patience = 2 * time.Second
+
+// attempt begins all readers once; c is a session beside them. Neither way nor
+// reason is given where another attempt may succeed.
+func (s *source) attempt(ctx context.Context, c *conn, conns []*conn) (way, reason string, err error) {
+	if c.maria {
+		if err := begin(ctx, conns); err != nil {
+			return "", "", err
+		}
+		return samePlace(ctx, conns)
 	}
-	if err := look(&before); err != nil || reason != "" {
-		return nil, "", reason, err
+	before, err := committed(ctx, c)
+	if err != nil || before == "" {
+		return "", "", err
 	}
-	if conns, err = s.begin(ctx, s.limits.Readers); err != nil {
-		return nil, "", "", err
+	if err := begin(ctx, conns); err != nil {
+		return "", "", err
 	}
-	if conns[0].maria {
-		way, reason, err = samePlace(ctx, conns)
-	} else if err = look(&after); err == nil && before != "" && before == after {
-		way = fmt.Sprintf("%d sessions with consistent snapshots between which no transaction was committed (GTIDs)", len(conns))
+	if after, err := committed(ctx, c); err != nil || before != after {
+		return "", "", err
 	}
-	if err != nil {
-		hangUpAll(conns)
-		return nil, "", "", err
-	}
-	return conns, way, reason, nil
+	return fmt.Sprintf("%d sessions with consistent snapshots between which no transaction was committed (GTIDs)", len(conns)), "", nil
 }
 
 // unlogged says why the binary log does not tell of every transaction; empty
@@ -161,25 +182,20 @@ func samePlace(ctx context.Context, conns []*conn) (way, reason string, err erro
 }
 
 // underLock begins all readers while a global lock keeps everybody from writing.
-func (s *source) underLock(ctx context.Context) ([]*conn, string, error) {
+func (s *source) underLock(ctx context.Context, conns []*conn) (way string, err error) {
 	c, err := connect(ctx, s.at, session{name: "source lock", limits: s.limits})
 	if err != nil {
-		return nil, "", err
+		return "", err
 	}
 	defer c.hangUp()
 	if err := c.exec(ctx, "take the global lock", "FLUSH TABLES WITH READ LOCK"); err != nil {
 		if engine.CodeOf(err) == engine.Denied {
 			err = &engine.Error{Code: engine.Denied, Doing: "take the global lock", Say: "the user lacks a privilege", Hint: "GRANT RELOAD ON *.*, or take global-lock=yes out of the URL"}
 		}
-		return nil, "", err
+		return "", err
 	}
-	conns, err := s.begin(ctx, s.limits.Readers)
-	if err != nil {
-		return nil, "", err
+	if err := begin(ctx, conns); err != nil {
+		return "", err
 	}
-	if err := c.exec(ctx, "give the global lock back", "UNLOCK TABLES"); err != nil {
-		hangUpAll(conns)
-		return nil, "", err
-	}
-	return conns, fmt.Sprintf("%d sessions with consistent snapshots, begun under a short global lock", len(conns)), nil
+	return fmt.Sprintf("%d sessions with consistent snapshots, begun under a short global lock", len(conns)), c.exec(ctx, "give the global lock back", "UNLOCK TABLES")
 }

@@ -91,14 +91,6 @@ func (w *wire) cut() {
 	}
 }
 
-// product names the server, for messages.
-func (c *conn) product() string {
-	if c.maria {
-		return "MariaDB " + c.release
-	}
-	return "MySQL " + c.release
-}
-
 // connect opens a connection. The caller closes it with hangUp.
 func connect(ctx context.Context, at *address, s session) (*conn, error) {
 	doing := "connect to " + at.String()
