@@ -6,36 +6,12 @@ import (
 	"strings"
 
 	"understudy/internal/engine"
-	"understudy/internal/schema"
 )
 
 var (
 	_ engine.Withholder = (*source)(nil)
 	_ engine.Fitter     = (*target)(nil)
 )
-
-// Withheld asks the server of which tables row-level security hides rows from
-// the role: a policy that shows it every row counts too, for the server cannot
-// promise it, and our sessions turn row security off in order not to lose a row.
-func (s *source) Withheld(ctx context.Context, tables []schema.Name) (out []engine.Withholding, err error) {
-	schemas, names := pairs(tables)
-	return out, s.with(ctx, func(c *conn) error {
-		rows, err := c.query(ctx, "look for row-level security", `
-			SELECT n.nspname, c.relname, pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(c.relowner)), pg_catalog.quote_ident(current_user), c.relforcerowsecurity
-			FROM unnest($1::text[], $2::text[]) AS u (schema, name) JOIN pg_catalog.pg_namespace n ON n.nspname = u.schema
-			JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = u.name WHERE pg_catalog.row_security_active(c.oid) ORDER BY 1, 2`, schemas, names)
-		for _, r := range rows {
-			w := engine.Withholding{Table: schema.Name{Schema: string(r[0]), Table: string(r[1])}, Say: rowsHidden}
-			w.Hint = fmt.Sprintf("ALTER ROLE %s BYPASSRLS", r[3])
-			if !isTrue(r[4]) {
-				w.Hint += fmt.Sprintf(", or read as the table's owner %s", r[2])
-			}
-			w.Hint += ", or leave its rows out: subset.tables: " + w.Table.String() + ": none"
-			out = append(out, w)
-		}
-		return err
-	})
-}
 
 // needs is what a structure asks of the server that it is built on.
 type needs struct {

@@ -42,7 +42,7 @@ type columnFacts struct {
 }
 
 // inspect reads the structure of the given schemas; none means all that are
-// neither the server's own nor understudy's. It makes seven queries, whatever
+// neither the server's own nor understudy's. It makes eight queries, whatever
 // the number of tables, and works inside the caller's transaction if there is one.
 func inspect(ctx context.Context, c *conn, schemas []string) (*inventory, error) {
 	r := &reading{want: schemas}
@@ -116,6 +116,7 @@ JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_catalog.pg_am m ON m.oid = c.relam
 WHERE NOT ` + serverSchemas + `
 ORDER BY i.indrelid, c.relname`, r.takeIndex},
+		{"count the large objects", `SELECT count(*) FROM pg_catalog.pg_largeobject_metadata`, func(row [][]byte) { r.largeObjects = string(row[0]) }},
 	}
 	r.begin()
 	for _, q := range queries {

@@ -167,7 +167,8 @@ func chunk(rows []engine.RowID) int {
 }
 
 // readable tells for each partition whether it may be read by its own name; a
-// role may have been granted the partitioned table alone.
+// role may have been granted the partitioned table alone, and a partition may
+// have policies of its own, which do not hold for those who come by its root.
 func (c *conn) readable(ctx context.Context, facts *tableFacts) ([]bool, error) {
 	if !facts.partitioned {
 		return nil, nil
@@ -176,7 +177,7 @@ func (c *conn) readable(ctx context.Context, facts *tableFacts) ([]bool, error) 
 	for _, l := range facts.leaves {
 		oids = appendElement(oids, parameter(l.oid))
 	}
-	rows, err := c.query(ctx, "ask for privileges", `SELECT has_table_privilege(o, 'SELECT') FROM unnest($1::oid[]) WITH ORDINALITY AS x (o, n) ORDER BY n`, append(oids, '}'))
+	rows, err := c.query(ctx, "ask for privileges", `SELECT has_table_privilege(o, 'SELECT') AND NOT row_security_active(o::oid) FROM unnest($1::oid[]) WITH ORDINALITY AS x (o, n) ORDER BY n`, append(oids, '}'))
 	if err != nil {
 		return nil, err
 	}

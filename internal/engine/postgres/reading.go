@@ -11,6 +11,8 @@ import (
 
 // reading gathers the rows of the catalog's queries and makes an inventory of them.
 type reading struct {
+	largeObjects string // how many there are
+
 	want []string // schemas; none means all
 
 	relations   map[uint32]*relation
@@ -196,6 +198,10 @@ func (r *reading) assemble() *inventory {
 		table, facts := r.table(t, leaves[oid])
 		inv.schema.Tables = append(inv.schema.Tables, table)
 		inv.tables[t.name] = facts
+	}
+	if r.largeObjects != "0" {
+		inv.schema.Notes = append(inv.schema.Notes, schema.Note{Say: "large objects (" + r.largeObjects + ") are not copied: numbers in columns that point to them lead nowhere",
+			Hint: "mask or nullify such columns, or keep the content in a bytea column"})
 	}
 	inv.schema.References = r.references(leaves)
 	inv.schema.Sort()

@@ -80,7 +80,7 @@ func (s *source) take(ctx context.Context, c *conn, want *schema.Schema) (*snaps
 		return nil, err
 	}
 	if err := lockTables(ctx, c, want); err != nil {
-		return nil, again(s.side.nameChanger(ctx, err, schemasOf(want)))
+		return nil, again(s.gone(ctx, s.side.nameChanger(ctx, err, schemasOf(want)), want))
 	}
 	moment, err := c.query(ctx, "take a snapshot of the source", `SELECT pg_catalog.pg_export_snapshot(), pg_catalog.now()`)
 	if err != nil {
@@ -98,8 +98,7 @@ func (s *source) take(ctx context.Context, c *conn, want *schema.Schema) (*snaps
 		return nil, err
 	}
 	if table, column, what := changed(want, inv.schema); what != "" {
-		return nil, &engine.Error{Code: engine.Changed, Doing: "read the structure again under lock", Say: "it changed since it was planned: " + what,
-			Table: table, Column: column, Hint: "run again", Again: true}
+		return nil, notAsPlanned(table, column, what)
 	}
 	path, err := readingPath(ctx, c)
 	if err != nil {
@@ -108,6 +107,28 @@ func (s *source) take(ctx context.Context, c *conn, want *schema.Schema) (*snaps
 	snap := newSnapshot(ctx, s, c, string(moment[0][0]), now, inv)
 	snap.path = path
 	return snap, nil
+}
+
+func notAsPlanned(table schema.Name, column, what string) error {
+	return &engine.Error{Code: engine.Changed, Doing: "read the structure again under lock", Say: "it changed since it was planned: " + what,
+		Table: table, Column: column, Hint: "run again", Again: true}
+}
+
+// gone explains a lock that was refused because something else stands under a
+// table's name, or nothing.
+func (s *source) gone(ctx context.Context, err error, want *schema.Schema) error {
+	var e *engine.Error
+	if !errors.As(err, &e) || e.State != "42P01" && e.State != "42809" && e.State != "3F000" {
+		return err
+	}
+	now, failed := s.Inspect(ctx, schemasOf(want))
+	if failed != nil {
+		return failed
+	}
+	if table, column, what := changed(want, now); what != "" {
+		return notAsPlanned(table, column, what)
+	}
+	return notAsPlanned(schema.Name{}, "", "a table was gone for a moment")
 }
 
 // newSnapshot owns the exporter c from now on.
