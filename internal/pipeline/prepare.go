@@ -73,7 +73,7 @@ func (s *Session) decided(ctx context.Context) (*work, error) {
 	w := &work{masks: map[schema.Name][]maskedColumn{}}
 	s.work = w
 	w.plan = &plan.Plan{RunID: s.in.RunID, Source: s.in.SourceAt.String(), Target: s.in.TargetAt.String(), Now: s.in.Now,
-		KeyFingerprint: s.in.Key.Fingerprint(), Pools: mask.PoolHash(), Tables: []plan.Table{}, Masks: []plan.Mask{}, Undecided: []plan.Open{}, Fragments: []plan.Fragment{}}
+		KeyFingerprint: s.in.Key.Fingerprint(), Tables: []plan.Table{}, Masks: []plan.Mask{}, Undecided: []plan.Open{}, Fragments: []plan.Fragment{}}
 	for _, side := range []struct {
 		name string
 		at   engine.Address
@@ -103,6 +103,11 @@ func (s *Session) inspect(ctx context.Context) error {
 	w := s.work
 	s.note(StageInspect, "reading the structure of both sides")
 	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() (err error) {
+		defer fault.Guard(&err)
+		w.plan.Pools = mask.PoolHash() // which takes as long as the servers do
+		return nil
+	})
 	g.Go(func() (err error) {
 		defer fault.Guard(&err)
 		w.source, err = s.source.Inspect(gctx, s.in.Job.SourceSchemas())

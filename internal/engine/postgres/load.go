@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"understudy/internal/engine"
+	"understudy/internal/fault"
 	"understudy/internal/schema"
 )
 
@@ -82,12 +84,7 @@ func (l *load) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	l.spec.Step("read the structure")
-	if l.plan, err = l.t.drawBlueprint(ctx, l.spec, l.facts); err != nil {
-		return err
-	}
-	l.spec.Step("make the database " + quote(l.next))
-	if err := l.createNext(ctx); err != nil {
+	if err := l.found(ctx); err != nil {
 		return err
 	}
 	l.spec.Step("build the tables")
@@ -109,6 +106,28 @@ func (l *load) begin(ctx context.Context) error {
 		return err
 	}
 	return l.t.pauses.at(ctx, "tables")
+}
+
+// found reads the structure and meanwhile makes the database for it.
+func (l *load) found(ctx context.Context) error {
+	l.spec.Step("read the structure, make the database " + quote(l.next))
+	drawing, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var drawn error
+	var other sync.WaitGroup
+	other.Go(func() {
+		defer fault.Guard(&drawn)
+		l.plan, drawn = l.t.drawBlueprint(drawing, l.spec, l.facts)
+	})
+	made := l.createNext(ctx)
+	if made != nil {
+		cancel()
+	}
+	other.Wait()
+	if err := cmp.Or(made, drawn); err != nil {
+		return err
+	}
+	return l.with(ctx, func(c *conn) error { return l.prepareSchemas(ctx, c) })
 }
 
 // loadSettings are those of sessions that fill a generation: nothing in it is
@@ -144,7 +163,7 @@ func (l *load) createNext(ctx context.Context) error {
 		}
 		return connect(ctx, l.t.at, session{name: l.spec.RunID + " load", database: l.next, limits: l.t.limits, set: set})
 	}}
-	return l.with(ctx, func(c *conn) error { return l.prepareSchemas(ctx, c) })
+	return nil
 }
 
 // prepareSchemas makes the difference between an empty database and the one the
