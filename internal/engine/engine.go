@@ -147,6 +147,15 @@ type Snapshot interface {
 	Close() error
 }
 
+// A Divider is a Snapshot that can read one table in several parts side by side,
+// for loads that take several parts of one table side by side.
+type Divider interface {
+	// Divide gives at most n Reads of about the same size that together give the
+	// rows of r, each once; r alone where its Into takes only one at a time, or
+	// where parts would cost more than they spare.
+	Divide(ctx context.Context, r Read, n int) ([]Read, error)
+}
+
 // A Contradictor is a Snapshot whose columns may hold values of other types than
 // they declare. Reading such a value where it is looked into fails with code
 // Contradicts; Contradictions finds the columns beforehand, in one scan of the table.
@@ -205,6 +214,9 @@ type Found struct {
 	Values Tuples // one tuple for each id, Width = len(Find.Columns) + len(Find.Tests)
 }
 
+// A Span is the rows whose identity is From or more and less than To.
+type Span struct{ From, To RowID }
+
 // Read describes rows to read.
 type Read struct {
 	Table *schema.Table
@@ -217,6 +229,9 @@ type Read struct {
 	Blind []int
 	// Rows: only these, sorted ascending. Nil means every row.
 	Rows []RowID
+	// Within: only rows between two identities that a Divider gave; Rows are nil
+	// then. Its zero value means all.
+	Within Span
 	// Limit reads at most so many rows; 0 means all.
 	Limit int
 	// Into is the load that will take the rows, and As the table's name in it, where
@@ -330,7 +345,8 @@ type Spec struct {
 type Load interface {
 	Prover
 	// Write loads rows into a table of the new generation and returns how many
-	// it sent. It may be called in parallel for different tables; triggers stay silent.
+	// it sent. It may be called in parallel for different tables, and for Reads of
+	// one table that a Divider gave; triggers stay silent.
 	// Columns are named as Read.Columns was. It releases each batch.
 	Write(ctx context.Context, table schema.Name, columns []string, rows iter.Seq2[*Batch, error]) (int64, error)
 	// Finish builds what comes after rows: indexes, constraints, sequences past

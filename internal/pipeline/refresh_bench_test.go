@@ -70,7 +70,7 @@ func BenchmarkRefresh(b *testing.B) {
 	}
 }
 
-func refreshOnce(b *testing.B, job *config.Job, file *rules.File, key mask.Key) *pipeline.Report {
+func refreshOnce(b testing.TB, job *config.Job, file *rules.File, key mask.Key) *pipeline.Report {
 	e := postgres.New()
 	from, err := e.Parse(job.Source)
 	if err != nil {

@@ -57,7 +57,7 @@ type columnCount struct {
 }
 
 // rewriter replaces the values of masked columns inside batches of one table.
-// It serves one goroutine. Its output buffer changes places with each batch's,
+// It serves one goroutine at a time. Its output buffer changes places with each batch's,
 // so that a steady stream allocates nothing.
 type rewriter struct {
 	table    schema.Name
@@ -257,20 +257,6 @@ func (r *rewriter) countPaths(lines []plan.Mask) {
 					path, _ := jsondoc.ParsePath(line.Paths[j].Path) // as it was written by String
 					line.Paths[j].Values = d.walker.Met(path)
 				}
-			}
-		}
-	}
-}
-
-// masked gives the sequence with every batch rewritten.
-func (r *rewriter) masked(in iter.Seq2[*engine.Batch, error]) iter.Seq2[*engine.Batch, error] {
-	return func(yield func(*engine.Batch, error) bool) {
-		for b, err := range in {
-			if err == nil {
-				err = r.rewrite(b)
-			}
-			if !yield(b, err) || err != nil {
-				return
 			}
 		}
 	}

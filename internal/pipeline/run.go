@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"iter"
 	"reflect"
 	"slices"
 	"sync"
@@ -42,8 +41,10 @@ type Timing struct {
 	Seconds float64 `json:"seconds"`
 }
 
-// tableRun carries one table through the load.
+// tableRun carries one table through the load, perhaps by several streams.
 type tableRun struct {
+	mu      sync.Mutex // guards ledger, rewrite and open while streams run
+	open    int        // streams that have not ended
 	source  *schema.Table
 	target  schema.Name
 	columns []string
@@ -207,21 +208,29 @@ func (s *Session) tableRuns() []*tableRun {
 }
 
 func (s *Session) loadTables(ctx context.Context, load engine.Load, runs []*tableRun, report *Report) error {
+	streams, err := s.streams(ctx, load, runs)
+	if err != nil {
+		return err
+	}
 	var bytes atomic.Int64
 	var held brake
-	err := s.minding(ctx, &held, func(ctx context.Context) error {
+	err = s.minding(ctx, &held, func(ctx context.Context) error {
 		g, gctx := errgroup.WithContext(ctx)
 		g.SetLimit(s.readers())
-		for _, run := range runs {
+		for _, st := range streams {
 			g.Go(func() (err error) {
 				defer fault.Guard(&err)
-				return s.loadTable(gctx, load, run, &held, &bytes)
+				return s.carry(gctx, load, st, &held, &bytes)
 			})
 		}
 		return g.Wait()
 	})
 	report.Bytes = bytes.Load()
 	for _, run := range runs {
+		run.ledger.Masked = run.rewrite.rows
+		if run.whole && run.ledger.Selected < 0 {
+			run.ledger.Selected = run.ledger.Read // not counted before; the engine compared its rows with the server's own count
+		}
 		run.rewrite.countPaths(report.Masks)
 		report.TotalRows += run.ledger.Sent
 		for i := range report.Tables {
@@ -235,70 +244,6 @@ func (s *Session) loadTables(ctx context.Context, load engine.Load, runs []*tabl
 
 func (s *Session) readers() int {
 	return engine.Limits{Readers: s.in.Job.Limits.Readers}.WithDefaults().Readers
-}
-
-func (s *Session) loadTable(ctx context.Context, load engine.Load, run *tableRun, held *brake, bytes *atomic.Int64) error {
-	if len(run.parts) == 0 {
-		return nil
-	}
-	var broken error // of the source, so that it is not blamed on the target
-	counted := func(part subset.Part) iter.Seq2[*engine.Batch, error] {
-		read := engine.Read{Table: run.source, Columns: run.columns, Look: run.rewrite.look(), Blind: run.rewrite.unseen(), Rows: part.Rows, Into: load, As: run.target}
-		rows := held.braked(ctx, readAhead(s.snapshot.Read(ctx, read), 2))
-		return func(yield func(*engine.Batch, error) bool) {
-			for b, err := range rows {
-				if err != nil {
-					broken = Explain(err, "source")
-					yield(nil, broken)
-					return
-				}
-				run.ledger.Read += int64(b.Rows)
-				if !yield(b, nil) {
-					return
-				}
-			}
-		}
-	}
-	masked := func(yield func(*engine.Batch, error) bool) {
-		for _, part := range run.parts {
-			run.rewrite.nullify(part.Null)
-			for b, err := range run.rewrite.masked(counted(part)) {
-				if !yield(b, err) || err != nil {
-					return
-				}
-			}
-		}
-	}
-	sent, err := load.Write(ctx, run.target, run.columns, s.told(run, bytes, masked))
-	run.ledger.Sent, run.ledger.Masked = sent, run.rewrite.rows
-	if run.whole && run.ledger.Selected < 0 {
-		run.ledger.Selected = run.ledger.Read // not counted before; the engine compared its rows with the server's own count
-	}
-	if broken != nil {
-		return broken
-	}
-	if err != nil {
-		return Explain(err, "target")
-	}
-	s.in.Observer(Event{Stage: StageLoad, Table: run.source.Name, Rows: sent, Done: true})
-	return nil
-}
-
-// told reports progress and counts bytes as batches pass.
-func (s *Session) told(run *tableRun, bytes *atomic.Int64, in iter.Seq2[*engine.Batch, error]) iter.Seq2[*engine.Batch, error] {
-	return func(yield func(*engine.Batch, error) bool) {
-		var rows int64
-		for b, err := range in {
-			if err == nil {
-				rows += int64(b.Rows)
-				bytes.Add(int64(len(b.Raw)))
-				s.in.Observer(Event{Stage: StageLoad, Table: run.source.Name, Rows: rows})
-			}
-			if !yield(b, err) || err != nil {
-				return
-			}
-		}
-	}
 }
 
 // prove counts every table in the target, has the engine prove the constraints,

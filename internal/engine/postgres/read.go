@@ -68,7 +68,10 @@ func closeUnlessDone(c *conn, p *packer) {
 // consumer runs inside the write, so that nothing stands between them.
 func (c *conn) readAll(ctx context.Context, facts *tableFacts, r engine.Read, p *packer) error {
 	doing := "read " + r.Table.Name.String()
-	sql := copyStatement(facts, r)
+	sql, err := copyStatement(facts, r)
+	if err != nil {
+		return err
+	}
 	if p.binary {
 		sql += " WITH (FORMAT binary)"
 	}
@@ -85,8 +88,12 @@ func (c *conn) readAll(ctx context.Context, facts *tableFacts, r engine.Read, p 
 	return nil
 }
 
-func copyStatement(facts *tableFacts, r engine.Read) string {
+func copyStatement(facts *tableFacts, r engine.Read) (string, error) {
 	columns := quoteList(r.Columns)
+	if r.Within != (engine.Span{}) {
+		sql, err := spanStatement(facts, r.Table, columns, r.Within)
+		return "COPY (" + sql + ") TO STDOUT", err
+	}
 	plain := !facts.partitioned && r.Limit == 0 && len(r.Columns) > 0
 	for _, name := range r.Columns {
 		if col := r.Table.Column(name); col != nil && col.Generated {
@@ -94,13 +101,13 @@ func copyStatement(facts *tableFacts, r engine.Read) string {
 		}
 	}
 	if plain {
-		return "COPY " + quoteName(r.Table.Name) + " (" + columns + ") TO STDOUT"
+		return "COPY " + quoteName(r.Table.Name) + " (" + columns + ") TO STDOUT", nil
 	}
 	sql := "SELECT " + columns + " FROM " + rangeOf(facts, r.Table)
 	if r.Limit > 0 {
 		sql += " LIMIT " + string(parameter(r.Limit))
 	}
-	return "COPY (" + sql + ") TO STDOUT"
+	return "COPY (" + sql + ") TO STDOUT", nil
 }
 
 // rangeOf names the rows that are a table's own: with its partitions, without
