@@ -8,7 +8,11 @@
 // Nothing else has a part in it: no clock, no locale, no order of rows.
 package mask
 
-import "understudy/internal/schema"
+import (
+	"cmp"
+
+	"understudy/internal/schema"
+)
 
 // A Spec is a mask as a rule asks for it.
 type Spec struct {
@@ -42,6 +46,35 @@ type Limits struct {
 	// Type is the column's own type as its engine writes it; it tells types of one
 	// kind apart where a constant must fit (an address of a network from one of a card).
 	Type string
+	// LengthOf, RangeOf and UniqueOf name the column that sets Length, Min and Max,
+	// and Unique; empty where nobody need be told, as where it is the masked one.
+	LengthOf, RangeOf, UniqueOf string
+}
+
+// Named gives the limits with one column named for all that they demand.
+func (l Limits) Named(column string) Limits {
+	l.LengthOf, l.RangeOf, l.UniqueOf = column, column, column
+	return l
+}
+
+// Otherwise names a column for what no other is named for.
+func (l Limits) Otherwise(column string) Limits {
+	l.LengthOf, l.RangeOf, l.UniqueOf = cmp.Or(l.LengthOf, column), cmp.Or(l.RangeOf, column), cmp.Or(l.UniqueOf, column)
+	return l
+}
+
+// Beyond names no column for what a column of these own limits demands itself.
+func (l Limits) Beyond(own Limits) Limits {
+	if own.Length == l.Length {
+		l.LengthOf = ""
+	}
+	if own.Min == l.Min && own.Max == l.Max {
+		l.RangeOf = ""
+	}
+	if own.Unique || !l.Unique {
+		l.UniqueOf = ""
+	}
+	return l
 }
 
 // A Kind describes one mask: what rule files, plans and audits say about it.
@@ -75,17 +108,22 @@ type Param struct {
 func (l Limits) Intersect(o Limits) Limits {
 	out := l
 	if o.Length > 0 && (l.Length == 0 || o.Length < l.Length) {
-		out.Length = o.Length
+		out.Length, out.LengthOf = o.Length, o.LengthOf
 	}
 	if l.Min == 0 && l.Max == 0 {
-		out.Min, out.Max = o.Min, o.Max
+		out.Min, out.Max, out.RangeOf = o.Min, o.Max, o.RangeOf
 	} else if o.Min != 0 || o.Max != 0 {
 		out.Min, out.Max = max(l.Min, o.Min), min(l.Max, o.Max)
+		if o.Min > l.Min || o.Max < l.Max {
+			out.RangeOf = o.RangeOf
+		}
 	}
 	if o.Scale >= 0 && (l.Scale < 0 || o.Scale < l.Scale) {
 		out.Scale = o.Scale
 	}
-	out.Unique = l.Unique || o.Unique
+	if out.Unique = l.Unique || o.Unique; !l.Unique {
+		out.UniqueOf = o.UniqueOf
+	}
 	out.Rows = max(l.Rows, o.Rows)
 	out.NotNull = l.NotNull || o.NotNull
 	return out

@@ -65,6 +65,9 @@ func maskOf(key mask.Key, d rules.Decision) (maskedColumn, []finding.Finding) {
 		m, err := mask.New(key, d.Spec, d.Limits)
 		if err != nil {
 			refuse(d.At, err)
+			if blame := mask.Blame(key, d.Spec, d.Limits); blame != "" {
+				bad[len(bad)-1].Message += " (" + blame + ", with which it shares its fakes)"
+			}
 		}
 		c.mask = m
 	case rules.ByPath:
@@ -195,6 +198,11 @@ func (s *Session) fitted(d rules.Decision, limits map[shared]mask.Limits) rules.
 		fit.NotNull, fit.Unique, fit.Rows = d.Limits.NotNull || s.neededThere(d), d.Limits.Unique, d.Limits.Rows
 	}
 	fit.Type = d.Limits.Type
+	c := s.work.scope.Table(d.Table).Column(d.Column)
+	fit = fit.Beyond(mask.Limits{Length: c.Length, Min: c.Min, Max: c.Max, Unique: fit.Unique && d.Limits.UniqueOf == "" && d.Limits.Unique})
+	if c := s.columnThere(d); c != nil {
+		fit = fit.Beyond(mask.Limits{Length: c.Length, Min: c.Min, Max: c.Max, Unique: s.uniqueThere(d)})
+	}
 	d.Limits = fit
 	return d
 }
@@ -247,10 +255,10 @@ func (s *Session) domainLimits() map[shared]mask.Limits {
 		}
 		l, ok := out[sharedBy(d)]
 		if !ok {
-			l = d.Limits
+			l = d.Limits.Otherwise(d.Table.String() + "." + schema.Ident(d.Column))
 		}
 		if c := s.columnThere(d); c != nil {
-			there := mask.Limits{Kind: d.Limits.Kind, Length: c.Length, Min: c.Min, Max: c.Max, Scale: c.Scale, NotNull: c.NotNull, Unique: s.uniqueThere(d)}
+			there := mask.Limits{Kind: d.Limits.Kind, Length: c.Length, Min: c.Min, Max: c.Max, Scale: c.Scale, NotNull: c.NotNull, Unique: s.uniqueThere(d)}.Named("the target's " + s.work.shape.TargetName(d.Table).String() + "." + schema.Ident(d.Column))
 			if there.Unique && d.Each {
 				there.Rows = rules.ManyElements
 			}

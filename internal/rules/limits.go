@@ -235,7 +235,7 @@ func (b *binder) setLimits(out *Binding) {
 			own.Rows = ManyElements
 		}
 		folds[d.Spec.Domain] = folds[d.Spec.Domain] || d.Spec.Fold || b.graph.columns[i].column.FoldCase
-		add(key(i), own)
+		add(key(i), own.Named(b.graph.columns[i].name()))
 	}
 	for i := range out.Decisions {
 		for _, p := range out.Decisions[i].masked() {
@@ -245,7 +245,7 @@ func (b *binder) setLimits(out *Binding) {
 			}
 		}
 		if d := &out.Decisions[i]; d.Outcome == Mask {
-			d.Limits = limits[key(i)]
+			d.Limits = limits[key(i)].Beyond(limitsOf(b.graph.columns[i].table, b.graph.columns[i].column))
 			d.Limits.Type = b.graph.columns[i].column.Type
 			if kind, ok := mask.Lookup(d.Spec.Mask); ok && kind.Family == "shape" { // no value is kept apart: what one column forbids is no concern of the others
 				own := limitsOf(b.graph.columns[i].table, b.graph.columns[i].column)
