@@ -169,3 +169,18 @@ func TestTheLagOfASource(t *testing.T) {
 	wantNothingLeft(t, replica)
 	scratchtest.SQL(t, second, "SELECT pg_wal_replay_resume()")
 }
+
+// A pooler that shares sessions is refused before anything is read; one whose
+// sessions are one's own serves.
+func TestPoolersBeforeASource(t *testing.T) {
+	t.Parallel()
+	server := scratchtest.Own(t, scratch.Options{})
+	prod, staging := scratchtest.DatabaseOn(t, server.URL("postgres")), scratchtest.Database(t)
+	scratchtest.SQL(t, prod, people+peopleRows)
+	scratchtest.SQL(t, staging, people)
+	e := newErrand(t, scratchtest.Pooled(t, server, prod, "transaction", 20), staging, plainJob(keepNone), map[string]string{"people.yaml": peopleRules})
+	e.refuses(t, staging, 2).wants(t, "source: connect to ", "two sessions share one process of the server", "hint: put the address of the server itself into the URL")
+	e.env["PROD_URL"] = scratchtest.Pooled(t, server, prod, "session", 20)
+	e.run(t, 0, "refresh")
+	wantWhole(t, prod, staging)
+}

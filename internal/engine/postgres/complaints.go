@@ -60,6 +60,7 @@ type complaint struct {
 	has, say, hint string
 	code           engine.Code
 	begins         string // the server's message begins so; empty for any
+	again          bool   // as engine.Error.Again
 }
 
 // callsHint stands where the remedy depends on the structure's search_path.
@@ -85,6 +86,8 @@ func complaints() []complaint {
 		{has: "must be able to SET ROLE", say: "the role is no member of the object's owner", code: engine.Denied},
 		{has: "must be superuser", say: "only a superuser may do this", code: engine.Denied},
 		{has: "No space left on device", say: "the server's disk is full", hint: "free space on the server", code: engine.Full},
+		{has: "Check free disk space", say: "the server's disk is full", hint: "free space on the server", code: engine.Full}, // where the last piece was written short
+		{has: "conflict with recovery", say: conflict, hint: conflictHint, code: engine.Stopped, again: true},
 		{has: "password authentication failed", say: "the password is wrong", hint: "check the user name and password in the URL", code: engine.Denied},
 		{has: "could not connect", say: "no connection", code: engine.Unreachable},
 		{has: "connection to server", say: "no connection", code: engine.Unreachable},
@@ -131,7 +134,7 @@ func complaintError(doing string, text []byte, builds []entry) error {
 		})
 	}
 	if i >= 0 {
-		e.Code, e.Say, e.Hint = all[i].code, all[i].say, all[i].hint
+		e.Code, e.Say, e.Hint, e.Again = all[i].code, all[i].say, all[i].hint, all[i].again
 	}
 	if inFunction.Match(text) && line != nil && bytes.Contains(line[1], []byte("does not exist")) {
 		e.Say, e.Hint = "a function that it calls does not find what it names, as when it counts on a search_path", callsHint

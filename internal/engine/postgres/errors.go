@@ -69,6 +69,12 @@ func fill(e *engine.Error, pg *pgconn.PgError) {
 // lockMissed says that somebody else's lock stood in the way for too long.
 const lockMissed = "a lock was not to be had in time"
 
+// What a standby does to whoever reads what it has to change.
+const (
+	conflict     = "the standby ended the reading, because it had to replay a change that our moment stands in the way of (conflict with recovery)"
+	conflictHint = "run again at a quieter hour, raise max_standby_streaming_delay or turn hot_standby_feedback on at the standby, or read from the primary"
+)
+
 // What row-level security does to a role that is neither exempt nor the table's owner.
 const (
 	rowsHidden     = "row-level security would hide rows from this role"
@@ -155,8 +161,7 @@ func meaning(state string) (say, hint string) {
 	case "3F000":
 		return "there is no such schema", ""
 	case "40001":
-		return "the standby ended the reading, because it had to replay a change that our moment stands in the way of (conflict with recovery)",
-			"run again at a quieter hour, raise max_standby_streaming_delay or turn hot_standby_feedback on at the standby, or read from the primary"
+		return conflict, conflictHint
 	case "40P01":
 		return "the server ended a deadlock", ""
 	case "42501":

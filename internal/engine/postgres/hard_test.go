@@ -224,6 +224,8 @@ func TestComplaints(t *testing.T) {
 		{"pg_restore: error: could not execute query: ERROR:  x\nCommand was: CREATE VIEW s.canary AS", engine.Error{Code: engine.Failed}, ""},
 		{"pg_dump: error: connection to server at \"h\", port 1 failed: FATAL:  password authentication failed for user \"canary\"", engine.Error{Code: engine.Denied}, ""},
 		{"canary", engine.Error{Code: engine.Failed}, ""},
+		{"pg_restore: error: could not execute query: ERROR:  could not extend file \"base/1/canary\": wrote only 4096 of 8192 bytes at block 7\nHINT:  Check free disk space.\nCommand was: CREATE VIEW s.v AS", engine.Error{Code: engine.Full}, "view s.v"},
+		{"pg_dump: error: query failed: ERROR:  canceling statement due to conflict with recovery\nDETAIL:  canary", engine.Error{Code: engine.Stopped}, ""},
 	} {
 		var e *engine.Error
 		err := complaintError("build", []byte(c.text), builds)
