@@ -91,15 +91,25 @@ func TestTortureRandom(t *testing.T) {
 			same(t, "rows", likeness(t, gold, "--data-only"), likeness(t, staged, "--data-only"))
 			e.run(t, 0, "verify")
 
+			e.maskEverything(t)
+			e.run(t, 0, "refresh")
+			same(t, "foreign keys", scratchtest.ForeignKeys(t, gold), scratchtest.ForeignKeys(t, staged))
+			e.run(t, 0, "verify")
+
 			place := scratchtest.Database(t)
 			copyStructure(t, source, place)
 			fillViews(t, source, place)
 			e.env["STAGING_URL"] = place
 			e.write(t, "understudy.yaml", plainJob("load: {mode: replace}"))
+			e.keepAll(t)
 			e.run(t, 0, "refresh")
 			same(t, "dumps after an exchange", whole, likeness(t, place))
 			e.run(t, 0, "refresh")
 			same(t, "dumps after an exchange of nothing", whole, likeness(t, place))
+			e.run(t, 0, "verify")
+			e.maskEverything(t)
+			e.run(t, 0, "refresh")
+			same(t, "foreign keys", scratchtest.ForeignKeys(t, gold), scratchtest.ForeignKeys(t, place))
 			e.run(t, 0, "verify")
 		})
 	}

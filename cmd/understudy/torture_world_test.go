@@ -25,6 +25,9 @@ type tortureType struct {
 	// bare types have no order, so the server lets them into a key only as long
 	// as it holds one row.
 	bare bool
+	// labels: their values hash to other numbers in another database, so their
+	// rows lie in other partitions there.
+	labels bool
 	// between is what stands between the elements of an array of them.
 	between string
 	// array: there is an array type of them by name.
@@ -340,7 +343,7 @@ func (w *tortureWorld) arrayOf(t tortureType) tortureType {
 		}
 		return "{" + strings.Join(parts, t.between) + "}"
 	}
-	return tortureType{name: t.name + "[]", bare: t.bare, between: t.between, value: func() string {
+	return tortureType{name: t.name + "[]", bare: t.bare, labels: t.labels, between: t.between, value: func() string {
 		if w.chance(15) {
 			return "{}"
 		}
@@ -368,8 +371,8 @@ func (w *tortureWorld) anyType() tortureType {
 // makeType makes a type out of others.
 func (w *tortureWorld) makeType() {
 	name := w.newName()
-	add := func(value func() string, bare bool, between string) {
-		t := tortureType{name: name, value: value, bare: bare, between: between, array: true}
+	add := func(value func() string, bare, labels bool, between string) {
+		t := tortureType{name: name, value: value, bare: bare, labels: labels, between: between, array: true}
 		w.types = append(w.types, t, t)
 	}
 	switch w.r.IntN(5) {
@@ -384,7 +387,7 @@ func (w *tortureWorld) makeType() {
 		if w.chance(30) {
 			w.try("ALTER TYPE %s ADD VALUE 'first' BEFORE %s", name, quoted[0])
 		}
-		add(func() string { return pickOf(w, labels) }, false, ",")
+		add(func() string { return pickOf(w, labels) }, false, true, ",")
 	case 1:
 		var fields []tortureType
 		var ddl []string
@@ -412,12 +415,13 @@ func (w *tortureWorld) makeType() {
 				}
 			}
 			return "(" + strings.Join(parts, ",") + ")"
-		}, len(fields) == 0 || slices.ContainsFunc(fields, func(t tortureType) bool { return t.bare }), ",")
+		}, len(fields) == 0 || slices.ContainsFunc(fields, func(t tortureType) bool { return t.bare }),
+			slices.ContainsFunc(fields, func(t tortureType) bool { return t.labels }), ",")
 	case 2, 3:
 		t := w.anyType()
 		more := pickOf(w, []string{"", "", " NOT NULL", " CHECK (VALUE::text <> 'never')", " CONSTRAINT \"o'dd\" CHECK (length(VALUE::text) < 100000)", " DEFAULT NULL", ` COLLATE "C"`})
 		w.try("CREATE DOMAIN %s AS %s%s", name, t.name, more)
-		add(t.value, t.bare, t.between)
+		add(t.value, t.bare, t.labels, t.between)
 	default:
 		t := pickOf(w, w.types)
 		if w.chance(70) {
@@ -438,7 +442,7 @@ func (w *tortureWorld) makeType() {
 		add(func() string {
 			a, b := t.value(), t.value()
 			return pickOf(w, []string{"empty", "(,)", "[" + within(a) + "," + within(a) + "]", "[" + within(a) + ",)", "(," + within(b) + ")"})
-		}, false, ",")
+		}, false, t.labels, ",")
 	}
 }
 
@@ -508,7 +512,7 @@ func (w *tortureWorld) makeTable() {
 func (w *tortureWorld) partitioned(t *tortureTable, ddl []string) {
 	by := pickOf(w, t.columns)
 	key, how := by.name, pickOf(w, []string{"HASH", "LIST", "RANGE"})
-	if strings.Contains(by.typ.name, ".is") {
+	if by.typ.labels || strings.Contains(by.typ.name, ".is") {
 		how = "LIST" // isn has no hash that partitions need, and the server only finds out later
 	}
 	w.try("CREATE TABLE %s (%s) PARTITION BY %s (%s)", t.name, strings.Join(ddl, ", "), how, key)
@@ -527,7 +531,9 @@ func (w *tortureWorld) partitioned(t *tortureTable, ddl []string) {
 		case 0:
 			w.try("CREATE TABLE %s PARTITION OF %s %s", part, t.name, bound)
 		case 1:
-			w.try("CREATE TABLE %s PARTITION OF %s %s PARTITION BY HASH (%s)", part, t.name, bound, key)
+			if how == "HASH" || !by.typ.labels {
+				w.try("CREATE TABLE %s PARTITION OF %s %s PARTITION BY HASH (%s)", part, t.name, bound, key)
+			}
 			for j := range 2 {
 				w.try("CREATE TABLE %s PARTITION OF %s FOR VALUES WITH (MODULUS 2, REMAINDER %d)", w.newName(), part, j)
 			}
@@ -630,7 +636,7 @@ func (w *tortureWorld) alter() {
 				}
 			}
 			return "(" + strings.Join(parts, ",") + ")"
-		}, array: true, bare: true, between: ","}
+		}, array: true, bare: true, labels: true, between: ","}
 		if w.chance(50) {
 			typ = w.arrayOf(typ)
 		}

@@ -86,6 +86,11 @@ func New(key Key, spec Spec, limits Limits) (*Mask, error) {
 	case !slices.Contains(e.Accepts, limits.Kind):
 		return nil, &Refusal{spec.Mask, fmt.Sprintf("does not take %s columns, only %s", limits.Kind, list(e.Accepts)),
 			"masks for this type: " + strings.Join(Accepting(limits.Kind), " ")}
+	case limits.Overlap && spec.Mask != "nullify":
+		return nil, &Refusal{spec.Mask, "an exclusion constraint compares the column's values by more than equality, and no fake is sure to satisfy it",
+			"use nullify, or keep with a reason"}
+	case limits.Unique && limits.NullsEqual && limits.Rows != 1 && spec.Mask == "nullify":
+		return nil, &Refusal{spec.Mask, "the column is unique and NULL is a value like others there (NULLS NOT DISTINCT)", "use " + uniqueFor(limits.Kind)}
 	case limits.Unique && !e.Injective && limits.Rows != 1 && spec.Mask != "nullify": // NULLs do not repeat
 		return nil, &Refusal{spec.Mask, e.repeats(key, spec, limits) + ", and the column is unique", "use " + uniqueFor(limits.Kind)}
 	}

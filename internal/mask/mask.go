@@ -36,6 +36,10 @@ type Limits struct {
 	Scale int
 	// Unique: a column of the domain must stay unique, so fakes must not collide.
 	Unique bool
+	// NullsEqual: NULL counts as a value where the column must stay unique.
+	NullsEqual bool
+	// Overlap: an exclusion constraint compares the column's values by more than equality.
+	Overlap bool
 	// Rows is the largest number of distinct values expected, for the bound on
 	// collisions; 0 means unknown (the source's whole row count is a safe bound).
 	Rows int64
@@ -124,6 +128,7 @@ func (l Limits) Intersect(o Limits) Limits {
 	if out.Unique = l.Unique || o.Unique; !l.Unique {
 		out.UniqueOf = o.UniqueOf
 	}
+	out.NullsEqual, out.Overlap = l.NullsEqual || o.NullsEqual, l.Overlap || o.Overlap
 	out.Rows = max(l.Rows, o.Rows)
 	out.NotNull = l.NotNull || o.NotNull
 	return out

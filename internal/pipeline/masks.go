@@ -196,6 +196,7 @@ func (s *Session) fitted(d rules.Decision, limits map[shared]mask.Limits) rules.
 	fit := limits[sharedBy(d)]
 	if kind, ok := mask.Lookup(d.Spec.Mask); ok && kind.Family == "shape" {
 		fit.NotNull, fit.Unique, fit.Rows = d.Limits.NotNull || s.neededThere(d), d.Limits.Unique, d.Limits.Rows
+		fit.NullsEqual, fit.Overlap = d.Limits.NullsEqual, d.Limits.Overlap
 	}
 	fit.Type = d.Limits.Type
 	c := s.work.scope.Table(d.Table).Column(d.Column)

@@ -69,10 +69,11 @@ func (s *Session) stricter(ctx context.Context) ([]finding.Finding, error) {
 // coveredBy tells whether a key of the source proves that k holds.
 func coveredBy(keys []schema.Key, k schema.Key) bool {
 	return slices.ContainsFunc(keys, func(have schema.Key) bool {
-		if have.Name == k.Name && have.Partial == k.Partial && have.Expression == k.Expression && slices.Equal(have.Columns, k.Columns) {
+		if have.Name == k.Name && have.Partial == k.Partial && have.Expression == k.Expression && have.NullsEqual == k.NullsEqual &&
+			slices.Equal(have.Columns, k.Columns) && slices.Equal(have.Overlap, k.Overlap) {
 			return true
 		}
-		return !have.Partial && !have.Expression && !k.Expression && isSubset(have.Columns, k.Columns)
+		return !have.Partial && !have.Expression && !k.Expression && (have.NullsEqual || have.NotNull || !k.NullsEqual) && isSubset(have.Columns, k.Columns)
 	})
 }
 

@@ -250,6 +250,7 @@ func (b *binder) setLimits(out *Binding) {
 			if kind, ok := mask.Lookup(d.Spec.Mask); ok && kind.Family == "shape" { // no value is kept apart: what one column forbids is no concern of the others
 				own := limitsOf(b.graph.columns[i].table, b.graph.columns[i].column)
 				d.Limits.NotNull, d.Limits.Unique, d.Limits.Rows = own.NotNull, own.Unique, own.Rows
+				d.Limits.NullsEqual, d.Limits.Overlap = own.NullsEqual, own.Overlap
 			}
 			d.Spec.Fold = folds[d.Spec.Domain]
 		}
@@ -274,7 +275,9 @@ func limitsOf(t *schema.Table, c *schema.Column) mask.Limits {
 	return mask.Limits{
 		Kind: c.Kind, Length: c.Length, Min: c.Min, Max: c.Max, Scale: c.Scale,
 		NotNull: c.NotNull, Labels: c.Labels, Rows: max(t.Rows, 0),
-		Unique: mustStayUnique(t, c),
+		Unique:     mustStayUnique(t, c),
+		NullsEqual: slices.ContainsFunc(t.Keys, func(k schema.Key) bool { return k.NullsEqual && slices.Contains(k.Columns, c.Name) }),
+		Overlap:    slices.ContainsFunc(t.Keys, func(k schema.Key) bool { return slices.Contains(k.Overlap, c.Name) }),
 	}
 }
 

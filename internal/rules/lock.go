@@ -61,6 +61,8 @@ type lockKey struct {
 	NotNull    bool     `json:"not_null,omitempty"`
 	Partial    bool     `json:"partial,omitempty"`
 	Expression bool     `json:"expression,omitempty"`
+	NullsEqual bool     `json:"nulls_equal,omitempty"`
+	Overlap    []string `json:"overlap,omitempty"`
 }
 
 type lockReference struct {

@@ -117,8 +117,14 @@ type Key struct {
 	NotNull bool
 	// Partial: holds only for rows that satisfy a predicate.
 	Partial bool
-	// Expression: at least one part is an expression over Columns.
+	// Expression: at least one part is an expression over Columns, or it is an
+	// exclusion constraint.
 	Expression bool
+	// NullsEqual: two NULLs are the same value.
+	NullsEqual bool
+	// Overlap names the columns of an exclusion constraint that are compared by
+	// other operators than equality.
+	Overlap []string
 }
 
 // Identifies tells whether every row has exactly one value of the key.

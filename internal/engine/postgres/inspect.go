@@ -66,6 +66,10 @@ const notExtensions = `NOT EXISTS (SELECT FROM pg_catalog.pg_depend x
 	WHERE x.classid = 'pg_catalog.pg_class'::regclass AND x.objid = c.oid AND x.objsubid = 0 AND x.deptype = 'e')`
 
 func (r *reading) collect(ctx context.Context, c *conn) error {
+	nullsEqual := "false"
+	if c.version >= 150000 {
+		nullsEqual = "i.indnullsnotdistinct"
+	}
 	queries := []struct {
 		doing, sql string
 		take       func(row [][]byte)
@@ -109,7 +113,10 @@ SELECT i.indrelid, c.relname, i.indisunique, i.indisprimary, i.indkey, i.indnkey
 	pg_catalog.pg_get_expr(i.indpred, i.indrelid), pg_catalog.pg_get_expr(i.indexprs, i.indrelid), m.amname,
 	CASE WHEN i.indexprs IS NOT NULL THEN ARRAY(SELECT DISTINCT x.refobjsubid FROM pg_catalog.pg_depend x
 		WHERE x.classid = 'pg_catalog.pg_class'::regclass AND x.objid = i.indexrelid
-		AND x.refclassid = 'pg_catalog.pg_class'::regclass AND x.refobjid = i.indrelid AND x.refobjsubid > 0 ORDER BY 1) END
+		AND x.refclassid = 'pg_catalog.pg_class'::regclass AND x.refobjid = i.indrelid AND x.refobjsubid > 0 ORDER BY 1) END,
+	i.indisexclusion, ` + nullsEqual + `,
+	CASE WHEN i.indisexclusion THEN ARRAY(SELECT p.place FROM pg_catalog.pg_constraint k, unnest(k.conexclop) WITH ORDINALITY AS p (operator, place)
+		JOIN pg_catalog.pg_operator o ON o.oid = p.operator WHERE k.contype = 'x' AND k.conindid = i.indexrelid AND o.oprname <> '=') END
 FROM pg_catalog.pg_index i
 JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -203,6 +210,7 @@ func sameColumn(a, b schema.Column) bool {
 
 func sameKey(a, b schema.Key) bool {
 	return a.Name == b.Name && a.Primary == b.Primary && a.NotNull == b.NotNull && a.Partial == b.Partial && a.Expression == b.Expression &&
+		a.NullsEqual == b.NullsEqual && slices.Equal(a.Overlap, b.Overlap) &&
 		slices.Equal(a.Columns, b.Columns)
 }
 

@@ -87,10 +87,10 @@ func TestInspectHardSchema(t *testing.T) {
 		}
 	}
 	people := mustTable(t, s, "people")
-	if got := fmt.Sprintf("%+v", people.Keys); got != "[{Name:people_pkey Columns:[id] Primary:true NotNull:true Partial:false Expression:false} "+
-		"{Name:people_contact Columns:[email code] Primary:false NotNull:true Partial:false Expression:false} "+
-		"{Name:people_nick Columns:[nick] Primary:false NotNull:false Partial:true Expression:true} "+
-		"{Name:people_uid_key Columns:[uid] Primary:false NotNull:false Partial:false Expression:false}]" {
+	if got := fmt.Sprintf("%+v", people.Keys); got != "[{Name:people_pkey Columns:[id] Primary:true NotNull:true Partial:false Expression:false NullsEqual:false Overlap:[]} "+
+		"{Name:people_contact Columns:[email code] Primary:false NotNull:true Partial:false Expression:false NullsEqual:false Overlap:[]} "+
+		"{Name:people_nick Columns:[nick] Primary:false NotNull:false Partial:true Expression:true NullsEqual:false Overlap:[]} "+
+		"{Name:people_uid_key Columns:[uid] Primary:false NotNull:false Partial:false Expression:false NullsEqual:false Overlap:[]}]" {
 		t.Errorf("keys of people: %s", got)
 	}
 	checks := fmt.Sprintf("%+v", people.Checks)

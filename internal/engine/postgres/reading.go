@@ -84,6 +84,9 @@ type indexRow struct {
 	expression      string // of the parts that are expressions, in one list
 	method          string
 	reads           []int // with expressions: all columns it depends on
+	exclusion       bool
+	nullsEqual      bool
+	overlap         []int // of an exclusion constraint: places in key, from 1, that are not compared by equality
 }
 
 func (r *reading) begin() {
@@ -177,7 +180,7 @@ func (r *reading) takeIndex(row [][]byte) {
 	key := parseInts(row[4])
 	r.indexes[table] = append(r.indexes[table], indexRow{name: string(row[1]), unique: isTrue(row[2]), primary: isTrue(row[3]),
 		key: key[:min(len(key), int(number(row[5])))], valid: isTrue(row[6]), predicate: string(row[7]), expression: string(row[8]),
-		method: string(row[9]), reads: parseInts(row[10])})
+		method: string(row[9]), reads: parseInts(row[10]), exclusion: isTrue(row[11]), nullsEqual: isTrue(row[12]), overlap: parseInts(row[13])})
 }
 
 // assemble makes the inventory. Partitions are folded into their root.
@@ -392,14 +395,14 @@ func kindOf(t typeRow) schema.Kind {
 	return schema.Other
 }
 
-// keys lists what is unique, valid indexes only.
+// keys lists what is unique or excludes, valid indexes only.
 func (r *reading) keys(oid uint32, table *schema.Table, names map[int]string) []schema.Key {
 	var out []schema.Key
 	for _, i := range r.indexes[oid] {
-		if !i.unique || !i.valid {
+		if !i.unique && !i.exclusion || !i.valid {
 			continue
 		}
-		k := schema.Key{Name: i.name, Primary: i.primary, Partial: i.predicate != "", Expression: i.expression != "", NotNull: true}
+		k := schema.Key{Name: i.name, Primary: i.primary, Partial: i.predicate != "", Expression: i.expression != "" || i.exclusion, NullsEqual: i.nullsEqual, NotNull: true}
 		for _, n := range i.key {
 			if n != 0 {
 				k.Columns = append(k.Columns, names[n])
@@ -410,6 +413,13 @@ func (r *reading) keys(oid uint32, table *schema.Table, names map[int]string) []
 				if !slices.Contains(k.Columns, names[n]) && mentions(i.expression, names[n]) {
 					k.Columns = append(k.Columns, names[n])
 				}
+			}
+		}
+		for _, place := range i.overlap {
+			if n := i.key[place-1]; n != 0 {
+				k.Overlap = append(k.Overlap, names[n])
+			} else { // an expression over any of them
+				k.Overlap = slices.Clone(k.Columns)
 			}
 		}
 		for _, c := range k.Columns {
