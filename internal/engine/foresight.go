@@ -46,3 +46,10 @@ type Lag struct {
 	// Itself: it is the server that was asked, so that what is read there holds it back.
 	Itself bool
 }
+
+// A Momentary is a Snapshot whose moment is not taken in the same way everywhere.
+type Momentary interface {
+	// Moment says in a few words how it was taken, what several readers are known
+	// to see of it, and which tables have no part in it.
+	Moment() string
+}

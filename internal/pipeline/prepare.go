@@ -261,6 +261,9 @@ func (s *Session) selectRows(ctx context.Context) error {
 		if t, ok := s.snapshot.(engine.Timed); ok {
 			w.plan.Now = t.Instant()
 		}
+		if m, ok := s.snapshot.(engine.Momentary); ok {
+			w.plan.Moment = m.Moment()
+		}
 		s.note(StageSelect, "finding the rows that come along")
 		w.selection, err = subset.Select(gctx, placing{s.snapshot, s.fragments()}, w.scope, w.spec, subset.Options{
 			Readers: s.in.Job.Limits.Readers, Sample: s.sampler, Now: s.in.Now,

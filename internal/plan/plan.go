@@ -31,6 +31,9 @@ type Plan struct {
 	Structure string `json:"structure"`
 	// Mechanism says how the switch will work.
 	Mechanism string `json:"mechanism"`
+	// Moment says how the source's moment was taken, where that differs between
+	// servers; empty before there is one.
+	Moment string `json:"moment,omitempty"`
 	// After is the file of statements that will change the new generation; nil when there is none.
 	After     *After            `json:"after,omitempty"`
 	Claimed   bool              `json:"claimed"`

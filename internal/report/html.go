@@ -122,6 +122,9 @@ func (p Page) about() [][2]string {
 		case "target":
 			add("Structure", "the target's own")
 		}
+		if p.Plan.Moment != "" {
+			add("Moment", p.Plan.Moment)
+		}
 		add("Switch", p.Plan.Mechanism)
 		add("Key", p.Plan.KeyFingerprint+" (its fingerprint; the key stands nowhere)")
 		add("Fakes", "lists "+p.Plan.Pools+": with the key and the rules they decide every fake")

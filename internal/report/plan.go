@@ -64,6 +64,9 @@ func head(w io.Writer, p *plan.Plan) {
 	} else if p.Structure != "" {
 		g.add("structure", "the target's own")
 	}
+	if p.Moment != "" {
+		g.add("moment", p.Moment)
+	}
 	if p.Mechanism != "" {
 		g.add("switch", p.Mechanism)
 	}

@@ -35,6 +35,14 @@ func (s *snapshot) Contradictions(ctx context.Context, table *schema.Table, kept
 	return nil, nil
 }
 
+// Moment asks the wrapped snapshot; nothing is said where it does not tell.
+func (s *snapshot) Moment() string {
+	if m, ok := s.Snapshot.(engine.Momentary); ok {
+		return m.Moment()
+	}
+	return ""
+}
+
 func wrapSnapshot(inner engine.Snapshot, p *plan) engine.Snapshot {
 	s := &snapshot{inner, p}
 	if t, ok := inner.(engine.Timed); ok {

@@ -104,7 +104,7 @@ func (f *finder) prepare(ctx context.Context) (err error) {
 	f.key = keyOf(f.find.Table, f.facts)
 	f.identity, f.wanted, f.by = newForm(f.key.columns, f.facts), newForm(columns, f.facts), newForm(by, f.facts)
 	for range f.find.Tests {
-		f.wanted.columns = append(f.wanted.columns, formColumn{schema.Column{Kind: schema.Boolean}, &columnFacts{base: "tinyint"}})
+		f.wanted.columns = append(f.wanted.columns, formColumn{Column: schema.Column{Kind: schema.Boolean}, facts: &columnFacts{base: "tinyint"}})
 	}
 	if f.key.how != packed {
 		f.numbers = f.snapshot.numbers.of(f.find.Table.Name)

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"math"
 	"strconv"
+	"strings"
 
 	"understudy/internal/engine"
 	"understudy/internal/schema"
@@ -22,6 +23,7 @@ type form struct{ columns []formColumn }
 type formColumn struct {
 	schema.Column
 	facts *columnFacts
+	zeros bool // a DECIMAL that the server fills up with zeros
 }
 
 // raw tells columns whose bytes are no text in the session's character set.
@@ -50,7 +52,8 @@ func (f *columnFacts) binary() bool {
 func newForm(columns []*schema.Column, facts *tableFacts) *form {
 	f := &form{columns: make([]formColumn, len(columns))}
 	for i, c := range columns {
-		f.columns[i] = formColumn{*c, facts.columns[c.Name]}
+		f.columns[i] = formColumn{Column: *c, facts: facts.columns[c.Name]}
+		f.columns[i].zeros = f.columns[i].facts.base == "decimal" && strings.Contains(c.Type, "zerofill")
 	}
 	return f
 }

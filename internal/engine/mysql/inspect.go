@@ -177,6 +177,10 @@ func (r *structureReader) assemble() {
 		}
 		keys(t, f)
 		t.Checks = f.checks(t)
+		if !f.transactional() {
+			s.Notes = append(s.Notes, schema.Note{Table: name, Say: "its storage engine " + f.engine + " knows no transactions: its rows are read as they are at that time, not at the moment of the others",
+				Hint: "ALTER TABLE " + quoteName(name) + " ENGINE = InnoDB, or refresh when nobody writes to it"})
+		}
 		if f.kind == "SYSTEM VERSIONED" || f.ddl.system {
 			t.Note = joinNotes(t.Note, "system-versioned: the current rows, without their history")
 		}

@@ -49,6 +49,7 @@ type reader struct {
 	yield    func(*engine.Batch, error) bool
 	form     *form
 	look     []bool // by place in Columns
+	judge    []bool // of these, dates in which a value may contradict
 	batch    *engine.Batch
 	sent     int
 }
@@ -63,9 +64,10 @@ func (r *reader) run(ctx context.Context) error {
 		return err
 	}
 	r.form = newForm(columns, facts)
-	r.look = make([]bool, len(columns))
+	r.look, r.judge = make([]bool, len(columns)), make([]bool, len(columns))
 	for _, i := range r.read.Look {
 		r.look[i] = true
+		r.judge[i] = dated(columns[i]) && !slices.Contains(r.read.Blind, i)
 	}
 	if r.read.Rows == nil {
 		err = r.query(ctx, r.selecting(), r.add)
@@ -223,13 +225,22 @@ func (r *reader) add(row []driver.Value) error {
 		r.batch = r.snapshot.emptyBatch(r.form)
 	}
 	b := r.batch
+	raw := b.Raw
 	for i := range r.form.columns {
-		start := len(b.Raw)
-		b.Raw = r.form.columns[i].encode(b.Raw, row[i])
+		start := len(raw)
+		if v, ok := row[i].([]byte); ok && len(v) < 0x7f && !r.form.columns[i].zeros { // most values
+			raw = append(append(raw, byte(len(v)+1)), v...)
+		} else {
+			raw = r.form.columns[i].encode(raw, row[i])
+		}
 		if r.look[i] {
-			b.Cells = append(b.Cells, engine.Cell{Start: start, End: len(b.Raw), Null: row[i] == nil})
+			b.Cells = append(b.Cells, engine.Cell{Start: start, End: len(raw), Null: row[i] == nil})
+			if v, ok := row[i].([]byte); ok && r.judge[i] && partial(v) {
+				return contradiction(r.doing, r.read.Table.Name, r.form.columns[i].Name)
+			}
 		}
 	}
+	b.Raw = raw
 	b.Rows++
 	r.sent++
 	if len(b.Raw) >= r.snapshot.limits.BatchBytes || len(r.form.columns) == 0 && b.Rows == 4096 {
@@ -244,7 +255,7 @@ func (c *formColumn) encode(dst []byte, v driver.Value) []byte {
 	case nil:
 		return append(dst, 0)
 	case []byte:
-		if c.facts.base == "decimal" && len(v) > 1 && v[0] == '0' { // ZEROFILL
+		if c.zeros {
 			v = withoutZeros(v)
 		}
 		if len(v) < 0x7f {

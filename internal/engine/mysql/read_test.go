@@ -304,3 +304,33 @@ func TestGivesWay(t *testing.T) {
 		}
 	})
 }
+
+// TestPartialDatesAreTold: a date without a month or day cannot be looked into.
+func TestPartialDatesAreTold(t *testing.T) {
+	onBoth(t, func(t *testing.T, server *scratch.MySQL) {
+		url := freshDatabase(t, server)
+		db := application(t, url)
+		must(t, db, "CREATE TABLE t (id int PRIMARY KEY, a date, b datetime(3), c date, d timestamp NULL)",
+			"INSERT INTO t VALUES (1, '2020-02-29', '2020-00-01 10:00:00', '0000-00-00', '2020-01-01'), (2, NULL, NULL, '2021-01-01', NULL)")
+		o := open(t, url, engine.Limits{})
+		table := o.table(t, "t")
+		got, err := o.snap.(engine.Contradictor).Contradictions(t.Context(), table, []string{"b"}, []string{"a", "b", "c", "d"})
+		if err != nil || !slices.Equal(got, []string{"b"}) {
+			t.Errorf("columns with partial dates: %q, %v", got, err)
+		}
+		read := func(blind []int) (err error) {
+			for _, err = range o.snap.Read(t.Context(), engine.Read{Table: table, Columns: []string{"c", "b"}, Look: []int{0, 1}, Blind: blind}) {
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+		if err := read(nil); engine.CodeOf(err) != engine.Contradicts {
+			t.Errorf("looked into: %v", err)
+		}
+		if err := read([]int{1}); err != nil {
+			t.Errorf("replaced whatever it holds: %v", err)
+		}
+	})
+}

@@ -35,7 +35,10 @@ type snapshot struct {
 	numbers numbers
 }
 
-var _ engine.Snapshot = (*snapshot)(nil)
+var (
+	_ engine.Snapshot  = (*snapshot)(nil)
+	_ engine.Momentary = (*snapshot)(nil)
+)
 
 // errClosed is why a snapshot ends that nothing ended early.
 var errClosed = errors.New("the snapshot is closed")

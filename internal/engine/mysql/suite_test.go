@@ -226,3 +226,24 @@ func suiteValues(maria bool) []enginetest.Value {
 		enginetest.Value{Type: "json", Literal: `'12345678901234567890.5'`, Canonical: "-"},
 		enginetest.Value{Type: "vector(2)", Literal: "string_to_vector('[1.5,2]')", Canonical: "-"})
 }
+
+// shopDDL is a database with one of every kind of object.
+func shopDDL(maria bool) []string {
+	out := []string{
+		"CREATE TABLE customers (id int unsigned AUTO_INCREMENT PRIMARY KEY, email varchar(80) CHARACTER SET latin1 NOT NULL DEFAULT 'it''s; a \"test\"', seen timestamp NULL DEFAULT current_timestamp ON UPDATE current_timestamp, " +
+			"hidden int INVISIBLE DEFAULT 7, kind enum('a','b'), loud varchar(90) AS (upper(email)) VIRTUAL, UNIQUE KEY by_email (email), KEY by_kind (kind, seen), FULLTEXT KEY words (email), CONSTRAINT sane CHECK (email <> '')) COMMENT 'who buys'",
+		"CREATE TABLE orders (id bigint PRIMARY KEY, customer int unsigned, note text, qty int, FOREIGN KEY (customer) REFERENCES customers (id) ON DELETE CASCADE, CONSTRAINT other FOREIGN KEY (customer) REFERENCES customers (id), CHECK (qty > 0))",
+		"CREATE TABLE log (at date NOT NULL, what varchar(10)) PARTITION BY RANGE (year(at)) (PARTITION p0 VALUES LESS THAN (2020), PARTITION p1 VALUES LESS THAN MAXVALUE)",
+		"CREATE VIEW recent AS SELECT id, email FROM customers WHERE seen > '2020-01-01'",
+		"CREATE TRIGGER stamp BEFORE INSERT ON orders FOR EACH ROW SET NEW.note = coalesce(NEW.note, 'none')",
+		"CREATE FUNCTION twice (n int) RETURNS int DETERMINISTIC RETURN 2 * n",
+		"CREATE PROCEDURE tidy () MODIFIES SQL DATA DELETE FROM log WHERE at < '2000-01-01'",
+		"CREATE EVENT nightly ON SCHEDULE EVERY 1 DAY STARTS '2030-01-01 00:00:00' DISABLE DO DELETE FROM log",
+	}
+	if maria {
+		return append(out, "CREATE SEQUENCE numbers START WITH 5", "CREATE TABLE versioned (id int PRIMARY KEY) WITH SYSTEM VERSIONING")
+	}
+	return append(out, "SET SESSION sql_generate_invisible_primary_key = ON", "CREATE TABLE made (v int)", "SET SESSION sql_generate_invisible_primary_key = OFF")
+}
+
+func databaseOf(url string) string { return url[strings.LastIndex(url, "/")+1:] }
