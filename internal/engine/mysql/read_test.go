@@ -118,8 +118,11 @@ func TestCanonicalTexts(t *testing.T) {
 		}
 		o := open(t, url, engine.Limits{})
 		for i, v := range values {
+			if v.Canonical == "-" {
+				continue
+			}
 			got := o.texts(t, engine.Read{Table: o.table(t, fmt.Sprintf("v%03d", i)), Columns: []string{"v"}, Look: []int{0}})
-			if len(got) != 2 || v.Canonical != "-" && got[0] != v.Canonical || got[1] != "NULL" {
+			if len(got) != 2 || got[0] != v.Canonical || got[1] != "NULL" {
 				t.Errorf("%s %s: %q, want %q", v.Type, v.Literal, got, v.Canonical)
 			}
 		}
