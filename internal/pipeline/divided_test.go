@@ -31,8 +31,8 @@ tables:
   big: {columns: {"id, pad": {keep: "invented"}, name: full_name, mail: email, doc: {json: {$.name: full_name}, others: redact}}}
 `))
 	dir := t.TempDir()
+	var first string
 	for _, subset := range []string{"", "subset: {seeds: [{table: big, where: \"id % 100 <> 1\"}]}\n"} {
-		var first string
 		var report any
 		for _, readers := range []int{1, 4} {
 			staging := scratchtest.Database(t)
@@ -49,14 +49,17 @@ tables:
 				t.Fatal(err)
 			}
 			r := refreshOnce(t, read, file, key)
-			rows := scratchtest.Query(t, staging, "SELECT count(*), md5(string_agg(big::text, ',' ORDER BY id)) FROM big")
+			rows := scratchtest.Query(t, staging, "SELECT count(*), md5(string_agg(big::text, ',' ORDER BY id)) FROM big WHERE id % 100 <> 1")
 			told := []any{r.Ledger, r.Verification, r.TotalRows, r.Bytes, r.Masks}
 			if first == "" {
-				first, report = rows, told
-				continue
+				first = rows
 			}
 			if rows != first {
-				t.Errorf("with %d readers: %s, with one: %s", readers, rows, first)
+				t.Errorf("with %d readers, %q: %s, at first: %s", readers, subset, rows, first)
+			}
+			if report == nil {
+				report = told
+				continue
 			}
 			if !reflect.DeepEqual(told, report) {
 				t.Errorf("with %d readers the report says\n%v, with one\n%v", readers, told, report)

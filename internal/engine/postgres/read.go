@@ -72,9 +72,14 @@ func (c *conn) readAll(ctx context.Context, facts *tableFacts, r engine.Read, p 
 	if err != nil {
 		return err
 	}
+	return c.copyOut(ctx, sql, p, doing)
+}
+
+func (c *conn) copyOut(ctx context.Context, sql string, p *packer, doing string) error {
 	if p.binary {
 		sql += " WITH (FORMAT binary)"
 	}
+	p.begun, p.arrived = false, 0
 	tag, err := c.CopyTo(ctx, p, sql)
 	if p.stopped {
 		return err
@@ -82,7 +87,7 @@ func (c *conn) readAll(ctx context.Context, facts *tableFacts, r engine.Read, p 
 	if err != nil {
 		return wrap(ctx, err, doing)
 	}
-	if tag.RowsAffected() != p.rows {
+	if tag.RowsAffected() != p.arrived {
 		return &engine.Error{Code: engine.Failed, Doing: doing, Say: "the server's count of rows is not the count that arrived"}
 	}
 	return nil
@@ -131,6 +136,13 @@ func (c *conn) readRows(ctx context.Context, facts *tableFacts, r engine.Read, p
 		return err
 	}
 	for len(rows) > 0 && !p.stopped {
+		if n := c.worthScanning(r, rows, direct); n > 0 {
+			if err := c.scanRows(ctx, facts, r, rows[:n], p); err != nil || p.stopped {
+				return err
+			}
+			rows = rows[n:]
+			continue
+		}
 		n := chunk(rows)
 		sql, err := rowsStatement(facts, r, int(rows[0]>>48), direct)
 		if err != nil {
@@ -222,9 +234,11 @@ type packer struct {
 
 	batch   *engine.Batch
 	rows    int64
-	begun   bool // the head of a binary COPY has passed
-	stopped bool // the consumer wants no more
-	done    bool // the statement ended in an orderly way
+	wanted  *choice // of the rows of a COPY, which begin with their places; nil wants all as they are
+	arrived int64   // rows of the COPY under way
+	begun   bool    // the head of a binary COPY has passed
+	stopped bool    // the consumer wants no more
+	done    bool    // the statement ended in an orderly way
 }
 
 // packer chooses the form of the rows. ctx is the caller's: rows are looked into
@@ -258,19 +272,38 @@ func (p *packer) Write(message []byte) (int, error) {
 	if p.stopped || len(row) == 0 {
 		return len(message), nil
 	}
+	rest := row
+	if p.wanted != nil {
+		id, after, ok := placed(row, p.binary)
+		if !ok {
+			return len(message), nil
+		}
+		if !p.wanted.has(id) {
+			p.arrived++
+			return len(message), nil
+		}
+		rest = after
+	}
 	b := p.current()
 	start, cells, ok := len(b.Raw), b.Cells, true
+	if p.wanted != nil && p.binary { // one field less
+		b.Raw = binary.BigEndian.AppendUint16(b.Raw, binary.BigEndian.Uint16(row)-1)
+	}
+	b.Raw = append(b.Raw, rest...)
 	switch {
 	case len(p.look) == 0:
 	case p.binary:
-		cells, ok = appendFields(b.Cells, row, start, p.look)
+		cells, ok = appendFields(b.Cells, b.Raw[start:], start, p.look)
 	default:
-		cells = appendCells(b.Cells, row, start, p.look)
+		cells = appendCells(b.Cells, b.Raw[start:], start, p.look)
 	}
-	if ok {
-		b.Raw, b.Cells = append(b.Raw, row...), cells
-		p.count()
+	if !ok {
+		b.Raw = b.Raw[:start]
+		return len(message), nil
 	}
+	b.Cells = cells
+	p.arrived++
+	p.count()
 	return len(message), nil
 }
 
