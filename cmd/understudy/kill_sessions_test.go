@@ -18,12 +18,22 @@ const kind = `regexp_replace(application_name, '[0-9]{14}[0-9a-f]{4}', 'run')`
 // not need that one any more. Nothing stays open on the source.
 func TestKillEachSessionOfARun(t *testing.T) {
 	t.Parallel()
+	for _, mode := range []string{"swap", "replace"} {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			killEachSession(t, mode)
+		})
+	}
+}
+
+func killEachSession(t *testing.T, mode string) {
+	t.Helper()
 	random := newRandom(t)
 	server := scratchtest.Own(t, scratch.Options{})
 	prod, staging := scratchtest.DatabaseOn(t, server.URL("postgres")), scratchtest.DatabaseOn(t, server.URL("postgres"))
 	scratchtest.SQL(t, prod, people+peopleRows)
 	scratchtest.SQL(t, staging, people)
-	e := newErrand(t, prod, staging, plainJob(keepNone, "limits: {retries: 0}"), map[string]string{"people.yaml": peopleRules})
+	e := newErrand(t, prod, staging, plainJob("load: {mode: "+mode+", keep: 0}", "limits: {retries: 0}"), map[string]string{"people.yaml": peopleRules})
 	for _, stage := range []string{"snapshot", "select", "try", "begin", "load", "finish", "prove", "switch"} {
 		var open []string
 		code, told := e.atStage(t, stage, func() { open = strings.Split(scratchtest.Query(t, prod, kinds), "\n") }, "refresh")
