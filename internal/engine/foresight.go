@@ -53,3 +53,11 @@ type Momentary interface {
 	// to see of it, and which tables have no part in it.
 	Moment() string
 }
+
+// A Holder is a Target whose lock can be taken before a generation is begun, so
+// that of two runs which start together one alone reads the source.
+type Holder interface {
+	// Hold takes the target's lock for a run (code Busy if another holds it). Begin
+	// goes on with it; without a Begin, Close lets go.
+	Hold(ctx context.Context, runID string) error
+}

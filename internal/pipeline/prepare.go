@@ -49,6 +49,11 @@ func (s *Session) Plan(ctx context.Context) (*plan.Plan, error) {
 	if err != nil {
 		return w.plan, err
 	}
+	if target, ok := s.target.(engine.Holder); ok && !s.in.Look { // before a row is read: another run may have begun since
+		if err := target.Hold(ctx, s.in.RunID); err != nil {
+			return w.plan, Explain(err, "target")
+		}
+	}
 	if err := s.selectRows(ctx); err != nil {
 		return w.plan, err
 	}

@@ -119,6 +119,7 @@ func loading() []part {
 		{"a crashed load is cleared", crashCleared},
 		{"generations and rollback", generations},
 		{"one run at a time", oneAtATime},
+		{"the lock before a load", heldBefore},
 		{"preserved rows stay", preserved},
 		{"a late write to preserved rows stops the switch", lateWrites},
 		{"errors carry no value", errorsCarryNoValue},

@@ -248,6 +248,30 @@ func oneAtATime(t *testing.T, h Harness) {
 	}
 }
 
+// heldBefore takes the lock before a load begins: others find the target busy
+// until that load is given up.
+func heldBefore(t *testing.T, h Harness) {
+	from, to := h.people(t), h.empty(t)
+	m := h.moment(t, from)
+	mine, other := h.target(t, to), h.target(t, to)
+	holder, can := mine.(engine.Holder)
+	if !can {
+		return
+	}
+	ok(t, holder.Hold(t.Context(), "run-a"))
+	codeIs(t, other.(engine.Holder).Hold(t.Context(), "run-b"), engine.Busy)
+	_, err := other.Begin(t.Context(), spec("run-b", m))
+	codeIs(t, err, engine.Busy)
+	l, err := mine.Begin(t.Context(), spec("run-a", m))
+	ok(t, err)
+	_, err = other.Begin(t.Context(), spec("run-b", m))
+	codeIs(t, err, engine.Busy)
+	abort(t, l)
+	l, err = other.Begin(t.Context(), spec("run-b", m))
+	ok(t, err)
+	abort(t, l)
+}
+
 func preserved(t *testing.T, h Harness) {
 	from, to := h.people(t), h.empty(t)
 	to.exec(t, `INSERT INTO flags (name, state) VALUES ('staging', 'mine'), ('O''Brien', NULL)`)

@@ -64,6 +64,14 @@ func (t *target) Fit(ctx context.Context, from engine.Source, schemas []string) 
 	return nil, nil, nil
 }
 
+// Hold asks the wrapped target; Begin takes the lock where it cannot before.
+func (t *target) Hold(ctx context.Context, runID string) error {
+	if h, ok := t.Target.(engine.Holder); ok {
+		return h.Hold(ctx, runID)
+	}
+	return nil
+}
+
 // replaceable wraps what it gives.
 type replaceable struct {
 	there engine.Replaceable

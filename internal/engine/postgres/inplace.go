@@ -32,7 +32,7 @@ func (t *target) InPlace() engine.Target { return &inPlace{target: t} }
 // Begin locks the target, clears what a crashed run left, and makes the schema
 // in which rows will wait.
 func (t *inPlace) Begin(ctx context.Context, spec engine.Spec) (engine.Load, error) {
-	guard, err := t.maintenance(ctx, spec.RunID+" lock")
+	guard, err := t.guard(ctx, spec.RunID)
 	if err != nil {
 		return nil, err
 	}

@@ -47,7 +47,7 @@ var _ engine.Load = (*load)(nil)
 // beside it that nobody but its owner may connect to, and builds in it what
 // rows need: types, tables, functions.
 func (t *target) Begin(ctx context.Context, spec engine.Spec) (engine.Load, error) {
-	guard, err := t.maintenance(ctx, spec.RunID+" lock")
+	guard, err := t.guard(ctx, spec.RunID)
 	if err != nil {
 		return nil, err
 	}

@@ -40,6 +40,37 @@ func (t *target) maintenance(ctx context.Context, name string) (*conn, error) {
 	return nil, first
 }
 
+var _ engine.Holder = (*target)(nil)
+
+// Hold takes the target's lock on a session of its own.
+func (t *target) Hold(ctx context.Context, runID string) error {
+	c, err := t.maintenance(ctx, runID+" lock")
+	if err != nil {
+		return err
+	}
+	if err := t.lock(ctx, c); err != nil {
+		c.hangUp()
+		return err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.held = c
+	return nil
+}
+
+// guard gives the session on which a load holds the target's lock: the one that
+// holds it already, for which taking it again is nothing new, or one that will.
+func (t *target) guard(ctx context.Context, runID string) (*conn, error) {
+	t.mu.Lock()
+	c := t.held
+	t.held = nil
+	t.mu.Unlock()
+	if c != nil {
+		return c, nil
+	}
+	return t.maintenance(ctx, runID+" lock")
+}
+
 // lockKey is the target's number for advisory locks: the server is the one that
 // holds the lock, so the name is enough.
 func lockKey(database string) int64 {

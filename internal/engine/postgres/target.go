@@ -13,7 +13,8 @@ import (
 type target struct {
 	side
 
-	mu     sync.Mutex // guards loads
+	mu     sync.Mutex // guards loads and held
+	held   *conn      // holds the target's lock for a load that has not begun
 	loads  []*load    // begun and not yet aborted
 	pauses pauses
 	asText bool // by a test: no row travels in binary
@@ -47,9 +48,12 @@ func newTarget(ctx context.Context, at *address, limits engine.Limits) (*target,
 // Close ends every session of the target, those of loads too.
 func (t *target) Close() error {
 	t.mu.Lock()
-	loads := t.loads
-	t.loads = nil
+	loads, held := t.loads, t.held
+	t.loads, t.held = nil, nil
 	t.mu.Unlock()
+	if held != nil {
+		held.hangUp()
+	}
 	for _, l := range loads {
 		l.hangUp()
 	}

@@ -46,7 +46,7 @@ func (t *target) Begin(ctx context.Context, spec engine.Spec) (engine.Load, erro
 	if !plainID(spec.RunID) {
 		return nil, &engine.Error{Code: engine.Failed, Doing: "begin a generation", Say: "the run's id must be made of letters, digits, - and _"}
 	}
-	held, err := take(t.path)
+	held, err := t.lock()
 	if err != nil {
 		return nil, err
 	}

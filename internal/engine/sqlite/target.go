@@ -16,7 +16,44 @@ import (
 )
 
 // target is a file that is replaced as a whole.
-type target struct{ side }
+type target struct {
+	side
+	held *lock // for a load that has not begun; side.mu guards it
+}
+
+var _ engine.Holder = (*target)(nil)
+
+// Hold takes the target's lock.
+func (t *target) Hold(context.Context, string) error {
+	held, err := take(t.path)
+	if err != nil {
+		return err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.held = held
+	return nil
+}
+
+// lock gives the target's lock: the one that is held already, or a new one.
+func (t *target) lock() (*lock, error) {
+	t.mu.Lock()
+	held := t.held
+	t.held = nil
+	t.mu.Unlock()
+	if held != nil {
+		return held, nil
+	}
+	return take(t.path)
+}
+
+// Close lets go of a lock that no load has taken over.
+func (t *target) Close() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.held.free()
+	return nil
+}
 
 // manifestTable is the marker of a claimed target; its only row tells the generation.
 const manifestTable = "understudy_manifest"
