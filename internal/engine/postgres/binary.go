@@ -74,16 +74,31 @@ func sameWire(a, b columnFacts, from, to int) bool {
 	return a.wire != 1186 && a.wire != 1187 || (from >= 170000) == (to >= 170000)
 }
 
-// takes chooses the binary form for rows that a Read gives to a table of this
-// load; nil where they have to travel as text: if a column's bytes might mean
-// something else there, or if a value that will be looked into has no codec.
+// A taker is a load that can tell in which form it takes the rows of a Read.
+type taker interface {
+	takes(ctx context.Context, r engine.Read, from *tableFacts, version int) *tupleForm
+}
+
 func (l *load) takes(ctx context.Context, r engine.Read, from *tableFacts, version int) *tupleForm {
-	to := l.tables[r.As]
-	if to == nil || l.t.asText || len(r.Columns) == 0 {
+	if l.t.asText {
+		return nil
+	}
+	f := tuplesFor(r, from, l.tables[r.As], version, l.facts.version)
+	if f != nil {
+		f.ask = func(oid uint32, text []byte) ([]byte, error) { return ask(ctx, &l.asking, l.guard, oid, text) }
+	}
+	return f
+}
+
+// tuplesFor chooses the binary form for rows that a Read gives to a table; nil
+// where they have to travel as text: if a column's bytes might mean something
+// else there, or if a value that will be looked into has no codec.
+func tuplesFor(r engine.Read, from, to *tableFacts, version, toVersion int) *tupleForm {
+	if to == nil || len(r.Columns) == 0 {
 		return nil
 	}
 	for _, name := range r.Columns {
-		if !sameWire(from.columns[name], to.columns[name], version, l.facts.version) {
+		if !sameWire(from.columns[name], to.columns[name], version, toVersion) {
 			return nil
 		}
 	}
@@ -93,16 +108,16 @@ func (l *load) takes(ctx context.Context, r engine.Read, from *tableFacts, versi
 			return nil
 		}
 	}
-	f.ask = func(oid uint32, text []byte) ([]byte, error) { return l.ask(ctx, oid, text) }
 	return f
 }
 
-// ask has the target's server read a text as a value of a built-in type. It is
-// for texts that no codec knows for sure, such as a constant from a rule file.
-func (l *load) ask(ctx context.Context, oid uint32, text []byte) ([]byte, error) {
-	l.asking.Lock()
-	defer l.asking.Unlock()
-	result := l.guard.ExecParams(ctx, "SELECT $1", [][]byte{text}, []uint32{oid}, nil, []int16{1}).Read()
+// ask has the target's server read a text as a value of a built-in type, through
+// a session that others ask as well. It is for texts that no codec knows for
+// sure, such as a constant from a rule file.
+func ask(ctx context.Context, alone *sync.Mutex, c *conn, oid uint32, text []byte) ([]byte, error) {
+	alone.Lock()
+	defer alone.Unlock()
+	result := c.ExecParams(ctx, "SELECT $1", [][]byte{text}, []uint32{oid}, nil, []int16{1}).Read()
 	if result.Err != nil {
 		return nil, wrap(ctx, result.Err, "read a value")
 	}

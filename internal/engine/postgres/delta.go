@@ -23,8 +23,14 @@ type exchanged struct {
 	always      []string // of them, those that only INSERT may give a value (GENERATED ALWAYS AS IDENTITY)
 	match       []string // columns by which rows are matched; empty: by all
 	equals      map[string]string
+	leaves      []leaf
 	// waiting: rows wait in the side table; without, every row goes.
 	waiting bool
+	// seen: rows that came were paired, as they came, with those that stood in the
+	// table, so that only what found no pair is in the side table, sent rows, and
+	// the table of candidates, left rows. Nil: every row that came is in the side table.
+	seen       *look
+	sent, left int64
 	// What the delta holds, once it is made.
 	gone, changed, came int64
 }
@@ -35,6 +41,27 @@ func (e *exchanged) side() schema.Name {
 }
 func (e *exchanged) delta() schema.Name {
 	return schema.Name{Schema: sideSchema, Table: fmt.Sprintf("delta_%d", e.oid)}
+}
+
+// candidates names the table of the places of rows that may have to go; kept the
+// one for what stood in the table when rows came, where that is needed again.
+func (e *exchanged) candidates() schema.Name {
+	return schema.Name{Schema: sideSchema, Table: fmt.Sprintf("left_%d", e.oid)}
+}
+func (e *exchanged) kept() schema.Name {
+	return schema.Name{Schema: sideSchema, Table: fmt.Sprintf("kept_%d", e.oid)}
+}
+
+// parts lists the numbers of the tables that hold rows, as an array.
+func (e *exchanged) parts() []byte {
+	if !e.partitioned {
+		return []byte("{" + string(appendUint(nil, uint64(e.oid))) + "}")
+	}
+	out := []byte{'{'}
+	for _, l := range e.leaves {
+		out = appendElement(out, parameter(l.oid))
+	}
+	return append(out, '}')
 }
 
 func (e *exchanged) from() string { return tableKind{partitioned: e.partitioned}.from(e.name) }
@@ -87,6 +114,12 @@ func (e *exchanged) compare() string {
 		came = append(came, ", n."+places[i])
 	}
 	old := "SELECT tableoid AS rel, ctid AS at" + comma(named) + " FROM " + e.from()
+	switch {
+	case e.seen != nil && e.left == 0:
+		old += " WHERE false"
+	case e.seen != nil:
+		old = "SELECT t.tableoid AS rel, t.ctid AS at" + comma(prefixed("t.", named)) + " FROM " + e.from() + " t JOIN " + quoteName(e.candidates()) + " k ON t.ctid = k.at AND t.tableoid = k.rel"
+	}
 	waiting := "SELECT true AS here" + comma(named) + " FROM " + quoteName(e.side())
 	out := "SELECT o.rel, o.at, n.here IS NOT NULL AS here" + strings.Join(came, "")
 	if len(e.match) == 0 { // by all columns, as text, because not every type has an equality; the same row may be there several times
@@ -102,6 +135,19 @@ func (e *exchanged) compare() string {
 	image := func(q string) string { return "ROW(" + q + strings.Join(places, ", "+q) + ")::record" }
 	return out + " FROM (" + waiting + ") n FULL JOIN (" + old + ") o ON " + strings.Join(on, " AND ") +
 		" WHERE n.here IS NULL OR o.at IS NULL OR " + image("n.") + " OPERATOR(pg_catalog.*<>) " + image("o.")
+}
+
+// waits gives, for a FROM clause, the rows that came.
+func (e *exchanged) waits() string {
+	if e.seen == nil {
+		return quoteName(e.side())
+	}
+	columns := quoteList(e.columns)
+	stay := "SELECT " + columns + " FROM " + e.from() + " t"
+	if e.left > 0 {
+		stay += " WHERE NOT EXISTS (SELECT FROM " + quoteName(e.candidates()) + " k WHERE k.at = t.ctid AND k.rel = t.tableoid)"
+	}
+	return "(SELECT " + columns + " FROM " + quoteName(e.side()) + " UNION ALL " + stay + ") q"
 }
 
 // comma writes a list that follows others.
@@ -120,6 +166,9 @@ func (e *exchanged) makeDelta(ctx context.Context, c *conn) error {
 		if some, err := c.value(ctx, doing, "SELECT EXISTS (SELECT FROM "+e.from()+")"); err != nil || some == "f" {
 			return err // empty, and stays so
 		}
+	}
+	if e.seen != nil && e.sent+e.left == 0 {
+		return nil
 	}
 	// Not UNLOGGED: the transaction may go back behind it, and a server that crashes
 	// before it has written that down finds a file of such a table in its way.
@@ -222,7 +271,7 @@ func exchangedTables(ctx context.Context, c *conn, inv *inventory, preserve []sc
 			}
 			continue
 		}
-		e := &exchanged{name: t.Name, oid: facts.oid, partitioned: facts.partitioned, bytes: t.Bytes, columns: t.Written(), always: always[facts.oid], equals: map[string]string{}}
+		e := &exchanged{name: t.Name, oid: facts.oid, partitioned: facts.partitioned, leaves: facts.leaves, bytes: t.Bytes, columns: t.Written(), always: always[facts.oid], equals: map[string]string{}}
 		for _, k := range t.Keys {
 			if k.Identifies() && !slices.ContainsFunc(k.Columns, func(n string) bool { return !slices.Contains(e.columns, n) }) {
 				e.match = append(slices.Clone(k.Columns), e.always...)

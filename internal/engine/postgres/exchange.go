@@ -18,12 +18,14 @@ import (
 // Switch commits. Until then readers see what they saw, and do not wait, unless
 // a foreign key has to be set aside.
 type exchange struct {
-	t      *inPlace
-	spec   engine.Spec
-	guard  *conn // on the maintenance database; holds the target's lock
-	made   time.Time
-	before *inventory // the target as it stood when the load began
-	pool   *pool      // sessions that fill side tables
+	t       *inPlace
+	spec    engine.Spec
+	guard   *conn // on the maintenance database; holds the target's lock
+	made    time.Time
+	before  *inventory   // the target as it stood when the load began
+	pool    *pool        // sessions that fill side tables
+	asking  sync.Mutex   // held while the guard is asked about values
+	lookers chan *looker // sessions that read the target, beside those of the pool; nil where one is yet to be opened
 
 	mu       sync.Mutex // guards what follows, and serves main to one at a time
 	main     *conn      // the session of the transaction, from Finish on
@@ -57,6 +59,10 @@ func (x *exchange) begin(ctx context.Context) error {
 	x.pool = &pool{free: make(chan *conn, sessions), slots: make(chan struct{}, sessions), open: func(ctx context.Context) (*conn, error) {
 		return connect(ctx, x.t.at, session{name: x.spec.RunID + " load", limits: x.t.limits, set: set})
 	}}
+	x.lookers = make(chan *looker, sessions)
+	for range sessions {
+		x.lookers <- nil
+	}
 	x.spec.Step("clear what an earlier run left")
 	return x.pool.with(ctx, func(c *conn) error {
 		if err := clearSides(ctx, c, x.t.at.database); err != nil {
@@ -78,7 +84,8 @@ func (x *exchange) begin(ctx context.Context) error {
 	})
 }
 
-// Write copies rows into the table's side table.
+// Write takes rows for a table: those that stand there already are told by what
+// they look like and go no further, and the others wait in the table's side table.
 func (x *exchange) Write(ctx context.Context, table schema.Name, columns []string, rows iter.Seq2[*engine.Batch, error]) (sent int64, err error) {
 	x.mu.Lock()
 	e := x.tables[table]
@@ -97,11 +104,30 @@ func (x *exchange) Write(ctx context.Context, table schema.Name, columns []strin
 			}
 		}
 		return inPath(ctx, c, c.path, func() (err error) {
+			if first && e.comparable(columns) {
+				sent, err = x.meet(ctx, c, e, columns, rows)
+				return err
+			}
 			sent, err = copyInto(ctx, c, e.side(), columns, rows)
+			x.mu.Lock()
+			e.sent += sent
+			x.mu.Unlock()
 			return err
 		})
 	})
 	return sent, renamed(err, e)
+}
+
+// takes chooses the form of rows for the table they are for, which is that of its side table.
+func (x *exchange) takes(ctx context.Context, r engine.Read, from *tableFacts, version int) *tupleForm {
+	if x.t.asText {
+		return nil
+	}
+	f := tuplesFor(r, from, x.before.tables[r.As], version, x.guard.version)
+	if f != nil {
+		f.ask = func(oid uint32, text []byte) ([]byte, error) { return ask(ctx, &x.asking, x.guard, oid, text) }
+	}
+	return f
 }
 
 // renamed tells an error about a side table as one about the table itself.
@@ -127,7 +153,7 @@ func (x *exchange) inside(do func(c *conn) error) error {
 }
 
 // Count counts in the transaction: what readers will see. Before there is one it
-// counts the rows that wait.
+// counts the rows that wait or stand there already.
 func (x *exchange) Count(ctx context.Context, table schema.Name, columns []string) (rows int64, nulls []int64, err error) {
 	x.mu.Lock()
 	e := x.tables[table]
@@ -135,7 +161,7 @@ func (x *exchange) Count(ctx context.Context, table schema.Name, columns []strin
 	x.mu.Unlock()
 	if waits {
 		err = x.pool.with(ctx, func(c *conn) error {
-			rows, nulls, err = count(ctx, c, e.side(), tableKind{}, columns)
+			rows, nulls, err = countIn(ctx, c, table, e.waits(), columns)
 			return err
 		})
 		return rows, nulls, renamed(err, e)
@@ -326,6 +352,7 @@ func (x *exchange) hangUp() {
 	if x.pool != nil {
 		x.pool.hangUp(true)
 	}
+	x.dismiss()
 	x.mu.Lock()
 	if x.main != nil {
 		x.main.hangUp()

@@ -67,12 +67,17 @@ func (t *target) Count(ctx context.Context, table schema.Name, columns []string)
 }
 
 func count(ctx context.Context, c *conn, table schema.Name, kind tableKind, columns []string) (int64, []int64, error) {
+	return countIn(ctx, c, table, kind.from(table), columns)
+}
+
+// countIn counts rows that stand for the table's.
+func countIn(ctx context.Context, c *conn, table schema.Name, from string, columns []string) (int64, []int64, error) {
 	var b strings.Builder
 	b.WriteString("SELECT count(*)")
 	for _, column := range columns {
 		b.WriteString(", count(*) - count(" + quote(column) + ")")
 	}
-	b.WriteString(" FROM " + kind.from(table))
+	b.WriteString(" FROM " + from)
 	rows, err := c.queryRows(ctx, "count "+table.String(), b.String())
 	if err != nil {
 		return 0, nil, err

@@ -245,7 +245,7 @@ type packer struct {
 // when reading has ended.
 func (s *snapshot) packer(ctx context.Context, r engine.Read, facts *tableFacts, yield func(*engine.Batch, error) bool, stop context.CancelFunc) *packer {
 	p := &packer{snap: s, look: r.Look, size: s.limits.BatchBytes, form: newForm(facts, r.Columns), yield: yield, stop: stop}
-	if l, ok := r.Into.(*load); ok {
+	if l, ok := r.Into.(taker); ok {
 		if f := l.takes(ctx, r, facts, s.exporter.version); f != nil {
 			p.form, p.binary = f, true
 		}

@@ -15,6 +15,9 @@ import (
 // Finish exchanges the rows in a transaction that stays open. Locks that are not
 // to be had in time are tried for again, from the beginning.
 func (x *exchange) Finish(ctx context.Context) error {
+	if err := x.measure(ctx); err != nil {
+		return err
+	}
 	x.pool.hangUp(false)
 	if err := x.t.pauses.at(ctx, "waiting"); err != nil {
 		return err
@@ -23,6 +26,18 @@ func (x *exchange) Finish(ctx context.Context) error {
 	aside := false // foreign keys were set aside in an earlier try, so the locks that it takes are taken at once
 	for pause := 50 * time.Millisecond; ; pause = min(2*pause, time.Second) {
 		err := x.try(ctx, &aside)
+		if late := (*lateWrites)(nil); errors.As(err, &late) {
+			for _, e := range late.tables {
+				if err := x.recall(ctx, e); err != nil {
+					return renamed(err, e)
+				}
+			}
+			x.pool.hangUp(false)
+			continue
+		}
+		if err == nil {
+			x.dismiss()
+		}
 		var e *engine.Error
 		if err == nil || !errors.As(err, &e) || e.State != "55P03" && e.State != "40P01" || ctx.Err() != nil {
 			return err
@@ -36,6 +51,26 @@ func (x *exchange) Finish(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// measure has the server count what waits, where that decides how it is compared.
+func (x *exchange) measure(ctx context.Context) error {
+	const few = 1000
+	var names []string
+	for _, e := range x.sorted() {
+		if e.seen != nil && e.seen.rows == 0 {
+			continue // nothing to compare with
+		}
+		if e.sent > few {
+			names = append(names, quoteName(e.side()))
+		}
+		if e.left > few {
+			names = append(names, quoteName(e.candidates()))
+		}
+	}
+	return spread(ctx, x.pool, min(len(names), max(1, x.spec.Writers)), len(names), func(ctx context.Context, c *conn, i int) error {
+		return c.exec(ctx, "gather statistics of side tables", "ANALYZE "+names[i])
+	})
 }
 
 // try is one try of Finish. After it, main is in its transaction or gone.
@@ -79,6 +114,9 @@ func (x *exchange) exchange(ctx context.Context, c *conn, aside *bool) error {
 		return err
 	}
 	if ties, err = readTies(ctx, c); err != nil { // as they are now that nobody can change them
+		return err
+	}
+	if err := x.late(ctx, c); err != nil {
 		return err
 	}
 	if err := x.t.pauses.at(ctx, "locked"); err != nil {
