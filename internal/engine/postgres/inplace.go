@@ -16,6 +16,7 @@ import (
 // one transaction. Its owner's rights are enough; no database is made.
 type inPlace struct {
 	*target
+	remember int // by a test: instead of pairless
 
 	mu        sync.Mutex // guards exchanges
 	exchanges []*exchange

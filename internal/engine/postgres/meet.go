@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -12,11 +13,11 @@ import (
 	"understudy/internal/engine"
 )
 
+// pairless is how many of the target's rows are remembered that found no pair;
+// of those that came and found none, heldFor bytes for each of them.
 const (
-	// pairless is how many of the target's rows are remembered that found no pair.
 	pairless = 256 << 10
-	// heldAtMost is how many bytes are held of rows that came and found none.
-	heldAtMost = 8 << 20
+	heldFor  = 32
 )
 
 // comparable tells whether rows with these columns can be told from the
@@ -33,6 +34,7 @@ type meeting struct {
 	columns []string
 	binary  bool
 	form    engine.Form
+	most    int // see pairless
 }
 
 // meet pairs the rows that come with those that stand in the table, as they come,
@@ -46,7 +48,7 @@ func (x *exchange) meet(ctx context.Context, c *conn, e *exchanged, columns []st
 		return 0, err
 	}
 	_, isBinary := b.Form.(*tupleForm)
-	m := &meeting{e: e, c: c, columns: columns, binary: isBinary, form: b.Form}
+	m := &meeting{e: e, c: c, columns: columns, binary: isBinary, form: b.Form, most: cmp.Or(x.t.remember, pairless)}
 	k := &look{columns: columns, binary: isBinary}
 	if k.by, err = x.looker(ctx); err != nil {
 		b.Release()
@@ -128,15 +130,15 @@ func (m *meeting) take(ctx context.Context, b *engine.Batch) error {
 	if len(raw) > 0 || rows != b.Rows {
 		return &engine.Error{Code: engine.Failed, Doing: "write " + m.e.name.String(), Table: m.e.name, Say: fmt.Sprintf("a batch said to be of %d rows is not", b.Rows)}
 	}
-	if len(m.held) > heldAtMost {
-		if m.tidy(); len(m.held) > heldAtMost/2 {
+	if len(m.held) > heldFor*m.most {
+		if m.tidy(); len(m.held) > heldFor*m.most/2 {
 			if err := m.sendComing(ctx); err != nil {
 				return err
 			}
 		}
 	}
-	if len(m.standing.items) > pairless && !m.hopeless() {
-		if m.standing.pack(); m.standing.live > pairless/2 {
+	if len(m.standing.items) > m.most && !m.hopeless() {
+		if m.standing.pack(); m.standing.live > m.most/2 {
 			return m.sendLeft(ctx)
 		}
 	}
@@ -146,7 +148,7 @@ func (m *meeting) take(ctx context.Context, b *engine.Batch) error {
 // hopeless: so many rows stand there and came, and not one is the same, that the
 // others are hardly worth reading.
 func (m *meeting) hopeless() bool {
-	return m.pairs == 0 && m.standing.live > pairless/2 && m.e.left == 0
+	return m.pairs == 0 && m.standing.live > m.most/2 && m.e.left == 0
 }
 
 // sendComing sends the rows that found no pair to the side table.
