@@ -148,12 +148,20 @@ func (a *app) rollbackCommand() *cobra.Command {
 			return err
 		}
 		defer target.Close()
-		return a.rollback(cmd.Context(), target, list, to)
+		return a.rollback(cmd.Context(), target, list, to, keeping(in.Job.Load.Mode))
 	}
 	return describe(c, fault.Usage, fault.Refused, fault.Unavailable, fault.LaterFailed)
 }
 
-func (a *app) rollback(ctx context.Context, target engine.Target, list bool, to string) error {
+// keeping says what makes a refresh keep the generation before it.
+func keeping(mode string) string {
+	if mode == "replace" {
+		return "`load: {mode: replace}` exchanges rows where they stand and keeps none; `load: {mode: swap}` does"
+	}
+	return "load.keep in the job says how many a refresh leaves behind"
+}
+
+func (a *app) rollback(ctx context.Context, target engine.Target, list bool, to, hint string) error {
 	state, err := target.State(ctx)
 	if err != nil {
 		return pipeline.Explain(err, "target")
@@ -189,7 +197,7 @@ func (a *app) rollback(ctx context.Context, target engine.Target, list bool, to 
 	if to != "" {
 		return fault.New(fault.Usage, "generation", "understudy rollback --list", "the target keeps no generation %q", to)
 	}
-	return fault.New(fault.Refused, "generation", "load.keep in the job says how many a refresh leaves behind", "the target keeps no earlier generation")
+	return fault.New(fault.Refused, "generation", hint, "the target keeps no earlier generation")
 }
 
 func (a *app) whyCommand() *cobra.Command {

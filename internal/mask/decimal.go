@@ -192,6 +192,18 @@ func precision(l Limits) int {
 	return 0
 }
 
+// places is how many places after the point a column tells apart in the smallest
+// numbers that it holds; 0 for all. Below, binary floating point has no digits left.
+func places(l Limits) int {
+	switch precision(l) {
+	case singleDigits:
+		return 44
+	case doubleDigits:
+		return 323
+	}
+	return 0
+}
+
 // special tells numbers that are none, which masks leave as they are.
 func special(value []byte) bool {
 	switch strings.ToLower(strings.TrimPrefix(string(value), "-")) {

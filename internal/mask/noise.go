@@ -21,6 +21,7 @@ type noise struct {
 	low, high *figure
 	limits    Limits
 	digits    int // that the column keeps, 0 for all
+	places    int // that it tells apart, 0 for all
 }
 
 const percentUnit = 10000
@@ -47,6 +48,9 @@ func (n *noise) append(w *Worker, dst, value []byte) ([]byte, error) {
 	a := w.arithmetic()
 	a.at(&a.x, f, scale)
 	n.step(a, hi, scale)
+	if n.places > 0 && f.scale > scale && a.step.IsUint64() && a.step.Uint64() == 1 {
+		a.step.SetUint64(2) // what was cut off may be nearly one, and to move by the rest of it is not to move
+	}
 	up := lo>>63 == 1
 	if !n.move(a, up, scale) {
 		return dst, w.refuse("no other number lies between min and max")
@@ -71,6 +75,9 @@ func (n *noise) scale(f figure) int {
 	}
 	if n.digits > 0 && len(f.digits)+scale-f.scale > n.digits {
 		scale = n.digits - len(f.digits) + f.scale
+	}
+	if n.places > 0 {
+		scale = min(scale, n.places)
 	}
 	return scale
 }
@@ -212,7 +219,7 @@ func readNoise(o *options) *noise {
 
 func buildNoise(d *draft) (recipe, *Refusal) {
 	n := readNoise(&d.options)
-	n.limits, n.digits = d.limits, precision(d.limits)
+	n.limits, n.digits, n.places = d.limits, precision(d.limits), places(d.limits)
 	scale := unlimited
 	if d.limits.Kind == schema.Integer {
 		scale = 0

@@ -1,7 +1,9 @@
 package mask
 
 import (
+	"math"
 	"math/big"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -202,5 +204,23 @@ func TestDateTruncate(t *testing.T) {
 	}
 	if _, err := New(testKey(t, 1), Spec{Mask: "date_truncate", Domain: "d", Params: map[string]string{"to": "day"}}, Limits{Kind: schema.Date}); err == nil {
 		t.Error("dates truncated to days are accepted, though nothing would change")
+	}
+}
+
+// The smallest numbers have hardly a digit, and change all the same.
+func TestNoiseOfTheSmallestFloats(t *testing.T) {
+	double := makeMask(t, "noise", Limits{Kind: schema.Decimal, Scale: -1, Type: "double precision"}).Worker()
+	for i := uint64(1); i < 2000; i++ {
+		v := strconv.FormatFloat(math.Float64frombits(i), 'g', -1, 64)
+		if y, err := strconv.ParseFloat(fake(t, double, v), 64); err != nil || math.Float64bits(y) == i {
+			t.Fatalf("%s becomes %g, %v", v, y, err)
+		}
+	}
+	single := makeMask(t, "noise", Limits{Kind: schema.Decimal, Scale: -1, Type: "real"}).Worker()
+	for i := uint32(1); i < 2000; i++ {
+		v := strconv.FormatFloat(float64(math.Float32frombits(i)), 'g', -1, 32)
+		if y, err := strconv.ParseFloat(fake(t, single, v), 32); err != nil || math.Float32bits(float32(y)) == i {
+			t.Fatalf("%s becomes %g, %v", v, y, err)
+		}
 	}
 }

@@ -24,6 +24,7 @@ type exchange struct {
 	made    time.Time
 	before  *inventory   // the target as it stood when the load began
 	pool    *pool        // sessions that fill side tables
+	events  []string     // the target's event triggers, as they are written in SQL
 	asking  sync.Mutex   // held while the guard is asked about values
 	lookers chan *looker // sessions that read the target, beside those of the pool; nil where one is yet to be opened
 
@@ -65,11 +66,17 @@ func (x *exchange) begin(ctx context.Context) error {
 	}
 	x.spec.Step("clear what an earlier run left")
 	return x.pool.with(ctx, func(c *conn) error {
-		if err := clearSides(ctx, c, x.t.at.database); err != nil {
+		rows, err := c.query(ctx, "look for event triggers", `SELECT pg_catalog.quote_ident(evtname) FROM pg_catalog.pg_event_trigger WHERE evtenabled IN ('O', 'A') ORDER BY 1`)
+		if err != nil {
 			return err
 		}
+		for _, r := range rows {
+			x.events = append(x.events, string(r[0]))
+		}
+		if err := clearSides(ctx, c, x.t.at.database); err != nil {
+			return x.triggered(err)
+		}
 		x.spec.Step("read the structure")
-		var err error
 		if x.before, err = inspect(ctx, c, nil); err != nil {
 			return err
 		}
@@ -78,7 +85,7 @@ func (x *exchange) begin(ctx context.Context) error {
 		}
 		x.spec.Step("make the schema " + sideSchema)
 		if err := makeSides(ctx, c, mark{Kind: markSides, Of: x.t.at.database, Run: x.spec.RunID, Made: x.made}); err != nil {
-			return err
+			return x.triggered(err)
 		}
 		return x.t.pauses.at(ctx, "created")
 	})
@@ -100,7 +107,7 @@ func (x *exchange) Write(ctx context.Context, table schema.Name, columns []strin
 	err = x.pool.with(ctx, func(c *conn) error {
 		if first {
 			if err := e.makeSide(ctx, c, columns); err != nil {
-				return err
+				return x.triggered(err)
 			}
 		}
 		return inPath(ctx, c, c.path, func() (err error) {
@@ -128,6 +135,17 @@ func (x *exchange) takes(ctx context.Context, r engine.Read, from *tableFacts, v
 		f.ask = func(oid uint32, text []byte) ([]byte, error) { return ask(ctx, &x.asking, x.guard, oid, text) }
 	}
 	return f
+}
+
+// triggered adds to an error that the target's own code raised whose that may be:
+// event triggers fire at side tables and triggers that are silenced.
+func (x *exchange) triggered(err error) error {
+	var e *engine.Error
+	if len(x.events) > 0 && errors.As(err, &e) && e.Hint == "" && strings.HasPrefix(e.State, "P0") {
+		e.Say = "the target's own code refused it"
+		e.Hint = "ALTER EVENT TRIGGER ... DISABLE, or let this role pass, for whichever of them it was: " + strings.Join(x.events, ", ")
+	}
+	return err
 }
 
 // renamed tells an error about a side table as one about the table itself.
@@ -296,7 +314,7 @@ func (x *exchange) outcome(pid uint32, cause error) error {
 	}
 }
 
-// tidy drops the side tables and gathers statistics of what changed.
+// tidy drops the side tables and gathers statistics of what changed much.
 func (x *exchange) tidy(ctx context.Context) error {
 	x.spec.Step("drop side tables")
 	if err := x.pool.with(ctx, func(c *conn) error { return dropSides(ctx, c) }); err != nil {
@@ -305,7 +323,8 @@ func (x *exchange) tidy(ctx context.Context) error {
 	x.spec.Step("gather statistics")
 	var touched []*exchanged
 	for _, e := range x.sorted() {
-		if e.touched() {
+		// As the server itself would think, but sooner; few changes are no other distribution.
+		if changes := e.gone + e.changed + e.came; e.touched() && (e.seen == nil || changes > e.seen.rows/20) {
 			touched = append(touched, e)
 		}
 	}

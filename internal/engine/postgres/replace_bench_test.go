@@ -1,16 +1,22 @@
 package postgres
 
 import (
+	"cmp"
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"understudy/internal/engine"
+	"understudy/internal/schema"
 	"understudy/internal/scratch/scratchtest"
 )
 
@@ -62,7 +68,7 @@ func BenchmarkReplace(b *testing.B) {
 				locked = time.Since(lock).Seconds()
 			}
 		}
-		if _, err := refresh(b.Context(), source, target, spec, false); err != nil {
+		if err := quickly(b.Context(), source, target, spec); err != nil {
 			b.Fatal(err)
 		}
 		spec.Step("end")
@@ -89,6 +95,60 @@ func BenchmarkReplace(b *testing.B) {
 		b.ReportMetric(firstWork/loadWork, "first-CPU-of-whole-load")
 		b.ReportMetric(loadWork, "CPU-s/whole-load")
 	}
+}
+
+// quickly refreshes as a run does: tables side by side, counted when all is there.
+func quickly(ctx context.Context, source engine.Source, target engine.Target, spec engine.Spec) error {
+	spec.Writers = 2
+	s, err := source.Inspect(ctx, nil)
+	if err != nil {
+		return err
+	}
+	snap, err := source.Snapshot(ctx, s)
+	if err != nil {
+		return err
+	}
+	defer snap.Close()
+	l, err := target.Begin(ctx, spec)
+	if err != nil {
+		return err
+	}
+	defer l.Abort(context.WithoutCancel(ctx))
+	tables := slices.Clone(s.Tables)
+	slices.SortFunc(tables, func(a, b schema.Table) int { return cmp.Compare(b.Bytes, a.Bytes) })
+	each := func(do func(ctx context.Context, t *schema.Table) error) error {
+		g, ctx := errgroup.WithContext(ctx)
+		g.SetLimit(2)
+		for i := range tables {
+			g.Go(func() error { return do(ctx, &tables[i]) })
+		}
+		return g.Wait()
+	}
+	spec.Step("load")
+	err = each(func(ctx context.Context, t *schema.Table) error {
+		columns := t.Written()
+		_, err := l.Write(ctx, t.Name, columns, snap.Read(ctx, engine.Read{Table: t, Columns: columns, Into: l, As: t.Name}))
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if err := l.Finish(ctx); err != nil {
+		return err
+	}
+	spec.Step("prove")
+	if _, err := l.Prove(ctx, nil); err != nil {
+		return err
+	}
+	spec.Step("count")
+	err = each(func(ctx context.Context, t *schema.Table) error {
+		_, _, err := l.Count(ctx, t.Name, []string{t.Columns[0].Name})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return l.Switch(ctx, []byte("{}"))
 }
 
 // processorTime is what this process and those of a server, told by its first,

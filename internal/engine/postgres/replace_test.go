@@ -357,3 +357,20 @@ func TestReplaceKeepsWhatIsNotProved(t *testing.T) {
 	same(t, "rows", contents(t, production), contents(t, staging))
 	same(t, "constraints", constraintsOf(t, production), constraintsOf(t, staging))
 }
+
+// An event trigger that wants no tables made is named, because nothing else
+// would tell who refused.
+func TestReplaceUnderAnEventTrigger(t *testing.T) {
+	production, _ := pair(t)
+	staging := scratchtest.Database(t)
+	scratchtest.SQL(t, staging, small+`CREATE FUNCTION frozen() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no DDL here'; END $$;
+		CREATE EVENT TRIGGER "no DDL" ON ddl_command_start WHEN TAG IN ('CREATE TABLE') EXECUTE FUNCTION frozen()`)
+	_, err := refresh(t.Context(), openSource(t, production), openInPlace(t, staging), quietSpec("frozen"), false)
+	var e *engine.Error
+	if !errors.As(err, &e) || !strings.Contains(e.Hint, `"no DDL"`) {
+		t.Errorf("error: %v", err)
+	}
+	if left := leftInPlace(t, staging); left != "" {
+		t.Errorf("left behind: %s", left)
+	}
+}

@@ -67,7 +67,7 @@ func copyAll(ctx context.Context, snap engine.Snapshot, s *schema.Schema, l engi
 			continue
 		}
 		columns := table.Written()
-		n, err := l.Write(ctx, table.Name, columns, snap.Read(ctx, engine.Read{Table: table, Columns: columns}))
+		n, err := l.Write(ctx, table.Name, columns, snap.Read(ctx, engine.Read{Table: table, Columns: columns, Into: l, As: table.Name}))
 		if err != nil {
 			return err
 		}

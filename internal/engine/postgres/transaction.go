@@ -80,7 +80,7 @@ func (x *exchange) try(ctx context.Context, aside *bool) error {
 	if err != nil {
 		return err
 	}
-	err = x.exchange(ctx, c, aside)
+	err = x.triggered(x.exchange(ctx, c, aside))
 	if err != nil {
 		c.hangUp()
 		return err
