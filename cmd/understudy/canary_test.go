@@ -129,6 +129,38 @@ func cages() []cage {
 		{"span", "int8range", "{mask: nullify, class: score}", number(15, "int8range(%d, NULL)")},
 		{"paper", "xml", "{mask: nullify, class: free_text}", word(24, "'<a>%s</a>'")},
 		{"pair", "pair", "{mask: nullify, class: free_text}", word(24, "ROW(1, '%s')::pair")},
+		{"folded", "citext", "email", word(24, "'%s@x.test'")},
+		{"called", "name", "{mask: redact, class: free_text}", word(24, "'%s'")},
+		{"padded", "char(30)", "{mask: redact, class: free_text}", word(24, "'%s'")},
+		{"worth", "money", "{mask: nullify, class: score}", planted("'%s'", func() string {
+			return fmt.Sprintf("$%d,%03d,%03d,%03d,%03d.17", 1+below(9), below(1000), below(1000), below(1000), below(1000))
+		})},
+		{"zoned", "timetz", "{mask: redact, class: hour}", planted("'%s+03'", func() string {
+			return fmt.Sprintf("%02d:%02d:%02d.%d", 10+below(13), 10+below(49), 10+below(49), 100001+2*below(400000))
+		})},
+		{"card8", "macaddr8", "mac", planted("'%s'", func() string {
+			h := hexes(16)
+			return h[:2] + ":" + h[2:4] + ":" + h[4:6] + ":" + h[6:8] + ":" + h[8:10] + ":" + h[10:12] + ":" + h[12:14] + ":" + h[14:]
+		})},
+		{"flags", "bit(64)", "{mask: nullify, class: score}", planted("B'%s'", func() string { return fmt.Sprintf("1%063b", below(1<<62)) })},
+		{"pairs", "hstore", "{mask: nullify, class: free_text}", word(24, `'"%[1]s key"=>"%[1]s"'`)},
+		{"route", "ltree", "{mask: nullify, class: free_text}", word(24, "'a.%s.b'")},
+		{"query", "tsquery", "{mask: nullify, class: free_text}", word(24, "'%s & b'")},
+		{"jpath", "jsonpath", "{mask: nullify, class: free_text}", word(24, `'$."%s"'`)},
+		{"spans", "int8multirange", "{mask: nullify, class: score}", number(15, "'{[%d,)}'")},
+		{"own_span", "word_range", "{mask: nullify, class: free_text}", word(24, "word_range('%s', NULL)")},
+		{"place", "pg_lsn", "{mask: nullify, class: place}", planted("'%s'", func() string { return strings.ToUpper("1" + hexes(7) + "/1" + hexes(7)) })},
+		{"number", "oid", `{mask: constant, value: "0", class: score}`, planted("'%s'", func() string { return fmt.Sprint(3000000000 + below(1000000000)) })},
+		{"shape", "polygon", "{mask: nullify, class: place}", number(12, "'((%d,1),(2,2))'")},
+		{"couples", "pair[]", "{mask: nullify, class: free_text}", word(24, "ARRAY[ROW(1, '%s')::pair, NULL]")},
+		{"nested", "nest", "{mask: nullify, class: free_text}", word(24, "ROW(ROW(1, '%[1]s'), ARRAY['%[1]s'])::nest")},
+		{"grid", "word_grid", "{mask: redact, class: free_text}", word(24, "'[0:0][2:3]={{%s,NULL}}'")},
+		{"marks", "bytea[]", "hash", word(24, "ARRAY[convert_to('%s', 'UTF8'), NULL]")},
+		{"tokens", "uuid[]", "uuid", planted("ARRAY['%s']::uuid[]", uuid)},
+		{"dates", "date[]", "{mask: date_shift, within: 30d, class: visit}", planted("ARRAY['%s', 'infinity']::date[]", day)},
+		{"docs", "jsonb[]", "{mask: redact, class: free_text}", word(24, `ARRAY['{"%[1]s": "%[1]s"}']::jsonb[]`)},
+		{"hosts", "inet[]", "ip", planted("ARRAY['%s']::inet[]", ipv6)},
+		{"boxes", "box[]", "{mask: nullify, class: place}", number(12, "'{(%d,1),(0,0)}'")},
 		{"motto", "text NOT NULL", `{mask: constant, value: "carpe diem", class: free_text}`, word(24, "'%s'")},
 		{"Odd, \"name\"", "text", "{mask: hash, class: odd}", word(24, "'%s'")},
 	}
@@ -143,7 +175,11 @@ func (c cage) ruleName() string {
 }
 
 const aviaryTypes = `
+	CREATE EXTENSION citext; CREATE EXTENSION hstore; CREATE EXTENSION ltree;
 	CREATE TYPE pair AS (n int, what text);
+	CREATE TYPE nest AS (p pair, list text[]);
+	CREATE TYPE word_range AS RANGE (SUBTYPE = text);
+	CREATE DOMAIN word_grid AS text[];
 	CREATE TYPE shade AS ENUM ('light', 'dark', 'rare');
 	CREATE DOMAIN mail_address AS text CHECK (VALUE ~ '^[^@]+@[^@]+$');`
 

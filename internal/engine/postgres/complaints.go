@@ -87,6 +87,7 @@ func complaints() []complaint {
 		{has: "must be superuser", say: "only a superuser may do this", code: engine.Denied},
 		{has: "No space left on device", say: "the server's disk is full", hint: "free space on the server", code: engine.Full},
 		{has: "Check free disk space", say: "the server's disk is full", hint: "free space on the server", code: engine.Full}, // where the last piece was written short
+		{has: "max_locks_per_transaction", say: locksFull, hint: locksFullHint, code: engine.Full},
 		{has: "conflict with recovery", say: conflict, hint: conflictHint, code: engine.Stopped, again: true},
 		{has: "password authentication failed", say: "the password is wrong", hint: "check the user name and password in the URL", code: engine.Denied},
 		{has: "could not connect", say: "no connection", code: engine.Unreachable},

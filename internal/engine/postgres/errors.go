@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"strings"
 	"syscall"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -64,7 +65,16 @@ func fill(e *engine.Error, pg *pgconn.PgError) {
 	if pg.Code == "42501" && pg.Routine == "check_enable_rls" { // the refusal that row_security = off asks for
 		e.Say, e.Hint = rowsHidden, rowsHiddenHint
 	}
+	if strings.Contains(pg.Hint, "max_locks_per_transaction") {
+		e.Say, e.Hint = locksFull, locksFullHint
+	}
 }
+
+// What a server says that is set up for fewer tables than it holds.
+const (
+	locksFull     = "the server has no room for a lock on each of so many tables"
+	locksFullHint = "raise max_locks_per_transaction there to about the number of tables and partitions divided by max_connections, twice that to be sure, and restart it; or leave schemas out: `schemas`"
+)
 
 // lockMissed says that somebody else's lock stood in the way for too long.
 const lockMissed = "a lock was not to be had in time"
@@ -197,7 +207,7 @@ func meaning(state string) (say, hint string) {
 	case "53100":
 		return "the server's disk is full", "free space on the server"
 	case "53200":
-		return "the server is out of memory", "if thousands of tables are read: raise max_locks_per_transaction"
+		return "the server is out of memory", ""
 	case "53300":
 		return "the server has no free connection", "raise max_connections, or lower limits.readers"
 	case "53400", "54000":
