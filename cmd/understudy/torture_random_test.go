@@ -50,7 +50,17 @@ func fillViews(t *testing.T, like, address string) {
 	}
 }
 
-// TestTortureRandom carries databases that are made up.
+// dropViewKeys drops the unique indexes of materialized views: no plan knows
+// what a view makes of masked columns, so that the run that refreshes it tells.
+func dropViewKeys(t *testing.T, address string) {
+	t.Helper()
+	scratchtest.SQL(t, address, `DO $x$ DECLARE i regclass; BEGIN
+		FOR i IN SELECT x.indexrelid FROM pg_index x JOIN pg_class c ON c.oid = x.indrelid WHERE c.relkind = 'm' AND x.indisunique LOOP EXECUTE 'DROP INDEX ' || i; END LOOP; END $x$`)
+}
+
+// TestTortureRandom carries databases that are made up, and masks them. With
+// UNDERSTUDY_TORTURE_WORLDS and UNDERSTUDY_TORTURE_SEED it makes up more; a
+// test's name is its seed.
 func TestTortureRandom(t *testing.T) {
 	worlds, seed := 2, uint64(1)
 	if v, err := strconv.Atoi(os.Getenv("UNDERSTUDY_TORTURE_WORLDS")); err == nil {
@@ -91,6 +101,7 @@ func TestTortureRandom(t *testing.T) {
 			same(t, "rows", likeness(t, gold, "--data-only"), likeness(t, staged, "--data-only"))
 			e.run(t, 0, "verify")
 
+			dropViewKeys(t, staged)
 			e.maskEverything(t)
 			e.run(t, 0, "refresh")
 			same(t, "foreign keys", scratchtest.ForeignKeys(t, gold), scratchtest.ForeignKeys(t, staged))
@@ -107,6 +118,7 @@ func TestTortureRandom(t *testing.T) {
 			e.run(t, 0, "refresh")
 			same(t, "dumps after an exchange of nothing", whole, likeness(t, place))
 			e.run(t, 0, "verify")
+			dropViewKeys(t, place)
 			e.maskEverything(t)
 			e.run(t, 0, "refresh")
 			same(t, "foreign keys", scratchtest.ForeignKeys(t, gold), scratchtest.ForeignKeys(t, place))
