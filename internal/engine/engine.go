@@ -263,6 +263,14 @@ type Replaceable interface {
 	InPlace() Target
 }
 
+// A Scoped is a Target of which the URL names one schema among others of its
+// server: what the job does not cover is no part of it.
+type Scoped interface {
+	// Scope tells which schemas the job covers, before anything else is asked; none
+	// given leaves it at the URL's.
+	Scope(schemas []string)
+}
+
 // A Scripted is a Target whose new generations may be changed by statements of
 // the user's own before they are proved; its Loads are Amendable.
 type Scripted interface {
@@ -329,6 +337,8 @@ type Spec struct {
 	RunID string
 	// Structure: the source's, when the target has none of its own; nil means the target's own.
 	Structure Structure
+	// Names gives schemas of Structure that have another name in the target.
+	Names map[string]string
 	// Schemas are the schemas the job covers; none means all.
 	Schemas []string
 	// Preserve: tables whose present rows are carried into the new generation.

@@ -137,6 +137,7 @@ const (
 	errNoTable   = 1146
 	errDenied    = 1142
 	errLockWait  = 1205
+	errDeadlock  = 1213
 	errKilled    = 1317
 	errRedefined = 1412
 )

@@ -18,6 +18,8 @@ type side struct {
 
 	mu   sync.Mutex
 	main *conn
+	// tried is what trials know of tables.
+	tried map[schema.Name]*tableFacts
 }
 
 // with runs do with the side's connection, alone, and makes a new one if the

@@ -1,0 +1,195 @@
+package mysql
+
+import (
+	"context"
+	"strings"
+	"sync"
+
+	"understudy/internal/engine"
+	"understudy/internal/schema"
+)
+
+// Finish makes the indexes and foreign keys that rows did not need, tries what
+// the target will get beside tables, and gathers statistics. AUTO_INCREMENT went
+// on with the rows.
+func (l *load) Finish(ctx context.Context) error {
+	now, err := l.guard.value(ctx, "ask the server's time", "SELECT NOW(6)")
+	if err != nil {
+		return err
+	}
+	l.mu.Lock()
+	l.loaded = now
+	l.mu.Unlock()
+	l.spec.Step("make the indexes")
+	if err := l.parallel(ctx, l.index); err != nil {
+		return err
+	}
+	l.spec.Step("make the foreign keys")
+	for i := range l.plan.databases { // one by one: each locks the tables it points at
+		for j := range l.plan.databases[i].tables {
+			if err := l.tie(ctx, &l.plan.databases[i], &l.plan.databases[i].tables[j]); err != nil {
+				return err
+			}
+		}
+	}
+	if err := l.rehearse(ctx); err != nil {
+		return err
+	}
+	l.spec.Step("gather statistics")
+	return l.parallel(ctx, func(ctx context.Context, d *databasePlan, c *creation) error {
+		return l.with(ctx, func(s *conn) error {
+			_, err := s.rows(ctx, "gather statistics of "+c.name.String(), "ANALYZE NO_WRITE_TO_BINLOG TABLE "+quoteName(schema.Name{Schema: d.next, Table: c.name.Table}))
+			return err
+		})
+	})
+}
+
+// parallel calls do for every table, on as many sessions as there are writers.
+func (l *load) parallel(ctx context.Context, do func(context.Context, *databasePlan, *creation) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var wait sync.WaitGroup
+	var once sync.Once
+	var first error
+	for i := range l.plan.databases {
+		d := &l.plan.databases[i]
+		for j := range d.tables {
+			wait.Go(func() {
+				if err := do(ctx, d, &d.tables[j]); err != nil {
+					once.Do(func() { first = err })
+					cancel()
+				}
+			})
+		}
+	}
+	wait.Wait()
+	return first
+}
+
+// index adds the indexes. Where other sessions' transactions cannot be seen, the
+// table is rebuilt by the same statement: to a snapshot that is older than its
+// rows it would be empty, and after that the server refuses to read it.
+func (l *load) index(ctx context.Context, d *databasePlan, c *creation) error {
+	var add []string
+	for _, key := range c.later {
+		add = append(add, "ADD "+key)
+	}
+	if !l.watches && c.facts.transactional() {
+		add = append(add, "FORCE")
+	}
+	if len(add) == 0 {
+		return nil
+	}
+	return l.alter(ctx, d, c, "make the indexes of ", add)
+}
+
+func (l *load) tie(ctx context.Context, d *databasePlan, c *creation) error {
+	var add []string
+	for _, f := range c.foreign {
+		add = append(add, "ADD "+f.before+quoteName(schema.Name{Schema: l.plan.nextOf(f.to.Schema), Table: f.to.Table})+f.after)
+	}
+	if len(add) == 0 {
+		return nil
+	}
+	return l.alter(ctx, d, c, "make the foreign keys of ", add)
+}
+
+func (l *load) alter(ctx context.Context, d *databasePlan, c *creation, doing string, add []string) error {
+	name := schema.Name{Schema: d.name, Table: c.name.Table}
+	return l.with(ctx, func(s *conn) error {
+		w := &writer{c: s, doing: doing + name.String(), table: name}
+		shape := *c.shape
+		shape.Name = schema.Name{Schema: d.next, Table: c.name.Table}
+		w.shape = &shape
+		_, err := w.run(ctx, "ALTER TABLE "+quoteName(shape.Name)+" "+strings.Join(add, ", "))
+		return err
+	})
+}
+
+// rehearse makes triggers, views, routines and events of a structure from
+// elsewhere beside the target: what the server does not take shows before the
+// switch. They go with the database; triggers would keep its tables there.
+func (l *load) rehearse(ctx context.Context) error {
+	if !l.plan.foreign {
+		return nil
+	}
+	l.spec.Step("try views, routines and triggers")
+	there := func(name string) string {
+		if d := l.plan.database(name); d != nil {
+			return d.next
+		}
+		return name
+	}
+	for _, d := range l.plan.databases {
+		var list []object
+		for _, o := range d.after {
+			made, why := o.foreign(there)
+			if why != "" { // it names the target's database, where it will stand
+				continue
+			}
+			list = append(list, made)
+		}
+		if err := makeAll(ctx, l.guard, d.next, list); err != nil {
+			return err
+		}
+		for _, o := range d.triggers {
+			if made, why := o.foreign(there); why != "" {
+				continue
+			} else if err := made.make(ctx, l.guard, d.next); err != nil {
+				return err
+			}
+			if err := o.drop(ctx, l.guard, d.next); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Fit tells what of a source's structure could not be made in the target.
+func (t *target) Fit(ctx context.Context, from engine.Source, schemas []string) (obstacles, notes []string, err error) {
+	s, ok := from.(sided)
+	if !ok {
+		return nil, nil, &engine.Error{Code: engine.Unsupported, Doing: "look at the source's structure", Say: "it is another engine's"}
+	}
+	databases := s.self().covered(schemas)
+	var plan *blueprint
+	err = s.self().with(ctx, func(c *conn) (err error) {
+		plan, err = readBlueprint(ctx, c, databases, map[string]string{})
+		return err
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	obstacles = plan.refused
+	for _, h := range plan.hidden {
+		notes = append(notes, "the "+h+" of the source is not visible to its user, and will be missing: grant SHOW VIEW, SHOW_ROUTINE or EVENT there")
+	}
+	kinds := map[string]bool{}
+	for _, d := range plan.databases {
+		for _, o := range append(d.triggers, d.after...) {
+			kinds[o.Kind] = true
+		}
+		if kinds["EVENT"] {
+			notes = append(notes, "events come disabled: ALTER EVENT ... ENABLE those that shall run")
+		}
+	}
+	if len(kinds) > 0 {
+		notes = append(notes, "triggers, views, routines and events will belong to the target's user")
+	}
+	err = t.with(ctx, func(c *conn) error {
+		may, err := readPrivileges(ctx, c)
+		if err != nil {
+			return err
+		}
+		for _, need := range []struct{ kind, privilege string }{{"TRIGGER", "TRIGGER"}, {"VIEW", "CREATE VIEW"}, {"FUNCTION", "CREATE ROUTINE"}, {"PROCEDURE", "CREATE ROUTINE"}, {"EVENT", "EVENT"}} {
+			for _, database := range t.databases {
+				if kinds[need.kind] && !may.has(need.privilege, database) {
+					obstacles = append(obstacles, "the user "+may.user+" lacks "+need.privilege+" in the target: GRANT "+need.privilege+" ON "+quote(pattern(database))+".* TO "+may.user)
+				}
+			}
+		}
+		return nil
+	})
+	return obstacles, notes, err
+}

@@ -1,0 +1,210 @@
+package mysql
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+
+	"understudy/internal/engine"
+	"understudy/internal/schema"
+)
+
+// An object is what a database has beside tables: a trigger, view, routine or
+// event. It is kept as data, in a journal too, and made by make.
+type object struct {
+	Kind  string `json:"kind"` // TRIGGER, VIEW, FUNCTION, PROCEDURE, EVENT
+	Name  string `json:"name"`
+	Table string `json:"table,omitempty"` // of a trigger
+	// Create is the statement without its database, which is the present one.
+	Create string `json:"create"`
+	// Definer is in Create as well; empty means whoever makes it.
+	Definer string `json:"definer,omitempty"`
+	// What the session must have when it is made, because the object keeps it.
+	Mode      string `json:"mode"`
+	Charset   string `json:"charset"`
+	Collation string `json:"collation"`
+}
+
+// A routine's and a trigger's settings that are not texts are pinned by the
+// session; a text outside ASCII travels in utf8mb4, whatever its maker used.
+func (o object) settings() string {
+	charset := o.Charset
+	if charset == "" || strings.IndexFunc(o.Create, func(r rune) bool { return r > unicode.MaxASCII }) >= 0 {
+		charset = "utf8mb4"
+	}
+	set := "SET SESSION sql_mode = " + literal(o.Mode) + ", character_set_client = " + charset
+	if o.Collation != "" {
+		set += ", collation_connection = " + o.Collation
+	}
+	return set
+}
+
+// make makes the object in a database, whatever stood there under its name.
+// The session is as it was before, afterwards.
+func (o object) make(ctx context.Context, c *conn, database string) error {
+	doing := "make " + strings.ToLower(o.Kind) + " " + schema.Ident(o.Name)
+	if err := c.exec(ctx, doing, "USE "+quote(database)); err != nil {
+		return err
+	}
+	if o.Kind != "TRIGGER" {
+		if err := c.exec(ctx, doing, "DROP "+o.Kind+" IF EXISTS "+quote(o.Name)); err != nil {
+			return err
+		}
+	}
+	err := c.exec(ctx, doing, o.settings())
+	if err == nil {
+		err = c.exec(ctx, doing, o.Create)
+	}
+	if back := c.exec(context.WithoutCancel(ctx), doing, "SET SESSION sql_mode = "+literal(plainMode)+", character_set_client = utf8mb4, collation_connection = utf8mb4_general_ci"); err == nil {
+		err = back
+	}
+	return err
+}
+
+// drop removes it.
+func (o object) drop(ctx context.Context, c *conn, database string) error {
+	return c.exec(ctx, "drop "+strings.ToLower(o.Kind)+" "+schema.Ident(o.Name), "DROP "+o.Kind+" IF EXISTS "+quote(database)+"."+quote(o.Name))
+}
+
+// readTriggers reads the triggers of a database in an order in which they can be
+// made again: those of one table and event fire in the order they were made.
+func readTriggers(ctx context.Context, c *conn, database string) ([]object, error) {
+	rows, err := c.rows(ctx, "read the triggers", `SELECT trigger_name, event_object_table, action_timing, event_manipulation, action_statement, definer, sql_mode, character_set_client, collation_connection
+		FROM information_schema.triggers WHERE trigger_schema = `+literal(database)+` ORDER BY event_object_table, action_timing, event_manipulation, action_order`)
+	var out []object
+	for _, r := range rows {
+		o := object{Kind: "TRIGGER", Name: r[0], Table: r[1], Definer: r[5], Mode: r[6], Charset: r[7], Collation: r[8]}
+		o.Create = "CREATE DEFINER=" + account(o.Definer) + " TRIGGER " + quote(o.Name) + " " + r[2] + " " + r[3] + " ON " + quote(o.Table) + " FOR EACH ROW " + r[4]
+		out = append(out, o)
+	}
+	return out, err
+}
+
+// account writes user@host, as information_schema gives it, as SQL.
+func account(text string) string {
+	user, host, ok := lastCut(text, "@")
+	if !ok {
+		return quote(text)
+	}
+	return quote(user) + "@" + quote(host)
+}
+
+// readOthers reads views, routines and events of a database. What grants hide is
+// named in hidden.
+func readOthers(ctx context.Context, c *conn, database string) (out []object, hidden []string, err error) {
+	if err := c.exec(ctx, "read the views", "USE "+quote(database)); err != nil { // else views name the database everywhere
+		return nil, nil, err
+	}
+	names, err := c.rows(ctx, "read the views", `
+		SELECT 'FUNCTION', routine_name FROM information_schema.routines WHERE routine_schema = `+literal(database)+` AND routine_type = 'FUNCTION'
+		UNION ALL SELECT 'PROCEDURE', routine_name FROM information_schema.routines WHERE routine_schema = `+literal(database)+` AND routine_type = 'PROCEDURE'
+		UNION ALL SELECT 'VIEW', table_name FROM information_schema.tables WHERE table_schema = `+literal(database)+` AND table_type = 'VIEW'
+		UNION ALL SELECT 'EVENT', event_name FROM information_schema.events WHERE event_schema = `+literal(database))
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, r := range names {
+		o := object{Kind: r[0], Name: r[1]}
+		shown, err := c.rows(ctx, "read "+strings.ToLower(o.Kind)+" "+schema.Ident(o.Name), "SHOW CREATE "+o.Kind+" "+quote(database)+"."+quote(o.Name))
+		if engine.CodeOf(err) == engine.Denied || err == nil && (len(shown) == 0 || !o.take(shown[0])) {
+			hidden = append(hidden, strings.ToLower(o.Kind)+" "+schema.Ident(o.Name))
+			continue
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		if o.Kind == "VIEW" { // one that names what is not there cannot be made elsewhere
+			_, err := c.rows(ctx, "open view "+schema.Ident(o.Name), "SELECT 1 FROM "+quote(database)+"."+quote(o.Name)+" LIMIT 0")
+			if code := engine.CodeOf(err); err != nil && (code == engine.Syntax || code == engine.Denied) {
+				hidden = append(hidden, "view "+schema.Ident(o.Name)+", which does not work there")
+				continue
+			} else if err != nil {
+				return nil, nil, err
+			}
+		}
+		out = append(out, o)
+	}
+	return out, hidden, nil
+}
+
+// take reads a row of SHOW CREATE; false where the text is hidden.
+func (o *object) take(row []string) bool {
+	at := map[string][4]int{"VIEW": {1, -1, 2, 3}, "FUNCTION": {2, 1, 3, 4}, "PROCEDURE": {2, 1, 3, 4}, "EVENT": {3, 1, 4, 5}}[o.Kind]
+	if len(row) <= at[3] || row[at[0]] == "" {
+		return false
+	}
+	o.Create, o.Charset, o.Collation = row[at[0]], row[at[2]], row[at[3]]
+	if at[1] >= 0 {
+		o.Mode = row[at[1]]
+	}
+	return true
+}
+
+// foreign makes the object one of other databases than its own: it belongs to
+// whoever makes it, an event does not run, and databases that have another name
+// there are renamed. It tells why that cannot be done.
+func (o object) foreign(rename func(string) string) (made object, why string) {
+	text := o.Create
+	all := tokens(text)
+	if i := slices.IndexFunc(all, func(t token) bool { return t.is("DEFINER") }); i > 0 && i+2 < len(all) && all[i+1].mark("=") {
+		end := i + 2
+		for end < len(all) && !slices.ContainsFunc([]string{"TRIGGER", "SQL", "VIEW", "FUNCTION", "PROCEDURE", "EVENT", "AGGREGATE"}, all[end].is) {
+			end++
+		}
+		if end < len(all) {
+			text = text[:all[i].start] + text[all[end].start:]
+			all = tokens(text)
+		}
+	}
+	o.Definer = ""
+	for i, t := range all {
+		if o.Kind != "EVENT" || i > 0 && t.is("DO") {
+			break
+		}
+		if t.is("ENABLE") {
+			text = text[:t.start] + "DISABLE" + text[t.end():]
+			all = tokens(text)
+			break
+		}
+	}
+	for i := len(all) - 2; i >= 0; i-- {
+		t := all[i]
+		name, ok := t.name()
+		if !ok || !all[i+1].mark(".") || i > 0 && all[i-1].mark(".") || rename(name) == name {
+			continue
+		}
+		if o.Kind != "VIEW" { // the server keeps their text as it was written
+			return o, fmt.Sprintf("the %s %s names the database %s, which has another name here: take the name out of it", strings.ToLower(o.Kind), schema.Ident(o.Name), quote(name))
+		}
+		text = text[:t.start] + quote(rename(name)) + text[t.end():]
+	}
+	o.Create = text
+	return o, ""
+}
+
+// makeAll makes objects in an order in which those that need others come later.
+func makeAll(ctx context.Context, c *conn, database string, list []object) error {
+	for len(list) > 0 {
+		var open []object
+		var first error
+		for _, o := range list {
+			err := o.make(ctx, c, database)
+			if err != nil && (engine.CodeOf(err) != engine.Syntax || ctx.Err() != nil) {
+				return err
+			}
+			if err != nil {
+				open = append(open, o)
+				if first == nil {
+					first = err
+				}
+			}
+		}
+		if len(open) == len(list) {
+			return first
+		}
+		list = open
+	}
+	return nil
+}

@@ -1,0 +1,219 @@
+package mysql
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+
+	"understudy/internal/engine"
+	"understudy/internal/schema"
+)
+
+// Prove asks the new generation itself.
+func (l *load) Prove(ctx context.Context, schemas []string) (proofs []engine.Proof, err error) {
+	err = l.with(ctx, func(c *conn) error {
+		var databases []string
+		names := map[string]string{}
+		for _, d := range l.plan.databases {
+			databases = append(databases, d.next)
+			names[d.next] = d.name
+		}
+		proofs, err = prove(ctx, c, databases, names)
+		return err
+	})
+	return proofs, err
+}
+
+// Prove asks what stands in the target.
+func (t *target) Prove(ctx context.Context, schemas []string) (proofs []engine.Proof, err error) {
+	err = t.with(ctx, func(c *conn) error {
+		proofs, err = prove(ctx, c, t.asked(schemas), nil)
+		return err
+	})
+	return proofs, err
+}
+
+// prover asks databases about their constraints.
+type prover struct {
+	c      *conn
+	inv    *inventory
+	names  map[string]string // of databases, as messages have them
+	proofs []engine.Proof
+}
+
+func prove(ctx context.Context, c *conn, databases []string, names map[string]string) ([]engine.Proof, error) {
+	inv, err := inspect(ctx, c, databases)
+	if err != nil {
+		return nil, err
+	}
+	p := &prover{c: c, inv: inv, names: names}
+	for i := range inv.schema.Tables {
+		t := &inv.schema.Tables[i]
+		for _, step := range []func(context.Context, *schema.Table) error{p.references, p.rows, p.keys, p.number} {
+			if err := step(ctx, t); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return p.proofs, p.views(ctx, databases)
+}
+
+func (p *prover) named(n schema.Name) schema.Name {
+	if to, ok := p.names[n.Schema]; ok {
+		n.Schema = to
+	}
+	return n
+}
+
+func (p *prover) add(proof engine.Proof) {
+	proof.Table = p.named(proof.Table)
+	p.proofs = append(p.proofs, proof)
+}
+
+// references looks for rows without a parent, whatever the keys say of
+// themselves: they were off while rows came.
+func (p *prover) references(ctx context.Context, t *schema.Table) error {
+	for _, r := range p.inv.schema.References {
+		if r.From != t.Name {
+			continue
+		}
+		proof := engine.Proof{Kind: "foreign-key", Table: t.Name, Name: r.Name, Method: "anti-join"}
+		var set, same []string
+		for i := range r.Columns {
+			set = append(set, "c."+quote(r.Columns[i])+" IS NOT NULL")
+			same = append(same, "p."+quote(r.ToColumns[i])+" = c."+quote(r.Columns[i]))
+		}
+		n, err := p.c.value(ctx, "prove "+p.named(t.Name).String(), "SELECT count(*) FROM "+quoteName(t.Name)+" AS c WHERE "+strings.Join(set, " AND ")+
+			" AND NOT EXISTS (SELECT 1 FROM "+quoteName(r.To)+" AS p WHERE "+strings.Join(same, " AND ")+")")
+		switch code := engine.CodeOf(err); {
+		case err != nil && (code == engine.Syntax || code == engine.Denied):
+			proof.Failures, proof.Detail = -1, "the referenced table "+p.named(r.To).String()+" cannot be read"
+		case err != nil:
+			return err
+		default:
+			proof.Failures = number(n)
+		}
+		p.add(proof)
+	}
+	return nil
+}
+
+// rows checks NOT NULL and CHECK constraints in one scan.
+func (p *prover) rows(ctx context.Context, t *schema.Table) error {
+	var terms []string
+	var proofs []engine.Proof
+	for _, c := range t.Columns {
+		if c.NotNull && !c.Generated {
+			terms = append(terms, "count(*) - count("+quote(c.Name)+")")
+			proofs = append(proofs, engine.Proof{Kind: "not-null", Table: t.Name, Name: c.Name, Method: "scan"})
+		}
+	}
+	for _, c := range t.Checks {
+		if !c.Valid { // NOT ENFORCED: the database does not ask for it
+			continue
+		}
+		terms = append(terms, "coalesce(sum(NOT ("+c.Expr+")), 0)")
+		proofs = append(proofs, engine.Proof{Kind: "check", Table: t.Name, Name: c.Name, Method: "scan"})
+	}
+	if len(terms) == 0 {
+		return nil
+	}
+	row, err := p.c.row(ctx, "prove "+p.named(t.Name).String(), "SELECT "+strings.Join(terms, ", ")+" FROM "+quoteName(t.Name))
+	if err != nil {
+		return err
+	}
+	for i, proof := range proofs {
+		proof.Failures = number(row[i])
+		p.add(proof)
+	}
+	return nil
+}
+
+// keys looks for values that stand twice under a unique index, as the columns'
+// collations compare them.
+func (p *prover) keys(ctx context.Context, t *schema.Table) error {
+	for _, k := range t.Keys {
+		proof := engine.Proof{Kind: "unique", Table: t.Name, Name: k.Name, Method: "grouped by the index"}
+		if k.Expression || k.Partial || len(k.Columns) == 0 {
+			proof.Method = "built by the database over the rows"
+			p.add(proof)
+			continue
+		}
+		var set []string
+		for _, c := range k.Columns {
+			set = append(set, quote(c)+" IS NOT NULL")
+		}
+		n, err := p.c.value(ctx, "prove "+p.named(t.Name).String(), "SELECT count(*) FROM (SELECT 1 FROM "+quoteName(t.Name)+" WHERE "+strings.Join(set, " AND ")+
+			" GROUP BY "+quotes(k.Columns)+" HAVING count(*) > 1) AS twice")
+		if err != nil {
+			return err
+		}
+		proof.Failures = number(n)
+		p.add(proof)
+	}
+	return nil
+}
+
+// number compares what AUTO_INCREMENT gives next with the highest number there is.
+func (p *prover) number(ctx context.Context, t *schema.Table) error {
+	i := slices.IndexFunc(t.Columns, func(c schema.Column) bool { return c.Identity })
+	if i < 0 {
+		return nil
+	}
+	c, doing := t.Columns[i], "prove "+p.named(t.Name).String()
+	row, err := p.c.row(ctx, doing, "SELECT coalesce(max("+quote(c.Name)+"), 0) FROM "+quoteName(t.Name))
+	if err != nil {
+		return err
+	}
+	proof := engine.Proof{Kind: "sequence", Table: t.Name, Name: c.Name, Method: "compared with the highest number"}
+	next, err := p.c.value(ctx, doing, "SELECT auto_increment > "+literal(row[0])+" OR "+literal(row[0])+" <= 0 OR "+literal(row[0])+" >= "+limitOf(c, p.inv.tables[t.Name].columns[c.Name])+
+		" FROM information_schema.tables WHERE table_schema = "+literal(t.Name.Schema)+" AND table_name = "+literal(t.Name.Table))
+	if err != nil {
+		return err
+	}
+	switch next {
+	case "1":
+	case "0":
+		proof.Failures, proof.Detail = 1, "the next number is one that is there"
+	default:
+		proof.Failures, proof.Detail = -1, "the server does not tell the next number"
+	}
+	p.add(proof)
+	return nil
+}
+
+// limitOf gives the highest number of a column's type: at it, there is no next one.
+func limitOf(c schema.Column, f *columnFacts) string {
+	if f != nil && f.base == "bigint" {
+		if f.unsigned {
+			return "18446744073709551615"
+		}
+		return "9223372036854775807"
+	}
+	if c.Max > 0 {
+		return strconv.FormatInt(c.Max, 10)
+	}
+	return "16777216" // FLOAT and DOUBLE
+}
+
+// views has the server open each view, which fails where it names what is not there.
+func (p *prover) views(ctx context.Context, databases []string) error {
+	rows, err := p.c.rows(ctx, "list the views", "SELECT table_schema, table_name FROM information_schema.tables WHERE table_schema IN ("+literals(databases)+") AND table_type = 'VIEW' ORDER BY 1, 2")
+	if err != nil {
+		return err
+	}
+	for _, r := range rows {
+		name := schema.Name{Schema: r[0], Table: r[1]}
+		proof := engine.Proof{Kind: "view", Table: name, Name: name.Table, Method: "opened"}
+		_, err := p.c.rows(ctx, "open the view "+name.String(), "SELECT 1 FROM "+quoteName(name)+" LIMIT 0")
+		switch code := engine.CodeOf(err); {
+		case err != nil && (code == engine.Denied || code == engine.Syntax): // it never was proved: who made it knows why
+			continue
+		case err != nil:
+			return err
+		}
+		p.add(proof)
+	}
+	return nil
+}

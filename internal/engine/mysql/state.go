@@ -1,0 +1,240 @@
+package mysql
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"understudy/internal/engine"
+	"understudy/internal/schema"
+)
+
+// State tells what stands in the databases and beside them. It takes no lock
+// beyond those of reading.
+func (t *target) State(ctx context.Context) (*engine.State, error) {
+	state := &engine.State{}
+	err := t.with(ctx, func(c *conn) error {
+		state.Mechanism = "tables built in a database beside the target, then one RENAME TABLE of them all"
+		if c.maria {
+			state.Mechanism += "; triggers follow at once, by a journalled step"
+		}
+		claimed := 0
+		for _, database := range t.databases {
+			present, manifest, err := readClaim(ctx, c, database)
+			if err != nil {
+				return err
+			}
+			if present != nil {
+				claimed++
+			}
+			if present != nil && database == t.databases[0] {
+				state.Manifest, state.Generations = manifest, []engine.Generation{*present}
+			}
+		}
+		state.Claimed = claimed == len(t.databases)
+		rows, err := filled(ctx, c, t.databases)
+		if err != nil {
+			return err
+		}
+		state.Rows = rows
+		if err := t.lookBeside(ctx, c, state); err != nil {
+			return err
+		}
+		state.Obstacles, state.Notes, err = t.obstacles(ctx, c)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return state, nil
+}
+
+// lookBeside tells of the databases beside the target.
+func (t *target) lookBeside(ctx context.Context, c *conn, state *engine.State) error {
+	who, err := t.holder(ctx, c)
+	if err != nil {
+		return err
+	}
+	if who != "" {
+		state.Busy = "another run holds the target" + who
+	}
+	for _, database := range t.databases {
+		next, kept, err := neighbours(ctx, c, database)
+		if err != nil {
+			return err
+		}
+		present, _, err := readClaim(ctx, c, database)
+		if err != nil {
+			return err
+		}
+		if who == "" { // else it is the work of the run that holds the lock
+			for _, n := range next {
+				state.Leftovers = append(state.Leftovers, "database "+quote(n.name)+", begun by a run that did not end")
+			}
+		}
+		for _, k := range kept {
+			switch switched := present != nil && present.ID == k.mark.Takes; {
+			case k.mark.Pending && switched:
+				state.Switched = k.mark.By
+			case k.mark.Pending:
+				if who == "" {
+					state.Leftovers = append(state.Leftovers, "database "+quote(k.name)+", made for a switch that did not take place")
+				}
+				continue
+			}
+			if database == t.databases[0] && k.tables > 0 {
+				state.Generations = append(state.Generations, engine.Generation{ID: k.mark.Run, Made: k.mark.Made})
+			}
+		}
+	}
+	return nil
+}
+
+// filled lists the tables that hold any row, sorted.
+func filled(ctx context.Context, c *conn, databases []string) ([]schema.Name, error) {
+	rows, err := c.rows(ctx, "list the tables", "SELECT table_schema, table_name FROM information_schema.tables WHERE table_schema IN ("+literals(databases)+
+		") AND table_type IN ('BASE TABLE', 'SYSTEM VERSIONED') ORDER BY table_schema, table_name")
+	if err != nil {
+		return nil, err
+	}
+	rows = slices.DeleteFunc(rows, func(r []string) bool { return ownTable(r[1]) })
+	var out []schema.Name
+	for start := 0; start < len(rows); start += 50 {
+		var ask []string
+		for i := start; i < min(start+50, len(rows)); i++ {
+			ask = append(ask, fmt.Sprintf("(SELECT %d FROM %s LIMIT 1)", i, quoteName(schema.Name{Schema: rows[i][0], Table: rows[i][1]})))
+		}
+		found, err := c.rows(ctx, "look for rows in the target", strings.Join(ask, " UNION ALL "))
+		if err != nil {
+			return nil, err
+		}
+		for _, f := range found {
+			r := rows[number(f[0])]
+			out = append(out, schema.Name{Schema: r[0], Table: r[1]})
+		}
+	}
+	slices.SortFunc(out, schema.Name.Compare)
+	return out, nil
+}
+
+// obstacles finds what would stop a new generation here, each with its remedy,
+// and what the switch would change beside rows.
+func (t *target) obstacles(ctx context.Context, c *conn) (obstacles, notes []string, err error) {
+	say := func(format string, args ...any) { obstacles = append(obstacles, fmt.Sprintf(format, args...)) }
+	may, err := readPrivileges(ctx, c)
+	if err != nil {
+		return nil, nil, err
+	}
+	if may.opaque {
+		notes = append(notes, "the user's grants cannot be read, so what is missing shows only when it is needed")
+	}
+	row, err := c.row(ctx, "look at the server", "SELECT @@GLOBAL.read_only, @@GLOBAL.log_bin, @@GLOBAL.log_bin_trust_function_creators")
+	if err != nil {
+		return nil, nil, err
+	}
+	if row[0] != "0" && !slices.ContainsFunc([]string{"SUPER", "READ_ONLY ADMIN", "READ ONLY ADMIN", "CONNECTION_ADMIN"}, func(p string) bool { return may.has(p, "") }) {
+		say("the server is read-only, as replicas are: use the primary's address")
+	}
+	for _, database := range t.databases {
+		triggers, err := readTriggers(ctx, c, database)
+		if err != nil {
+			return nil, nil, err
+		}
+		obstacles = append(obstacles, may.missing(database, len(triggers) > 0)...)
+		if len(triggers) > 0 && row[1] != "0" && row[2] == "0" && !may.has("SUPER", "") {
+			say("the server writes a binary log and lets only SUPER make triggers, of which the target %s has some: SET GLOBAL log_bin_trust_function_creators = 1, or GRANT SUPER ON *.* TO %s", quote(database), may.user)
+		}
+		for _, o := range triggers {
+			if account(o.Definer) != may.user && !may.mayDefine() {
+				privilege := "SET_ANY_DEFINER"
+				if c.maria {
+					privilege = "SET USER"
+				} else if c.version < 802 {
+					privilege = "SET_USER_ID"
+				}
+				say("the trigger %s belongs to %s, and the user may not make it again for them: GRANT %s ON *.* TO %s", schema.Ident(o.Name), account(o.Definer), privilege, may.user)
+			}
+		}
+		if c.maria && len(triggers) > 0 {
+			notes = append(notes, fmt.Sprintf("for a moment of the switch the tables of %s have no triggers, because MariaDB does not move tables that have them", quote(database)))
+		}
+	}
+	engines, err := c.rows(ctx, "look at the storage engines", "SELECT table_schema, table_name, engine FROM information_schema.tables WHERE table_schema IN ("+literals(t.databases)+
+		") AND table_type IN ('BASE TABLE', 'SYSTEM VERSIONED') AND engine NOT IN ('InnoDB', 'MyISAM', 'Aria', 'ROCKSDB') ORDER BY table_schema, table_name")
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, r := range engines {
+		name := schema.Name{Schema: r[0], Table: r[1]}
+		say("%s has the storage engine %s, whose tables cannot be switched: ALTER TABLE %s ENGINE=InnoDB", name, r[2], quoteName(name))
+	}
+	outside, err := t.outside(ctx, c, may)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, r := range outside {
+		say("a foreign key of %s.%s references %s.%s and would go with the old rows: take that database into the job's schemas, or drop the key", r[0], r[1], r[2], r[3])
+	}
+	if !may.has("PROCESS", "") {
+		notes = append(notes, fmt.Sprintf("the user may not see other sessions' transactions, so every table is rebuilt once after it is loaded, that old ones do not see it empty, and foreign keys of other databases may stay unseen: GRANT PROCESS ON *.* TO %s", may.user))
+	}
+	return obstacles, notes, nil
+}
+
+// outside lists foreign keys of other databases that point into the target:
+// database, table, referenced database and table.
+func (t *target) outside(ctx context.Context, c *conn, may *privileges) ([][]string, error) {
+	in := "(" + literals(t.databases) + ")"
+	rows, err := c.rows(ctx, "look for foreign keys from outside", "SELECT DISTINCT table_schema, table_name, referenced_table_schema, referenced_table_name FROM information_schema.key_column_usage WHERE referenced_table_schema IN "+
+		in+" AND table_schema NOT IN "+in+" ORDER BY 1, 2")
+	if err != nil {
+		return nil, err
+	}
+	if may.has("PROCESS", "") {
+		view := "innodb_foreign"
+		if c.maria {
+			view = "innodb_sys_foreign"
+		}
+		more, err := c.rows(ctx, "look for foreign keys from outside", "SELECT DISTINCT for_name, ref_name FROM information_schema."+view+" ORDER BY 1")
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range more {
+			from, to := storedName(r[0]), storedName(r[1])
+			row := []string{from.Schema, from.Table, to.Schema, to.Table}
+			if slices.Contains(t.databases, to.Schema) && !slices.Contains(t.databases, from.Schema) && !slices.ContainsFunc(rows, func(o []string) bool { return slices.Equal(o, row) }) {
+				rows = append(rows, row)
+			}
+		}
+	}
+	// Those of our own databases beside the target point inside them; before a
+	// switch is cleared up they may not.
+	return slices.DeleteFunc(rows, func(r []string) bool {
+		return slices.ContainsFunc(t.databases, func(d string) bool {
+			return strings.HasPrefix(r[0], beside(d, "next", "")) || strings.HasPrefix(r[0], beside(d, "prev", ""))
+		})
+	}), nil
+}
+
+// storedName reads database/table as InnoDB writes it, with bytes outside words as @hhhh.
+func storedName(text string) schema.Name {
+	database, table, _ := strings.Cut(text, "/")
+	return schema.Name{Schema: unstored(database), Table: unstored(table)}
+}
+
+func unstored(text string) string {
+	var b strings.Builder
+	for i := 0; i < len(text); i++ {
+		var r rune
+		if text[i] == '@' && i+5 <= len(text) {
+			if n, err := fmt.Sscanf(text[i+1:i+5], "%04x", &r); err == nil && n == 1 {
+				b.WriteRune(r)
+				i += 4
+				continue
+			}
+		}
+		b.WriteByte(text[i])
+	}
+	return b.String()
+}
