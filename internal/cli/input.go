@@ -125,6 +125,10 @@ func (a *app) addresses(in *pipeline.Input, n needs) []finding.Finding {
 		found = append(found, finding.Finding{Check: "engines", Severity: finding.Error, At: in.Job.TargetAt, Code: int(fault.Usage),
 			Message: "the source is " + from.Name + " and the target is " + to.Name + ": both must be one product", Hint: "a stand-in must behave as production does"})
 	}
+	if in.SourceAt != nil && in.TargetAt != nil && len(in.Job.Schemas) == 0 && in.SourceAt.Schema() != in.TargetAt.Schema() {
+		// Where a URL means one schema of its server, the two URLs say which goes where.
+		in.Job.Schemas = []config.Schema{{Source: in.SourceAt.Schema(), Target: in.TargetAt.Schema(), At: in.Job.TargetAt}}
+	}
 	return found
 }
 

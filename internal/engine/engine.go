@@ -321,6 +321,8 @@ type State struct {
 	// Notes: what a switch would change beside rows, each a sentence, such as
 	// owners that the role cannot give back.
 	Notes []string
+	// Renames: a structure from the source may have other names of schemas here.
+	Renames bool
 	// Mechanism says in a few words how the switch works here.
 	Mechanism string
 }

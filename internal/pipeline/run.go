@@ -66,7 +66,7 @@ func (s *Session) Run(ctx, undo context.Context) (report *Report, err error) {
 	spec := engine.Spec{RunID: s.in.RunID, Schemas: s.in.Job.TargetSchemas(), Preserve: w.shape.Preserve, Keep: s.in.Job.Load.Keep,
 		Writers: s.in.Job.Limits.Readers, Step: func(step string) { s.note(s.stage, "%s", step) }}
 	if w.shape.FromSource {
-		spec.Structure = s.snapshot.Structure()
+		spec.Structure, spec.Names = s.snapshot.Structure(), w.shape.Renamed()
 	}
 	begun := time.Now()
 	lap := func(stage Stage) {

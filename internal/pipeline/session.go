@@ -87,8 +87,12 @@ func Open(ctx context.Context, in Input) (*Session, error) {
 	return s, nil
 }
 
-// inMode gives the target as load.mode wants it replaced; on an error it stays as it is.
+// inMode gives the target as load.mode wants it replaced, told what the job covers;
+// on an error it stays as it is.
 func inMode(target engine.Target, job *config.Job) (engine.Target, error) {
+	if t, ok := target.(engine.Scoped); ok {
+		t.Scope(job.TargetSchemas())
+	}
 	if job.Load.Mode != "replace" {
 		return target, nil
 	}

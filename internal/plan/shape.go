@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -55,6 +56,9 @@ func (s *Shape) TargetName(n schema.Name) schema.Name {
 	return n
 }
 
+// Renamed gives the source schemas that have another name in the target.
+func (s *Shape) Renamed() map[string]string { return maps.Clone(s.schemas) }
+
 // Table finds a table's shape by its source name; nil if there is none.
 func (s *Shape) Table(n schema.Name) *TableShape {
 	i, ok := slices.BinarySearchFunc(s.Tables, n, func(t TableShape, n schema.Name) int { return t.Name.Compare(n) })
@@ -77,7 +81,7 @@ func Fit(job *config.Job, source, target *schema.Schema, state *engine.State) (*
 			f.shape.schemas[s.Source] = s.Target
 		}
 	}
-	if f.shape.FromSource && len(f.shape.schemas) > 0 {
+	if f.shape.FromSource && len(f.shape.schemas) > 0 && !state.Renames {
 		f.add("schema-names", job.Schemas[0].At, "", fault.Usage, "let the names be equal, or give the target its schema first",
 			"the target has no structure of its own, so production's is used, and that cannot be renamed on the way")
 	}

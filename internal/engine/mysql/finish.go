@@ -155,7 +155,11 @@ func (t *target) Fit(ctx context.Context, from engine.Source, schemas []string) 
 	databases := s.self().covered(schemas)
 	var plan *blueprint
 	err = s.self().with(ctx, func(c *conn) (err error) {
-		plan, err = readBlueprint(ctx, c, databases, map[string]string{})
+		names := map[string]string{}
+		for i := range min(len(databases), len(t.databases)) { // the job names both in one order
+			names[databases[i]] = t.databases[i]
+		}
+		plan, err = readBlueprint(ctx, c, databases, names)
 		return err
 	})
 	if err != nil {

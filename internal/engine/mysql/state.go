@@ -13,7 +13,7 @@ import (
 // State tells what stands in the databases and beside them. It takes no lock
 // beyond those of reading.
 func (t *target) State(ctx context.Context) (*engine.State, error) {
-	state := &engine.State{}
+	state := &engine.State{Renames: true}
 	err := t.with(ctx, func(c *conn) error {
 		state.Mechanism = "tables built in a database beside the target, then one RENAME TABLE of them all"
 		if c.maria {
