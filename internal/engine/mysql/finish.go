@@ -32,6 +32,9 @@ func (l *load) Finish(ctx context.Context) error {
 			}
 		}
 	}
+	if err := l.t.pauses.at(ctx, "indexes"); err != nil {
+		return err
+	}
 	if err := l.rehearse(ctx); err != nil {
 		return err
 	}

@@ -69,6 +69,9 @@ func (l *load) Switch(ctx context.Context, manifest []byte) error {
 			return errors.Join(err, s.giveUp(ctx))
 		}
 	}
+	if err := l.t.pauses.at(ctx, "prepared"); err != nil {
+		return errors.Join(err, s.giveUp(ctx))
+	}
 	err = s.do(ctx)
 	l.guard = s.c
 	if err != nil && !errors.Is(err, engine.ErrSwitched) {
@@ -222,7 +225,7 @@ func (s *swap) giveUp(ctx context.Context) error {
 // do switches, trying again while others hold locks on the tables. When it fails,
 // the target is what it was, or the error says that it is not.
 func (s *swap) do(ctx context.Context) error {
-	deadline := time.Now().Add(switchDeadline)
+	deadline := time.Now().Add(s.t.patience)
 	for pause := 50 * time.Millisecond; ; pause = min(2*pause, time.Second) {
 		err := s.try(ctx)
 		if err == nil {
@@ -402,7 +405,7 @@ func (s *swap) follow(ctx context.Context) error {
 			return switched(err)
 		}
 	}
-	return nil
+	return switched(s.t.pauses.at(ctx, "followed"))
 }
 
 // follow makes what the journal says belongs to the tables that are now in place;

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"time"
 
 	"understudy/internal/engine"
 )
@@ -17,7 +18,9 @@ type target struct {
 	lists  sync.Mutex // guards loads
 	loads  []*load    // begun and not yet aborted
 	pauses pauses
-	insert bool // by a test: rows never travel by LOAD DATA
+	// patience is how long the switch tries to get the locks.
+	patience time.Duration
+	insert   bool // by a test: rows never travel by LOAD DATA
 }
 
 var (
@@ -39,7 +42,7 @@ func (p pauses) at(ctx context.Context, place string) error {
 // newTarget opens a database to replace. It must exist: its defaults and the
 // user's privileges in it are what the next generation gets.
 func newTarget(ctx context.Context, at *address, limits engine.Limits) (engine.Target, error) {
-	t := &target{side: side{at: at, limits: limits.WithDefaults(), name: "target"}, databases: []string{at.database}}
+	t := &target{side: side{at: at, limits: limits.WithDefaults(), name: "target"}, databases: []string{at.database}, patience: switchDeadline}
 	if err := t.with(ctx, func(*conn) error { return nil }); err != nil {
 		_ = t.Close() // nothing was begun
 		return nil, err
