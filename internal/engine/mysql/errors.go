@@ -88,7 +88,8 @@ func namedIn(message string, table *schema.Table) (column, constraint string) {
 	}
 	for _, c := range table.Columns {
 		switch {
-		case slices.Contains([]string{"Column '" + c.Name + "' cannot be null", "Field '" + c.Name + "' doesn't have a default value"}, message),
+		case strings.HasPrefix(message, "Column set to default value; NULL supplied to NOT NULL column '"+c.Name+"' at row "),
+			slices.Contains([]string{"Column '" + c.Name + "' cannot be null", "Field '" + c.Name + "' doesn't have a default value"}, message),
 			strings.HasPrefix(message, "Data too long for column '"+c.Name+"' at row "),
 			strings.HasPrefix(message, "Out of range value for column '"+c.Name+"' at row "):
 			return c.Name, ""

@@ -111,8 +111,8 @@ func (f *formColumn) precision() (precision, scale int) {
 }
 
 func (f *formColumn) refusesDecimal(text string) string {
-	digits, negative := strings.CutPrefix(text, "-")
-	whole, fraction, _ := strings.Cut(digits, ".")
+	figures, negative := strings.CutPrefix(text, "-")
+	whole, fraction, _ := strings.Cut(figures, ".")
 	if whole+fraction == "" || strings.Trim(whole+fraction, "0123456789") != "" {
 		return "not a number"
 	}
@@ -137,7 +137,7 @@ func (f *formColumn) refusesTime(text string) string {
 		day, clock = "", strings.TrimPrefix(text, "-")
 	}
 	if day != "" || f.facts.base != "time" {
-		n, ok := numbers(day, "-", 3)
+		n, ok := fieldsOf(day, "-", 3)
 		if !ok || n[0] > 9999 || n[1] > 12 || n[2] > 31 {
 			return "not a date"
 		}
@@ -149,7 +149,7 @@ func (f *formColumn) refusesTime(text string) string {
 		return ""
 	}
 	whole, fraction, _ := strings.Cut(clock, ".")
-	n, ok := numbers(whole, ":", 3)
+	n, ok := fieldsOf(whole, ":", 3)
 	hours := 23
 	if f.facts.base == "time" {
 		hours = 838
@@ -163,8 +163,8 @@ func (f *formColumn) refusesTime(text string) string {
 	return ""
 }
 
-// numbers reads so many numbers between separators.
-func numbers(text, separator string, count int) ([]int, bool) {
+// fieldsOf reads so many numbers between separators.
+func fieldsOf(text, separator string, count int) ([]int, bool) {
 	fields := strings.Split(text, separator)
 	out := make([]int, count)
 	if len(fields) != count {

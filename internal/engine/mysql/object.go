@@ -71,15 +71,41 @@ func (o object) drop(ctx context.Context, c *conn, database string) error {
 // readTriggers reads the triggers of a database in an order in which they can be
 // made again: those of one table and event fire in the order they were made.
 func readTriggers(ctx context.Context, c *conn, database string) ([]object, error) {
-	rows, err := c.rows(ctx, "read the triggers", `SELECT trigger_name, event_object_table, action_timing, event_manipulation, action_statement, definer, sql_mode, character_set_client, collation_connection
+	rows, err := c.rows(ctx, "read the triggers", `SELECT trigger_name, event_object_table, action_timing, event_manipulation, definer, sql_mode, character_set_client, collation_connection
 		FROM information_schema.triggers WHERE trigger_schema = `+literal(database)+` ORDER BY event_object_table, action_timing, event_manipulation, action_order`)
 	var out []object
 	for _, r := range rows {
-		o := object{Kind: "TRIGGER", Name: r[0], Table: r[1], Definer: r[5], Mode: r[6], Charset: r[7], Collation: r[8]}
-		o.Create = "CREATE DEFINER=" + account(o.Definer) + " TRIGGER " + quote(o.Name) + " " + r[2] + " " + r[3] + " ON " + quote(o.Table) + " FOR EACH ROW " + r[4]
+		o := object{Kind: "TRIGGER", Name: r[0], Table: r[1], Definer: r[4], Mode: r[5], Charset: r[6], Collation: r[7]}
+		doing := "read trigger " + schema.Ident(o.Name)
+		shown, err := c.row(ctx, doing, "SHOW CREATE TRIGGER "+quote(database)+"."+quote(o.Name)) // elsewhere MariaDB shows characters beyond the BMP as ?
+		if err != nil {
+			return nil, err
+		}
+		body, ok := triggerBody(shown[min(2, len(shown)-1)])
+		if !ok {
+			return nil, &engine.Error{Code: engine.Unsupported, Doing: doing, Table: schema.Name{Schema: database, Table: o.Table}, Say: "its statement has a form that is not known"}
+		}
+		o.Create = "CREATE DEFINER=" + account(o.Definer) + " TRIGGER " + quote(o.Name) + " " + r[2] + " " + r[3] + " ON " + quote(o.Table) + " FOR EACH ROW " + body
 		out = append(out, o)
 	}
 	return out, err
+}
+
+// triggerBody gives what stands behind FOR EACH ROW, and behind the place among
+// other triggers, which their order gives again.
+func triggerBody(text string) (string, bool) {
+	all := tokens(text)
+	for i := 0; i+3 < len(all); i++ {
+		if !all[i].is("FOR") || !all[i+1].is("EACH") || !all[i+2].is("ROW") {
+			continue
+		}
+		at := i + 3
+		if (all[at].is("FOLLOWS") || all[at].is("PRECEDES")) && at+2 < len(all) {
+			at += 2
+		}
+		return text[all[at].start:], true
+	}
+	return "", false
 }
 
 // account writes user@host, as information_schema gives it, as SQL.

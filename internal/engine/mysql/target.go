@@ -75,13 +75,22 @@ func (t *target) session(ctx context.Context, name string) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	unlimited := "SET SESSION max_execution_time = 0, information_schema_stats_expiry = 0, sql_require_primary_key = DEFAULT, sql_generate_invisible_primary_key = OFF"
+	unlimited := "SET SESSION max_execution_time = 0, information_schema_stats_expiry = 0"
 	if c.maria {
 		unlimited = "SET SESSION max_statement_time = 0, system_versioning_alter_history = KEEP"
 	}
 	if err := c.exec(ctx, "pin the session's settings", unlimited); err != nil {
 		c.hangUp()
 		return nil, err
+	}
+	if made, err := c.rows(ctx, "pin the session's settings", "SHOW SESSION VARIABLES LIKE 'sql\\_generate\\_invisible\\_primary\\_key'"); err != nil || len(made) > 0 && made[0][1] == "ON" {
+		if err == nil { // tables come as they are shown; a key that one has not must not be made for it
+			err = c.exec(ctx, "turn sql_generate_invisible_primary_key off for the session", "SET SESSION sql_generate_invisible_primary_key = OFF")
+		}
+		if err != nil {
+			c.hangUp()
+			return nil, err
+		}
 	}
 	return c, nil
 }

@@ -333,10 +333,6 @@ func (w *writer) warned(ctx context.Context) error {
 // warnings reads what the server said of the last statement's values. That a
 // number was rounded or spaces were cut is only a note to it, and not to us.
 func (w *writer) warnings(ctx context.Context) ([]*client.MySQLError, error) {
-	n, err := w.c.value(ctx, w.doing, "SELECT @@SESSION.warning_count")
-	if err != nil || n == "0" {
-		return nil, err
-	}
 	rows, err := w.c.rows(ctx, w.doing, "SHOW WARNINGS")
 	var out []*client.MySQLError
 	for _, r := range rows {
