@@ -28,6 +28,9 @@ type Harness struct {
 	Values []Value
 	// Lax: a column takes values of any type, so a wrong one is refused by Try only.
 	Lax bool
+	// Named: a schema is a database of its own name, so that tables of source and
+	// target do not have one name.
+	Named bool
 	// Blocks: writers of a source wait while it is read.
 	Blocks bool
 	// Crash ends a load as if its process had died: its sessions and locks go,
@@ -146,7 +149,55 @@ func (h Harness) target(t *testing.T, db Database) engine.Target {
 	s, err := h.Engine.Target(t.Context(), at, engine.Limits{LockWait: time.Second})
 	ok(t, err)
 	t.Cleanup(func() { _ = s.Close() })
+	if h.Named {
+		return &placedTarget{s, at.Schema()}
+	}
 	return s
+}
+
+// placedTarget is a target whose schema has another name than the source's: the
+// suite's tables are meant by the source's names.
+type placedTarget struct {
+	engine.Target
+	schema string
+}
+
+func (p *placedTarget) place(n schema.Name) schema.Name {
+	n.Schema = p.schema
+	return n
+}
+
+func (p *placedTarget) Begin(ctx context.Context, spec engine.Spec) (engine.Load, error) {
+	spec.Preserve = slices.Clone(spec.Preserve)
+	for i := range spec.Preserve {
+		spec.Preserve[i] = p.place(spec.Preserve[i])
+	}
+	l, err := p.Target.Begin(ctx, spec)
+	if err != nil {
+		return nil, err
+	}
+	return &placedLoad{l, p}, nil
+}
+
+type placedLoad struct {
+	engine.Load
+	in *placedTarget
+}
+
+func (l *placedLoad) Write(ctx context.Context, table schema.Name, columns []string, rows iter.Seq2[*engine.Batch, error]) (int64, error) {
+	return l.Load.Write(ctx, l.in.place(table), columns, rows)
+}
+
+func (l *placedLoad) Count(ctx context.Context, table schema.Name, columns []string) (int64, []int64, error) {
+	return l.Load.Count(ctx, l.in.place(table), columns)
+}
+
+// Own gives the engine's own load, for a Harness's Crash.
+func Own(l engine.Load) engine.Load {
+	if p, ok := l.(*placedLoad); ok {
+		return p.Load
+	}
+	return l
 }
 
 // moment is an opened source with its structure and a snapshot.

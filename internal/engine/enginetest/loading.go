@@ -391,7 +391,11 @@ func apart(t *testing.T, h Harness) {
 	one, two := h.people(t), h.empty(t)
 	check := func(target Database, want bool) {
 		t.Helper()
-		d, err := h.Engine.Apart(t.Context(), h.source(t, one), h.target(t, target))
+		to := h.target(t, target)
+		if p, is := to.(*placedTarget); is {
+			to = p.Target
+		}
+		d, err := h.Engine.Apart(t.Context(), h.source(t, one), to)
 		ok(t, err)
 		if d.Same != want || d.Why == "" {
 			t.Errorf("%+v, want same %v", d, want)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"sync"
+	"time"
 
 	"understudy/internal/engine"
 	"understudy/internal/schema"
@@ -18,7 +19,7 @@ func (l *load) Finish(ctx context.Context) error {
 		return err
 	}
 	l.mu.Lock()
-	l.loaded = now
+	l.loaded, l.filling = now, time.Since(l.made)
 	l.mu.Unlock()
 	l.spec.Step("make the indexes")
 	if err := l.parallel(ctx, l.index); err != nil {

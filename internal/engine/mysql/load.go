@@ -24,9 +24,10 @@ type load struct {
 	watches bool                   // the user sees other sessions' transactions
 	pool    pool
 
-	mu       sync.Mutex // guards what follows
-	local    *bool      // the server takes LOAD DATA LOCAL; nil while nobody tried
-	loaded   string     // the server's time when rows had come
+	mu       sync.Mutex    // guards what follows
+	local    *bool         // the server takes LOAD DATA LOCAL; nil while nobody tried
+	loaded   string        // the server's time when rows had come
+	filling  time.Duration // how long they took to come
 	switched bool
 	ended    bool
 }

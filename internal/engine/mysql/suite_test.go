@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"understudy/internal/engine"
 	"understudy/internal/engine/enginetest"
 	"understudy/internal/scratch"
 	"understudy/internal/scratch/scratchtest"
@@ -140,6 +141,7 @@ func fresh(server *scratch.MySQL) func(t *testing.T) enginetest.Database {
 func harness(server *scratch.MySQL) enginetest.Harness {
 	return enginetest.Harness{
 		Engine: New(),
+		Named:  true,
 		Fresh:  fresh(server),
 		Words: enginetest.Words{
 			Identity: "bigint AUTO_INCREMENT PRIMARY KEY", Integer: "bigint", Key: "varchar(700)", Longest: 700, Indexes: true,
@@ -147,11 +149,31 @@ func harness(server *scratch.MySQL) enginetest.Harness {
 			Recent: func(e string) string { return e + " > now() + interval 78 year and current_timestamp() < '2021-01-01'" },
 		},
 		Values: suiteValues(server.MariaDB()),
+		Crash: func(t *testing.T, l engine.Load) {
+			t.Helper()
+			mine := enginetest.Own(l).(*load)
+			mine.hangUp()
+			mine.ended = true // its Abort does nothing
+			gone(t, server, mine.guard.id)
+		},
 	}
 }
 
+// gone waits until the server has ended a session, as it does soon after its client has gone.
+func gone(t *testing.T, server *scratch.MySQL, id string) {
+	t.Helper()
+	admin := application(t, server.URL(""))
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); _ = wait(t.Context(), 10*time.Millisecond) {
+		rows, err := query(t.Context(), admin, "SELECT 1 FROM information_schema.processlist WHERE id = "+id)
+		if err == nil && len(rows) == 0 {
+			return
+		}
+	}
+	t.Fatal("the session of a load that crashed does not end")
+}
+
 func TestSuite(t *testing.T) {
-	onBoth(t, func(t *testing.T, server *scratch.MySQL) { enginetest.RunReading(t, harness(server)) })
+	onBoth(t, func(t *testing.T, server *scratch.MySQL) { enginetest.Run(t, harness(server)) })
 }
 
 func suiteValues(maria bool) []enginetest.Value {

@@ -114,7 +114,7 @@ func (l *load) outlast(ctx context.Context) error {
 		return nil // they were rebuilt with their indexes
 	}
 	doing := "wait for transactions that are older than the rows"
-	deadline := time.Now().Add(10 * l.t.limits.LockWait)
+	deadline := time.Now().Add(min(l.filling/2, 10*l.t.limits.LockWait)) // a rebuild takes about as long
 	for {
 		n, err := l.guard.value(ctx, doing, "SELECT count(*) FROM information_schema.innodb_trx WHERE trx_started <= "+literal(l.loaded)+
 			" AND trx_isolation_level IN ('REPEATABLE READ', 'SERIALIZABLE') AND trx_mysql_thread_id NOT IN (0, CONNECTION_ID())")
@@ -129,12 +129,18 @@ func (l *load) outlast(ctx context.Context) error {
 		}
 	}
 	l.spec.Step("rebuild the tables, because an old transaction is still open")
-	return l.parallel(ctx, func(ctx context.Context, d *databasePlan, c *creation) error {
-		if !c.facts.transactional() {
-			return nil
+	for i := range l.plan.databases { // one by one: each locks the tables it is tied to
+		d := &l.plan.databases[i]
+		for j := range d.tables {
+			if !d.tables[j].facts.transactional() {
+				continue
+			}
+			if err := l.alter(ctx, d, &d.tables[j], "rebuild ", []string{"FORCE"}); err != nil {
+				return err
+			}
 		}
-		return l.alter(ctx, d, c, "rebuild ", []string{"FORCE"})
-	})
+	}
+	return nil
 }
 
 // wait pauses, or returns as soon as ctx ends.

@@ -98,6 +98,15 @@ func (f *field) prepare() {
 	f.hollow = f.facts.base == "enum" && !slices.Contains(f.Labels, "")
 }
 
+// written gives the text that means the value where it is written: the year 0 is
+// 2000 in short.
+func (f *field) written(value []byte) []byte {
+	if f.facts.base == "year" && string(value) == "0" {
+		return []byte("0000")
+	}
+	return value
+}
+
 // A writer carries out one Write.
 type writer struct {
 	c       *conn
@@ -199,7 +208,7 @@ func (w *writer) tuple(dst, raw []byte, more bool) (out, rest []byte) {
 		case w.fields[i].bytes:
 			dst = appendHex(dst, value)
 		default:
-			dst = appendLiteral(dst, value)
+			dst = appendLiteral(dst, w.fields[i].written(value))
 		}
 	}
 	return append(dst, ')'), raw
@@ -494,7 +503,7 @@ func (w *writer) line(dst, raw []byte) (out, rest []byte) {
 		case w.fields[i].bytes:
 			dst = hex.AppendEncode(dst, value)
 		default:
-			dst = appendField(dst, value)
+			dst = appendField(dst, w.fields[i].written(value))
 		}
 	}
 	return append(dst, '\n'), raw
