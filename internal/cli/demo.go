@@ -26,10 +26,10 @@ func (a *app) demoCommand() *cobra.Command {
 	var serve bool
 	c := &cobra.Command{
 		Use: "demo", Short: "See it work: a small production, a drifted staging, a whole refresh", Args: none,
-		Long:    "Make a small shop's production database and a staging that drifted from it, and run the\nwhole refresh: plan, progress, proofs, parity, five rows before and after. It needs no\nserver, no root and no network; with --engine postgres it starts servers of its own from\ninstalled programs and stops them at the end.",
-		Example: "  understudy demo\n  understudy demo --engine postgres",
+		Long:    "Make a small shop's production database and a staging that drifted from it, and run the\nwhole refresh: plan, progress, proofs, parity, five rows before and after. It needs no\nserver, no root and no network; with --engine postgres or mysql it starts servers of its own\nfrom installed programs and stops them at the end.",
+		Example: "  understudy demo\n  understudy demo --engine postgres\n  understudy demo --engine mysql",
 	}
-	c.Flags().StringVar(&name, "engine", "sqlite", "sqlite (embedded) or postgres (started from installed programs)")
+	c.Flags().StringVar(&name, "engine", "sqlite", "sqlite (embedded), postgres or mysql (started from installed programs; mysql means MariaDB too)")
 	c.Flags().StringVar(&dir, "dir", "", "where to put the demo's files (default: a new temporary directory)")
 	c.Flags().BoolVar(&serve, "keep-servers", false, "leave started servers running until interrupted")
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -42,7 +42,7 @@ func (a *app) demoCommand() *cobra.Command {
 func (a *app) demo(ctx context.Context, name, dir string, serve bool) error {
 	entry, err := engines.Named(name)
 	if err != nil {
-		return fault.New(fault.Usage, "usage", "understudy demo --engine sqlite, or --engine postgres", "%s", err)
+		return fault.New(fault.Usage, "usage", "understudy demo --engine sqlite, --engine postgres or --engine mysql", "%s", err)
 	}
 	if dir == "" {
 		if dir, err = os.MkdirTemp("", "understudy-demo-"); err != nil {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"understudy/internal/engine"
+	"understudy/internal/engine/mysql"
 	"understudy/internal/engine/postgres"
 	"understudy/internal/engine/sqlite"
 	"understudy/internal/fault"
@@ -30,6 +31,7 @@ type Entry struct {
 func List() []Entry {
 	return []Entry{
 		{"postgres", []string{"postgres", "postgresql"}, postgres.New, postgresStage, postgres.Execute},
+		{"mysql", []string{"mysql", "mariadb"}, mysql.New, mysqlStage, mysql.Execute},
 		{"sqlite", []string{"sqlite"}, sqlite.New, embeddedStage, sqlite.Execute},
 	}
 }
@@ -47,20 +49,28 @@ func Open(url secret.Text, which string) (Entry, engine.Engine, engine.Address, 
 				eng := e.New()
 				at, err := eng.Parse(url)
 				if err != nil {
-					return e, nil, nil, fault.New(fault.Usage, "url", "postgres://user@host:5432/database or sqlite:path/to/file.db", "%s: %s", which, err)
+					return e, nil, nil, fault.New(fault.Usage, "url", example(e.Name), "%s: %s", which, err)
 				}
 				return e, eng, at, nil
 			}
 		}
 	}
-	hint := "a URL begins with postgres:// or sqlite:"
+	hint := "a URL begins with postgres://, mysql://, mariadb:// or sqlite:"
 	if !ok || strings.ContainsAny(scheme, "@/ \t") || len(scheme) > 20 {
 		return Entry{}, nil, nil, fault.New(fault.Usage, "url", hint, "%s: not a URL: it has no scheme", which)
 	}
-	if scheme == "mysql" || scheme == "mariadb" {
-		return Entry{}, nil, nil, fault.New(fault.Usage, "url", hint, "%s: this version does not speak to MySQL and MariaDB yet", which)
-	}
 	return Entry{}, nil, nil, fault.New(fault.Usage, "url", hint, "%s: no engine serves the scheme %q%s", which, scheme, schema.DidYouMean(scheme, known))
+}
+
+// example is a URL of an engine, for hints.
+func example(name string) string {
+	switch name {
+	case "mysql":
+		return "mysql://user@host:3306/database"
+	case "sqlite":
+		return "sqlite:path/to/file.db"
+	}
+	return "postgres://user@host:5432/database"
 }
 
 // Named finds an engine by its name.
@@ -72,5 +82,5 @@ func Named(name string) (Entry, error) {
 		}
 		known = append(known, e.Name)
 	}
-	return Entry{}, fmt.Errorf("no engine is called %q%s; there are %s", name, schema.DidYouMean(name, known), strings.Join(known, " and "))
+	return Entry{}, fmt.Errorf("no engine is called %q%s; there are %s", name, schema.DidYouMean(name, known), strings.Join(known, ", "))
 }

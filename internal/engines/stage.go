@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"understudy/internal/engine/mysql"
 	"understudy/internal/fault"
 	"understudy/internal/scratch"
 	"understudy/internal/secret"
@@ -50,4 +51,25 @@ func postgresStage(ctx context.Context, _ string) (*Stage, error) {
 		}
 	}
 	return &Stage{Production: secret.New(server.URL("shop_production")), Staging: secret.New(server.URL("shop_staging")), stop: stop}, nil
+}
+
+// mysqlStage is two databases of a MariaDB or MySQL server started from installed programs.
+func mysqlStage(ctx context.Context, _ string) (*Stage, error) {
+	server, err := scratch.StartMySQL(ctx, scratch.MySQLOptions{})
+	if err != nil {
+		return nil, err
+	}
+	stop := func(ctx context.Context) { _ = server.Stop(ctx) } // its files go with it; nothing can be done about a failure
+	stage := &Stage{Production: secret.New(server.URL("shop_production")), Staging: secret.New(server.URL("shop_staging")), stop: stop}
+	for _, url := range []secret.Text{stage.Production, stage.Staging} {
+		at, err := mysql.New().Parse(url)
+		if err == nil {
+			err = mysql.Create(ctx, at)
+		}
+		if err != nil {
+			stop(ctx)
+			return nil, err
+		}
+	}
+	return stage, nil
 }
