@@ -30,7 +30,7 @@ func (s *side) Try(ctx context.Context, table *schema.Table, columns []string, r
 			if column == nil || facts.columns[name] == nil {
 				return &engine.Error{Code: engine.Changed, Doing: "try rows on " + table.Name.String(), Table: table.Name, Column: name, Say: "there is no such column"}
 			}
-			t.fields = append(t.fields, formColumn{*column, facts.columns[name]})
+			t.fields = append(t.fields, formColumn{Column: *column, facts: facts.columns[name]})
 		}
 		out, err = t.run(ctx)
 		return err

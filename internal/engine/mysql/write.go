@@ -48,7 +48,7 @@ func (l *load) Write(ctx context.Context, table schema.Name, columns []string, r
 		if c == nil {
 			return 0, &engine.Error{Code: engine.Changed, Doing: doing, Table: table, Column: name, Say: "the new generation has no such column"}
 		}
-		w.fields = append(w.fields, field{formColumn: formColumn{*c, to.facts.columns[name]}})
+		w.fields = append(w.fields, field{formColumn: formColumn{Column: *c, facts: to.facts.columns[name]}})
 		w.fields[len(w.fields)-1].prepare()
 	}
 	err = l.with(ctx, func(c *conn) error {
