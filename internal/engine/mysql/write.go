@@ -57,7 +57,9 @@ func (l *load) Write(ctx context.Context, table schema.Name, columns []string, r
 		if err != nil {
 			return err
 		}
-		w.local = local && len(columns) > 0
+		w.local = local && len(columns) > 0 && !slices.ContainsFunc(w.fields, func(f field) bool {
+			return f.Kind == schema.Geo || f.facts.base == "vector" // LOAD DATA sets such a column to nothing before it computes it
+		})
 		if err := c.exec(ctx, doing, "SET SESSION sql_mode = "+literal(writeMode)); err != nil {
 			return err
 		}
