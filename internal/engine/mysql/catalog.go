@@ -2,12 +2,188 @@ package mysql
 
 import (
 	"context"
+	"fmt"
+	"slices"
+	"strings"
 
 	"understudy/internal/catalog"
-	"understudy/internal/engine"
+	"understudy/internal/schema"
 )
 
-// Catalog refuses openly: what parity compares is not read yet.
-func (s *side) Catalog(context.Context, []string) (*catalog.Catalog, error) {
-	return nil, &engine.Error{Code: engine.Unsupported, Doing: "read the structure for parity", Say: "it is not there yet"}
+// Catalog reads everything that parity compares: tables and what belongs to
+// them from their declarations, all other objects from SHOW CREATE. A kind of
+// which grants may hide something is not compared, and said.
+func (s *side) Catalog(ctx context.Context, schemas []string) (*catalog.Catalog, error) {
+	c, err := connect(ctx, s.at, session{name: s.name + " parity", readOnly: s.readOnly, limits: s.limits})
+	if err != nil {
+		return nil, err
+	}
+	defer c.hangUp()
+	inv, err := inspect(ctx, c, s.covered(schemas))
+	if err != nil {
+		return nil, err
+	}
+	tables := &catalog.Structure{Dialect: atlasDialect(), Kinds: tableKinds()}
+	var names []schema.Name
+	for _, t := range inv.schema.Tables {
+		tables.Facts = append(tables.Facts, declare(t.Name, inv.tables[t.Name])...)
+		names = append(names, t.Name)
+	}
+	r := &objectReader{ctx: ctx, c: c, unseen: map[string]string{}}
+	for _, step := range []func([]string) error{r.settings, r.databases, r.sequences, r.others, r.privileges} {
+		if err := step(s.covered(schemas)); err != nil {
+			return nil, err
+		}
+	}
+	tables.Schemas = atlasSchemas(ctx, c, names) // last: it may leave the connection broken
+	if err := ctx.Err(); err != nil {
+		return nil, wrap(ctx, err, "read the structure for parity")
+	}
+	facts, kinds, unseen := r.outcome()
+	return catalog.New(tables, facts, kinds, unseen), nil
+}
+
+// An objectReader collects the facts about what is no table.
+type objectReader struct {
+	ctx    context.Context
+	c      *conn
+	facts  []catalog.Fact
+	unseen map[string]string // kinds, and why
+}
+
+// outcome leaves out kinds of which something may be hidden.
+func (r *objectReader) outcome() (facts []catalog.Fact, kinds, unseen []string) {
+	for _, kind := range []string{"schema", "setting", "view", "function", "procedure", "trigger", "event", "sequence"} {
+		if why := r.unseen[kind]; why != "" {
+			unseen = append(unseen, kind+": "+why)
+		} else {
+			kinds = append(kinds, kind)
+		}
+	}
+	return slices.DeleteFunc(r.facts, func(f catalog.Fact) bool { return r.unseen[f.Kind] != "" }), kinds, unseen
+}
+
+// settings reads those of the server that change what statements of an application mean.
+func (r *objectReader) settings([]string) error {
+	for _, name := range []string{"sql_mode", "lower_case_table_names", "explicit_defaults_for_timestamp"} {
+		value, err := r.c.value(r.ctx, "read the server's settings", "SELECT @@GLOBAL."+name)
+		if err != nil {
+			return err
+		}
+		words := strings.Split(value, ",")
+		slices.Sort(words)
+		r.facts = append(r.facts, catalog.Fact{Kind: "setting", Object: name, Definition: strings.Join(words, ",")})
+	}
+	return nil
+}
+
+func (r *objectReader) databases(databases []string) error {
+	rows, err := r.c.rows(r.ctx, "read the databases", "SELECT schema_name, default_character_set_name, default_collation_name FROM information_schema.schemata WHERE schema_name IN ("+literals(databases)+")")
+	for _, row := range rows {
+		r.facts = append(r.facts, catalog.Fact{Kind: "schema", Object: schema.Name{Schema: row[0], Table: row[0]}.String(),
+			Parts: []catalog.Part{{Name: "character set", Text: row[1]}, {Name: "collation", Text: row[2]}}})
+	}
+	return err
+}
+
+func (r *objectReader) sequences(databases []string) error {
+	rows, err := r.c.rows(r.ctx, "read the sequences", "SELECT table_schema, table_name FROM information_schema.tables WHERE table_type = 'SEQUENCE' AND table_schema IN ("+literals(databases)+")")
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
+		name := schema.Name{Schema: row[0], Table: row[1]}
+		made, err := r.c.row(r.ctx, "read the sequence "+name.String(), "SHOW CREATE SEQUENCE "+quoteName(name))
+		if err != nil {
+			return err
+		}
+		r.facts = append(r.facts, catalog.Fact{Kind: "sequence", Object: name.String(), Definition: plain(tokens(made[1])), Create: made[1], Drop: "DROP SEQUENCE " + quote(name.Table)})
+	}
+	return nil
+}
+
+// others reads triggers, views, routines and events.
+func (r *objectReader) others(databases []string) error {
+	for _, database := range databases {
+		objects, err := readTriggers(r.ctx, r.c, database)
+		if err != nil {
+			return err
+		}
+		more, hidden, err := readOthers(r.ctx, r.c, database)
+		if err != nil {
+			return err
+		}
+		for _, o := range append(objects, more...) {
+			r.facts = append(r.facts, o.fact(database))
+		}
+		for _, h := range hidden {
+			kind, name, _ := strings.Cut(h, " ")
+			r.unseen[kind] = fmt.Sprintf("the user may not read the definition of every one (%s)", name)
+		}
+	}
+	return nil
+}
+
+// fact tells an object without whom it belongs to.
+func (o object) fact(database string) catalog.Fact {
+	kind := strings.ToLower(o.Kind)
+	name := schema.Name{Schema: database, Table: o.Name}
+	f := catalog.Fact{Kind: kind, Object: name.String(), Create: o.Create, Drop: "DROP " + o.Kind + " " + quote(o.Name)}
+	if kind == "trigger" {
+		f.Table = schema.Name{Schema: database, Table: o.Table}.String()
+		f.Object = f.Table + "." + schema.Ident(o.Name)
+	}
+	part := func(name, text string) {
+		if text != "" {
+			f.Parts = append(f.Parts, catalog.Part{Name: name, Text: text})
+		}
+	}
+	f.Definition = plain(withoutDefiner(tokens(o.Create)))
+	part("sql_mode", o.Mode)
+	part("character set", o.Charset)
+	part("collation", o.Collation)
+	return f
+}
+
+// withoutDefiner takes DEFINER = user@host away, which names an account of its server.
+func withoutDefiner(all []token) []token {
+	at := slices.IndexFunc(all, func(t token) bool { return t.is("DEFINER") })
+	if at < 0 || at > 4 || at+2 >= len(all) || !all[at+1].mark("=") {
+		return all
+	}
+	end := at + 3
+	if end < len(all) && all[end].kind == variable { // @`host`, or @ and then the host
+		end++
+		if end < len(all) && all[end].kind == quoted && all[end-1].text == "@" {
+			end++
+		}
+	}
+	return append(slices.Clone(all[:at]), all[end:]...)
+}
+
+// privileges finds kinds that a user sees nothing of, not even that there is
+// something, because a privilege is missing.
+func (r *objectReader) privileges(databases []string) error {
+	p, err := readPrivileges(r.ctx, r.c)
+	if err != nil {
+		return err
+	}
+	for _, database := range databases {
+		for _, need := range []struct {
+			kinds []string
+			any   []string // one of these shows them
+		}{
+			{[]string{"trigger"}, []string{"TRIGGER"}},
+			{[]string{"event"}, []string{"EVENT"}},
+			{[]string{"function", "procedure"}, []string{"EXECUTE", "CREATE ROUTINE", "ALTER ROUTINE"}},
+		} {
+			if slices.ContainsFunc(need.any, func(name string) bool { return p.has(name, database) }) || need.kinds[0] == "function" && p.has("SHOW_ROUTINE", "") {
+				continue
+			}
+			for _, kind := range need.kinds {
+				r.unseen[kind] = "the user may not see any (GRANT " + need.any[0] + " ON " + quote(database) + ".*)"
+			}
+		}
+	}
+	return nil
 }

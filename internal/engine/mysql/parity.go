@@ -1,0 +1,317 @@
+package mysql
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"understudy/internal/catalog"
+	"understudy/internal/schema"
+)
+
+// tableKinds are the kinds of facts that declarations give.
+func tableKinds() []string {
+	return []string{"table", "column", "primary key", "unique", "foreign key", "check", "index"}
+}
+
+// A declaration tells a table's CREATE TABLE, as the server writes it, in facts.
+type declaration struct {
+	name  schema.Name
+	text  string
+	facts []catalog.Fact
+	order []string
+	// collation and charset are the table's, which a column's definition leaves out.
+	collation string
+}
+
+// declare gives the facts of a table.
+func declare(name schema.Name, f *tableFacts) []catalog.Fact {
+	d := &declaration{name: name, text: f.ddl.text}
+	all := tokens(d.text)
+	open := slices.IndexFunc(all, func(t token) bool { return t.mark("(") })
+	if open < 0 {
+		return nil
+	}
+	end := matching(all, open)
+	table := catalog.Fact{Kind: "table", Object: name.String(), Table: name.String(), Create: bare(name, d.text), Drop: "DROP TABLE " + quote(name.Table)}
+	options := d.options(all[min(end+1, len(all)):])
+	for _, item := range parts(all[open+1 : end]) {
+		d.item(item, f)
+	}
+	table.Parts = append([]catalog.Part{{Name: catalog.ColumnOrder, Text: strings.Join(d.order, "\n")}}, options...)
+	return append(d.facts, table)
+}
+
+// bare is the statement with the number that AUTO_INCREMENT has come to taken out,
+// which is of the rows.
+func bare(_ schema.Name, text string) string {
+	return regexp.MustCompile(`(?m)^(\).*?) AUTO_INCREMENT=\d+`).ReplaceAllString(text, "$1")
+}
+
+// options reads what follows the columns.
+func (d *declaration) options(all []token) (out []catalog.Part) {
+	part := func(name, text string) {
+		if text != "" {
+			out = append(out, catalog.Part{Name: name, Text: text})
+		}
+	}
+	for i := 0; i < len(all); i++ {
+		t := all[i]
+		value := func() string {
+			if i+2 < len(all) && all[i+1].mark("=") {
+				i += 2
+				return all[i].text
+			}
+			return ""
+		}
+		switch {
+		case t.kind == comment:
+			if text := conditional(t.text); strings.HasPrefix(strings.ToUpper(text), "PARTITION") {
+				part("partitions", plain(tokens(text)))
+			} else if text != "" {
+				part("option", text)
+			}
+		case t.is("PARTITION"):
+			part("partitions", plain(all[i:]))
+			i = len(all)
+		case t.is("ENGINE"):
+			part("storage engine", value())
+		case t.is("CHARSET"):
+			part("character set", value())
+		case t.is("COLLATE"):
+			d.collation = value()
+			part("collation", d.collation)
+		case t.is("COMMENT"):
+			part("comment", value())
+		case t.is("AUTO_INCREMENT"):
+			value()
+		case t.is("WITH") && i+2 < len(all) && all[i+2].is("VERSIONING"):
+			part("system versioning", "on")
+			i += 2
+		case t.kind == word && i+2 < len(all) && all[i+1].mark("="):
+			name := strings.ToLower(t.text)
+			part(strings.ReplaceAll(name, "_", " "), value())
+		}
+	}
+	return out
+}
+
+// conditional gives what a comment says to a server that reads it.
+func conditional(text string) string {
+	inside, ok := strings.CutPrefix(text, "/*!")
+	if !ok {
+		return ""
+	}
+	return strings.TrimSpace(strings.TrimLeft(strings.TrimSuffix(inside, "*/"), "0123456789M"))
+}
+
+// plain writes tokens with single spaces, without comments; words in lower case.
+// The character set before a text is left out: the server adds and changes it
+// without anybody having asked.
+func plain(all []token) string {
+	var b strings.Builder
+	for i, t := range all {
+		if t.kind == comment {
+			if t.text = conditional(t.text); t.text == "" {
+				continue
+			}
+		}
+		if t.kind == word && t.text[0] == '_' && i+1 < len(all) && all[i+1].kind == stringLit {
+			continue
+		}
+		tight := t.mark(")") || t.mark(",") || t.mark(".") || i > 0 && (all[i-1].mark("(") || all[i-1].mark(".")) || i > 0 && t.mark("(") && all[i-1].kind == word
+		if b.Len() > 0 && !tight {
+			b.WriteByte(' ')
+		}
+		if t.kind == word {
+			t.text = strings.ToLower(t.text)
+		}
+		b.WriteString(t.text)
+	}
+	return b.String()
+}
+
+// item reads a column, an index or a constraint.
+func (d *declaration) item(all []token, f *tableFacts) {
+	if len(all) == 0 {
+		return
+	}
+	if all[0].kind == quoted {
+		d.column(all)
+		return
+	}
+	name := ""
+	rest := all
+	if all[0].is("CONSTRAINT") && len(all) > 2 {
+		name, _ = all[1].name()
+		rest = all[2:]
+	}
+	switch first := rest[0]; {
+	case first.is("FOREIGN"):
+		d.constraint("foreign key", name, all, rest, "DROP FOREIGN KEY ")
+	case first.is("CHECK"):
+		d.constraint("check", name, all, rest, "DROP CONSTRAINT ")
+	case first.is("PRIMARY"):
+		d.add(catalog.Fact{Kind: "primary key", Object: d.name.String(), Definition: plain(rest)}, "ADD "+d.source(all), "DROP PRIMARY KEY")
+	case first.is("PERIOD"):
+	default:
+		kind, at := "index", slices.IndexFunc(rest, func(t token) bool { return t.kind == quoted })
+		if first.is("UNIQUE") {
+			kind = "unique"
+		}
+		if at < 0 {
+			return
+		}
+		name, _ = rest[at].name()
+		definition := plain(rest[:at]) + " " + plain(rest[at+1:])
+		d.add(catalog.Fact{Kind: kind, Object: d.name.String() + "." + schema.Ident(name), Definition: definition}, "ADD "+d.source(all), "DROP INDEX "+quote(name))
+	}
+}
+
+// madeName tells the names that a server gives to constraints without one.
+func (d *declaration) madeName(name string) bool {
+	for _, prefix := range []string{d.name.Table + "_ibfk_", d.name.Table + "_chk_", "CONSTRAINT_", "fk_"} {
+		if rest, ok := strings.CutPrefix(name, prefix); ok && rest != "" && strings.Trim(rest, "0123456789") == "" {
+			return true
+		}
+	}
+	return strings.Trim(name, "0123456789") == "" // MariaDB, of late
+}
+
+func (d *declaration) constraint(kind, name string, all, rest []token, drop string) {
+	f := catalog.Fact{Kind: kind, Definition: plain(rest)}
+	shown := name
+	if f.Unnamed = d.madeName(name); f.Unnamed {
+		shown = f.Definition
+		if open := slices.IndexFunc(rest, func(t token) bool { return t.mark("(") }); kind == "foreign key" && open >= 0 {
+			var columns []string
+			for _, t := range rest[open:matching(rest, open)] {
+				if column, _ := t.name(); t.kind == quoted {
+					columns = append(columns, column)
+				}
+			}
+			shown = catalog.ByColumns(kind, columns)
+		}
+	}
+	f.Object = d.name.String() + "." + schema.Ident(shown)
+	add := "ADD " + d.source(rest)
+	if !f.Unnamed {
+		add = "ADD " + d.source(all)
+	}
+	d.add(f, add, drop+quote(name))
+}
+
+// add adds a fact with the statements that make it and take it away.
+func (d *declaration) add(f catalog.Fact, create, drop string) {
+	f.Table = d.name.String()
+	f.Create, f.Drop = "ALTER TABLE "+quote(d.name.Table)+" "+create, "ALTER TABLE "+quote(d.name.Table)+" "+drop
+	d.facts = append(d.facts, f)
+}
+
+func (d *declaration) source(all []token) string {
+	return d.text[all[0].start:all[len(all)-1].end()]
+}
+
+// column reads a column. The type's display width means nothing but with
+// ZEROFILL and as TINYINT(1), and only some servers write it.
+func (d *declaration) column(all []token) {
+	name, _ := all[0].name()
+	d.order = append(d.order, schema.Ident(name))
+	f := catalog.Fact{Kind: "column", Object: d.name.String() + "." + schema.Ident(name)}
+	part := func(name, text string) {
+		if text != "" {
+			f.Parts = append(f.Parts, catalog.Part{Name: name, Text: text})
+		}
+	}
+	n := 1
+	for n < len(all) && !clauseWord(all[n]) {
+		if all[n].mark("(") {
+			n += matching(all[n:], 0)
+		}
+		n++
+	}
+	part("type", withoutWidth(plain(all[1:n])))
+	collation, null := d.collation, ""
+	for i := n; i < len(all); {
+		end := clauseEnd(all, i)
+		clause := all[i:end]
+		switch first := clause[0]; {
+		case first.is("COLLATE"):
+			collation = plain(clause[1:])
+		case first.is("CHARACTER"): // the collation says it
+		case first.is("NOT"):
+			null = "not null"
+		case first.is("NULL"):
+		case first.is("DEFAULT"):
+			if text := plain(clause[1:]); text != "null" {
+				part("default", text)
+			}
+		case first.is("GENERATED"), first.is("AS"):
+			part("generated", plain(clause))
+		case first.is("ON"):
+			part("on update", plain(clause[2:]))
+		case first.is("COMMENT"):
+			part("comment", plain(clause[1:]))
+		case first.is("CHECK"):
+			d.constraint("check", name, clause, clause, "DROP CONSTRAINT ")
+		case first.kind == comment:
+			part("option", conditional(first.text))
+		default:
+			part(strings.ToLower(strings.ReplaceAll(plain(clause), "_", " ")), "yes")
+		}
+		i = end
+	}
+	part("null", null)
+	if textual(all[1]) {
+		part("collation", collation)
+	}
+	d.add(f, "ADD COLUMN "+d.source(all), "DROP COLUMN "+quote(name))
+}
+
+// textual tells types that have a collation.
+func textual(t token) bool {
+	for _, name := range []string{"char", "varchar", "tinytext", "text", "mediumtext", "longtext", "enum", "set"} {
+		if t.is(name) {
+			return true
+		}
+	}
+	return false
+}
+
+// clauseWord tells whether a token begins a clause of a column definition.
+func clauseWord(t token) bool {
+	for _, w := range []string{"CHARACTER", "COLLATE", "NOT", "NULL", "DEFAULT", "GENERATED", "AS", "ON", "COMMENT", "CHECK", "AUTO_INCREMENT", "INVISIBLE", "COMPRESSED", "WITHOUT", "REF_SYSTEM_ID", "SRID", "COLUMN_FORMAT", "STORAGE"} {
+		if t.is(w) {
+			return true
+		}
+	}
+	return t.kind == comment
+}
+
+// clauseEnd is where the clause that begins at i ends.
+func clauseEnd(all []token, i int) int {
+	switch first := all[i]; {
+	case first.kind == comment:
+		return i + 1
+	case first.is("DEFAULT") && i+1 < len(all):
+		return defaultEnd(all, i+1)
+	}
+	for n := i + 1; n < len(all); n++ {
+		switch {
+		case all[n].mark("("):
+			n += matching(all[n:], 0)
+		case all[i].is("NOT") && n == i+1, all[i].is("GENERATED") && all[n].is("AS"):
+		case clauseWord(all[n]):
+			return n
+		}
+	}
+	return len(all)
+}
+
+// withoutWidth takes a display width away.
+func withoutWidth(kind string) string {
+	if strings.HasPrefix(kind, "tinyint(1)") || strings.Contains(kind, "zerofill") {
+		return kind
+	}
+	return regexp.MustCompile(`^(tinyint|smallint|mediumint|int|bigint|year)\(\d+\)`).ReplaceAllString(kind, "$1")
+}
