@@ -169,21 +169,31 @@ func (r *objectReader) privileges(databases []string) error {
 		return err
 	}
 	for _, database := range databases {
-		for _, need := range []struct {
-			kinds []string
-			any   []string // one of these shows them
-		}{
-			{[]string{"trigger"}, []string{"TRIGGER"}},
-			{[]string{"event"}, []string{"EVENT"}},
-			{[]string{"function", "procedure"}, []string{"EXECUTE", "CREATE ROUTINE", "ALTER ROUTINE"}},
-		} {
-			if slices.ContainsFunc(need.any, func(name string) bool { return p.has(name, database) }) || need.kinds[0] == "function" && p.has("SHOW_ROUTINE", "") {
-				continue
-			}
-			for _, kind := range need.kinds {
-				r.unseen[kind] = "the user may not see any (GRANT " + need.any[0] + " ON " + quote(database) + ".*)"
-			}
+		for _, k := range p.blindTo(database) {
+			r.unseen[k.kind] = "the user may not see any (GRANT " + k.needs + " ON " + quote(database) + ".*)"
 		}
 	}
 	return nil
+}
+
+// A blindness is a kind of object of which a user sees none, and the privilege
+// that would show them.
+type blindness struct{ kind, needs string }
+
+// blindTo lists what the user would not see in a database, were it there.
+func (p *privileges) blindTo(database string) (out []blindness) {
+	for _, k := range []struct {
+		kind string
+		any  []string // one of these shows them
+	}{
+		{"trigger", []string{"TRIGGER"}},
+		{"event", []string{"EVENT"}},
+		{"function", []string{"EXECUTE", "CREATE ROUTINE", "ALTER ROUTINE", "SHOW_ROUTINE"}},
+		{"procedure", []string{"EXECUTE", "CREATE ROUTINE", "ALTER ROUTINE", "SHOW_ROUTINE"}},
+	} {
+		if !slices.ContainsFunc(k.any, func(name string) bool { return p.has(name, database) }) {
+			out = append(out, blindness{k.kind, k.any[0]})
+		}
+	}
+	return out
 }

@@ -170,6 +170,7 @@ func (t *target) Fit(ctx context.Context, from engine.Source, schemas []string) 
 		return nil, nil, err
 	}
 	obstacles = plan.refused
+	notes = append(notes, plan.blind...)
 	for _, h := range plan.hidden {
 		notes = append(notes, "the "+h+" of the source is not visible to its user, and will be missing: grant SHOW VIEW, SHOW_ROUTINE or EVENT there")
 	}

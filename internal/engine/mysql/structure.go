@@ -25,6 +25,7 @@ type blueprint struct {
 	foreign   bool
 	databases []databasePlan
 	hidden    []string // what grants hide
+	blind     []string // kinds of which grants hide whether there is any, each a sentence
 	refused   []string // what cannot be made in the target, each a sentence with its remedy
 }
 
@@ -94,6 +95,13 @@ func (b *blueprint) addForeign(ctx context.Context, c *conn, d *databasePlan, re
 		return err
 	}
 	b.hidden = append(b.hidden, hidden...)
+	p, err := readPrivileges(ctx, c)
+	if err != nil {
+		return err
+	}
+	for _, k := range p.blindTo(d.from) {
+		b.blind = append(b.blind, "whether the source's database "+schema.Ident(d.from)+" has any "+k.kind+"s is not visible to its user, and they would be missing: GRANT "+k.needs+" ON "+quote(d.from)+".*")
+	}
 	for _, list := range [][]object{d.triggers, others} {
 		for i, o := range list {
 			made, why := o.foreign(rename)
