@@ -248,6 +248,8 @@ func neutral(typ string) (string, bool) {
 		return "empty", true
 	case typ == "point":
 		return "(0,0)", true
+	case typ == "geometry":
+		return "GEOMETRYCOLLECTION EMPTY", true
 	case strings.HasPrefix(typ, "geometry"), strings.HasPrefix(typ, "geography"):
 		return "POINT EMPTY", true
 	}

@@ -23,7 +23,8 @@ type form struct{ columns []formColumn }
 type formColumn struct {
 	schema.Column
 	facts *columnFacts
-	zeros bool // a DECIMAL that the server fills up with zeros
+	zeros bool   // a DECIMAL that the server fills up with zeros
+	srid  string // that a spatial column demands; empty for none
 }
 
 // raw tells columns whose bytes are no text in the session's character set.

@@ -30,7 +30,7 @@ func (s *side) Try(ctx context.Context, table *schema.Table, columns []string, r
 			if column == nil || facts.columns[name] == nil {
 				return &engine.Error{Code: engine.Changed, Doing: "try rows on " + table.Name.String(), Table: table.Name, Column: name, Say: "there is no such column"}
 			}
-			t.fields = append(t.fields, formColumn{Column: *column, facts: facts.columns[name]})
+			t.fields = append(t.fields, formColumn{Column: *column, facts: facts.columns[name], srid: sridOf(facts, name)})
 		}
 		out, err = t.run(ctx)
 		return err
@@ -98,6 +98,7 @@ func (t *trial) reject(column, check, reason string) {
 func (t *trial) column(ctx context.Context, i int) error {
 	f := &t.fields[i]
 	var ask []int // rows whose value only the server can judge
+	drawn := map[string]bool{}
 	for row := range t.rows.Len() {
 		value, ok := t.rows.At(row, i)
 		reason := ""
@@ -105,7 +106,20 @@ func (t *trial) column(ctx context.Context, i int) error {
 		case !ok && f.NotNull:
 			reason = "null in a column that allows none"
 		case ok:
-			if reason = f.refuses(value); reason == "" && f.asks(value) {
+			reason = f.refuses(value)
+			if f.Kind == schema.Geo && !geometry(value) {
+				good, known := drawn[string(value)]
+				if !known {
+					var err error
+					if good, err = t.draws(ctx, f, value); err != nil {
+						return err
+					}
+					drawn[string(value)] = good
+				}
+				if !good {
+					reason = "not a geometry"
+				}
+			} else if reason == "" && f.asks(value) {
 				ask = append(ask, row)
 			}
 		}
@@ -120,6 +134,15 @@ func (t *trial) column(ctx context.Context, i int) error {
 		}
 	}
 	return nil
+}
+
+// draws asks the server whether a text is a geometry.
+func (t *trial) draws(ctx context.Context, f *formColumn, text []byte) (bool, error) {
+	is, err := t.c.value(ctx, "try rows on "+t.table.Name.String(), "SELECT "+f.drawn(text)+" IS NOT NULL")
+	if err != nil && ctx.Err() == nil && !t.c.broken {
+		return false, nil
+	}
+	return is == "1", err
 }
 
 // asks tells whether the server must say if a text's characters exist in the

@@ -48,7 +48,7 @@ func (l *load) Write(ctx context.Context, table schema.Name, columns []string, r
 		if c == nil {
 			return 0, &engine.Error{Code: engine.Changed, Doing: doing, Table: table, Column: name, Say: "the new generation has no such column"}
 		}
-		w.fields = append(w.fields, field{formColumn: formColumn{Column: *c, facts: to.facts.columns[name]}})
+		w.fields = append(w.fields, field{formColumn: formColumn{Column: *c, facts: to.facts.columns[name], srid: sridOf(to.facts, name)}})
 		w.fields[len(w.fields)-1].prepare()
 	}
 	err = l.with(ctx, func(c *conn) error {
@@ -207,6 +207,8 @@ func (w *writer) tuple(dst, raw []byte, more bool) (out, rest []byte) {
 		switch {
 		case null:
 			dst = append(dst, "NULL"...)
+		case w.fields[i].Kind == schema.Geo && !geometry(value):
+			dst = append(dst, w.fields[i].drawn(value)...)
 		case w.fields[i].bytes:
 			dst = appendHex(dst, value)
 		default:
@@ -214,6 +216,33 @@ func (w *writer) tuple(dst, raw []byte, more bool) (out, rest []byte) {
 		}
 	}
 	return append(dst, ')'), raw
+}
+
+// sridOf gives the SRID that a column demands; empty for none.
+func sridOf(f *tableFacts, column string) string {
+	if d := f.ddl.columns[column]; d != nil {
+		return d.srid
+	}
+	return ""
+}
+
+// geometry tells the form in which the server keeps a geometry, which is no text:
+// its SRID, its byte order, its type.
+func geometry(value []byte) bool {
+	return len(value) >= 9 && value[4] <= 1 && (value[4] == 1 && value[5] <= 7 || value[4] == 0 && value[8] <= 7)
+}
+
+// drawn writes a geometry that is given as text: as WKT, or a point as (x,y).
+func (f *formColumn) drawn(text []byte) string {
+	srid := "0"
+	if f.srid != "" {
+		srid = f.srid
+	}
+	wkt := string(text)
+	if x, y, ok := strings.Cut(strings.Trim(wkt, "()"), ","); ok && strings.HasPrefix(wkt, "(") {
+		wkt = "POINT(" + x + " " + y + ")"
+	}
+	return "ST_GeomFromText(" + literal(wkt) + ", " + srid + ")"
 }
 
 // appendLiteral appends a text as a string literal.
