@@ -95,7 +95,7 @@ func StartMySQL(ctx context.Context, o MySQLOptions) (*MySQL, error) {
 
 // make makes the data directory and the file with which each start makes sure of the administrator.
 func (m *MySQL) make(ctx context.Context) error {
-	version, err := m.command(ctx, m.server, "--no-defaults", "--version").Output()
+	version, err := exec.CommandContext(ctx, m.server, "--no-defaults", "--version").Output()
 	if err != nil {
 		return fault.New(fault.Unavailable, "scratch-server", InstallMariaDB, "%s does not tell its version: %v", filepath.Base(m.server), err)
 	}
