@@ -61,3 +61,24 @@ type Holder interface {
 	// goes on with it; without a Begin, Close lets go.
 	Hold(ctx context.Context, runID string) error
 }
+
+// A Deriver is a Side that can compute what those unique keys compare which are
+// not over plain columns alone, of rows that are in no table.
+type Deriver interface {
+	// Derived lists the unique keys of a table that hold for a part of the rows, or
+	// compare expressions or columns that the database computes.
+	Derived(ctx context.Context, table *schema.Table) ([]Derived, error)
+	// Derive gives what the key compares of rows of its columns Reads, which are as
+	// Try takes them: one value for each row that the key holds for, none for a row
+	// that it lets pass (outside its condition, or with a NULL). Two rows of one
+	// value break the key. Code Unsupported where it cannot be computed outside the
+	// table. Nothing is written.
+	Derive(ctx context.Context, table *schema.Table, key Derived, rows *Tuples) (*Tuples, error)
+}
+
+// A Derived is a unique key that compares more than plain columns.
+type Derived struct {
+	Key schema.Key
+	// Reads names the written columns that the key depends on, through computed ones too.
+	Reads []string
+}

@@ -37,12 +37,7 @@ func (s *Session) stricter(ctx context.Context) ([]finding.Finding, error) {
 			continue
 		}
 		for _, k := range to.Keys {
-			if coveredBy(from.Keys, k) || !isSubset(k.Columns, shape.Columns) {
-				continue
-			}
-			if k.Partial || k.Expression {
-				out = append(out, finding.Finding{Check: "target-unique", Severity: finding.Warning, Table: shape.Name.String(),
-					Message: fmt.Sprintf("only the target has the unique index %s, over a condition or an expression: whether the rows satisfy it, the load will tell", schema.Ident(k.Name))})
+			if compares(to, k) || coveredBy(from.Keys, k) || !isSubset(k.Columns, shape.Columns) {
 				continue
 			}
 			twice, err := s.twice(ctx, shape, to, k.Columns)

@@ -97,6 +97,12 @@ func (s *Session) try(ctx context.Context) ([]finding.Finding, error) {
 		}
 		out = append(out, t.findings()...)
 	}
+	if len(out) == 0 || !slices.ContainsFunc(out, func(f finding.Finding) bool { return f.Code != 0 }) { // what is refused cannot be computed with
+		more, err := s.derived(ctx)
+		if out = append(out, more...); err != nil {
+			return out, err
+		}
+	}
 	more, err := s.stricter(ctx)
 	return append(out, more...), err
 }

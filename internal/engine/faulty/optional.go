@@ -118,3 +118,37 @@ func wrapLoad(inner engine.Load, p *plan) engine.Load {
 	}
 	return l
 }
+
+// Derived asks the wrapped source; no key is told where it cannot.
+func (s *source) Derived(ctx context.Context, table *schema.Table) ([]engine.Derived, error) {
+	return derived(ctx, s.Source, table)
+}
+
+// Derive asks the wrapped source.
+func (s *source) Derive(ctx context.Context, table *schema.Table, key engine.Derived, rows *engine.Tuples) (*engine.Tuples, error) {
+	return derive(ctx, s.Source, table, key, rows)
+}
+
+// Derived asks the wrapped target; no key is told where it cannot.
+func (t *target) Derived(ctx context.Context, table *schema.Table) ([]engine.Derived, error) {
+	return derived(ctx, t.Target, table)
+}
+
+// Derive asks the wrapped target.
+func (t *target) Derive(ctx context.Context, table *schema.Table, key engine.Derived, rows *engine.Tuples) (*engine.Tuples, error) {
+	return derive(ctx, t.Target, table, key, rows)
+}
+
+func derived(ctx context.Context, side engine.Side, table *schema.Table) ([]engine.Derived, error) {
+	if d, ok := side.(engine.Deriver); ok {
+		return d.Derived(ctx, table)
+	}
+	return nil, nil
+}
+
+func derive(ctx context.Context, side engine.Side, table *schema.Table, key engine.Derived, rows *engine.Tuples) (*engine.Tuples, error) {
+	if d, ok := side.(engine.Deriver); ok {
+		return d.Derive(ctx, table, key, rows)
+	}
+	return &engine.Tuples{Width: 1}, nil
+}

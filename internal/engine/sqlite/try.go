@@ -77,17 +77,26 @@ type trial struct {
 	counts  map[engine.Rejection]int
 }
 
-func (t *trial) run(ctx context.Context, rows *engine.Tuples) error {
+// definition writes a column as the trial's table has it.
+func (t *trial) definition(c *schema.Column) string {
+	def := quote(c.Name) + " " + c.Type
+	if x := t.shape.columns[c.Name].collation; x == "NOCASE" || x == "RTRIM" {
+		def += " COLLATE " + x
+	}
+	return def
+}
+
+// create makes the table of the columns, and of others by their definitions.
+func (t *trial) create(ctx context.Context, others []string) error {
 	var defs []string
 	for _, c := range t.columns {
-		def := quote(c.Name) + " " + c.Type
-		if x := t.shape.columns[c.Name].collation; x == "NOCASE" || x == "RTRIM" {
-			def += " COLLATE " + x
-		}
-		defs = append(defs, def)
+		defs = append(defs, t.definition(c))
 	}
-	create := "CREATE TABLE " + quote(t.table.Name.Table) + " (" + strings.Join(defs, ", ") + ")"
-	if err := t.conn.exec(ctx, create); err != nil {
+	return t.conn.exec(ctx, "CREATE TABLE "+quote(t.table.Name.Table)+" ("+strings.Join(append(defs, others...), ", ")+")")
+}
+
+func (t *trial) run(ctx context.Context, rows *engine.Tuples) error {
+	if err := t.create(ctx, nil); err != nil {
 		return err
 	}
 	if err := t.insert(ctx, rows); err != nil {
