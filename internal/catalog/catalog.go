@@ -8,6 +8,7 @@ package catalog
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"ariga.io/atlas/sql/migrate"
 	"ariga.io/atlas/sql/schema"
@@ -46,6 +47,21 @@ const ColumnOrder = "column order"
 type Dialect struct {
 	Differ  schema.Differ
 	Planner migrate.PlanApplier
+	// Quote writes a name in statements; nil puts it into double quotes.
+	Quote func(name string) string
+}
+
+// quote writes a qualified name as statements want it.
+func (d Dialect) quote(parts ...string) string {
+	var out []string
+	for _, p := range parts {
+		if d.Quote != nil {
+			out = append(out, d.Quote(p))
+		} else {
+			out = append(out, `"`+strings.ReplaceAll(p, `"`, `""`)+`"`)
+		}
+	}
+	return strings.Join(out, ".")
 }
 
 // A Structure is what an engine read of tables and what belongs to them.

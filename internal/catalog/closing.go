@@ -4,6 +4,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"understudy/internal/schema"
 )
 
 // takesAway finds a statement that drops an object. Dropping a default or NOT
@@ -62,6 +64,25 @@ func (p *planner) statements(out *Comparison) {
 			d.set(drops)
 		case len(makes) > 0 && drops != "" && d.Kind != "table" && d.Kind != "column": // those hold rows
 			d.set(join(append([]string{drops}, makes...)))
+		}
+	}
+}
+
+// renames closes differences that are another name for one thing.
+func (p *planner) renames(out *Comparison) {
+	for i := range out.Differences {
+		d := &out.Differences[i]
+		is, err := schema.ParseName(requalify(d.there, p.names))
+		should, err2 := schema.ParseName(d.Object)
+		if d.Renamed == 0 || err != nil || err2 != nil {
+			continue
+		}
+		name := p.source.dialect.quote
+		switch {
+		case d.Kind == "column" && len(is) == 3 && len(should) == 3:
+			d.set("ALTER TABLE " + name(is[0], is[1]) + " RENAME COLUMN " + name(is[2]) + " TO " + name(should[2]))
+		case d.Kind == "table" && len(is) == 2 && len(should) == 2:
+			d.set("ALTER TABLE " + name(is...) + " RENAME TO " + name(should[1]))
 		}
 	}
 }

@@ -35,6 +35,9 @@ type Difference struct {
 	// Objects that the difference stands for: one, or for a table that one side
 	// lacks also all that belongs to it.
 	Objects int
+	// Renamed is how sure it is that the object has another name in the target,
+	// from 0 to 1; 0 for one that has not.
+	Renamed float64
 
 	there string // the object's name in the target where it is another
 }
@@ -254,7 +257,8 @@ func facts(src, dst *inventory) []Difference {
 	}
 	gone, more = absorbed(gone), absorbed(more)
 	gone, more, pairs := paired(gone, more, src, dst)
-	return slices.Concat(out, pairs, gone, more)
+	out, gone, more = (&renamer{src: src, dst: dst}).join(append(out, pairs...), gone, more)
+	return slices.Concat(out, gone, more)
 }
 
 // pieces lists what an object has that the other side lacks.

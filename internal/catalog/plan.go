@@ -25,6 +25,7 @@ type planner struct {
 
 // close fills SQL in, and adds the differences of kinds that only Atlas compared.
 func (p *planner) close(out *Comparison, kinds []string) {
+	p.renames(out)
 	p.statements(out)
 	if p.source.dialect.Differ != nil {
 		defer p.renameSource()()

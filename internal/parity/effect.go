@@ -154,6 +154,9 @@ func judge(d catalog.Difference, loose bool) judgement {
 		}
 		return known.extra
 	}
+	if d.Renamed > 0 {
+		return judgement{LosesData, "staging knows it by another name, so nothing is loaded into it, and statements fail on one side"}
+	}
 	out := judgement{Cosmetic, "nothing that is known to matter differs"}
 	for i, p := range d.Pieces {
 		if j := judgePiece(d, p, known, loose); i == 0 || j.effect.graver(out.effect) {

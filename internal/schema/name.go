@@ -219,7 +219,7 @@ func (s *Schema) lookup(text string, parts []string) (*Table, error) {
 func Nearest(word string, known []string) string {
 	best, bestAt := "", len(word)/3+1
 	for _, k := range known {
-		if d := distance(strings.ToLower(word), strings.ToLower(k), bestAt); d < bestAt || d == bestAt && best == "" {
+		if d := Distance(strings.ToLower(word), strings.ToLower(k), bestAt); d < bestAt || d == bestAt && best == "" {
 			best, bestAt = k, d
 		}
 	}
@@ -234,8 +234,8 @@ func DidYouMean(word string, known []string) string {
 	return ""
 }
 
-// distance is the Levenshtein distance of a and b, or more than limit as soon as that is certain.
-func distance(a, b string, limit int) int {
+// Distance is the Levenshtein distance of a and b, or more than limit as soon as that is certain.
+func Distance(a, b string, limit int) int {
 	if len(a)-len(b) > limit || len(b)-len(a) > limit {
 		return limit + 1
 	}

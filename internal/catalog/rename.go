@@ -1,0 +1,220 @@
+package catalog
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"understudy/internal/schema"
+)
+
+// likely is the least confidence with which two names are taken for one thing.
+const likely = 0.65
+
+// A renamer joins a column or a table that is missing with one that is too much,
+// where they are most probably one under two names.
+type renamer struct {
+	src, dst *inventory
+	order    map[string][2][]string // the columns of a table in both sides' order
+	// members are the columns of each table with their types, by side.
+	here, there map[string]map[string]bool
+}
+
+// join takes pairs out of both lists and tells each as one difference with its
+// confidence. Differences of what belongs to a renamed column are left out where
+// nothing but its name differs in them.
+func (r *renamer) join(differ, gone, more []Difference) (d, g, m []Difference) {
+	r.order = make(map[string][2][]string)
+	for id, fs := range r.src.facts {
+		if id.kind == "table" {
+			there := ""
+			if f := r.dst.facts[id]; f != nil {
+				there = f[0].part(ColumnOrder)
+			}
+			r.order[id.object] = [2][]string{strings.Split(fs[0].part(ColumnOrder), "\n"), strings.Split(there, "\n")}
+		}
+	}
+	r.here, r.there = members(r.src), members(r.dst)
+	for _, kind := range []string{"table", "column"} {
+		list := r.pairs(kind, gone, more)
+		for _, p := range list {
+			from, to := gone[p.gone], more[p.more]
+			one := from
+			one.Change, one.there = Different, to.Object
+			one.Detail = fmt.Sprintf("name: %s is %s in target, most probably (%d %% sure)", last(from.Object), last(to.Object), int(p.sure*100))
+			one.Pieces = []Piece{{OwnName, last(from.Object), last(to.Object)}}
+			one.Renamed = p.sure
+			differ = append(differ, one)
+		}
+		for _, p := range list {
+			gone[p.gone].Kind, more[p.more].Kind = "", "" // taken
+		}
+		taken := func(d Difference) bool { return d.Kind == "" }
+		gone, more = slices.DeleteFunc(gone, taken), slices.DeleteFunc(more, taken)
+	}
+	for _, one := range differ {
+		if one.Kind == "column" && one.Renamed > 0 {
+			differ = slices.DeleteFunc(differ, func(d Difference) bool { return d.Renamed == 0 && onlyNamed(d, last(one.Object), last(one.there)) })
+		}
+	}
+	return differ, gone, more
+}
+
+// onlyNamed tells whether the sides of a difference are equal once a column's name is exchanged.
+func onlyNamed(d Difference, source, target string) bool {
+	if d.Change != Different || len(d.Pieces) == 0 || d.Kind == "table" && !slices.ContainsFunc(d.Pieces, func(p Piece) bool { return p.Name != ColumnOrder }) {
+		return false
+	}
+	return !slices.ContainsFunc(d.Pieces, func(p Piece) bool { return exchanged(p.Target, target, source) != p.Source })
+}
+
+// exchanged writes a text with one identifier in another's place, quoted or not.
+func exchanged(text, from, to string) string {
+	name := strings.Trim(from, `"`)
+	var b strings.Builder
+	for i := 0; i < len(text); {
+		word, end := wordAt(text, i)
+		switch {
+		case word == "":
+			b.WriteByte(text[i])
+			i++
+			continue
+		case word == name:
+			b.WriteString(to)
+		default:
+			b.WriteString(text[i:end])
+		}
+		i = end
+	}
+	return b.String()
+}
+
+// A pair is one thing under two names, by its places in both lists.
+type pair struct {
+	gone, more int
+	sure       float64
+}
+
+// pairs finds those whose best match is each other.
+func (r *renamer) pairs(kind string, gone, more []Difference) []pair {
+	best := func(n int, sure func(i int) float64) (at int, most float64) {
+		at = -1
+		second := 0.0
+		for i := range n {
+			if s := sure(i); s > most {
+				at, most, second = i, s, most
+			} else {
+				second = max(second, s)
+			}
+		}
+		if most < likely || most-second < 0.05 { // nobody can tell which of two it is
+			return -1, 0
+		}
+		return at, most
+	}
+	sure := func(g, m int) float64 {
+		if gone[g].Kind != kind || more[m].Kind != kind || kind == "column" && gone[g].Table != more[m].Table {
+			return 0
+		}
+		if kind == "table" {
+			return r.tables(gone[g], more[m])
+		}
+		return r.columns(gone[g], more[m])
+	}
+	var out []pair
+	for g := range gone {
+		if gone[g].Kind != kind {
+			continue
+		}
+		m, most := best(len(more), func(i int) float64 { return sure(g, i) })
+		if m < 0 {
+			continue
+		}
+		if back, _ := best(len(gone), func(i int) float64 { return sure(i, m) }); back == g {
+			out = append(out, pair{g, m, most})
+		}
+	}
+	return out
+}
+
+// columns tells how sure it is that two columns of a table are one: they have
+// one type; the rest is like; they stand at the same place, which says little at
+// the end, where columns are added; their names are alike.
+func (r *renamer) columns(a, b Difference) float64 {
+	x, y := r.src.facts[factID{"column", a.Object}][0], r.dst.facts[factID{"column", b.Object}][0]
+	if x.part("type") != y.part("type") {
+		return 0
+	}
+	sure := 0.3
+	if !slices.ContainsFunc(partNames(x, y), func(n string) bool { return n != "comment" && x.part(n) != y.part(n) }) {
+		sure += 0.15
+	}
+	order := r.order[a.Table]
+	if before, end := place(order[0], last(a.Object)); before != "" {
+		if other, alsoEnd := place(order[1], last(b.Object)); other == before {
+			if end || alsoEnd {
+				sure += 0.05
+			} else {
+				sure += 0.2
+			}
+		}
+	}
+	return min(sure+0.35*alike(last(a.Object), last(b.Object)), 0.99)
+}
+
+// place gives the column before one, and whether it is the last.
+func place(order []string, name string) (before string, end bool) {
+	at := slices.Index(order, name)
+	switch {
+	case at < 0:
+		return "", false
+	case at == 0:
+		return "the first", at == len(order)-1
+	}
+	return order[at-1], at == len(order)-1
+}
+
+// tables tells how sure it is that two tables are one, by the columns that they share.
+func (r *renamer) tables(a, b Difference) float64 {
+	x, y := r.here[a.Object], r.there[b.Object]
+	both := 0
+	for c := range x {
+		if y[c] {
+			both++
+		}
+	}
+	all := len(x) + len(y) - both
+	if both < 2 || all == 0 {
+		return 0
+	}
+	return min(0.75*float64(both)/float64(all)+0.25*alike(last(a.Object), last(b.Object)), 0.99)
+}
+
+// members lists the columns of each table with their types.
+func members(inv *inventory) map[string]map[string]bool {
+	out := make(map[string]map[string]bool)
+	for id, fs := range inv.facts {
+		if id.kind == "column" {
+			if out[fs[0].Table] == nil {
+				out[fs[0].Table] = make(map[string]bool)
+			}
+			out[fs[0].Table][last(id.object)+" "+fs[0].part("type")] = true
+		}
+	}
+	return out
+}
+
+// alike is from 0 to 1 how alike two names are: 0.8 at least if one holds the
+// other, else by the letters to change.
+func alike(a, b string) float64 {
+	a, b = strings.ToLower(strings.Trim(a, `"`)), strings.ToLower(strings.Trim(b, `"`))
+	longest := max(len(a), len(b))
+	if longest == 0 {
+		return 0
+	}
+	out := 1 - float64(schema.Distance(a, b, longest))/float64(longest)
+	if min(len(a), len(b)) >= 3 && (strings.Contains(a, b) || strings.Contains(b, a)) {
+		out = max(out, 0.8)
+	}
+	return out
+}

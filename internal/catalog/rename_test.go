@@ -1,0 +1,62 @@
+package catalog
+
+import (
+	"strings"
+	"testing"
+)
+
+// facts makes a table of columns, written "name type", with an index on its last one.
+func tableFacts(table string, columns ...string) []Fact {
+	var names []string
+	var out []Fact
+	for _, c := range columns {
+		name, typ, _ := strings.Cut(c, " ")
+		names = append(names, name)
+		out = append(out, Fact{Kind: "column", Object: table + "." + name, Table: table, Parts: []Part{{"type", typ}}})
+	}
+	return append(out, Fact{Kind: "table", Object: table, Table: table, Parts: []Part{{ColumnOrder, strings.Join(names, "\n")}}},
+		Fact{Kind: "index", Object: table + ".by", Table: table, Definition: "CREATE INDEX ON " + table + " (" + names[len(names)-1] + ")"})
+}
+
+// TestRenames: what was most probably renamed is one difference, with what closes
+// it and without what only follows from the name; what was not stays two.
+func TestRenames(t *testing.T) {
+	for name, c := range map[string]struct {
+		source, target []Fact
+		want           string
+	}{
+		"a column": {tableFacts("s.t", "id int", "mail text", "at date"), tableFacts("s.t", "id int", "email text", "at date"),
+			`column s.t.mail different: ALTER TABLE "s"."t" RENAME COLUMN "email" TO "mail"`},
+		"a column that is indexed": {tableFacts("s.t", "id int", "phone text"), tableFacts("s.t", "id int", "phone_number text"),
+			`column s.t.phone different: ALTER TABLE "s"."t" RENAME COLUMN "phone_number" TO "phone"`},
+		"another name in the same place": {tableFacts("s.t", "id int", "surname text", "at date"), tableFacts("s.t", "id int", "last_name text", "at date"),
+			`column s.t.surname different: ALTER TABLE "s"."t" RENAME COLUMN "last_name" TO "surname"`},
+		"another type": {tableFacts("s.t", "id int", "mail text", "at date"), tableFacts("s.t", "id int", "email int", "at date"),
+			"column s.t.email extra in target: \ncolumn s.t.mail missing in target: "},
+		"two that are alike": {tableFacts("s.t", "id int", "a text", "at date"), tableFacts("s.t", "id int", "at date", "a1 text", "a2 text"),
+			"column s.t.a missing in target: \ncolumn s.t.a1 extra in target: \ncolumn s.t.a2 extra in target: \nindex s.t.by different: "},
+		"one gone and another added": {tableFacts("s.t", "id int", "at date", "note text"), tableFacts("s.t", "id int", "at date", "loyalty text"),
+			"column s.t.loyalty extra in target: \ncolumn s.t.note missing in target: \nindex s.t.by different: "},
+		"a table": {tableFacts("s.customer", "id int", "mail text", "at date"), tableFacts("s.customers", "id int", "mail text", "at date", "note text"),
+			`table s.customer different: ALTER TABLE "s"."customers" RENAME TO "customer"`},
+		"two tables that have little in common": {tableFacts("s.a", "id int", "x text", "y text"), tableFacts("s.b", "id int", "v text", "w date", "u date"),
+			"table s.a missing in target: \ntable s.b extra in target: "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := Compare(t.Context(), New(nil, c.source, nil, nil), New(nil, c.target, nil, nil), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var lines []string
+			for _, d := range got.Differences {
+				lines = append(lines, d.Kind+" "+d.Object+" "+d.Change+": "+d.SQL)
+				if d.Renamed > 0 && (d.Renamed < 0.65 || d.Renamed > 0.99 || !strings.Contains(d.Detail, "% sure")) {
+					t.Errorf("%v: %s", d.Renamed, d.Detail)
+				}
+			}
+			if s := strings.Join(lines, "\n"); s != c.want {
+				t.Errorf("got\n%s\nwant\n%s", s, c.want)
+			}
+		})
+	}
+}
