@@ -87,6 +87,9 @@ func TestParityOfOneChange(t *testing.T) {
 		sql, want string // want: kind object: change
 		closes    bool
 	}{
+		{`ALTER TABLE shop.people RENAME email TO e_mail`, `column shop.people.email: different`, false}, // what is computed of it is named after it
+		{`ALTER TABLE shop.orders RENAME person TO person_id`, `column shop.orders.person: different`, true},
+		{`ALTER TABLE shop.spare RENAME TO spares`, `table shop.spare: different`, true},
 		{`ALTER TABLE shop.people DROP COLUMN tags`, `column shop.people.tags: missing in target`, true},
 		{`ALTER TABLE shop.people ADD COLUMN extra int`, `column shop.people.extra: extra in target`, true},
 		{`ALTER TABLE shop.people ALTER born TYPE timestamp`, ``, false}, // several: the index and check are rewritten
