@@ -32,11 +32,19 @@ type Fact struct {
 	// Create and Drop are statements that make the object and take it away, in the
 	// server's own words; empty where the server gives none. They are not compared.
 	Create, Drop string
+	// Alter makes an object that is there as this one, after the other side's Clear
+	// took away what cannot be overwritten. Empty Alter: it is dropped and created.
+	Alter, Clear string
 }
 
 // A Part is one piece of an object: a column's type, an index's method. An
 // empty text is the same as no part.
-type Part struct{ Name, Text string }
+type Part struct {
+	Name, Text string
+	// Alter gives an object that is there this part, Clear takes the part away. They
+	// are not compared; either may be empty.
+	Alter, Clear string
+}
 
 // ColumnOrder names the part of a table that lists its columns in order. It is
 // compared over the columns both sides have, so that a column too many is told once.

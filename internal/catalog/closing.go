@@ -28,16 +28,26 @@ func (d *Difference) set(sql string) {
 func (p *planner) statements(out *Comparison) {
 	create := make(map[factID][]string)
 	drop := make(map[factID]string)
-	byTable := make(map[string][]string)
+	alter, clear := make(map[factID]string), make(map[factID]string)
+	byTable := make(map[string][]made)
 	for _, f := range p.source.Facts {
 		if f.Create != "" {
-			made := trimmed(f.renamed(p.names).Create)
+			sql := trimmed(f.renamed(p.names).Create)
 			id := factID{f.Kind, f.Object}
-			create[id] = append(create[id], made)
-			if f.Table != f.Object && f.Kind != "column" {
-				byTable[f.Table] = append(byTable[f.Table], made)
+			create[id] = append(create[id], sql)
+			if f.Table != f.Object && f.Kind != "column" || f.Table == f.Object && !holder(f.Kind) {
+				byTable[f.Table] = append(byTable[f.Table], made{f.Kind, sql})
 			}
 		}
+	}
+	for _, f := range p.source.Facts {
+		if f.Alter != "" {
+			alter[factID{f.Kind, f.Object}] = trimmed(f.renamed(p.names).Alter)
+		}
+	}
+	parts, takes := make(map[factID]Fact), make(map[factID]Fact)
+	for _, f := range p.source.Facts {
+		parts[factID{f.Kind, f.Object}] = f.renamed(p.names)
 	}
 	back := make(map[string]string, len(p.names))
 	for s, t := range p.names {
@@ -47,6 +57,10 @@ func (p *planner) statements(out *Comparison) {
 		if f.Drop != "" {
 			drop[factID{f.Kind, requalify(f.Object, back)}] = trimmed(f.Drop)
 		}
+		takes[factID{f.Kind, requalify(f.Object, back)}] = f
+		if f.Clear != "" {
+			clear[factID{f.Kind, requalify(f.Object, back)}] = trimmed(f.Clear)
+		}
 	}
 	for i := range out.Differences {
 		d := &out.Differences[i]
@@ -54,18 +68,74 @@ func (p *planner) statements(out *Comparison) {
 		if d.there != "" {
 			there.object = d.there
 		}
+		if d.Change == Different && d.Renamed == 0 {
+			if list := piecewise(d.Pieces, parts[id], takes[there]); len(list) > 0 {
+				d.set(join(list))
+				continue
+			}
+		}
 		switch makes, drops := create[id], drop[there]; {
 		case d.Change == Missing && len(makes) > 0:
-			if d.Kind == "table" {
-				makes = append(slices.Clone(makes), byTable[d.Object]...)
+			if holder(d.Kind) {
+				makes = append(slices.Clone(makes), inOrder(byTable[d.Object])...)
 			}
 			d.set(join(makes))
 		case d.Change == Extra:
 			d.set(drops)
+		case d.Change == Different && d.Renamed == 0 && alter[id] != "" && clear[there] != "":
+			d.set(join([]string{clear[there], alter[id]}))
+		case d.Change == Different && d.Renamed == 0 && alter[id] != "":
+			d.set(alter[id])
 		case len(makes) > 0 && drops != "" && d.Kind != "table" && d.Kind != "column": // those hold rows
 			d.set(join(append([]string{drops}, makes...)))
 		}
 	}
+}
+
+// made is a statement that makes something which belongs to a table.
+type made struct{ kind, sql string }
+
+// inOrder sorts what belongs to a new table: keys before what needs them, what
+// watches its rows last.
+func inOrder(list []made) (out []string) {
+	place := func(m made) int {
+		for i, k := range []string{"partition", "inheritance", "primary key", "unique", "exclusion", "check", "index", "foreign key"} {
+			if m.kind == k {
+				return i
+			}
+		}
+		return 100
+	}
+	list = slices.Clone(list)
+	slices.SortStableFunc(list, func(a, b made) int { return place(a) - place(b) })
+	for _, m := range list {
+		out = append(out, m.sql)
+	}
+	return out
+}
+
+// piecewise gives the statements that close a difference piece by piece; none
+// unless each piece has one.
+func piecewise(pieces []Piece, source, target Fact) (list []string) {
+	find := func(f Fact, name string) Part {
+		for _, p := range f.Parts {
+			if p.Name == name {
+				return p
+			}
+		}
+		return Part{}
+	}
+	for _, p := range pieces {
+		sql := find(source, p.Name).Alter
+		if p.Source == "" {
+			sql = find(target, p.Name).Clear
+		}
+		if sql == "" {
+			return nil
+		}
+		list = append(list, trimmed(sql))
+	}
+	return list
 }
 
 // renames closes differences that are another name for one thing.

@@ -209,6 +209,7 @@ func (f Fact) renamed(names map[string]string) Fact {
 	object := f.Object
 	f.Object, f.Table, f.Definition = requalify(f.Object, names), requalify(f.Table, names), requalify(f.Definition, names)
 	f.Create, f.Drop = requalify(f.Create, names), requalify(f.Drop, names)
+	f.Alter, f.Clear = requalify(f.Alter, names), requalify(f.Clear, names)
 	if f.Kind == "schema" || f.Kind == "grant on a schema" { // named after themselves: schema.schema
 		if parts, err := schema.ParseName(object); err == nil {
 			if to, ok := names[parts[len(parts)-1]]; ok {
@@ -219,6 +220,7 @@ func (f Fact) renamed(names map[string]string) Fact {
 	parts := slices.Clone(f.Parts)
 	for i := range parts {
 		parts[i].Text = requalify(parts[i].Text, names)
+		parts[i].Alter, parts[i].Clear = requalify(parts[i].Alter, names), requalify(parts[i].Clear, names)
 	}
 	f.Parts = parts
 	return f
@@ -292,19 +294,53 @@ func absorbed(list []Difference) []Difference {
 			tables[d.Object] = 1
 		}
 	}
-	list = slices.DeleteFunc(list, func(d Difference) bool {
-		belongs := tables[d.Table] > 0 && !(holder(d.Kind) && d.Table == d.Object)
-		if belongs {
-			tables[d.Table]++
+	// What is said about an object (its grants, its owner, comments) goes with it.
+	about := make(map[string]int)
+	for _, d := range list {
+		if subject(d) == "" {
+			about[bare(d.Object)] = 1
 		}
-		return belongs
+	}
+	list = slices.DeleteFunc(list, func(d Difference) bool {
+		if tables[d.Table] > 0 && !(holder(d.Kind) && d.Table == d.Object) {
+			tables[d.Table]++
+			return true
+		}
+		if of := subject(d); of != "" && about[of] > 0 {
+			about[of]++
+			return true
+		}
+		return false
 	})
 	for i, d := range list {
-		if n := tables[d.Object]; n > 0 && holder(d.Kind) {
-			list[i].Objects = n
+		if n := tables[d.Object] + about[bare(d.Object)]; n > 1 && subject(d) == "" {
+			list[i].Objects = max(n-1, tables[d.Object], about[bare(d.Object)])
 		}
 	}
 	return list
+}
+
+// subject names the object that a fact of some kinds is about, without the
+// arguments of a function; "" for other kinds.
+func subject(d Difference) string {
+	switch {
+	case d.Kind == "comment": // schema."type identity"
+		parts, err := schema.ParseName(d.Object)
+		if err != nil {
+			return ""
+		}
+		text := bare(parts[len(parts)-1])
+		return text[strings.LastIndexByte(text, ' ')+1:]
+	case d.Kind == "owner", d.Kind == "row security", strings.HasPrefix(d.Kind, "grant"):
+		return bare(d.Object)
+	}
+	return ""
+}
+
+// bare is an object's name without arguments.
+func bare(object string) string {
+	name, _, _ := strings.Cut(object, "(")
+	return name
 }
 
 // holder tells whether things of a kind have columns, indexes and triggers of their own.

@@ -12,9 +12,9 @@ func tableFacts(table string, columns ...string) []Fact {
 	for _, c := range columns {
 		name, typ, _ := strings.Cut(c, " ")
 		names = append(names, name)
-		out = append(out, Fact{Kind: "column", Object: table + "." + name, Table: table, Parts: []Part{{"type", typ}}})
+		out = append(out, Fact{Kind: "column", Object: table + "." + name, Table: table, Parts: []Part{{Name: "type", Text: typ}}})
 	}
-	return append(out, Fact{Kind: "table", Object: table, Table: table, Parts: []Part{{ColumnOrder, strings.Join(names, "\n")}}},
+	return append(out, Fact{Kind: "table", Object: table, Table: table, Parts: []Part{{Name: ColumnOrder, Text: strings.Join(names, "\n")}}},
 		Fact{Kind: "index", Object: table + ".by", Table: table, Definition: "CREATE INDEX ON " + table + " (" + names[len(names)-1] + ")"})
 }
 

@@ -233,6 +233,7 @@ var (
 	deferral = regexp.MustCompile(`(?i)\s+(NOT\s+DEFERRABLE|DEFERRABLE|INITIALLY\s+(IMMEDIATE|DEFERRED))\b`)
 	// listed is a value of a list, with its type and the comma behind it.
 	listed     = regexp.MustCompile(`\s*'(?:[^']|'')*'(::[a-z ]+(\(\d+\))?)?\s*,?\s*`)
+	heirless   = regexp.MustCompile(`(?i)\s+NO\s+INHERIT\b`)
 	unchecked  = regexp.MustCompile(`(?i)\s+NOT\s+(VALID|ENFORCED)\b`)
 	keyActions = regexp.MustCompile(`(?i)\s+ON\s+(DELETE|UPDATE)\s+(NO ACTION|RESTRICT|CASCADE|SET NULL|SET DEFAULT)(\s*\([^)]*\))?`)
 )
@@ -254,6 +255,8 @@ func judgeDefinition(kind string, p catalog.Piece, known manner) judgement {
 			return judgement{BreaksLoad, "production never checked its old rows, staging would"}
 		case same(unchecked):
 			return judgement{ChangesRehearsal, "staging holds rows that nobody checked"}
+		case same(heirless, unchecked):
+			return judgement{ChangesBehaviour, "tables that inherit keep it on one side only"}
 		case same(deferral, unchecked):
 			return judgement{ChangesBehaviour, "it is checked at another moment of a transaction"}
 		case same(keyActions, deferral, unchecked):

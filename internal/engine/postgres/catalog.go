@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"strings"
 
@@ -34,6 +35,12 @@ func (s *side) Catalog(ctx context.Context, schemas []string) (*catalog.Catalog,
 				facts = append(facts, k.fact(row))
 			}
 		}
+		more, err := readSurroundings(ctx, c, schemas)
+		if err != nil {
+			return err
+		}
+		facts = append(facts, more...)
+		kinds = append(kinds, "database", "server", "setting", "collation version", "owner")
 		for _, t := range catalog.HistoryTables(tables.Facts) {
 			h, err := readHistory(ctx, c, t)
 			if engine.CodeOf(err) == engine.Denied {
@@ -86,12 +93,16 @@ type objectKind struct {
 }
 
 // statement wraps the query: only the schemas asked for ($1; empty means all),
-// nothing of the server's or understudy's own, nothing that comes with an extension.
+// nothing of the server's or understudy's own, nothing that comes with an
+// extension or that another object brings with it, as a range its functions.
 func (k objectKind) statement() string {
-	sql := "SELECT x.nsp, x.name, x.tail, x.tnsp, x.tname, x.def FROM (" + k.sql + `) AS x (oid, nsp, name, tail, tnsp, tname, def)
+	close := closings()[k.kind]
+	expression := func(sql string) string { return cmp.Or(sql, "NULL") }
+	sql := "SELECT x.nsp, x.name, x.tail, x.tnsp, x.tname, x.def, " + expression(close.create) + ", " + expression(close.drop) + ", " +
+		expression(close.alter) + ", " + expression(close.clear) + " FROM (" + k.sql + `) AS x (oid, nsp, name, tail, tnsp, tname, def)
 WHERE (x.nsp IS NULL OR x.nsp !~ '^pg_' AND x.nsp NOT IN ('information_schema', 'understudy', 'understudy_next') AND ($1::text[] = '{}' OR x.nsp = ANY ($1::text[])))`
 	if k.class != "" {
-		sql += ` AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e WHERE e.classid = 'pg_catalog.` + k.class + `'::regclass AND e.objid = x.oid AND e.deptype = 'e')`
+		sql += ` AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e WHERE e.classid = 'pg_catalog.` + k.class + `'::regclass AND e.objid = x.oid AND e.deptype IN ('e', 'i'))`
 	}
 	return sql + " ORDER BY 1, 2, 3"
 }
@@ -101,7 +112,8 @@ func (k objectKind) fact(row [][]byte) catalog.Fact {
 	if row[0] != nil {
 		object = schema.Name{Schema: string(row[0]), Table: string(row[1])}.String()
 	}
-	f := catalog.Fact{Kind: k.kind, Object: object + string(row[2]), Definition: strings.TrimSpace(string(row[5]))}
+	f := catalog.Fact{Kind: k.kind, Object: object + string(row[2]), Definition: strings.TrimSpace(string(row[5])),
+		Create: string(row[6]), Drop: string(row[7]), Alter: string(row[8]), Clear: string(row[9])}
 	if row[4] != nil {
 		f.Table = schema.Name{Schema: string(row[3]), Table: string(row[4])}.String()
 		if k.kind == "trigger" || k.kind == "rule" || k.kind == "policy" {
@@ -176,8 +188,18 @@ FROM pg_catalog.pg_type t` + namespace + `t.typnamespace LEFT JOIN pg_catalog.pg
 FROM pg_catalog.pg_type t` + ofTable + `t.typrelid` + namespace + `t.typnamespace WHERE t.typtype = 'c' AND c.relkind = 'c'`, "pg_type"},
 		{"range type", `SELECT t.oid, n.nspname, t.typname, NULL, NULL, NULL, format('%s %s %s', pg_catalog.format_type(r.rngsubtype, NULL), r.rngcanonical, r.rngsubdiff)
 FROM pg_catalog.pg_type t` + namespace + `t.typnamespace JOIN pg_catalog.pg_range r ON r.rngtypid = t.oid`, "pg_type"},
-		{"collation", `SELECT l.oid, n.nspname, l.collname, NULL, NULL, NULL, format('%s %s %s', l.collprovider, l.collcollate, l.collisdeterministic)
+		{"collation", `SELECT l.oid, n.nspname, l.collname, NULL, NULL, NULL, format('%s %s %s version %s', l.collprovider, l.collcollate, l.collisdeterministic, l.collversion)
 FROM pg_catalog.pg_collation l` + namespace + `l.collnamespace`, "pg_collation"},
+		{"base type", `SELECT t.oid, n.nspname, t.typname, NULL, NULL, NULL, format('%s %s %s %s %s %s', t.typlen, t.typinput, t.typoutput, t.typcategory, t.typalign, t.typstorage)
+FROM pg_catalog.pg_type t` + namespace + `t.typnamespace WHERE t.typtype = 'b' AND t.typelem = 0 AND t.typisdefined`, "pg_type"},
+		{"operator class", `SELECT o.oid, n.nspname, o.opcname, ' using ' || m.amname, NULL, NULL, format('%s%s family %s', o.opcintype::regtype, CASE WHEN o.opcdefault THEN ' default' END, f.opfname)
+FROM pg_catalog.pg_opclass o` + namespace + `o.opcnamespace JOIN pg_catalog.pg_am m ON m.oid = o.opcmethod JOIN pg_catalog.pg_opfamily f ON f.oid = o.opcfamily`, "pg_opclass"},
+		{"conversion", `SELECT o.oid, n.nspname, o.conname, NULL, NULL, NULL, format('%s to %s by %s%s', pg_catalog.pg_encoding_to_char(o.conforencoding), pg_catalog.pg_encoding_to_char(o.contoencoding), o.conproc, CASE WHEN o.condefault THEN ' default' END)
+FROM pg_catalog.pg_conversion o` + namespace + `o.connamespace`, "pg_conversion"},
+		{"language", `SELECT l.oid, NULL, l.lanname, NULL, NULL, NULL, format('%s%s', CASE WHEN l.lanpltrusted THEN 'trusted ' END, l.lanplcallfoid::regproc)
+FROM pg_catalog.pg_language l WHERE l.lanispl AND l.lanname <> 'plpgsql'`, "pg_language"},
+		{"text search dictionary", `SELECT d.oid, n.nspname, d.dictname, NULL, NULL, NULL, format('%s %s', m.tmplname, d.dictinitoption)
+FROM pg_catalog.pg_ts_dict d` + namespace + `d.dictnamespace JOIN pg_catalog.pg_ts_template m ON m.oid = d.dicttemplate`, "pg_ts_dict"},
 		{"operator", `SELECT o.oid, n.nspname, o.oprname, format('(%s, %s)', o.oprleft::regtype, o.oprright::regtype), NULL, NULL, format('%s %s', o.oprresult::regtype, o.oprcode)
 FROM pg_catalog.pg_operator o` + namespace + `o.oprnamespace`, "pg_operator"},
 		{"cast", `SELECT k.oid, NULL, format('%s as %s', k.castsource::regtype, k.casttarget::regtype), NULL, NULL, NULL, format('%s %s %s', k.castfunc::regproc, k.castcontext, k.castmethod)
@@ -192,6 +214,24 @@ FROM pg_catalog.pg_statistic_ext s` + namespace + `s.stxnamespace`, "pg_statisti
 FROM pg_catalog.pg_publication p`, "pg_publication"},
 		{"subscription", `SELECT 0, NULL, s.subname, NULL, NULL, NULL, format('enabled %s to %s', s.subenabled, s.subpublications)
 FROM pg_catalog.pg_subscription s WHERE s.subdbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())`, ""},
+		{"foreign data wrapper", `SELECT w.oid, NULL, w.fdwname, NULL, NULL, NULL, format('%s %s options %s', w.fdwhandler::regproc, w.fdwvalidator::regproc,
+	ARRAY(SELECT o.option_name FROM pg_catalog.pg_options_to_table(w.fdwoptions) o ORDER BY 1)) FROM pg_catalog.pg_foreign_data_wrapper w`, "pg_foreign_data_wrapper"},
+		{"user mapping", `SELECT 0, NULL, format('%s for %s', m.srvname, m.usename), NULL, NULL, NULL, '' FROM pg_catalog.pg_user_mappings m`, ""},
+		{"default privilege", `SELECT d.oid, n.nspname, format('%s of %s', CASE d.defaclobjtype WHEN 'r' THEN 'tables' WHEN 'S' THEN 'sequences' WHEN 'f' THEN 'functions' WHEN 'T' THEN 'types' WHEN 'n' THEN 'schemas' ELSE d.defaclobjtype::text END, d.defaclrole::regrole),
+	NULL, NULL, NULL, ` + accessList("d.defaclacl", "r", "d.defaclrole") + `
+FROM pg_catalog.pg_default_acl d LEFT JOIN pg_catalog.pg_namespace n ON n.oid = d.defaclnamespace`, "pg_default_acl"},
+		// Comments on tables, columns, constraints, indexes and enums are parts of these.
+		{"comment", `SELECT 0, i.schema, i.type || ' ' || i.identity, NULL, NULL, NULL, d.description
+FROM pg_catalog.pg_description d CROSS JOIN LATERAL pg_catalog.pg_identify_object(d.classoid, d.objoid, d.objsubid) i
+WHERE d.objoid >= 16384 AND i.type NOT IN ('table', 'table column', 'table constraint', 'index', 'foreign table', 'foreign table column', 'extension')
+	AND NOT EXISTS (SELECT FROM pg_catalog.pg_type t WHERE d.classoid = 'pg_catalog.pg_type'::regclass AND t.oid = d.objoid AND t.typtype = 'e')
+	AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e WHERE e.classid = d.classoid AND e.objid = d.objoid AND e.deptype = 'e')`, ""},
+		{"grant on a type", `SELECT t.oid, n.nspname, t.typname, NULL, NULL, NULL, ` + accessList("t.typacl", "T", "t.typowner") + `
+FROM pg_catalog.pg_type t` + namespace + `t.typnamespace WHERE ` + accessList("t.typacl", "T", "t.typowner") + ` IS DISTINCT FROM ` + accessList("NULL", "T", "t.typowner"), "pg_type"},
+		{"grant on a language", `SELECT l.oid, NULL, l.lanname, NULL, NULL, NULL, ` + accessList("l.lanacl", "l", "l.lanowner") + `
+FROM pg_catalog.pg_language l WHERE l.lanispl AND l.lanacl IS NOT NULL`, ""},
+		{"grant on a foreign server", `SELECT s.oid, NULL, s.srvname, NULL, NULL, NULL, ` + accessList("s.srvacl", "S", "s.srvowner") + `
+FROM pg_catalog.pg_foreign_server s WHERE s.srvacl IS NOT NULL`, "pg_foreign_server"},
 		{"foreign server", `SELECT s.oid, NULL, s.srvname, NULL, NULL, NULL, format('%s %s %s options %s', w.fdwname, s.srvtype, s.srvversion,
 	ARRAY(SELECT o.option_name FROM pg_catalog.pg_options_to_table(s.srvoptions) o ORDER BY 1))
 FROM pg_catalog.pg_foreign_server s JOIN pg_catalog.pg_foreign_data_wrapper w ON w.oid = s.srvfdw`, "pg_foreign_server"},
@@ -201,10 +241,10 @@ FROM pg_catalog.pg_foreign_server s JOIN pg_catalog.pg_foreign_data_wrapper w ON
 FROM pg_catalog.pg_class c` + namespace + `c.relnamespace WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT c.relispartition
 	AND (c.relacl IS NOT NULL OR EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attacl IS NOT NULL))`, "pg_class"},
 		{"grant on a sequence", `SELECT c.oid, n.nspname, c.relname, NULL, NULL, NULL, ` + accessList("c.relacl", "s", "c.relowner") + `
-FROM pg_catalog.pg_class c` + namespace + `c.relnamespace WHERE c.relkind = 'S' AND c.relacl IS NOT NULL`, "pg_class"},
+FROM pg_catalog.pg_class c` + namespace + `c.relnamespace WHERE c.relkind = 'S' AND ` + accessList("c.relacl", "s", "c.relowner") + ` IS DISTINCT FROM ` + accessList("NULL", "s", "c.relowner"), "pg_class"},
 		{"grant on a schema", `SELECT n.oid, n.nspname, n.nspname, NULL, NULL, NULL, ` + accessList("n.nspacl", "n", "n.nspowner") + `
-FROM pg_catalog.pg_namespace n WHERE n.nspacl IS NOT NULL`, "pg_namespace"},
+FROM pg_catalog.pg_namespace n WHERE ` + accessList("n.nspacl", "n", "n.nspowner") + ` IS DISTINCT FROM ` + accessList("NULL", "n", "n.nspowner"), "pg_namespace"},
 		{"grant on a function", `SELECT p.oid, n.nspname, p.proname, '(' || pg_catalog.pg_get_function_identity_arguments(p.oid) || ')', NULL, NULL, ` + accessList("p.proacl", "f", "p.proowner") + `
-FROM pg_catalog.pg_proc p` + namespace + `p.pronamespace WHERE p.proacl IS NOT NULL`, "pg_proc"},
+FROM pg_catalog.pg_proc p` + namespace + `p.pronamespace WHERE ` + accessList("p.proacl", "f", "p.proowner") + ` IS DISTINCT FROM ` + accessList("NULL", "f", "p.proowner"), "pg_proc"},
 	}
 }

@@ -31,6 +31,7 @@ func (r *factReader) all(schemas []string) error {
 			return err
 		}
 	}
+	r.declareColumns()
 	return nil
 }
 
@@ -85,11 +86,17 @@ func nonNil[T any](s []T) []T {
 	return s
 }
 
-// part adds a piece unless it is empty.
-func part(parts *[]catalog.Part, name, text string) {
-	if text != "" {
-		*parts = append(*parts, catalog.Part{Name: name, Text: text})
+// part adds a piece unless it is empty, with the statements that give it to an
+// object and take it away.
+func part(parts *[]catalog.Part, name, text string, closing ...string) {
+	if text == "" {
+		return
 	}
+	p := catalog.Part{Name: name, Text: text}
+	if len(closing) > 0 {
+		p.Alter, p.Clear = closing[0], closing[1]
+	}
+	*parts = append(*parts, p)
 }
 
 func (r *factReader) readTables() error {
@@ -129,14 +136,151 @@ WHERE c.relkind IN ('r', 'p', 'f', 'm') AND n.nspname = ANY ($1)
 			part(&f.Parts, "partition key", row[5])
 			part(&f.Parts, catalog.ColumnOrder, row[12])
 		}
-		part(&f.Parts, "persistence", row[4])
-		part(&f.Parts, "storage options", row[8])
-		part(&f.Parts, "replica identity", row[9])
+		table := sqlName(name)
+		alter := "ALTER TABLE " + table + " "
+		part(&f.Parts, "persistence", row[4], alter+"SET UNLOGGED", alter+"SET LOGGED")
+		part(&f.Parts, "storage options", row[8], alter+"SET ("+row[8]+")", alter+"RESET ("+optionNames(row[8])+")")
+		identity := map[string]string{"f": alter + "REPLICA IDENTITY FULL", "n": alter + "REPLICA IDENTITY NOTHING"}[row[9]]
+		part(&f.Parts, "replica identity", row[9], identity, alter+"REPLICA IDENTITY DEFAULT")
 		part(&f.Parts, "access method", row[10])
-		part(&f.Parts, "comment", row[11])
+		part(&f.Parts, "comment", row[11], "COMMENT ON TABLE "+table+" IS "+literal(row[11]), "COMMENT ON TABLE "+table+" IS NULL")
+		f.Create = r.createTable(f, row)
 		r.facts = append(r.facts, f)
 	}
 	return err
+}
+
+// sqlName writes an object's name as statements want it: the names of facts leave
+// out quotes around words that SQL reserves.
+func sqlName(object string) string {
+	parts, err := schema.ParseName(object)
+	if err != nil {
+		return object
+	}
+	for i, p := range parts {
+		parts[i] = quote(p)
+	}
+	return strings.Join(parts, ".")
+}
+
+// optionNames leaves the values of storage options out.
+func optionNames(options string) string {
+	list := strings.Split(options, ", ")
+	for i, o := range list {
+		list[i], _, _ = strings.Cut(o, "=")
+	}
+	return strings.Join(list, ", ")
+}
+
+// createTable writes the statement that makes a table; its columns are filled in
+// when they are read. Atlas would leave out what it does not model.
+func (r *factReader) createTable(f catalog.Fact, row []string) string {
+	var tail []string
+	if row[5] != "" {
+		tail = append(tail, " PARTITION BY "+row[5])
+	}
+	if row[10] != "" {
+		tail = append(tail, " USING "+row[10])
+	}
+	if row[8] != "" {
+		tail = append(tail, " WITH ("+row[8]+")")
+	}
+	words := "CREATE TABLE "
+	if row[4] != "" {
+		words = "CREATE UNLOGGED TABLE "
+	}
+	switch f.Kind {
+	case "partition":
+		return words + sqlName(f.Object) + " " + f.Definition + strings.Join(tail, "")
+	case "table":
+		return words + sqlName(f.Object) + " (" + columnsHere + ")" + strings.Join(tail, "")
+	}
+	return ""
+}
+
+// columnsHere stands in a statement until the columns are known. No name holds it.
+const columnsHere = "\x00columns\x00"
+
+// declareColumns puts the columns into the statements that make tables, and what
+// is said of both behind them.
+func (r *factReader) declareColumns() {
+	columns, after := make(map[string][]string), make(map[string][]string)
+	order := make(map[string][]string)
+	for _, f := range r.facts {
+		if f.Kind == "table" {
+			for _, p := range f.Parts {
+				switch {
+				case p.Name == catalog.ColumnOrder:
+					order[f.Object] = strings.Split(p.Text, "\n")
+				case (p.Name == "comment" || p.Name == "replica identity") && p.Alter != "":
+					after[f.Object] = append(after[f.Object], p.Alter)
+				}
+			}
+		}
+	}
+	declared := make(map[string]string)
+	for _, f := range r.facts {
+		if f.Kind != "column" {
+			continue
+		}
+		declared[f.Object] = declaration(f)
+		for _, p := range f.Parts {
+			if (p.Name == "comment" || p.Name == "storage") && p.Alter != "" {
+				after[f.Table] = append(after[f.Table], p.Alter)
+			}
+		}
+	}
+	for table, names := range order {
+		for _, n := range names {
+			if parts, err := schema.ParseName(n); err == nil {
+				columns[table] = append(columns[table], n+" "+declared[table+"."+schema.Ident(parts[0])])
+			}
+		}
+	}
+	for i, f := range r.facts {
+		if f.Kind == "table" {
+			r.facts[i].Create = strings.Join(append([]string{strings.Replace(f.Create, columnsHere, strings.Join(columns[f.Object], ", "), 1)}, after[f.Object]...), ";\n")
+		}
+	}
+}
+
+// declaration writes a column's definition without its name.
+func declaration(f catalog.Fact) string {
+	part := func(name string) string {
+		for _, p := range f.Parts {
+			if p.Name == name {
+				return p.Text
+			}
+		}
+		return ""
+	}
+	out := part("type")
+	if c := part("collation"); c != "" {
+		out += " COLLATE " + c
+	}
+	if d := part("default"); d != "" {
+		out += " DEFAULT " + d
+	}
+	if g := part("generated"); len(g) > 2 {
+		out += " GENERATED ALWAYS AS (" + g[2:] + ")" + map[byte]string{'s': " STORED", 'v': " VIRTUAL"}[g[0]]
+	}
+	if i := part("identity"); i != "" {
+		out += " " + identityClause(i)
+	}
+	if part("null") != "" {
+		out += " NOT NULL"
+	}
+	return out
+}
+
+// identityClause writes what readColumns tells of an identity as it is declared.
+func identityClause(told string) string {
+	how, sequence, _ := strings.Cut(told, " (")
+	out := "GENERATED " + strings.ToUpper(how) + " AS IDENTITY"
+	if sequence != "" {
+		out += " (" + sequence
+	}
+	return out
 }
 
 func (r *factReader) readColumns() error {
@@ -152,7 +296,7 @@ SELECT a.attrelid::bigint::text, a.attname, format_type(a.atttypid, a.atttypmod)
       WHERE p.classid = 'pg_class'::regclass AND p.refclassid = 'pg_class'::regclass AND p.refobjid = a.attrelid AND p.refobjsubid = a.attnum AND p.deptype = 'i' LIMIT 1), ''),
   CASE WHEN a.attcollation <> t.typcollation THEN (SELECT quote_ident(n.nspname) || '.' || quote_ident(c.collname) FROM pg_collation c JOIN pg_namespace n ON n.oid = c.collnamespace WHERE c.oid = a.attcollation) END,
   CASE WHEN a.attstorage <> t.typstorage THEN a.attstorage::text END,
-  col_description(a.attrelid, a.attnum)
+  col_description(a.attrelid, a.attnum), t.typstorage::text
 FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 WHERE a.attrelid::bigint = ANY ($1::text[]::bigint[]) AND a.attnum > 0 AND NOT a.attisdropped`, nonNil(r.oids))
 	for _, row := range rows {
@@ -162,8 +306,22 @@ WHERE a.attrelid::bigint = ANY ($1::text[]::bigint[]) AND a.attnum > 0 AND NOT a
 			continue
 		}
 		f := catalog.Fact{Kind: "column", Object: table + "." + schema.Ident(row[1]), Table: table}
+		alter := "ALTER TABLE " + sqlName(table) + " ALTER " + quote(row[1]) + " "
+		storage := map[string]string{"p": "PLAIN", "e": "EXTERNAL", "m": "MAIN", "x": "EXTENDED"}
 		for i, name := range []string{"type", "null", "default", "generated", "identity", "collation", "storage", "comment"} {
-			part(&f.Parts, name, row[i+2])
+			text := row[i+2]
+			switch name {
+			case "identity":
+				part(&f.Parts, name, text, alter+"DROP IDENTITY IF EXISTS;\n"+alter+"ADD "+identityClause(text), alter+"DROP IDENTITY")
+			case "collation":
+				part(&f.Parts, name, text, alter+"TYPE "+row[2]+" COLLATE "+text, alter+"TYPE "+row[2])
+			case "storage":
+				part(&f.Parts, name, text, alter+"SET STORAGE "+storage[text], alter+"SET STORAGE "+storage[row[10]])
+			case "comment":
+				part(&f.Parts, name, text, "COMMENT ON COLUMN "+sqlName(table)+"."+quote(row[1])+" IS "+literal(text), "COMMENT ON COLUMN "+sqlName(table)+"."+quote(row[1])+" IS NULL")
+			default:
+				part(&f.Parts, name, text)
+			}
 		}
 		r.facts = append(r.facts, f)
 	}
@@ -211,7 +369,11 @@ WHERE c.conrelid::bigint = ANY ($1::text[]::bigint[]) AND c.contype IN ('p', 'u'
 		if kind == "foreign key" {
 			r.keys = append(r.keys, row[5]+"\x00"+row[6]+"\x00"+row[1])
 		}
-		part(&f.Parts, "comment", row[4])
+		on := quote(row[1]) + " ON " + sqlName(table) + " IS "
+		part(&f.Parts, "comment", row[4], "COMMENT ON CONSTRAINT "+on+literal(row[4]), "COMMENT ON CONSTRAINT "+on+"NULL")
+		if row[4] != "" {
+			f.Create += ";\nCOMMENT ON CONSTRAINT " + on + literal(row[4])
+		}
 		part(&f.Parts, "inheritance", row[7])
 		part(&f.Parts, "storage options", row[8])
 		r.facts = append(r.facts, f)
@@ -241,7 +403,11 @@ WHERE x.indrelid::bigint = ANY ($1::text[]::bigint[])
 		part(&f.Parts, "validity", row[4])
 		part(&f.Parts, "cluster", row[5])
 		part(&f.Parts, "replica identity", row[6])
-		part(&f.Parts, "comment", row[7])
+		name := strings.TrimPrefix(row[8], "DROP INDEX ")
+		part(&f.Parts, "comment", row[7], "COMMENT ON INDEX "+name+" IS "+literal(row[7]), "COMMENT ON INDEX "+name+" IS NULL")
+		if row[7] != "" {
+			f.Create += ";\nCOMMENT ON INDEX " + name + " IS " + literal(row[7])
+		}
 		r.facts = append(r.facts, f)
 	}
 	return err
@@ -256,8 +422,10 @@ WHERE t.typtype = 'e' AND n.nspname = ANY ($1)
   AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_type'::regclass AND d.objid = t.oid AND d.deptype = 'e')`, nonNil(r.schemas))
 	for _, row := range rows {
 		f := catalog.Fact{Kind: "enum", Object: schema.Name{Schema: row[0], Table: row[1]}.String()}
+		name := sqlName(f.Object)
+		f.Create, f.Drop = "CREATE TYPE "+name+" AS ENUM ("+row[2]+")", "DROP TYPE "+name
 		part(&f.Parts, "labels", row[2])
-		part(&f.Parts, "comment", row[3])
+		part(&f.Parts, "comment", row[3], "COMMENT ON TYPE "+name+" IS "+literal(row[3]), "COMMENT ON TYPE "+name+" IS NULL")
 		r.facts = append(r.facts, f)
 	}
 	return err

@@ -1,0 +1,91 @@
+package postgres
+
+// A closing holds the statements that make an object, take it away, or make one
+// that is there as it should be (see catalog.Fact), as SQL expressions over the
+// columns of an objectKind's query.
+type closing struct{ create, drop, alter, clear string }
+
+// closings gives the statements of each kind; kinds that are left out are closed
+// by hand, or by their definition where that is a statement.
+func closings() map[string]closing {
+	const (
+		full  = `format('%I.%I', x.nsp, x.name)`
+		table = `format('%I.%I', x.tnsp, x.tname)`
+		of    = ` WHERE o.oid = x.oid)`
+	)
+	constraints := func(each string) string {
+		return `(SELECT string_agg(` + each + `, '; ' ORDER BY k.conname) FROM pg_catalog.pg_constraint k WHERE k.contypid = x.oid AND k.contype = 'c')`
+	}
+	sequence := func(verb string) string {
+		return `(SELECT format('` + verb + ` SEQUENCE %s AS %s INCREMENT %s MINVALUE %s MAXVALUE %s START %s CACHE %s%s', ` + full + `, pg_catalog.format_type(s.seqtypid, NULL), s.seqincrement, s.seqmin, s.seqmax, s.seqstart, s.seqcache,
+	CASE WHEN s.seqcycle THEN ' CYCLE' ELSE ' NO CYCLE' END) FROM pg_catalog.pg_sequence s WHERE s.seqrelid = x.oid)`
+	}
+	owned := `coalesce((SELECT format('ALTER SEQUENCE %s OWNED BY %s.%I', ` + full + `, d.refobjid::regclass, a.attname) FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+	WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = x.oid AND d.deptype = 'a' AND d.refobjsubid > 0 LIMIT 1), format('ALTER SEQUENCE %s OWNED BY NONE', ` + full + `))`
+	view := `(SELECT format('CREATE OR REPLACE VIEW %s%s AS %s', ` + full + `, ' WITH (' || array_to_string(o.reloptions, ', ') || ')', pg_catalog.pg_get_viewdef(o.oid)) FROM pg_catalog.pg_class o` + of
+	routine := func(kind string) closing {
+		return closing{create: "x.def", drop: `format('DROP ` + kind + ` %s', x.oid::regprocedure)`, alter: "x.def"}
+	}
+	enabled := func(state, thing string) string {
+		return `(SELECT CASE o.` + state + ` WHEN 'D' THEN format('; ALTER TABLE %s DISABLE ` + thing + ` %I', ` + table + `, x.name) WHEN 'R' THEN format('; ALTER TABLE %s ENABLE REPLICA ` + thing + ` %I', ` + table + `, x.name)
+	WHEN 'A' THEN format('; ALTER TABLE %s ENABLE ALWAYS ` + thing + ` %I', ` + table + `, x.name) ELSE '' END FROM `
+	}
+	grants := func(on, catalog, acl, letter, owner, more, usual string) closing {
+		from := ` FROM pg_catalog.` + catalog + ` o, LATERAL pg_catalog.aclexplode(coalesce(o.` + acl + `, pg_catalog.acldefault('` + letter + `', o.` + owner + `))) g LEFT JOIN pg_catalog.pg_roles r ON r.oid = g.grantee WHERE o.oid = x.oid AND g.grantee <> o.` + owner + `)`
+		who := `coalesce(quote_ident(r.rolname), 'PUBLIC')`
+		give := `(SELECT string_agg(format('GRANT %s ON %s TO %s%s', g.privilege_type, ` + on + `, ` + who + `, CASE WHEN g.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END), '; ' ORDER BY g.privilege_type, r.rolname)` + from
+		take := `(SELECT string_agg(DISTINCT format('REVOKE ALL ON %s FROM %s', ` + on + `, ` + who + `), '; ')` + from
+		none := `format('REVOKE ALL ON %s FROM PUBLIC', ` + on + `)`
+		give, take = `concat_ws('; ', `+none+`, `+give+more+`)`, `concat_ws('; ', `+none+`, `+take+`)`
+		drop := take
+		if usual != "" {
+			drop = `concat_ws('; ', ` + take + `, format('GRANT ` + usual + ` ON %s TO PUBLIC', ` + on + `))`
+		}
+		return closing{create: give, drop: drop, alter: give, clear: take}
+	}
+	columns := `, (SELECT string_agg(format('GRANT %s (%I) ON %s TO %s', g.privilege_type, a.attname, ` + full + `, coalesce(quote_ident(r.rolname), 'PUBLIC')), '; ') FROM pg_catalog.pg_attribute a, LATERAL pg_catalog.aclexplode(a.attacl) g LEFT JOIN pg_catalog.pg_roles r ON r.oid = g.grantee WHERE a.attrelid = x.oid AND NOT a.attisdropped)`
+	return map[string]closing{
+		"schema": {create: `format('CREATE SCHEMA %I', x.name)`},
+		"extension": {create: `(SELECT format('CREATE EXTENSION %I SCHEMA %I', e.extname, n.nspname) FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = x.name)`,
+			drop: `format('DROP EXTENSION %I', x.name)`},
+		"view":              {create: view, drop: `format('DROP VIEW %s', ` + full + `)`, alter: view},
+		"materialized view": {create: `format('CREATE MATERIALIZED VIEW %s AS %s', ` + full + `, pg_catalog.pg_get_viewdef(x.oid))`, drop: `format('DROP MATERIALIZED VIEW %s', ` + full + `)`},
+		"function":          routine("FUNCTION"), "procedure": routine("PROCEDURE"), "aggregate": {drop: `format('DROP AGGREGATE %s', x.oid::regprocedure)`},
+		"trigger": {create: `pg_catalog.pg_get_triggerdef(x.oid) || ` + enabled("tgenabled", "TRIGGER") + `pg_catalog.pg_trigger o` + of, drop: `format('DROP TRIGGER %I ON %s', x.name, ` + table + `)`},
+		"rule":    {create: `rtrim(pg_catalog.pg_get_ruledef(x.oid), ';') || ` + enabled("ev_enabled", "RULE") + `pg_catalog.pg_rewrite o` + of, drop: `format('DROP RULE %I ON %s', x.name, ` + table + `)`},
+		"policy": {create: `(SELECT format('CREATE POLICY %I ON %s AS %s FOR %s TO %s%s%s', x.name, ` + table + `, CASE WHEN o.polpermissive THEN 'PERMISSIVE' ELSE 'RESTRICTIVE' END,
+	CASE o.polcmd WHEN 'r' THEN 'SELECT' WHEN 'a' THEN 'INSERT' WHEN 'w' THEN 'UPDATE' WHEN 'd' THEN 'DELETE' ELSE 'ALL' END,
+	(SELECT string_agg(coalesce(quote_ident(r.rolname), 'PUBLIC'), ', ') FROM unnest(o.polroles) y LEFT JOIN pg_catalog.pg_roles r ON r.oid = y),
+	' USING (' || pg_catalog.pg_get_expr(o.polqual, o.polrelid) || ')', ' WITH CHECK (' || pg_catalog.pg_get_expr(o.polwithcheck, o.polrelid) || ')') FROM pg_catalog.pg_policy o` + of,
+			drop: `format('DROP POLICY %I ON %s', x.name, ` + table + `)`},
+		"row security": {create: `format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY%s', ` + full + `, CASE x.def WHEN 'forced' THEN ', FORCE ROW LEVEL SECURITY' END)`,
+			drop:  `format('ALTER TABLE %s DISABLE ROW LEVEL SECURITY, NO FORCE ROW LEVEL SECURITY', ` + full + `)`,
+			alter: `format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY, %s FORCE ROW LEVEL SECURITY', ` + full + `, CASE x.def WHEN 'forced' THEN '' ELSE 'NO' END)`},
+		"inheritance": {create: `(SELECT string_agg(format('ALTER TABLE %s INHERIT %s', ` + full + `, i.inhparent::regclass), '; ' ORDER BY i.inhseqno) FROM pg_catalog.pg_inherits i WHERE i.inhrelid = x.oid)`,
+			drop: `(SELECT string_agg(format('ALTER TABLE %s NO INHERIT %s', ` + full + `, i.inhparent::regclass), '; ') FROM pg_catalog.pg_inherits i WHERE i.inhrelid = x.oid)`},
+		"sequence": {create: sequence("CREATE"), drop: `format('DROP SEQUENCE %s', ` + full + `)`, alter: sequence("ALTER") + ` || '; ' || ` + owned},
+		"domain": {create: `(SELECT format('CREATE DOMAIN %s AS %s%s%s%s', ` + full + `, pg_catalog.format_type(o.typbasetype, o.typtypmod), ' DEFAULT ' || o.typdefault, CASE WHEN o.typnotnull THEN ' NOT NULL' END, ' ' || ` +
+			constraints(`format('CONSTRAINT %I %s', k.conname, pg_catalog.pg_get_constraintdef(k.oid))`) + `) FROM pg_catalog.pg_type o` + of,
+			drop: `format('DROP DOMAIN %s', ` + full + `)`,
+			alter: `(SELECT concat_ws('; ', 'ALTER DOMAIN ' || ` + full + ` || ' SET DEFAULT ' || o.typdefault, CASE WHEN o.typnotnull THEN 'ALTER DOMAIN ' || ` + full + ` || ' SET NOT NULL' END, ` +
+				constraints(`format('ALTER DOMAIN %s ADD CONSTRAINT %I %s', `+full+`, k.conname, pg_catalog.pg_get_constraintdef(k.oid))`) + `) FROM pg_catalog.pg_type o` + of,
+			clear: `concat_ws('; ', format('ALTER DOMAIN %s DROP DEFAULT; ALTER DOMAIN %s DROP NOT NULL', ` + full + `, ` + full + `), ` + constraints(`format('ALTER DOMAIN %s DROP CONSTRAINT %I', `+full+`, k.conname)`) + `)`},
+		"composite type":    {create: `format('CREATE TYPE %s AS (%s)', ` + full + `, x.def)`, drop: `format('DROP TYPE %s', ` + full + `)`},
+		"range type":        {create: `(SELECT format('CREATE TYPE %s AS RANGE (SUBTYPE = %s%s)', ` + full + `, pg_catalog.format_type(r.rngsubtype, NULL), CASE WHEN r.rngsubdiff <> 0 THEN format(', SUBTYPE_DIFF = %s', r.rngsubdiff::regproc) END) FROM pg_catalog.pg_range r WHERE r.rngtypid = x.oid)`, drop: `format('DROP TYPE %s', ` + full + `)`},
+		"collation":         {drop: `format('DROP COLLATION %s', ` + full + `)`},
+		"statistics object": {create: "x.def", drop: `format('DROP STATISTICS %s', ` + full + `)`},
+		"event trigger":     {drop: `format('DROP EVENT TRIGGER %I', x.name)`},
+		"publication": {create: `(SELECT format('CREATE PUBLICATION %I%s WITH (publish = %L)', x.name, CASE WHEN o.puballtables THEN ' FOR ALL TABLES' ELSE
+	' FOR TABLE ' || (SELECT string_agg(p.prrelid::regclass::text, ', ') FROM pg_catalog.pg_publication_rel p WHERE p.prpubid = o.oid) END,
+	concat_ws(', ', CASE WHEN o.pubinsert THEN 'insert' END, CASE WHEN o.pubupdate THEN 'update' END, CASE WHEN o.pubdelete THEN 'delete' END, CASE WHEN o.pubtruncate THEN 'truncate' END)) FROM pg_catalog.pg_publication o` + of,
+			drop: `format('DROP PUBLICATION %I', x.name)`},
+		"comment": {create: `format('COMMENT ON %s IS %L', upper(split_part(x.name, ' ', 1)) || substr(x.name, length(split_part(x.name, ' ', 1)) + 1), x.def)`,
+			drop:  `format('COMMENT ON %s IS NULL', upper(split_part(x.name, ' ', 1)) || substr(x.name, length(split_part(x.name, ' ', 1)) + 1))`,
+			alter: `format('COMMENT ON %s IS %L', upper(split_part(x.name, ' ', 1)) || substr(x.name, length(split_part(x.name, ' ', 1)) + 1), x.def)`},
+		"grant":               grants(full, "pg_class", "relacl", "r", "relowner", columns, ""),
+		"grant on a sequence": grants(`format('SEQUENCE %I.%I', x.nsp, x.name)`, "pg_class", "relacl", "s", "relowner", "", ""),
+		"grant on a schema":   grants(`format('SCHEMA %I', x.name)`, "pg_namespace", "nspacl", "n", "nspowner", "", ""),
+		"grant on a function": grants(`format('ROUTINE %s', x.oid::regprocedure)`, "pg_proc", "proacl", "f", "proowner", "", "EXECUTE"),
+		"grant on a type":     grants(`format('TYPE %I.%I', x.nsp, x.name)`, "pg_type", "typacl", "T", "typowner", "", "USAGE"),
+	}
+}
