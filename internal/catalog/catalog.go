@@ -41,9 +41,10 @@ type Fact struct {
 // empty text is the same as no part.
 type Part struct {
 	Name, Text string
-	// Alter gives an object that is there this part, Clear takes the part away. They
-	// are not compared; either may be empty.
-	Alter, Clear string
+	// Alter gives an object that is there this part, Clear takes the part away. Add
+	// stands in for Alter where the object has no such part, if that is said otherwise.
+	// They are not compared; any may be empty.
+	Alter, Add, Clear string
 }
 
 // ColumnOrder names the part of a table that lists its columns in order. It is

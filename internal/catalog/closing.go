@@ -86,7 +86,7 @@ func (p *planner) statements(out *Comparison) {
 			d.set(join([]string{clear[there], alter[id]}))
 		case d.Change == Different && d.Renamed == 0 && alter[id] != "":
 			d.set(alter[id])
-		case len(makes) > 0 && drops != "" && d.Kind != "table" && d.Kind != "column": // those hold rows
+		case len(makes) > 0 && drops != "" && d.Kind != "table" && d.Kind != "partition" && d.Kind != "column": // those hold rows
 			d.set(join(append([]string{drops}, makes...)))
 		}
 	}
@@ -126,9 +126,13 @@ func piecewise(pieces []Piece, source, target Fact) (list []string) {
 		return Part{}
 	}
 	for _, p := range pieces {
-		sql := find(source, p.Name).Alter
-		if p.Source == "" {
+		should := find(source, p.Name)
+		sql := should.Alter
+		switch {
+		case p.Source == "":
 			sql = find(target, p.Name).Clear
+		case p.Target == "" && should.Add != "":
+			sql = should.Add
 		}
 		if sql == "" {
 			return nil

@@ -220,7 +220,7 @@ func (f Fact) renamed(names map[string]string) Fact {
 	parts := slices.Clone(f.Parts)
 	for i := range parts {
 		parts[i].Text = requalify(parts[i].Text, names)
-		parts[i].Alter, parts[i].Clear = requalify(parts[i].Alter, names), requalify(parts[i].Clear, names)
+		parts[i].Alter, parts[i].Add, parts[i].Clear = requalify(parts[i].Alter, names), requalify(parts[i].Add, names), requalify(parts[i].Clear, names)
 	}
 	f.Parts = parts
 	return f

@@ -301,6 +301,9 @@ func closes(t *testing.T, address string, source *catalog.Catalog, r *parity.Rep
 	}
 	after := compareAll(t, source, catalogOf(t, address))
 	for _, d := range after.Differences {
+		if d.Detail == catalog.ColumnOrder {
+			continue // a column that is added stands last
+		}
 		t.Logf("NOTCLOSED %s\nleft %s %s %s %s", strings.Join(statements, ";\n"), d.Kind, d.Object, d.Change, d.Detail)
 	}
 }

@@ -20,6 +20,9 @@ type Proof struct {
 	Failed []Unapplied `json:"failed"`
 	// Remaining differences stood afterwards. None: the statements close all.
 	Remaining []Past `json:"remaining"`
+	// Reordered are tables whose columns stand in another order than production's
+	// afterwards: a column that is added stands last, and no statement moves it.
+	Reordered []string `json:"reordered,omitempty"`
 }
 
 // An Unapplied is a difference whose statement did not run, and why not; no row is in it.
@@ -118,14 +121,17 @@ func beyond(kind string) bool {
 	return false
 }
 
-// Remains lists what of another comparison still stands, as far as a copy of the
-// structure can tell.
-func Remains(after *Report) []Past {
-	out := []Past{}
+// Settle fills in what of another comparison still stands, as far as a copy of
+// the structure can tell. Before is the comparison whose statements ran.
+func (p *Proof) Settle(before, after *Report) {
+	p.Remaining = []Past{}
 	for _, d := range after.Differences {
-		if !beyond(d.Kind) {
-			out = append(out, Past{ID: d.ID, Kind: d.Kind, Object: d.Object, Change: d.Change})
+		switch {
+		case beyond(d.Kind):
+		case d.Kind == "table" && d.Detail == catalog.ColumnOrder && before.Find(d.ID) == nil:
+			p.Reordered = append(p.Reordered, d.Object)
+		default:
+			p.Remaining = append(p.Remaining, Past{ID: d.ID, Kind: d.Kind, Object: d.Object, Change: d.Change})
 		}
 	}
-	return out
 }

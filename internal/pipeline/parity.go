@@ -85,7 +85,7 @@ func ProveClosing(ctx context.Context, in Input, source engine.Side, target engi
 	if err != nil {
 		return err
 	}
-	proof.Remaining = parity.Remains(after)
+	proof.Settle(r, after)
 	r.Proof = proof
 	return nil
 }

@@ -178,6 +178,9 @@ func aside(w io.Writer, r *parity.Report) {
 		for _, f := range p.Failed {
 			fmt.Fprintf(w, "    failed: %s\n", wrap(line(f.Object+": "+f.Reason), Width-12, 6))
 		}
+		if len(p.Reordered) > 0 {
+			fmt.Fprintf(w, "    columns in another order: %s\n", wrap(line(strings.Join(p.Reordered, ", ")), Width-30, 6))
+		}
 		for _, d := range p.Remaining {
 			fmt.Fprintf(w, "    remains: %s\n", wrap(line(d.Kind+" "+d.Object+", "+d.Change), Width-13, 6))
 		}

@@ -87,7 +87,7 @@ func nonNil[T any](s []T) []T {
 }
 
 // part adds a piece unless it is empty, with the statements that give it to an
-// object and take it away.
+// object, take it away and, if that is another one, add it.
 func part(parts *[]catalog.Part, name, text string, closing ...string) {
 	if text == "" {
 		return
@@ -95,6 +95,9 @@ func part(parts *[]catalog.Part, name, text string, closing ...string) {
 	p := catalog.Part{Name: name, Text: text}
 	if len(closing) > 0 {
 		p.Alter, p.Clear = closing[0], closing[1]
+	}
+	if len(closing) > 2 {
+		p.Add = closing[2]
 	}
 	*parts = append(*parts, p)
 }
@@ -145,6 +148,13 @@ WHERE c.relkind IN ('r', 'p', 'f', 'm') AND n.nspname = ANY ($1)
 		part(&f.Parts, "access method", row[10])
 		part(&f.Parts, "comment", row[11], "COMMENT ON TABLE "+table+" IS "+literal(row[11]), "COMMENT ON TABLE "+table+" IS NULL")
 		f.Create = r.createTable(f, row)
+		if f.Create != "" {
+			f.Drop = "DROP TABLE " + table
+		}
+		if f.Kind == "partition" {
+			f.Clear = "ALTER TABLE " + f.Table + " DETACH PARTITION " + table
+			f.Alter = "ALTER TABLE " + f.Table + " ATTACH PARTITION " + table + " " + row[7]
+		}
 		r.facts = append(r.facts, f)
 	}
 	return err
@@ -283,6 +293,20 @@ func identityClause(told string) string {
 	return out
 }
 
+// identityChange writes the same for a column that is an identity already.
+func identityChange(told string) string {
+	how, sequence, _ := strings.Cut(told, " (")
+	words := strings.Fields(strings.TrimSuffix(sequence, ")"))
+	out, cycle := "SET GENERATED "+strings.ToUpper(how), " SET NO CYCLE"
+	for i := 0; i+1 < len(words); i += 2 {
+		out += " SET " + strings.ToUpper(words[i]) + " " + words[i+1]
+	}
+	if len(words)%2 == 1 { // its last word is cycle
+		cycle = " SET CYCLE"
+	}
+	return out + cycle
+}
+
 func (r *factReader) readColumns() error {
 	rows, err := r.rows(`
 SELECT a.attrelid::bigint::text, a.attname, format_type(a.atttypid, a.atttypmod),
@@ -312,7 +336,7 @@ WHERE a.attrelid::bigint = ANY ($1::text[]::bigint[]) AND a.attnum > 0 AND NOT a
 			text := row[i+2]
 			switch name {
 			case "identity":
-				part(&f.Parts, name, text, alter+"DROP IDENTITY IF EXISTS;\n"+alter+"ADD "+identityClause(text), alter+"DROP IDENTITY")
+				part(&f.Parts, name, text, alter+identityChange(text), alter+"DROP IDENTITY", alter+"ADD "+identityClause(text))
 			case "collation":
 				part(&f.Parts, name, text, alter+"TYPE "+row[2]+" COLLATE "+text, alter+"TYPE "+row[2])
 			case "storage":
