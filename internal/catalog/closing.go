@@ -29,12 +29,15 @@ func (p *planner) statements(out *Comparison) {
 	create := make(map[factID][]string)
 	drop := make(map[factID]string)
 	alter, clear := make(map[factID]string), make(map[factID]string)
-	byTable := make(map[string][]made)
+	byTable, aboutIt := make(map[string][]made), make(map[string][]made)
 	for _, f := range p.source.Facts {
 		if f.Create != "" {
 			sql := trimmed(f.renamed(p.names).Create)
 			id := factID{f.Kind, f.Object}
 			create[id] = append(create[id], sql)
+			if of := subject(Difference{Kind: f.Kind, Object: f.Object}); of != "" && f.Table == "" {
+				aboutIt[of] = append(aboutIt[of], made{f.Kind, sql})
+			}
 			if f.Table != f.Object && f.Kind != "column" || f.Table == f.Object && !holder(f.Kind) {
 				byTable[f.Table] = append(byTable[f.Table], made{f.Kind, sql})
 			}
@@ -79,6 +82,14 @@ func (p *planner) statements(out *Comparison) {
 			if holder(d.Kind) {
 				makes = append(slices.Clone(makes), inOrder(byTable[d.Object])...)
 			}
+			if subject(*d) == "" {
+				makes = append(slices.Clone(makes), inOrder(aboutIt[bare(d.Object)])...)
+			}
+			if d.Kind == "sequence" && !slices.ContainsFunc(out.Differences, func(t Difference) bool {
+				return t.Kind == "table" && t.Change == Missing && strings.Contains(alter[id], t.Object+".")
+			}) {
+				makes = append(makes, alter[id]) // the column that it belongs to is there
+			}
 			d.set(join(makes))
 		case d.Change == Extra:
 			d.set(drops)
@@ -86,7 +97,7 @@ func (p *planner) statements(out *Comparison) {
 			d.set(join([]string{clear[there], alter[id]}))
 		case d.Change == Different && d.Renamed == 0 && alter[id] != "":
 			d.set(alter[id])
-		case len(makes) > 0 && drops != "" && d.Kind != "table" && d.Kind != "partition" && d.Kind != "column": // those hold rows
+		case len(makes) > 0 && drops != "" && d.Kind != "table" && d.Kind != "partition" && d.Kind != "column" && d.Kind != "enum": // those hold rows, or are in use
 			d.set(join(append([]string{drops}, makes...)))
 		}
 	}

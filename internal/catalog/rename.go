@@ -21,8 +21,8 @@ type renamer struct {
 }
 
 // join takes pairs out of both lists and tells each as one difference with its
-// confidence. Differences of what belongs to a renamed column are left out where
-// nothing but its name differs in them.
+// confidence. Differences in other objects are left out where nothing but the name
+// of what was renamed differs in them.
 func (r *renamer) join(differ, gone, more []Difference) (d, g, m []Difference) {
 	r.order = make(map[string][2][]string)
 	for id, fs := range r.src.facts {
@@ -53,14 +53,14 @@ func (r *renamer) join(differ, gone, more []Difference) (d, g, m []Difference) {
 		gone, more = slices.DeleteFunc(gone, taken), slices.DeleteFunc(more, taken)
 	}
 	for _, one := range differ {
-		if one.Kind == "column" && one.Renamed > 0 {
+		if one.Renamed > 0 {
 			differ = slices.DeleteFunc(differ, func(d Difference) bool { return d.Renamed == 0 && onlyNamed(d, last(one.Object), last(one.there)) })
 		}
 	}
 	return differ, gone, more
 }
 
-// onlyNamed tells whether the sides of a difference are equal once a column's name is exchanged.
+// onlyNamed tells whether the sides of a difference are equal once a name is exchanged.
 func onlyNamed(d Difference, source, target string) bool {
 	if d.Change != Different || len(d.Pieces) == 0 || d.Kind == "table" && !slices.ContainsFunc(d.Pieces, func(p Piece) bool { return p.Name != ColumnOrder }) {
 		return false

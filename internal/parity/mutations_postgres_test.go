@@ -210,7 +210,7 @@ func mutations() []mutation {
 		{`GRANT CREATE ON SCHEMA s TO parity_reader`, "grant on a schema s.s" + different, behave},
 		{`GRANT UPDATE ON SEQUENCE s.seq TO parity_reader`, "grant on a sequence s.seq" + different, behave},
 		{`GRANT EXECUTE ON FUNCTION s.answer TO parity_reader`, "grant on a function s.answer(a integer)" + different, behave},
-		{`REVOKE USAGE ON TYPE s.mood FROM parity_reader`, "grant on a type s.mood" + different, behave},
+		{`REVOKE USAGE ON TYPE s.mood FROM parity_reader`, "grant on a type s.mood" + missing, behave},
 		{`REVOKE USAGE ON LANGUAGE tongue FROM PUBLIC`, "grant on a language tongue" + different, behave},
 		{`REVOKE USAGE ON FOREIGN SERVER far FROM parity_reader`, "grant on a foreign server far" + different, behave},
 		{`ALTER DEFAULT PRIVILEGES IN SCHEMA s GRANT INSERT ON TABLES TO parity_reader`, `default privilege s."tables of postgres"` + different, behave},
@@ -227,7 +227,7 @@ func mutations() []mutation {
 		{`ALTER SERVER far OPTIONS (ADD port '1')`, "foreign server far" + different, behave},
 		{`DROP USER MAPPING FOR parity_reader SERVER far`, `user mapping "far for parity_reader"` + missing, app},
 		{`DROP FOREIGN DATA WRAPPER wrapper`, "foreign data wrapper wrapper" + missing, app},
-		{`DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_text_search_config = ''pg_catalog.german''', current_database()); END $$`, "setting database default_text_search_config" + extra, behave},
+		{`DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_text_search_config = ''pg_catalog.german''', current_database()); END $$`, "setting default_text_search_config" + different, behave},
 		{`DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET my.secret = ''CANARY7733''', current_database()); END $$`, "setting database my.secret" + extra, behave},
 		{`UPDATE pg_database SET datcollversion = '0.1' WHERE datname = current_database()`, "collation version database" + extra, behave},
 		{`UPDATE pg_database SET datctype = 'POSIX' WHERE datname = current_database()`, "database database" + different, behave},
@@ -275,7 +275,9 @@ func TestEveryMutationIsFoundOnPostgres(t *testing.T) {
 			if got := strings.Join(lines, "\n"); got != want {
 				t.Errorf("found\n%s\nwant\n%s", got, want)
 			}
-			closes(t, address, base, there)
+			if left := closes(t, address, base, there); left != "" && !unclosed(m) {
+				t.Errorf("the closing statements do not close it: %s", left)
+			}
 			if len(back.Differences) != len(there.Differences) {
 				t.Errorf("%d differences, mirrored %d", len(there.Differences), len(back.Differences))
 			}
@@ -288,24 +290,42 @@ func TestEveryMutationIsFoundOnPostgres(t *testing.T) {
 	}
 }
 
-// closes runs the closing statements and compares again.
-func closes(t *testing.T, address string, source *catalog.Catalog, r *parity.Report) {
+// unclosed tells mutations that no statement undoes: what is in use, what would
+// take a schema away, what belongs to the server, and kinds that are closed by hand.
+func unclosed(m mutation) bool {
+	for _, kind := range []string{"schema", "collation", "base type", "aggregate", "operator", "cast", "conversion", "text search", "language", "event trigger", "foreign", "user mapping",
+		"owner", "default privilege", "setting", "database", "grant on a language", "grant on a foreign server", "composite type s.comp: different"} {
+		if strings.HasPrefix(m.want, kind) {
+			return true
+		}
+	}
+	for _, part := range []string{"ADD VALUE 'angry'", "DROP EXPRESSION", "s.plain RENAME", "PARTITION BY LIST", "DROP TABLE s.heir", "DROP VIEW s.v", "DROP MATERIALIZED VIEW", "SET SCHEMA public", "ALTER TABLE s.plain ADD PRIMARY KEY"} {
+		if strings.Contains(m.sql, part) { // a new table or view is given what default privileges say
+			return true
+		}
+	}
+	return false
+}
+
+// closes runs the closing statements, compares again and gives what is left.
+func closes(t *testing.T, address string, source *catalog.Catalog, r *parity.Report) string {
 	t.Helper()
 	var statements []string
 	for _, d := range r.Ordered() {
 		statements = append(statements, d.SQL)
 	}
 	if err := scratch.Script(t.Context(), address, strings.NewReader(strings.Join(statements, ";\n")+";")); err != nil {
-		t.Logf("NOTCLOSED %s\n%v", strings.Join(statements, ";\n"), err)
-		return
+		return fmt.Sprintf("%s\n%v", strings.Join(statements, ";\n"), err)
 	}
+	left := ""
 	after := compareAll(t, source, catalogOf(t, address))
 	for _, d := range after.Differences {
 		if d.Detail == catalog.ColumnOrder {
 			continue // a column that is added stands last
 		}
-		t.Logf("NOTCLOSED %s\nleft %s %s %s %s", strings.Join(statements, ";\n"), d.Kind, d.Object, d.Change, d.Detail)
+		left += fmt.Sprintf("%s\nleft %s %s %s %s", strings.Join(statements, ";\n"), d.Kind, d.Object, d.Change, d.Detail)
 	}
+	return left
 }
 
 func catalogOf(t *testing.T, address string) *catalog.Catalog {

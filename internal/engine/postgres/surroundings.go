@@ -46,11 +46,11 @@ FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()`)
 		kind, doing, sql string
 		args             []any
 	}{
-		{"setting", "read the server's settings", `SELECT NULL, s.name, s.setting FROM pg_catalog.pg_settings s WHERE s.name = ANY ($1::text[]) AND s.source <> 'database' ORDER BY 2`, []any{telling}},
+		{"setting", "read the server's settings", `SELECT NULL, s.name, s.setting FROM pg_catalog.pg_settings s WHERE s.name = ANY ($1::text[]) ORDER BY 2`, []any{telling}},
 		// A setting of somebody's own may be a secret: that it is there is told, not its value.
 		{"setting", "read the database's settings", `SELECT NULL, 'database ' || pg_catalog.split_part(x.o, '=', 1), CASE WHEN pg_catalog.strpos(pg_catalog.split_part(x.o, '=', 1), '.') > 0 THEN 'set' ELSE pg_catalog.substr(x.o, pg_catalog.strpos(x.o, '=') + 1) END
 FROM pg_catalog.pg_db_role_setting s CROSS JOIN LATERAL pg_catalog.unnest(s.setconfig) x (o)
-WHERE s.setrole = 0 AND s.setdatabase = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()) ORDER BY 2`, nil},
+WHERE s.setrole = 0 AND NOT pg_catalog.split_part(x.o, '=', 1) = ANY ($1::text[]) AND s.setdatabase = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()) ORDER BY 2`, []any{telling}},
 		{"owner", "read the owners of schemas", `SELECT n.nspname, n.nspname, n.nspowner::regrole::text FROM pg_catalog.pg_namespace n JOIN pg_catalog.pg_database d ON d.datname = pg_catalog.current_database()
 WHERE n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'understudy', 'understudy_next') AND ($1::text[] = '{}' OR n.nspname = ANY ($1::text[]))
 AND n.nspowner <> d.datdba AND n.nspowner::regrole::text <> 'pg_database_owner' AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e WHERE e.classid = 'pg_catalog.pg_namespace'::regclass AND e.objid = n.oid AND e.deptype = 'e') ORDER BY 1`, []any{nonNil(schemas)}},
