@@ -174,7 +174,8 @@ func aside(w io.Writer, r *parity.Report) {
 		fmt.Fprintf(w, "  %s\n", wrap(line(migrationWords(m)), Width-2, 4))
 	}
 	if p := r.Proof; p != nil {
-		fmt.Fprintf(w, "  proof: %s ran on a copy of staging's structure, %d failed, %s\n", many(len(p.Applied), "closing statement"), len(p.Failed), remaining(p))
+		text := fmt.Sprintf("proof: %s ran on a copy of staging's structure, %d failed, %s", many(len(p.Applied), "closing statement"), len(p.Failed), remaining(p))
+		fmt.Fprintf(w, "  %s\n", wrap(text, Width-2, 4))
 		for _, f := range p.Failed {
 			fmt.Fprintf(w, "    failed: %s\n", wrap(line(f.Object+": "+f.Reason), Width-12, 6))
 		}
