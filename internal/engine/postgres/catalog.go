@@ -239,7 +239,7 @@ FROM pg_catalog.pg_foreign_server s JOIN pg_catalog.pg_foreign_data_wrapper w ON
 	(SELECT string_agg(format('(%s) %s', quote_ident(a.attname), ` + accessList("a.attacl", "c", "c.relowner") + `), '; ' ORDER BY a.attnum)
 		FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attacl IS NOT NULL AND NOT a.attisdropped))
 FROM pg_catalog.pg_class c` + namespace + `c.relnamespace WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT c.relispartition
-	AND (c.relacl IS NOT NULL OR EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attacl IS NOT NULL))`, "pg_class"},
+	AND (` + accessList("c.relacl", "r", "c.relowner") + ` IS NOT NULL OR EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attacl <> '{}'))`, "pg_class"},
 		{"grant on a sequence", `SELECT c.oid, n.nspname, c.relname, NULL, NULL, NULL, ` + accessList("c.relacl", "s", "c.relowner") + `
 FROM pg_catalog.pg_class c` + namespace + `c.relnamespace WHERE c.relkind = 'S' AND ` + accessList("c.relacl", "s", "c.relowner") + ` IS DISTINCT FROM ` + accessList("NULL", "s", "c.relowner"), "pg_class"},
 		{"grant on a schema", `SELECT n.oid, n.nspname, n.nspname, NULL, NULL, NULL, ` + accessList("n.nspacl", "n", "n.nspowner") + `
