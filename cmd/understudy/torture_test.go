@@ -63,6 +63,14 @@ func tortured(t *testing.T, name string) string {
 	return address
 }
 
+// copySettings gives a database the settings of another, which no dump of one carries.
+func copySettings(t *testing.T, from, to string) {
+	t.Helper()
+	statements := scratchtest.Query(t, from, `SELECT coalesce(string_agg(format('DO $x$ BEGIN EXECUTE format(''ALTER DATABASE %%I SET %s = %s'', current_database()); END $x$;',
+	split_part(o, '=', 1), substr(o, strpos(o, '=') + 1)), ''), 'SELECT 1') FROM pg_db_role_setting s, unnest(s.setconfig) o WHERE s.setrole = 0 AND s.setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())`)
+	scratchtest.SQL(t, to, statements)
+}
+
 // rowsOf is the sorted data lines of a dump.
 func rowsOf(t *testing.T, address string) string {
 	t.Helper()
@@ -96,6 +104,7 @@ func TestTorture(t *testing.T) {
 
 			staged := scratchtest.Database(t)
 			copyStructure(t, source, staged)
+			copySettings(t, source, staged)
 			structure := string(dumped(t, staged, "--schema-only"))
 			e.env["STAGING_URL"] = staged
 			e.run(t, 0, "refresh")

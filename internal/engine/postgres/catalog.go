@@ -223,7 +223,7 @@ FROM pg_catalog.pg_default_acl d LEFT JOIN pg_catalog.pg_namespace n ON n.oid = 
 		// Comments on tables, columns, constraints, indexes and enums are parts of these.
 		{"comment", `SELECT 0, i.schema, i.type || ' ' || i.identity, NULL, NULL, NULL, d.description
 FROM pg_catalog.pg_description d CROSS JOIN LATERAL pg_catalog.pg_identify_object(d.classoid, d.objoid, d.objsubid) i
-WHERE d.objoid >= 16384 AND i.type NOT IN ('table', 'table column', 'table constraint', 'index', 'foreign table', 'foreign table column', 'extension')
+WHERE d.objoid >= 16384 AND NOT (i.type = 'schema' AND i.name IN ('understudy', 'understudy_next')) AND i.type NOT IN ('table', 'table column', 'table constraint', 'index', 'foreign table', 'foreign table column', 'extension')
 	AND NOT EXISTS (SELECT FROM pg_catalog.pg_type t WHERE d.classoid = 'pg_catalog.pg_type'::regclass AND t.oid = d.objoid AND t.typtype = 'e')
 	AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e WHERE e.classid = d.classoid AND e.objid = d.objoid AND e.deptype = 'e')`, ""},
 		{"grant on a type", `SELECT t.oid, n.nspname, t.typname, NULL, NULL, NULL, ` + accessList("t.typacl", "T", "t.typowner") + `
