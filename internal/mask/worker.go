@@ -56,10 +56,6 @@ func (w *Worker) draw(value []byte) (hi, lo uint64) {
 	return w.mask.mac.sum(&w.scratch, w.last)
 }
 
-// Canonical is the form under which values of the domain are one value. The
-// result holds until the worker's next call.
-func (w *Worker) Canonical(value []byte) []byte { return w.canonical(value) }
-
 // canonical is the form under which values are the same: the value itself, as
 // databases compare it; where the domain folds, lower case in Unicode NFC, so that
 // two spellings of one letter agree. The result holds until the next call.

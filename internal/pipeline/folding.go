@@ -6,16 +6,14 @@ import (
 	"slices"
 	"strings"
 
-	"understudy/internal/engine"
 	"understudy/internal/fault"
 	"understudy/internal/finding"
-	"understudy/internal/mask"
 	"understudy/internal/plan"
 	"understudy/internal/schema"
 )
 
 // folding finds unique keys that masking would break because a column's domain
-// folds case: two values that differ in case only have one fake. It reads the key
+// folds case: two values that differ in case only have one fake. It masks the key
 // of each selected row of such a table once, and remembers eight bytes of it.
 func (s *Session) folding(ctx context.Context) ([]finding.Finding, error) {
 	var out []finding.Finding
@@ -30,7 +28,7 @@ func (s *Session) folding(ctx context.Context) ([]finding.Finding, error) {
 				continue
 			}
 			s.note(StageTry, "looking for values of %s that differ in case only", shape.Name)
-			count, err := s.merged(ctx, shape, table, key)
+			count, err := s.twice(ctx, &shape, table, key.Columns)
 			if err != nil {
 				return out, err
 			}
@@ -56,56 +54,6 @@ func merging(columns []maskedColumn, table *schema.Table, key schema.Key) []stri
 		}
 	}
 	return out
-}
-
-// merged counts the rows whose key is that of another row once case is folded.
-func (s *Session) merged(ctx context.Context, shape plan.TableShape, table *schema.Table, key schema.Key) (int, error) {
-	sel := s.work.selection.Find(shape.Name)
-	if sel == nil || sel.Count == 0 {
-		return 0, nil
-	}
-	read := engine.Read{Table: table, Columns: key.Columns}
-	if !sel.Whole {
-		read.Rows = sel.Rows.ToArray()
-	}
-	workers := make([]*mask.Worker, len(key.Columns))
-	for i, name := range key.Columns {
-		read.Look = append(read.Look, i)
-		for _, c := range s.work.masks[shape.Name] {
-			if c.name == name && c.mask != nil && c.mask.Merges() {
-				workers[i] = c.mask.Worker()
-			}
-		}
-		if workers[i] == nil {
-			read.Blind = append(read.Blind, i) // compared as it is
-		}
-	}
-	var hashes []uint64
-	var row []byte
-	sampler := s.in.Key.Sampler("folding")
-	for b, err := range s.snapshot.Read(ctx, read) {
-		if err != nil {
-			return 0, Explain(err, "source")
-		}
-	rows:
-		for r := range b.Rows {
-			row = row[:0]
-			for i, cell := range b.Cells[r*len(workers) : (r+1)*len(workers)] {
-				if cell.Null {
-					continue rows // NULLs are not equal
-				}
-				value := b.Form.Value(nil, b.Raw[cell.Start:cell.End], i)
-				if workers[i] != nil {
-					value = workers[i].Canonical(value)
-				}
-				row = mask.AppendPart(row, value, false)
-			}
-			hashes = append(hashes, sampler.Hash(row))
-		}
-		b.Release()
-	}
-	slices.Sort(hashes)
-	return len(hashes) - len(slices.Compact(hashes)), nil
 }
 
 func mergedFinding(table *schema.Table, key schema.Key, merged []string, count int) finding.Finding {

@@ -19,8 +19,8 @@ import (
 
 // What only the target demands of rows, production has not proved: a plan must
 // find out before the load does. Uniqueness and foreign keys are judged here over
-// all rows that would be loaded, as they would be loaded; types, lengths and
-// checks in try.go.
+// all rows that would be loaded, as they would be loaded; keys over more than
+// plain columns in derived.go; types, lengths and checks in try.go.
 
 // stricter judges the unique keys and foreign keys that the target has and the
 // source lacks.
