@@ -35,12 +35,30 @@ func (s *side) Catalog(ctx context.Context, schemas []string) (*catalog.Catalog,
 			return nil, err
 		}
 	}
+	histories, err := readHistories(ctx, c, tables.Facts)
+	if err != nil {
+		return nil, err
+	}
 	tables.Schemas = atlasSchemas(ctx, c, names) // last: it may leave the connection broken
 	if err := ctx.Err(); err != nil {
 		return nil, wrap(ctx, err, "read the structure for parity")
 	}
 	facts, kinds, unseen := r.outcome()
-	return catalog.New(tables, facts, kinds, unseen), nil
+	out := catalog.New(tables, facts, kinds, unseen)
+	out.Histories = histories
+	return out, nil
+}
+
+// readHistories reads what migration tools say that they applied.
+func readHistories(ctx context.Context, c *conn, facts []catalog.Fact) (out []catalog.History, err error) {
+	for _, t := range catalog.HistoryTables(facts) {
+		rows, err := c.rows(ctx, "read the migration history in "+t.Name.String(), "SELECT "+quotes(t.Columns)+" FROM "+quoteName(t.Name))
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, t.Read(rows))
+	}
+	return out, nil
 }
 
 // An objectReader collects the facts about what is no table.

@@ -171,3 +171,29 @@ func TestWhatGrantsHideIsTold(t *testing.T) {
 		}
 	})
 }
+
+// TestHistoriesAndNames: a migration tool's table is read and no difference, and
+// another name for a column or a table is one, which its statement closes.
+func TestHistoriesAndNames(t *testing.T) {
+	onBoth(t, func(t *testing.T, server *scratch.MySQL) {
+		one, two := twins(t, server)
+		db := application(t, two)
+		db.SetMaxOpenConns(1)
+		must(t, db, "CREATE TABLE goose_db_version (id int PRIMARY KEY, version_id bigint, is_applied boolean)", "INSERT INTO goose_db_version VALUES (1, 0, true), (2, 7, true), (3, 8, true), (4, 8, false)",
+			"CREATE TABLE plain (id int PRIMARY KEY, mail varchar(9), at date)")
+		must(t, application(t, one), "CREATE TABLE plain (id int PRIMARY KEY, email varchar(9), at date)")
+		source, target := catalogOf(t, one), catalogOf(t, two)
+		if len(target.Histories) != 1 || target.Histories[0].Tool != "goose" || strings.Join(target.Histories[0].Versions, " ") != "7" {
+			t.Errorf("histories: %+v", target.Histories)
+		}
+		names := map[string]string{databaseOf(one): databaseOf(two)}
+		out, err := catalog.Compare(t.Context(), source, target, names)
+		if err != nil || len(out.Differences) != 1 || out.Differences[0].Renamed == 0 {
+			t.Fatalf("%v, %+v", err, out.Differences)
+		}
+		must(t, db, out.Differences[0].SQL)
+		if out, err = catalog.Compare(t.Context(), source, catalogOf(t, two), names); err != nil || len(out.Differences) > 0 {
+			t.Errorf("the statement leaves %v, %+v", err, out.Differences)
+		}
+	})
+}
