@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"understudy/internal/engine"
 	"understudy/internal/jsondoc"
@@ -36,13 +37,50 @@ func (c *maskedColumn) maker() maker {
 	return newValueMaker(c.mask, c.there)
 }
 
-// blind tells a column whose fakes do not depend on the values: its digest
-// would tell nothing, and a database may write a constant in another way (0 as 0.00).
+// blind tells a column whose fakes do not depend on the values, so that nothing
+// in them is looked into.
 func (c *maskedColumn) blind() bool { return c.document == nil && (c.mask == nil || blind(c.mask)) }
 
-// telling tells a column whose fakes the digest takes in: those that say
-// something of the values and stand in the target as they were sent.
-func (c *maskedColumn) telling() bool { return !c.blind() && !c.rounded }
+// telling tells a column whose fakes the digest takes in: those that stand in the
+// target as they were sent.
+func (c *maskedColumn) telling() bool { return !c.rounded && (!c.blind() || c.steady()) }
+
+// steady tells a constant that a database gives back as it was sent, or as another
+// number of the same worth. Of other kinds a rule may write it as no database does.
+func (c *maskedColumn) steady() bool {
+	if c.mask == nil || c.there == nil {
+		return false
+	}
+	kind := c.there.Kind
+	if c.each {
+		kind = c.there.Element
+	}
+	value, null, err := c.mask.Worker().Append(nil, []byte("x"))
+	if null || err != nil {
+		return false
+	}
+	layout := ""
+	switch kind {
+	case schema.Text, schema.Integer, schema.Decimal, schema.Boolean, schema.Enum:
+		return true
+	case schema.JSON, schema.Array:
+		return string(value) == "{}"
+	case schema.Bytes:
+		return len(value) == 0
+	case schema.UUID:
+		return len(value) == len("00000000-0000-0000-0000-000000000000") && bytes.Equal(value, bytes.ToLower(value))
+	case schema.Date:
+		layout = time.DateOnly
+	case schema.Timestamp:
+		if !strings.Contains(strings.ToLower(c.there.Type), "with time zone") { // which is read back with one
+			layout = time.DateTime
+		}
+	case schema.Time:
+		layout = time.TimeOnly
+	}
+	at, err := time.Parse(layout, string(value))
+	return layout != "" && err == nil && at.Format(layout) == string(value)
+}
 
 // blind tells a mask whose fake does not depend on the value: constants.
 func blind(m *mask.Mask) bool { return m.Chance() >= 1 }

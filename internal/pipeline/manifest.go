@@ -39,7 +39,8 @@ type ManifestTable struct {
 	Rows   int64            `json:"rows"`
 	Nulls  map[string]int64 `json:"nulls,omitempty"` // of each masked column
 	Masked []string         `json:"masked,omitempty"`
-	// Digest is over the masked columns whose fakes depend on values: Digested, in this order.
+	// Digest is over those masked columns that stand in the target as they were sent:
+	// Digested, in this order.
 	Digest   string   `json:"digest,omitempty"`
 	Digested []string `json:"digested,omitempty"`
 	// Documents and Arrays are those of Digested of which what is in them is
@@ -90,6 +91,15 @@ func manifestOf(r *Report, runs []*tableRun) Manifest {
 		}
 	}
 	return m
+}
+
+// names lists the tables.
+func (m *Manifest) names() []schema.Name {
+	out := make([]schema.Name, len(m.Tables))
+	for i, t := range m.Tables {
+		out[i] = t.Table
+	}
+	return out
 }
 
 // ReadManifest reads what a switch left.

@@ -66,7 +66,7 @@ type rewriter struct {
 	counts   []*columnCount
 	digester *mask.Digester
 	row      []byte // the masked values of a row, for the digest
-	telling  []bool // by column: the fake depends on the value, so the digest takes it in
+	telling  []bool // by column: the digest takes it in
 	nulled   []bool // by column: it leads nowhere in the rows at hand
 	rows     int64
 	out      []byte
@@ -183,7 +183,7 @@ func (r *rewriter) cell(out []byte, i int, form engine.Form, raw []byte) ([]byte
 	return form.Append(out, fake, c.index), nil
 }
 
-// digest takes a masked value into its row's digest, where the fake depends on the value.
+// digest takes a masked value into its row's digest, where it tells.
 func (r *rewriter) digest(i int, fake []byte, null bool) {
 	switch {
 	case !r.telling[i]:

@@ -40,7 +40,7 @@ func (s *Session) stricter(ctx context.Context) ([]finding.Finding, error) {
 			if compares(to, k) || coveredBy(from.Keys, k) || !isSubset(k.Columns, shape.Columns) {
 				continue
 			}
-			twice, err := s.twice(ctx, shape, to, k.Columns)
+			twice, err := s.twice(ctx, shape, to, k)
 			if err != nil {
 				return out, err
 			}
@@ -91,10 +91,10 @@ func idents(names []string) string {
 	return strings.Join(out, ", ")
 }
 
-// twice counts the rows whose values in the columns another row has too. NULLs
-// are never equal.
-func (s *Session) twice(ctx context.Context, shape *plan.TableShape, to *schema.Table, columns []string) (int, error) {
-	hashes, err := s.hashes(ctx, shape, columns, folding(to, columns), maphash.MakeSeed())
+// twice counts the rows whose values in a key's columns another row has too.
+// NULLs are equal only where the key says so.
+func (s *Session) twice(ctx context.Context, shape *plan.TableShape, to *schema.Table, key schema.Key) (int, error) {
+	hashes, err := s.hashes(ctx, shape, key.Columns, folding(to, key.Columns), key.NullsEqual, maphash.MakeSeed())
 	if err != nil {
 		return 0, err
 	}
@@ -118,10 +118,10 @@ func folding(t *schema.Table, columns []string) []bool {
 }
 
 // hashes reads the selected rows of a table and gives, sorted, one hash for each
-// tuple without NULL, as it would be loaded. Eight bytes a row stay in memory;
+// tuple, as it would be loaded; of tuples with a NULL only where nulls says so. Eight bytes a row stay in memory;
 // two values meet in one hash with a chance of n^2/2^65, which is below one in a
 // million up to eight million rows.
-func (s *Session) hashes(ctx context.Context, shape *plan.TableShape, columns []string, fold []bool, seed maphash.Seed) ([]uint64, error) {
+func (s *Session) hashes(ctx context.Context, shape *plan.TableShape, columns []string, fold []bool, nulls bool, seed maphash.Seed) ([]uint64, error) {
 	var out []uint64
 	var row []byte
 	sel := s.work.selection.Find(shape.Name)
@@ -140,7 +140,7 @@ func (s *Session) hashes(ctx context.Context, shape *plan.TableShape, columns []
 				}
 				row = mask.AppendPart(row, value, !ok)
 			}
-			if !null {
+			if !null || nulls {
 				out = append(out, maphash.Bytes(seed, row))
 			}
 		}
@@ -222,13 +222,13 @@ func (s *Session) targetReference(ctx context.Context, r schema.Reference) ([]fi
 	}
 	seed := maphash.MakeSeed()
 	fold := folding(w.target.Table(r.To), r.ToColumns)
-	children, err := s.hashes(ctx, from, r.Columns, fold, seed)
+	children, err := s.hashes(ctx, from, r.Columns, fold, false, seed)
 	if err != nil {
 		return nil, err
 	}
 	var parents []uint64
 	if to.Fate == plan.Copied && isSubset(r.ToColumns, to.Columns) {
-		if parents, err = s.hashes(ctx, to, r.ToColumns, fold, seed); err != nil {
+		if parents, err = s.hashes(ctx, to, r.ToColumns, fold, false, seed); err != nil {
 			return nil, err
 		}
 	}

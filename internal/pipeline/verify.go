@@ -42,8 +42,12 @@ func Verify(ctx context.Context, target engine.Target, rows engine.Source, key *
 		out = append(out, check.Proved(p))
 	}
 	out = append(out, gone(m.Proved, proofs, schemas)...)
+	there, err := target.Inspect(ctx, schemasOf(m.names()))
+	if err != nil {
+		return out, m, Explain(err, "target")
+	}
 	for _, t := range m.Tables {
-		vs, err := sinceRefresh(ctx, target, t)
+		vs, err := sinceRefresh(ctx, target, there.Table(t.Table), t)
 		if err != nil {
 			return out, m, Explain(err, "target")
 		}
@@ -77,9 +81,20 @@ func lost(check string) string {
 	return "proved by the refresh, no longer there"
 }
 
-// sinceRefresh compares counts with the manifest's.
-func sinceRefresh(ctx context.Context, target engine.Target, t ManifestTable) ([]check.Verdict, error) {
-	rows, nulls, err := target.Count(ctx, t.Table, t.Masked)
+// sinceRefresh compares counts with the manifest's. now is the table as it stands; nil if it is gone.
+func sinceRefresh(ctx context.Context, target engine.Target, now *schema.Table, t ManifestTable) ([]check.Verdict, error) {
+	if now == nil {
+		return []check.Verdict{{Check: "rows", Table: t.Table, Outcome: check.Failed, Detail: fmt.Sprintf("%d rows were loaded, the table is gone", t.Rows)}}, nil
+	}
+	var masked, lost []string
+	for _, name := range t.Masked {
+		if now.Column(name) == nil {
+			lost = append(lost, name)
+		} else {
+			masked = append(masked, name)
+		}
+	}
+	rows, nulls, err := target.Count(ctx, t.Table, masked)
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +103,11 @@ func sinceRefresh(ctx context.Context, target engine.Target, t ManifestTable) ([
 		v.Outcome, v.Detail = check.Failed, fmt.Sprintf("%d rows were loaded, %d are there", t.Rows, rows)
 	}
 	out := []check.Verdict{v}
-	for i, name := range t.Masked {
+	for _, name := range lost {
+		out = append(out, check.Verdict{Check: "column", Table: t.Table, Column: name, Outcome: check.Failed,
+			Detail: schema.Ident(name) + " is gone or has another name: it was masked by the refresh"})
+	}
+	for i, name := range masked {
 		if nulls[i] != t.Nulls[name] {
 			out = append(out, check.Verdict{Check: "nulls", Table: t.Table, Column: name, Outcome: check.Failed,
 				Detail: fmt.Sprintf("%d NULLs were loaded, %d are there", t.Nulls[name], nulls[i])})
@@ -110,11 +129,7 @@ func digests(ctx context.Context, rows engine.Source, key *mask.Key, m *Manifest
 	case key.Fingerprint() != m.KeyFingerprint:
 		return skip("masked values were not compared: the refresh used another key (" + m.KeyFingerprint + ")"), nil
 	}
-	var names []schema.Name
-	for _, t := range m.Tables {
-		names = append(names, t.Table)
-	}
-	s, err := rows.Inspect(ctx, schemasOf(names))
+	s, err := rows.Inspect(ctx, schemasOf(m.names()))
 	if err != nil {
 		return nil, Explain(err, "target")
 	}
@@ -125,13 +140,17 @@ func digests(ctx context.Context, rows engine.Source, key *mask.Key, m *Manifest
 	defer snap.Close()
 	var out []check.Verdict
 	for _, t := range m.Tables {
+		table := s.Table(t.Table)
+		if table == nil {
+			continue // told by its rows
+		}
+		out = append(out, undigested(t)...)
 		if t.Digest == "" {
 			continue
 		}
 		v := check.Verdict{Check: "digest", Table: t.Table, Outcome: check.Passed, Detail: "masked values are as loaded"}
-		table := s.Table(t.Table)
-		if table == nil {
-			v.Outcome, v.Detail = check.Failed, "the table is gone"
+		if lost := slices.ContainsFunc(t.Digested, func(name string) bool { return table.Column(name) == nil }); lost {
+			v.Outcome, v.Detail = check.Failed, "masked values were not compared: a column of them is gone"
 		} else if sum, err := digestOf(ctx, snap, table, t, *key); err != nil {
 			return out, Explain(err, "target")
 		} else if sum != t.Digest {
@@ -140,6 +159,20 @@ func digests(ctx context.Context, rows engine.Source, key *mask.Key, m *Manifest
 		out = append(out, v)
 	}
 	return out, nil
+}
+
+// undigested tells of the masked columns of which the refresh left no digest: it
+// was that of an earlier version, or a database may write their values in another
+// way. Where all are NULL, their count is proof enough.
+func undigested(t ManifestTable) []check.Verdict {
+	var out []check.Verdict
+	for _, name := range t.Masked {
+		if !slices.Contains(t.Digested, name) && t.Nulls[name] != t.Rows {
+			out = append(out, check.Verdict{Check: "digest", Table: t.Table, Column: name, Outcome: check.Unmeasured,
+				Detail: "masked values of " + schema.Ident(name) + " were not compared: the refresh left no digest of them"})
+		}
+	}
+	return out
 }
 
 func schemasOf(names []schema.Name) []string {
