@@ -16,8 +16,12 @@ import (
 func Start(state *engine.State, claim bool) []finding.Finding {
 	var out []finding.Finding
 	if !state.Claimed && !claim && len(state.Rows) > 0 {
+		bears := "no understudy marker"
+		if state.CopyOf != "" {
+			bears = "the understudy marker of the database " + schema.Ident(state.CopyOf) + ", of which it is a copy,"
+		}
 		out = append(out, finding.Finding{Check: "unclaimed", Severity: finding.Error, Code: int(fault.Refused),
-			Message: fmt.Sprintf("the target bears no understudy marker and holds rows in %s: it may be somebody's database", some(state.Rows)),
+			Message: fmt.Sprintf("the target bears %s and holds rows in %s: it may be somebody's database", bears, some(state.Rows)),
 			Hint:    "if it may be replaced, run `understudy refresh --claim` once"})
 	}
 	for _, o := range state.Obstacles {

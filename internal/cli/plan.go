@@ -118,6 +118,7 @@ func (a *app) refresh(ctx context.Context, flags runFlags) error {
 	}
 	r, err := session.Run(ctx, a.undo)
 	a.payload = r
+	a.notes = append(a.notes, r.Missed...)
 	a.progress.end()
 	if code := fault.CodeOf(err); err == nil || code == fault.Unmeasured || code == fault.LaterFailed || code == fault.Integrity {
 		if !a.json {

@@ -299,6 +299,9 @@ type Alterable interface {
 type State struct {
 	// Claimed: the target bears understudy's marker.
 	Claimed bool
+	// CopyOf: the target bears the marker of the database of this name, of which it
+	// is a copy, or which it was; empty otherwise.
+	CopyOf string
 	// Rows lists the tables, outside the server's own and understudy's, that hold
 	// any row, sorted. Exact counts are not taken.
 	Rows []schema.Name
@@ -351,6 +354,16 @@ type Spec struct {
 	Writers int
 	// Step is told what the load does now; never nil.
 	Step func(step string)
+	// Missed is told, in a sentence, what could not be given to the new generation,
+	// for the run's report. It is called by one goroutine; nil tells nobody.
+	Missed func(what string)
+}
+
+// Miss tells what could not be given to the new generation.
+func (s *Spec) Miss(what string) {
+	if s.Missed != nil {
+		s.Missed(what)
+	}
 }
 
 // A Load is a generation being built, where readers of the target do not see it.

@@ -33,6 +33,8 @@ type Report struct {
 	Verification []check.Verdict `json:"verification"`
 	Ledger       []check.Ledger  `json:"ledger"`
 	Timings      []Timing        `json:"timings"`
+	// Missed: what the new generation should have and could not be given.
+	Missed []finding.Finding `json:"-"`
 }
 
 // A Timing is how long a stage took.
@@ -64,7 +66,10 @@ func (s *Session) Run(ctx, undo context.Context) (report *Report, err error) {
 	report = &Report{Plan: w.plan, Started: s.in.Now, Verification: []check.Verdict{}, Ledger: []check.Ledger{}, Timings: []Timing{}}
 	defer func() { report.Finished = time.Now().UTC() }()
 	spec := engine.Spec{RunID: s.in.RunID, Schemas: s.in.Job.TargetSchemas(), Preserve: w.shape.Preserve, Keep: s.in.Job.Load.Keep,
-		Writers: s.in.Job.Limits.Readers, Step: func(step string) { s.note(s.stage, "%s", step) }}
+		Writers: s.in.Job.Limits.Readers, Step: func(step string) { s.note(s.stage, "%s", step) },
+		Missed: func(what string) {
+			report.Missed = append(report.Missed, finding.Finding{Check: "not-carried", Severity: finding.Warning, Message: what})
+		}}
 	if w.shape.FromSource {
 		spec.Structure, spec.Names = s.snapshot.Structure(), w.shape.Renamed()
 	}

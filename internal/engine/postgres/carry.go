@@ -11,7 +11,7 @@ import (
 // roles in it, who may connect, how many, its comment.
 
 // carrySettings gives the new database the settings of the present one. Those
-// of roles need rights over the role; what is refused is told through Step.
+// of roles need rights over the role; what is refused goes into the report.
 func (l *load) carrySettings(ctx context.Context) error {
 	rows, err := l.guard.query(ctx, "read the database's settings", `
 		SELECT r.rolname, split_part(c.setting, '=', 1), substr(c.setting, strpos(c.setting, '=') + 1)
@@ -35,10 +35,18 @@ func (l *load) carrySettings(ctx context.Context) error {
 			if engine.CodeOf(err) != engine.Denied && engine.CodeOf(err) != engine.Failed && engine.CodeOf(err) != engine.Constraint {
 				return err
 			}
-			l.spec.Step("not carried: the setting " + string(r[1]) + " of the " + strings.ToLower(of[:strings.IndexByte(of, ' ')]) + ", " + err.Error())
+			l.spec.Miss("the setting " + string(r[1]) + " of the " + settingOf(r[0]) + " was not carried over: " + err.Error())
 		}
 	}
 	return nil
+}
+
+// settingOf names whose a setting is.
+func settingOf(role []byte) string {
+	if role == nil {
+		return "database"
+	}
+	return "role " + quote(string(role)) + " in the database"
 }
 
 // carrySetting sets one setting. A list of names is set in the session first

@@ -239,7 +239,7 @@ func (x *exchange) Prove(ctx context.Context, schemas []string) (proofs []engine
 func (x *exchange) Switch(ctx context.Context, manifest []byte) error {
 	x.spec.Step("leave the manifest")
 	err := x.inside(func(c *conn) error {
-		if err := writeClaim(ctx, c, x.spec.RunID, x.made, manifest); err != nil {
+		if err := writeClaim(ctx, c, x.t.at.database, x.spec.RunID, x.made, manifest); err != nil {
 			return err
 		}
 		if err := x.t.pauses.at(ctx, "manifest"); err != nil {
@@ -295,7 +295,7 @@ func (x *exchange) outcome(pid uint32, cause error) error {
 				return err
 			}
 			gone = there == "f"
-			g, _, err := readClaim(ctx, c)
+			g, _, _, err := readClaim(ctx, c, x.t.at.database)
 			if g != nil {
 				run = g.ID
 			}

@@ -95,10 +95,11 @@ func (t *inPlace) State(ctx context.Context) (*engine.State, error) {
 	state := &engine.State{Mechanism: "rows exchanged in place, in one transaction; no generation is kept"}
 	var left *mark
 	err := t.with(ctx, func(c *conn) error {
-		present, manifest, err := readClaim(ctx, c)
+		present, manifest, copyOf, err := readClaim(ctx, c, t.at.database)
 		if err != nil {
 			return err
 		}
+		state.CopyOf = copyOf
 		if present != nil {
 			state.Claimed, state.Manifest = true, manifest
 			state.Generations = append(state.Generations, *present)
@@ -159,6 +160,9 @@ func obstaclesInPlace(ctx context.Context, c *conn) (obstacles, notes []string, 
 	role, database := string(rows[0][0]), string(rows[0][1])
 	if isTrue(rows[0][2]) {
 		say("the server is a standby, which cannot be written: use the primary's address")
+	}
+	if database == "template0" || database == "template1" {
+		say("%s is the template of the databases that are made on this server, and each of them would hold the rows: name a database of staging's own", database)
 	}
 	if !isTrue(rows[0][3]) {
 		say("the role %s may not make the schema in which rows wait: GRANT CREATE ON DATABASE %s TO %s", role, database, role)

@@ -49,7 +49,7 @@ const publicPrivileges = `
 	GROUP BY o.kind, o.name ORDER BY o.kind, o.name`
 
 // closeToPublic takes from PUBLIC in the new generation what it has not where
-// the structure comes from. What the role may not take away is told through Step.
+// the structure comes from. What the role may not take away goes into the report.
 func (l *load) closeToPublic(ctx context.Context, c *conn) error {
 	if !l.plan.foreign { // a target's own privileges come with its structure
 		return nil
@@ -69,7 +69,7 @@ func (l *load) closeToPublic(ctx context.Context, c *conn) error {
 		return err
 	}
 	for _, w := range extra {
-		l.spec.Step("not carried: PUBLIC keeps " + strings.Join(w.privileges, ", ") + " on the " + w.on() + ", which belongs to another role; production denies it")
+		l.spec.Miss("PUBLIC keeps " + strings.Join(w.privileges, ", ") + " on the " + w.on() + ", which belongs to another role; production denies it")
 	}
 	return nil
 }

@@ -25,10 +25,11 @@ func (t *target) State(ctx context.Context) (*engine.State, error) {
 			return err
 		}
 		pooled = c.pooled()
-		present, manifest, err := readClaim(ctx, c)
+		present, manifest, copyOf, err := readClaim(ctx, c, t.at.database)
 		if err != nil {
 			return err
 		}
+		state.CopyOf = copyOf
 		if present != nil {
 			state.Claimed, state.Manifest = true, manifest
 			state.Generations = append(state.Generations, *present)
@@ -103,28 +104,33 @@ func (t *target) lookBeside(ctx context.Context, c *conn, state *engine.State) e
 	return nil
 }
 
-// readClaim reads understudy's own table in a database; nil if it has none.
-func readClaim(ctx context.Context, c *conn) (*engine.Generation, []byte, error) {
+// readClaim reads understudy's own table in the target; nil if it has none. A
+// database made as a copy of another brings that one's marker along, which claims
+// nothing here: copyOf is then the other's name.
+func readClaim(ctx context.Context, c *conn, database string) (g *engine.Generation, manifest []byte, copyOf string, err error) {
 	is, err := c.value(ctx, "look for the claim", `
 		SELECT pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_table_privilege(c.oid, 'SELECT')
 		FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 		WHERE n.nspname = $1 AND c.relname = 'generation' AND c.relkind = 'r'`, markSchema)
 	switch {
 	case err != nil || is == "":
-		return nil, nil, err
+		return nil, nil, "", err
 	case is != "t": // claimed, but what stands in it is not for this role
-		return &engine.Generation{Present: true}, nil, nil
+		return &engine.Generation{Present: true}, nil, "", nil
 	}
-	rows, err := c.query(ctx, "read the claim", `SELECT run, made, manifest FROM `+quote(markSchema)+`.generation ORDER BY made DESC LIMIT 1`)
+	rows, err := c.query(ctx, "read the claim", `SELECT run, made, manifest, pg_catalog.to_jsonb(g) ->> 'database' FROM `+quote(markSchema)+`.generation g ORDER BY made DESC LIMIT 1`)
 	if err != nil || len(rows) == 0 {
-		return nil, nil, err
+		return nil, nil, "", err
+	}
+	if of := rows[0][3]; of != nil && string(of) != database {
+		return nil, nil, string(of), nil
 	}
 	made, _ := parseInstant(string(rows[0][1]))
-	manifest := rows[0][2]
+	manifest = rows[0][2]
 	if len(manifest) == 0 { // understudy did not load it
 		manifest = nil
 	}
-	return &engine.Generation{ID: string(rows[0][0]), Made: made, Present: true}, manifest, nil
+	return &engine.Generation{ID: string(rows[0][0]), Made: made, Present: true}, manifest, "", nil
 }
 
 // parseInstant reads a timestamptz as our sessions write it (ISO, UTC).
@@ -212,6 +218,9 @@ func obstacles(ctx context.Context, c *conn, f *standing) (obstacles, notes []st
 	role, database := quote(f.role), quote(f.database.name)
 	if f.standby {
 		say("the server is a standby, which cannot be written: use the primary's address")
+	}
+	if name := f.database.name; name == "template0" || name == "template1" {
+		say("%s is the template of the databases that are made on this server, and each of them would hold the rows: name a database of staging's own", name)
 	}
 	if !f.createdb {
 		say("the role %s may not create databases: ALTER ROLE %s CREATEDB; or write `load: {mode: replace}` in the job, for which owning the tables is enough", role, role)

@@ -37,7 +37,7 @@ type swap struct {
 // blink of an eye.
 func (l *load) Switch(ctx context.Context, manifest []byte) error {
 	l.spec.Step("leave the manifest")
-	err := l.with(ctx, func(c *conn) error { return leaveClaim(ctx, c, l.spec.RunID, l.made, manifest) })
+	err := l.with(ctx, func(c *conn) error { return leaveClaim(ctx, c, l.t.at.database, l.spec.RunID, l.made, manifest) })
 	if err != nil {
 		return err
 	}
@@ -116,23 +116,24 @@ func (e *afterSwitch) Error() string {
 func (e *afterSwitch) Unwrap() []error { return []error{engine.ErrSwitched, e.err} }
 
 // leaveClaim writes understudy's table into a database, which makes it claimed.
-// The manifest is empty for a generation that understudy did not load.
-func leaveClaim(ctx context.Context, c *conn, run string, made time.Time, manifest []byte) error {
-	return c.transaction(ctx, "BEGIN", func() error { return writeClaim(ctx, c, run, made, manifest) })
+// The manifest is empty for a generation that understudy did not load; database is
+// the target's name, which a copy of it does not bear.
+func leaveClaim(ctx context.Context, c *conn, database, run string, made time.Time, manifest []byte) error {
+	return c.transaction(ctx, "BEGIN", func() error { return writeClaim(ctx, c, database, run, made, manifest) })
 }
 
 // writeClaim is leaveClaim inside the caller's transaction.
-func writeClaim(ctx context.Context, c *conn, run string, made time.Time, manifest []byte) error {
+func writeClaim(ctx context.Context, c *conn, database, run string, made time.Time, manifest []byte) error {
 	err := c.exec(ctx, "leave the manifest", `
 		CREATE SCHEMA IF NOT EXISTS `+markSchema+`;
 		REVOKE ALL ON SCHEMA `+markSchema+` FROM PUBLIC;
 		DROP TABLE IF EXISTS `+markSchema+`.generation;
-		CREATE TABLE `+markSchema+`.generation (run text PRIMARY KEY, made timestamptz NOT NULL, manifest text NOT NULL);
+		CREATE TABLE `+markSchema+`.generation (run text PRIMARY KEY, made timestamptz NOT NULL, manifest text NOT NULL, database text NOT NULL);
 		COMMENT ON SCHEMA `+markSchema+` IS 'that understudy may replace this database, and what it loaded into it'`)
 	if err != nil {
 		return err
 	}
-	_, err = c.query(ctx, "leave the manifest", `INSERT INTO `+markSchema+`.generation VALUES ($1, $2, $3)`, run, made.Format(time.RFC3339Nano), string(manifest))
+	_, err = c.query(ctx, "leave the manifest", `INSERT INTO `+markSchema+`.generation VALUES ($1, $2, $3, $4)`, run, made.Format(time.RFC3339Nano), string(manifest), database)
 	return err
 }
 
@@ -140,7 +141,7 @@ func writeClaim(ctx context.Context, c *conn, run string, made time.Time, manife
 // not understudy's.
 func (t *target) present(ctx context.Context) (g *engine.Generation, err error) {
 	return g, t.with(ctx, func(c *conn) error {
-		g, _, err = readClaim(ctx, c)
+		g, _, _, err = readClaim(ctx, c, t.at.database)
 		return err
 	})
 }
@@ -360,11 +361,11 @@ func (t *target) claimKept(ctx context.Context, back neighbour) error {
 		return err
 	}
 	defer c.hangUp() // before the switch, which it would hold up
-	g, _, err := readClaim(ctx, c)
+	g, _, _, err := readClaim(ctx, c, t.at.database)
 	if err != nil || g != nil {
 		return err
 	}
-	return leaveClaim(ctx, c, back.mark.Run, back.mark.Made, nil)
+	return leaveClaim(ctx, c, t.at.database, back.mark.Run, back.mark.Made, nil)
 }
 
 func choose(kept []neighbour, generation string) (neighbour, error) {

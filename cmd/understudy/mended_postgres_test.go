@@ -1,0 +1,112 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"understudy/internal/scratch"
+	"understudy/internal/scratch/scratchtest"
+)
+
+const cards = `CREATE TABLE cards (id int PRIMARY KEY, note text, badge text, fee numeric(8,2), at timestamptz, since date, tags text[],
+	code uuid, noon time, seen timestamp, gone timestamptz, raw bytea, doc jsonb, plain json, ok boolean, name char(20));`
+
+const cardRows = `INSERT INTO cards SELECT i, 'real note ' || i, CASE WHEN i > 2 THEN 'badge ' || i END, i, now(), '2020-01-01', ARRAY['a', 'b'],
+	gen_random_uuid(), '10:11', now(), now(), 'bytes', '{"a": 1}', '{"a": 1}', true, 'name ' || i FROM generate_series(1, 40) i;`
+
+const cardRules = `version: 1
+tables:
+  cards: {columns: {id: {keep: "a number"}, note: redact, badge: fpe, fee: redact, at: {keep: "a time"}, since: redact, tags: redact,
+    code: redact, noon: redact, seen: redact, gone: {keep: "a time"}, raw: redact, doc: {mask: redact}, plain: {mask: redact}, ok: redact, name: {mask: constant, value: "Erika "}}}
+`
+
+// Whoever puts real values in place of a constant is found out, as is a table or
+// a column that is no longer there; the other proofs are told beside it.
+func TestVerifyFindsOverwrittenConstantsAndLostColumns(t *testing.T) {
+	t.Parallel()
+	prod, staging := scratchtest.Database(t), scratchtest.Database(t)
+	scratchtest.SQL(t, prod, cards+cardRows+"CREATE TABLE others (id int PRIMARY KEY, name text); INSERT INTO others VALUES (1, 'x')")
+	e := newErrand(t, prod, staging, plainJob(keepNone), map[string]string{"r.yaml": cardRules + "  others: {columns: {id: {keep: \"a number\"}, name: redact}}\n"})
+	e.run(t, 0, "refresh")
+	e.run(t, 0, "verify").wants(t, "all passed")
+	for _, change := range []string{"note = 'Real secret'", "fee = 17.5", "since = '1999-09-09'", "tags = ARRAY['real', 'tags']", "code = gen_random_uuid()", "seen = now()", "doc = '{\"b\": 2}'", "ok = true", "name = 'Real name'"} {
+		scratchtest.SQL(t, staging, "CREATE TABLE saved AS SELECT * FROM cards; UPDATE cards SET "+change)
+		e.run(t, 5, "verify").wants(t, "masked values changed since the refresh")
+		scratchtest.SQL(t, staging, "TRUNCATE cards; INSERT INTO cards SELECT * FROM saved; DROP TABLE saved")
+	}
+	e.run(t, 0, "verify")
+	scratchtest.SQL(t, staging, "ALTER TABLE cards RENAME badge TO token")
+	e.run(t, 5, "verify").wants(t, "badge is gone or has another name", "rows 2")
+	scratchtest.SQL(t, staging, "DROP TABLE others")
+	e.run(t, 5, "verify").wants(t, "1 rows were loaded, the table is gone", "badge is gone or has another name")
+}
+
+// What a database may write in another way is not compared, and verify says so.
+func TestVerifySaysWhichConstantsItDoesNotCompare(t *testing.T) {
+	t.Parallel()
+	prod, staging := scratchtest.Database(t), scratchtest.Database(t)
+	scratchtest.SQL(t, prod, cards+cardRows)
+	e := newErrand(t, prod, staging, plainJob(keepNone), map[string]string{"r.yaml": strings.Replace(cardRules, `gone: {keep: "a time"}`, "gone: redact", 1)})
+	e.run(t, 0, "refresh")
+	e.run(t, 7, "verify").wants(t, "masked values of gone were not compared")
+}
+
+// A key of the target alone to which NULL is a value is judged by the plan.
+func TestPlanCountsNullsThatAreEqualInTheTarget(t *testing.T) {
+	t.Parallel()
+	prod, staging := scratchtest.Database(t), scratchtest.Database(t)
+	scratchtest.SQL(t, prod, cards+cardRows)
+	scratchtest.SQL(t, staging, cards+"ALTER TABLE cards ADD CONSTRAINT one_badge UNIQUE NULLS NOT DISTINCT (badge)")
+	e := newErrand(t, prod, staging, plainJob(keepNone), map[string]string{"r.yaml": cardRules})
+	e.run(t, 2, "plan").wants(t, "only the target says that (badge) is unique (one_badge), and 1 of the rows")
+	scratchtest.SQL(t, prod, "DELETE FROM cards WHERE id = 1")
+	e.run(t, 0, "refresh")
+}
+
+// A copy of staging is somebody's own, although it brings staging's marker along.
+func TestACopyOfAClaimedDatabaseIsNotClaimed(t *testing.T) {
+	t.Parallel()
+	prod, staging, copied := scratchtest.Database(t), scratchtest.Database(t), scratchtest.Database(t)
+	scratchtest.SQL(t, prod, cards+cardRows)
+	e := newErrand(t, prod, staging, plainJob("load: {mode: swap, keep: 1}"), map[string]string{"r.yaml": cardRules})
+	e.run(t, 0, "refresh")
+	from, to := scratchtest.Query(t, staging, "SELECT current_database()"), scratchtest.Query(t, copied, "SELECT current_database()")
+	scratchtest.SQL(t, prod, "DROP DATABASE "+scratch.Quote(to))
+	scratchtest.SQL(t, prod, "CREATE DATABASE "+scratch.Quote(to)+" TEMPLATE "+scratch.Quote(from))
+	scratchtest.SQL(t, copied, "UPDATE cards SET note = 'mine'")
+	e.env["STAGING_URL"] = copied
+	for _, job := range []string{"load: {mode: replace}", "load: {mode: swap, keep: 1}"} {
+		e.write(t, "understudy.yaml", plainJob(job))
+		e.run(t, 4, "refresh").wants(t, "of which it is a copy", "--claim")
+		wantQuery(t, "rows of the copy", copied, "SELECT count(*) FROM cards WHERE note = 'mine'", "40")
+	}
+	e.run(t, 0, "refresh", "--claim")
+	e.run(t, 0, "refresh")
+	e.run(t, 0, "rollback")
+	e.run(t, 0, "refresh")
+	e.env["STAGING_URL"] = staging
+	e.run(t, 0, "refresh")
+}
+
+// What a run could not carry over stands in its report, and PUBLIC's rights most of all.
+func TestWhatWasNotCarriedIsTold(t *testing.T) {
+	t.Parallel()
+	server := scratchtest.Own(t, scratch.Options{})
+	prod, staging := scratchtest.DatabaseOn(t, server.URL("postgres")), scratchtest.DatabaseOn(t, server.URL("postgres"))
+	scratchtest.SQL(t, prod, cards+cardRows+"REVOKE USAGE ON LANGUAGE plpgsql FROM PUBLIC; CREATE ROLE app")
+	name := scratch.Quote(scratchtest.Query(t, staging, "SELECT current_database()"))
+	owner := scratchtest.Role(t, staging, "ALTER ROLE %s CREATEDB", "ALTER DATABASE "+name+" OWNER TO %s")
+	set := "ALTER ROLE app IN DATABASE " + name + " SET statement_timeout = '5s'"
+	scratchtest.SQL(t, staging, set)
+	e := newErrand(t, prod, owner, plainJob(keepNone, "report: {dir: reports}"), map[string]string{"r.yaml": cardRules})
+	s := e.run(t, 0, "refresh")
+	s.wants(t, "the setting statement_timeout of the role", "was not carried over", "PUBLIC keeps USAGE on the language plpgsql")
+	scratchtest.SQL(t, staging, set)
+	if s = e.run(t, 0, "refresh", "--json"); !strings.Contains(s.out, `"not-carried"`) {
+		t.Errorf("the document does not tell it:\n%s", s.out)
+	}
+	e.env["STAGING_URL"] = server.URL("template1")
+	e.run(t, 4, "refresh").wants(t, "template1 is the template of the databases")
+	e.write(t, "understudy.yaml", plainJob("load: {mode: replace}"))
+	e.run(t, 4, "plan").wants(t, "template1 is the template of the databases")
+}
