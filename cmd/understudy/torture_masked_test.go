@@ -96,6 +96,15 @@ func (e *errand) maskEverything(t *testing.T) (masked, kept int) {
 	return 0, 0
 }
 
+// verifies wants that nothing changed, though constants that the server may write
+// in another way are not compared.
+func (e *errand) verifies(t *testing.T) {
+	t.Helper()
+	if code, s := e.start(t, nil, "verify"); code != 0 && (code != 7 || !strings.Contains(s.all(), "the refresh left no digest of them")) {
+		t.Errorf("understudy verify: exit %d\n%s", code, s.all())
+	}
+}
+
 // TestTortureMasked masks whatever can be masked of every type: all is loaded,
 // constraints hold, and no value that was masked away is left.
 func TestTortureMasked(t *testing.T) {
