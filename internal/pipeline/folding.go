@@ -28,7 +28,7 @@ func (s *Session) folding(ctx context.Context) ([]finding.Finding, error) {
 				continue
 			}
 			s.note(StageTry, "looking for values of %s that differ in case only", shape.Name)
-			count, err := s.twice(ctx, &shape, table, key.Columns)
+			count, err := s.twice(ctx, &shape, table, key)
 			if err != nil {
 				return out, err
 			}
