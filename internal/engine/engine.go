@@ -166,6 +166,17 @@ type Contradictor interface {
 	Contradictions(ctx context.Context, table *schema.Table, kept, looked []string) ([]string, error)
 }
 
+// A Reckoner is a Snapshot that reads some columns as all rows of their table
+// tell, so that some of the rows alone could tell something else.
+type Reckoner interface {
+	// Reckoned says how the values of a column that was read were understood, in a
+	// word for Reckon; empty where there was nothing to tell.
+	Reckoned(table schema.Name, column string) string
+	// Reckon has a column be read so, whatever its rows tell; a word that the
+	// engine does not know is passed over.
+	Reckon(table schema.Name, column, word string)
+}
+
 // A Timed is a Snapshot that cannot be told what now() means in fragments,
 // because the server's transaction decides it.
 type Timed interface {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"understudy/internal/engine"
 	"understudy/internal/schema"
 )
 
@@ -47,6 +48,9 @@ type ManifestTable struct {
 	// digested, not their text, which a database may write anew.
 	Documents []string `json:"documents,omitempty"`
 	Arrays    []string `json:"arrays,omitempty"`
+	// Reckoned says of some of Digested how the refresh understood their values,
+	// which all rows of production told and those that came might not.
+	Reckoned map[string]string `json:"reckoned,omitempty"`
 }
 
 func manifestOf(r *Report, runs []*tableRun) Manifest {
@@ -80,7 +84,7 @@ func manifestOf(r *Report, runs []*tableRun) Manifest {
 			}
 		}
 		if len(t.Digested) > 0 {
-			t.Digest = run.rewrite.digester.Sum().String()
+			t.Digest, t.Reckoned = run.rewrite.digester.Sum().String(), run.reckons
 		}
 		m.Tables = append(m.Tables, t)
 	}
@@ -100,6 +104,18 @@ func (m *Manifest) names() []schema.Name {
 		out[i] = t.Table
 	}
 	return out
+}
+
+// reckoned asks how the values that the digest takes in were understood.
+func (run *tableRun) reckoned(reckoner engine.Reckoner) {
+	for i, c := range run.rewrite.columns {
+		if word := reckoner.Reckoned(run.source.Name, c.name); word != "" && run.rewrite.telling[i] {
+			if run.reckons == nil {
+				run.reckons = map[string]string{}
+			}
+			run.reckons[c.name] = word
+		}
+	}
 }
 
 // ReadManifest reads what a switch left.

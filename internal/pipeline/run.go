@@ -56,6 +56,7 @@ type tableRun struct {
 	ledger  check.Ledger
 	amended *amended // nil unless statements changed the generation
 	rewrite *rewriter
+	reckons map[string]string // ManifestTable.Reckoned
 }
 
 // Run carries the plan out: Plan came first and gave no error. The target is
@@ -95,6 +96,11 @@ func (s *Session) Run(ctx, undo context.Context) (report *Report, err error) {
 	runs := s.tableRuns()
 	if err := s.loadTables(ctx, load, runs, report); err != nil {
 		return report, err
+	}
+	if reckoner, ok := s.snapshot.(engine.Reckoner); ok {
+		for _, run := range runs {
+			run.reckoned(reckoner)
+		}
 	}
 	// The source has given everything: its locks and its moment end here, not after the indexes.
 	if err := s.snapshot.Close(); err != nil {

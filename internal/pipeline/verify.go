@@ -199,6 +199,11 @@ func digestOf(ctx context.Context, snap engine.Snapshot, table *schema.Table, t 
 		look[i] = i
 		there = append(there, c)
 	}
+	if reckoner, ok := snap.(engine.Reckoner); ok {
+		for column, word := range t.Reckoned {
+			reckoner.Reckon(table.Name, column, word)
+		}
+	}
 	var row, told []byte
 	var canonizer jsondoc.Canonizer
 	for b, err := range snap.Read(ctx, engine.Read{Table: table, Columns: columns, Look: look}) {

@@ -43,6 +43,21 @@ func (s *snapshot) Moment() string {
 	return ""
 }
 
+// Reckoned asks the wrapped snapshot; nothing is said where it does not tell.
+func (s *snapshot) Reckoned(table schema.Name, column string) string {
+	if r, ok := s.Snapshot.(engine.Reckoner); ok {
+		return r.Reckoned(table, column)
+	}
+	return ""
+}
+
+// Reckon tells the wrapped snapshot, where it listens.
+func (s *snapshot) Reckon(table schema.Name, column, word string) {
+	if r, ok := s.Snapshot.(engine.Reckoner); ok {
+		r.Reckon(table, column, word)
+	}
+}
+
 func wrapSnapshot(inner engine.Snapshot, p *plan) engine.Snapshot {
 	s := &snapshot{inner, p}
 	if t, ok := inner.(engine.Timed); ok {

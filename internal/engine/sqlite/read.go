@@ -295,7 +295,7 @@ func (s *snapshot) Contradictions(ctx context.Context, table *schema.Table, kept
 // clock tells how the numbers in a column count time, from all of them, once in a
 // snapshot; the zero clock where it holds none.
 func (s *snapshot) clock(ctx context.Context, c *conn, table schema.Name, column string) (clock, error) {
-	key := table.Table + "\x00" + column
+	key := clockKey(table, column)
 	s.mu.Lock()
 	known, ok := s.clocks[key]
 	s.mu.Unlock()
@@ -319,4 +319,22 @@ func (s *snapshot) clock(ctx context.Context, c *conn, table schema.Name, column
 	defer s.mu.Unlock()
 	s.clocks[key] = known
 	return known, nil
+}
+
+func clockKey(table schema.Name, column string) string { return table.Table + "\x00" + column }
+
+// Reckoned tells what the numbers of a column of times count.
+func (s *snapshot) Reckoned(table schema.Name, column string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.clocks[clockKey(table, column)].word()
+}
+
+// Reckon has the numbers of a column count what they counted elsewhere.
+func (s *snapshot) Reckon(table schema.Name, column, word string) {
+	if c, ok := clockNamed(word); ok {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.clocks[clockKey(table, column)] = c
+	}
 }

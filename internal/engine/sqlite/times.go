@@ -51,6 +51,26 @@ func clockOf(s span) clock {
 
 func (c clock) known() bool { return c.perDay != 0 }
 
+// word names the clock, for clockNamed; empty for one that is not known.
+func (c clock) word() string {
+	switch {
+	case !c.known():
+		return ""
+	case c.epoch != 0:
+		return "julian"
+	}
+	return "unix/" + strconv.FormatFloat(c.perDay/secondsDay, 'f', -1, 64)
+}
+
+func clockNamed(word string) (clock, bool) {
+	for _, c := range []clock{{perDay: 1, epoch: -julianOf1970}, {perDay: secondsDay}, {perDay: secondsDay * 1e3}, {perDay: secondsDay * 1e6}, {perDay: secondsDay * 1e9}} {
+		if c.word() == word {
+			return c, true
+		}
+	}
+	return clock{}, false
+}
+
 // digits is how many decimals of a second the clock's texts have.
 func (c clock) digits() int {
 	switch c.perDay / secondsDay {
