@@ -126,7 +126,8 @@ func amend(ctx context.Context, c *conn, path string, statements []script.Statem
 			return i, wrap(ctx, err, "run the statement")
 		}
 		if c.TxStatus() != 'T' {
-			return i, &engine.Error{Code: engine.Failed, Doing: "run the statement", Say: "it ended the transaction"}
+			return i, &engine.Error{Code: engine.Failed, Doing: "run the statement", Say: "it ended the transaction",
+				Hint: "leave out what commits or rolls back: the statements take place all together or not at all"}
 		}
 	}
 	if err := c.exec(ctx, "check what was deferred", "SET CONSTRAINTS ALL IMMEDIATE"); err != nil {

@@ -76,7 +76,8 @@ func (a *arrayText) rewrite(dst []byte, element engine.Element) ([]byte, error) 
 }
 
 func (a *arrayText) unknown() error {
-	return &engine.Error{Code: engine.Unsupported, Doing: "read an array", Say: "its text is not of a form that this program knows"}
+	return &engine.Error{Code: engine.Unsupported, Doing: "read an array", Say: "its text is not of a form that this program knows",
+		Hint: "give the column `nullify` or `constant`, which look at no value"}
 }
 
 // read takes the element at a place into a.plain and gives its end; -1 if it has none.

@@ -76,6 +76,12 @@ const (
 	locksFullHint = "raise max_locks_per_transaction there to about the number of tables and partitions divided by max_connections, twice that to be sure, and restart it; or leave schemas out: `schemas`"
 )
 
+// What mends rows that the target does not take.
+const (
+	typeHint       = "let the target's column take what production's takes (`understudy parity` tells where they differ), or choose a mask whose fakes fit"
+	constraintHint = "mend the rows that break it, or loosen it in the target"
+)
+
 // lockMissed says that somebody else's lock stood in the way for too long.
 const lockMissed = "a lock was not to be had in time"
 
@@ -129,35 +135,35 @@ func meaning(state string) (say, hint string) {
 	case "0A000":
 		return "the server does not support this", ""
 	case "22001":
-		return "a value is too long for its column", ""
+		return "a value is too long for its column", typeHint
 	case "22003":
-		return "a number is out of its type's range", ""
+		return "a number is out of its type's range", typeHint
 	case "22007", "22008":
-		return "a value is not a date or time", ""
+		return "a value is not a date or time", typeHint
 	case "22012":
-		return "division by zero", ""
+		return "division by zero", "mend the expression that divides: of a check, an index, a generated column, a statement"
 	case "22021", "22P05":
-		return "a character does not exist in the database's encoding", ""
+		return "a character does not exist in the database's encoding", "give both databases one encoding, UTF8"
 	case "22023":
 		return "a parameter's value is not allowed", ""
 	case "22P02":
-		return "a value does not have its type's form", ""
+		return "a value does not have its type's form", typeHint
 	case "22P03":
 		return "a binary value does not have its type's form", ""
 	case "22P04":
 		return "rows do not fit the columns", ""
 	case "23502":
-		return "a value is missing where the column requires one", ""
+		return "a value is missing where the column requires one", constraintHint
 	case "23503":
-		return "a foreign key finds no row", ""
+		return "a foreign key finds no row", "mend the rows that point nowhere, or drop the foreign key in the target"
 	case "23505":
-		return "a value is there twice where it must be unique", ""
+		return "a value is there twice where it must be unique", constraintHint
 	case "23514":
-		return "a row breaks a check", ""
+		return "a row breaks a check", constraintHint
 	case "23P01":
-		return "a row breaks an exclusion constraint", ""
+		return "a row breaks an exclusion constraint", constraintHint
 	case "25006":
-		return "the session is read-only", ""
+		return "the session is read-only", "name the primary in the target's URL, not a standby, and let no default_transaction_read_only hold for its role or database"
 	case "25P02":
 		return "the transaction had failed before", ""
 	case "25P03", "25P04", "57P05":
@@ -169,11 +175,11 @@ func meaning(state string) (say, hint string) {
 	case "3D000":
 		return "there is no such database", "check the database name in the URL"
 	case "3F000":
-		return "there is no such schema", ""
+		return "there is no such schema", "check `schemas` in the job"
 	case "40001":
 		return conflict, conflictHint
 	case "40P01":
-		return "the server ended a deadlock", ""
+		return "the server ended a deadlock", "start again, when fewer sessions change the structure or lock whole tables"
 	case "42501":
 		return "the role lacks a privilege", "grant it, or use another role"
 	case "42601":
@@ -207,15 +213,15 @@ func meaning(state string) (say, hint string) {
 	case "53100":
 		return "the server's disk is full", "free space on the server"
 	case "53200":
-		return "the server is out of memory", ""
+		return "the server is out of memory", "give it more, or lower work_mem and maintenance_work_mem there"
 	case "53300":
 		return "the server has no free connection", "raise max_connections, or lower limits.readers"
 	case "53400", "54000":
-		return "a limit of the server is reached", ""
+		return "a limit of the server is reached", "the server's log names the limit: raise it"
 	case "55000":
-		return "the object is not in a state for this", ""
+		return "the object is not in a state for this", "the server's log names the object and what it lacks"
 	case "55006":
-		return "the object is in use", ""
+		return "the object is in use", "end the sessions that use it, and start again"
 	case "55P03":
 		return lockMissed, "try again later, or raise limits.lock_wait"
 	case "57014":
@@ -223,17 +229,34 @@ func meaning(state string) (say, hint string) {
 	case "57P01", "57P02":
 		return "the server or an administrator ended the session", ""
 	case "57P03":
-		return "the server is starting or stopping", ""
+		return "the server is starting or stopping", "start again when it is up"
 	case "57P04":
-		return "the database was dropped or renamed", ""
+		return "the database was dropped or renamed", "start again when it stands where the URL says"
 	case "58030", "58P01":
-		return "the server could not read or write a file", ""
+		return "the server could not read or write a file", "look at the server's disk and log"
 	case "72000":
 		return "the snapshot is too old for the server", "raise old_snapshot_threshold, or read faster"
 	case "XX000", "XX001", "XX002":
-		return "the server reports an internal error or damaged data", ""
+		return "the server reports an internal error or damaged data", "look at the server's log; pg_amcheck finds what is damaged"
 	}
-	return classMeaning(state), ""
+	return classMeaning(state), classHint(state)
+}
+
+func classHint(state string) string {
+	if len(state) < 2 {
+		return ""
+	}
+	switch state[:2] {
+	case "22":
+		return typeHint
+	case "23":
+		return constraintHint
+	case "38", "39", "P0":
+		return "the server's log tells why: mend the function, or the trigger, check, index or column that calls it"
+	case "58", "XX":
+		return "look at the server's log"
+	}
+	return ""
 }
 
 func classMeaning(state string) string {
@@ -284,7 +307,7 @@ func transportFailure(err error) (engine.Code, string, string) {
 	case errors.As(err, &name):
 		return engine.Unreachable, "the server's certificate is for another host name", "use the name in the certificate, or sslmode=verify-ca with sslrootcert"
 	case errors.As(err, &invalid), errors.As(err, &verify):
-		return engine.Unreachable, "the server's certificate is not valid", ""
+		return engine.Unreachable, "the server's certificate is not valid", "renew it, or name the authority that signed it with sslrootcert"
 	case errors.As(err, &timeout) && timeout.Timeout(), errors.Is(err, context.DeadlineExceeded):
 		return engine.Unreachable, "the server did not answer in time", "check host and port in the URL"
 	case err.Error() == "server refused TLS connection", refusedTLS(err):

@@ -27,6 +27,9 @@ const (
 	readOnlyCantLock, readOnlyCantInit, readOnlyDirectory   = 520, 1288, 1544
 )
 
+// constraintHint is what mends rows that the target does not take.
+const constraintHint = "mend the rows that break it, or loosen it in the target"
+
 // meaning says what a result code means, in our words.
 type meaning struct {
 	code engine.Code
@@ -37,17 +40,17 @@ type meaning struct {
 func meaningOf(code int) meaning {
 	switch code {
 	case constraintCheck:
-		return meaning{engine.Constraint, "a row breaks a check", ""}
+		return meaning{engine.Constraint, "a row breaks a check", constraintHint}
 	case constraintForeignKey:
-		return meaning{engine.Constraint, "a row breaks a foreign key", ""}
+		return meaning{engine.Constraint, "a row breaks a foreign key", "mend the rows that point nowhere, or drop the foreign key in the target"}
 	case constraintNotNull:
-		return meaning{engine.Constraint, "a NULL stands where none may", ""}
+		return meaning{engine.Constraint, "a NULL stands where none may", constraintHint}
 	case constraintPrimaryKey, constraintUnique, constraintRowid:
-		return meaning{engine.Constraint, "two rows have the same unique value", ""}
+		return meaning{engine.Constraint, "two rows have the same unique value", constraintHint}
 	case constraintTrigger:
-		return meaning{engine.Constraint, "a trigger refused a row", ""}
+		return meaning{engine.Constraint, "a trigger refused a row", "mend the trigger, or the statement that wakes it"}
 	case constraintDatatype:
-		return meaning{engine.Constraint, "a value has not the column's type", ""}
+		return meaning{engine.Constraint, "a value has not the column's type", "let the target's column take what production's takes (`understudy parity` tells where they differ), or mend the values"}
 	case readOnlyRollback, readOnlyRecovery:
 		return meaning{engine.Unreachable, "a writer crashed and left a journal that a reader may not apply",
 			"open the database once with the application, or with `sqlite3 FILE 'PRAGMA schema_version'`"}
@@ -81,9 +84,9 @@ func meaningOf(code int) meaning {
 	case codeTooBig:
 		return meaning{engine.Constraint, "a value is too long for the database", ""}
 	case codeConstraint:
-		return meaning{engine.Constraint, "a row breaks a constraint", ""}
+		return meaning{engine.Constraint, "a row breaks a constraint", constraintHint}
 	case codeMismatch:
-		return meaning{engine.Constraint, "a value has not the column's type", ""}
+		return meaning{engine.Constraint, "a value has not the column's type", "let the target's column take what production's takes (`understudy parity` tells where they differ), or mend the values"}
 	case codeError:
 		return meaning{engine.Syntax, "the database does not understand the statement", ""}
 	}

@@ -152,7 +152,7 @@ func (x *exchange) swapRows(ctx context.Context, c *conn, next *inspection, m ma
 		return err
 	}
 	if broken.Table != "" {
-		return &engine.Error{Code: engine.Constraint, Doing: c.doing, Table: broken, Say: "a foreign key finds no row"}
+		return &engine.Error{Code: engine.Constraint, Doing: c.doing, Table: broken, Say: "a foreign key finds no row", Hint: "mend the rows that point nowhere, or drop the foreign key in the target"}
 	}
 	for _, o := range now.objects {
 		if o.kind == "trigger" {

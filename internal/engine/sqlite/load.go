@@ -463,7 +463,7 @@ func (l *load) Finish(ctx context.Context) error {
 	l.spec.Step("check the file")
 	say, err := l.conn.text(ctx, "PRAGMA quick_check(1)")
 	if err == nil && say != "ok" {
-		err = &engine.Error{Code: engine.Failed, Doing: l.conn.doing, Say: "SQLite's check of the new file found a fault"}
+		err = &engine.Error{Code: engine.Failed, Doing: l.conn.doing, Say: "SQLite's check of the new file found a fault", Hint: "look at the disk and its file system, and start again"}
 	}
 	return err
 }

@@ -268,7 +268,7 @@ func (t *target) Rollback(ctx context.Context, generation string) error {
 		return err
 	}
 	if id == generation {
-		return &engine.Error{Code: engine.Changed, Doing: "roll back", Say: "this generation is the present one"}
+		return &engine.Error{Code: engine.Changed, Doing: "roll back", Say: "this generation is the present one", Hint: "`understudy rollback --list` shows the others"}
 	}
 	if err := t.replace(ctx, from); err != nil {
 		return err

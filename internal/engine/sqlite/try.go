@@ -192,7 +192,7 @@ func (t *trial) check(ctx context.Context, c schema.Check) error {
 	n, err := t.conn.integer(ctx, "SELECT count(*) FROM "+quote(t.table.Name.Table)+" WHERE NOT ("+c.Expr+"\n)")
 	if err != nil {
 		return &engine.Error{Code: engine.Unsupported, Doing: t.conn.doing, Table: t.table.Name, Constraint: c.Name, Err: err,
-			Say: "the check calls something that this program's SQLite does not have"}
+			Say: "the check calls something that this program's SQLite does not have", Hint: "a check that only the application can judge must go from the structure"}
 	}
 	if n > 0 {
 		r := engine.Rejection{Check: c.Name, Reason: "refused by the check"}
