@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"understudy/internal/engine"
 	"understudy/internal/schema"
 )
 
@@ -55,7 +56,22 @@ func inspect(ctx context.Context, c *conn, schemas []string) (*inventory, error)
 	} else if err := look(); err != nil {
 		return nil, err
 	}
+	if err := ownNames(ctx, c); err != nil {
+		return nil, err
+	}
 	return r.assemble(), nil
+}
+
+// ownNames refuses a database in which a schema that bears a name of
+// understudy's holds somebody else's tables, which would be seen by nobody.
+func ownNames(ctx context.Context, c *conn) error {
+	name, err := c.value(ctx, "look for schemas of understudy's name", `SELECT n.nspname FROM pg_catalog.pg_namespace n JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relkind IN ('r', 'p', 'f')
+WHERE n.nspname = '`+markSchema+`' AND c.relname <> 'generation' OR n.nspname = '`+sideSchema+`' AND pg_catalog.obj_description(n.oid, 'pg_namespace') IS NULL LIMIT 1`)
+	if err != nil || name == "" {
+		return err
+	}
+	return &engine.Error{Code: engine.Unsupported, Doing: "read the structure", Say: "the schema " + name + " holds tables, and that name is understudy's own: nobody would decide about their columns",
+		Hint: "rename the schema (ALTER SCHEMA " + name + " RENAME TO ...), or drop it if it is a left-over"}
 }
 
 // serverSchemas tells whether a schema is the server's or understudy's own.

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -12,7 +13,7 @@ import (
 )
 
 const hardSchema = `
-CREATE SCHEMA "Odd"; CREATE SCHEMA understudy; CREATE TABLE understudy.manifest (x int);
+CREATE SCHEMA "Odd"; CREATE SCHEMA understudy; CREATE TABLE understudy.generation (x int);
 CREATE TYPE mood AS ENUM ('sad', 'it''s ok', 'happy');
 CREATE DOMAIN short AS varchar(10) NOT NULL CONSTRAINT no_value CHECK (VALUE <> 'VALUE' AND length(VALUE) > 1);
 CREATE DOMAIN shorter AS short CHECK (VALUE <> '');
@@ -227,5 +228,16 @@ func BenchmarkInspectThousandTables(b *testing.B) {
 		if _, err := s.Inspect(b.Context(), nil); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// TestSchemaOfOurNameIsNotPassedOver: tables in a schema that happens to be called
+// as understudy's own would be decided by nobody.
+func TestSchemaOfOurNameIsNotPassedOver(t *testing.T) {
+	url := scratchtest.Database(t)
+	scratchtest.SQL(t, url, `CREATE SCHEMA understudy; CREATE TABLE understudy.people (name text)`)
+	_, err := sourceAt(t, url, engine.Limits{}).Inspect(t.Context(), nil)
+	if e := (*engine.Error)(nil); !errors.As(err, &e) || e.Code != engine.Unsupported || !strings.Contains(e.Hint, "rename the schema") {
+		t.Errorf("%v", err)
 	}
 }
