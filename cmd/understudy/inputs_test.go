@@ -189,7 +189,7 @@ func badAddresses() []badInput {
 		{name: "url no scheme", env: source("reader:" + c + "@db/shop"), exit: 2, at: at, says: "scheme", hint: "postgres://"},
 		{name: "url bare path", env: source("/data/" + c + ".db"), exit: 2, at: at, says: "scheme", hint: "sqlite:"},
 		{name: "url misspelt scheme", env: source("postgers://u:" + c + "@h/db"), exit: 2, at: at, says: "postgers", hint: "postgres://"},
-		{name: "url mysql", env: source("mysql://u:" + c + "@h/db"), exit: 2, at: at, says: "MySQL"},
+		{name: "url mysql", env: source("mysql://u:" + c + "@h/db"), exit: 2, at: "understudy.yaml:3:9", says: "both must be one product"},
 		{name: "url no database", env: source("postgres://u:" + c + "@h"), exit: 2, at: at, says: "no database", hint: "postgres://"},
 		{name: "url no user", env: source("postgres://db.example/shop?password=" + c), exit: 2, at: at, says: "user"},
 		{name: "url port", env: source("postgres://u:" + c + "@h:99999/db"), exit: 2, at: at, says: "port"},
