@@ -83,7 +83,7 @@ func twentyStarts(t *testing.T, s *staging, hold func() (release func())) {
 			continue
 		}
 		code, told := p.wait()
-		if code != 4 || !strings.Contains(told, "another run holds it") {
+		if code != 4 || !strings.Contains(told, "another run holds") {
 			t.Errorf("start %d: exit %d\n%s", i, code, told)
 		}
 	}

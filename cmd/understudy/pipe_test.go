@@ -35,7 +35,7 @@ func TestReaderThatGoesAway(t *testing.T) {
 	if err := refresh.Wait(); err != nil {
 		t.Errorf("refresh: %v", err)
 	}
-	after, err := filepath.Glob(filepath.Join(dir, "reports", "*.json"))
+	after, err := filepath.Glob(filepath.Join(dir, "reports", "refresh-*.json"))
 	if err != nil || len(after) != 2 {
 		t.Errorf("%v reports after the refresh (%v)", after, err)
 	}

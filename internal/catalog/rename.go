@@ -52,11 +52,15 @@ func (r *renamer) join(differ, gone, more []Difference) (d, g, m []Difference) {
 		taken := func(d Difference) bool { return d.Kind == "" }
 		gone, more = slices.DeleteFunc(gone, taken), slices.DeleteFunc(more, taken)
 	}
+	var renamed []Difference
 	for _, one := range differ {
 		if one.Renamed > 0 {
-			differ = slices.DeleteFunc(differ, func(d Difference) bool { return d.Renamed == 0 && onlyNamed(d, last(one.Object), last(one.there)) })
+			renamed = append(renamed, one)
 		}
 	}
+	differ = slices.DeleteFunc(differ, func(d Difference) bool {
+		return d.Renamed == 0 && slices.ContainsFunc(renamed, func(one Difference) bool { return onlyNamed(d, last(one.Object), last(one.there)) })
+	})
 	return differ, gone, more
 }
 
