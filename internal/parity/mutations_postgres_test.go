@@ -243,6 +243,9 @@ func mutations() []mutation {
 // that difference with its effect, the mirrored one with the sides swapped, and no
 // secret in it. What engines tell of and no mutation touches fails the test.
 func TestEveryMutationIsFoundOnPostgres(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the many mutations run without -short")
+	}
 	source := scratchtest.Database(t)
 	scratchtest.SQL(t, source, everything)
 	base := catalogOf(t, source)
