@@ -96,13 +96,10 @@ func (e *errand) maskEverything(t *testing.T) (masked, kept int) {
 	return 0, 0
 }
 
-// verifies wants that nothing changed, though constants that the server may write
-// in another way are not compared.
+// verifies wants that nothing changed.
 func (e *errand) verifies(t *testing.T) {
 	t.Helper()
-	if code, s := e.start(t, nil, "verify"); code != 0 && (code != 7 || !strings.Contains(s.all(), "the refresh left no digest of them")) {
-		t.Errorf("understudy verify: exit %d\n%s", code, s.all())
-	}
+	e.run(t, 0, "verify")
 }
 
 // TestTortureMasked masks whatever can be masked of every type: all is loaded,
@@ -119,7 +116,7 @@ func TestTortureMasked(t *testing.T) {
 			}
 			e.run(t, 0, "refresh")
 			wantWhole(t, source, target)
-			e.run(t, 7, "verify").wants(t, "the refresh left no digest of them") // of constants that the server may write in another way
+			e.run(t, 0, "verify").wants(t, "the refresh left no digest of them") // of constants that the server may write in another way
 		})
 	}
 }

@@ -64,33 +64,37 @@ func (r *renamer) join(differ, gone, more []Difference) (d, g, m []Difference) {
 	return differ, gone, more
 }
 
-// onlyNamed tells whether the sides of a difference are equal once a name is exchanged.
+// onlyNamed tells whether the sides of a difference are equal but for a name that
+// the source writes in one way and the target in another.
 func onlyNamed(d Difference, source, target string) bool {
 	if d.Change != Different || len(d.Pieces) == 0 || d.Kind == "table" && !slices.ContainsFunc(d.Pieces, func(p Piece) bool { return p.Name != ColumnOrder }) {
 		return false
 	}
-	return !slices.ContainsFunc(d.Pieces, func(p Piece) bool { return exchanged(p.Target, target, source) != p.Source })
+	return !slices.ContainsFunc(d.Pieces, func(p Piece) bool {
+		return !sameBut(p.Source, p.Target, strings.Trim(source, `"`), strings.Trim(target, `"`))
+	})
 }
 
-// exchanged writes a text with one identifier in another's place, quoted or not.
-func exchanged(text, from, to string) string {
-	name := strings.Trim(from, `"`)
-	var b strings.Builder
-	for i := 0; i < len(text); {
-		word, end := wordAt(text, i)
+// sameBut compares two texts word by word: wherever they differ, one has the one
+// name and the other the other.
+func sameBut(a, b, one, other string) bool {
+	i, j := 0, 0
+	for i < len(a) && j < len(b) {
+		x, xEnd := wordAt(a, i)
+		y, yEnd := wordAt(b, j)
 		switch {
-		case word == "":
-			b.WriteByte(text[i])
-			i++
-			continue
-		case word == name:
-			b.WriteString(to)
+		case x == "" && y == "":
+			if a[i] != b[j] {
+				return false
+			}
+			i, j = i+1, j+1
+		case x == y, x == one && y == other:
+			i, j = xEnd, yEnd
 		default:
-			b.WriteString(text[i:end])
+			return false
 		}
-		i = end
 	}
-	return b.String()
+	return i == len(a) && j == len(b)
 }
 
 // A pair is one thing under two names, by its places in both lists.

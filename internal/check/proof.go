@@ -27,6 +27,9 @@ type Verdict struct {
 	Table   schema.Name `json:"table,omitzero"`
 	Column  string      `json:"column,omitempty"`
 	Name    string      `json:"name,omitempty"` // of what an engine proved: a constraint, a sequence, a view
+	// Beyond: what was not measured is nothing that a refresh makes measurable, so it
+	// is told and changes no exit code.
+	Beyond bool `json:"-"`
 }
 
 // A Ledger follows the rows of one table through the run: five counts, taken at
@@ -136,6 +139,9 @@ func Judge(vs []Verdict) []finding.Finding {
 			f.Hint = "the target is unchanged; `understudy plan` shows how this table was selected and masked"
 		case Unmeasured:
 			f.Severity, f.Code = finding.Warning, int(fault.Unmeasured)
+			if v.Beyond {
+				f.Severity, f.Code = finding.Note, 0
+			}
 		default:
 			continue
 		}

@@ -141,7 +141,7 @@ func (x *exchange) takes(ctx context.Context, r engine.Read, from *tableFacts, v
 // event triggers fire at side tables and triggers that are silenced.
 func (x *exchange) triggered(err error) error {
 	var e *engine.Error
-	if len(x.events) > 0 && errors.As(err, &e) && e.Hint == "" && strings.HasPrefix(e.State, "P0") {
+	if len(x.events) > 0 && errors.As(err, &e) && strings.HasPrefix(e.State, "P0") {
 		e.Say = "the target's own code refused it"
 		e.Hint = "ALTER EVENT TRIGGER ... DISABLE, or let this role pass, for whichever of them it was: " + strings.Join(x.events, ", ")
 	}

@@ -56,13 +56,10 @@ func inspect(ctx context.Context, c *conn, schemas []string) (*inventory, error)
 	} else if err := look(); err != nil {
 		return nil, err
 	}
-	if err := ownNames(ctx, c); err != nil {
-		return nil, err
-	}
 	return r.assemble(), nil
 }
 
-// ownNames refuses a database in which a schema that bears a name of
+// ownNames refuses a source in which a schema that bears a name of
 // understudy's holds somebody else's tables, which would be seen by nobody.
 func ownNames(ctx context.Context, c *conn) error {
 	name, err := c.value(ctx, "look for schemas of understudy's name", `SELECT n.nspname FROM pg_catalog.pg_namespace n JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relkind IN ('r', 'p', 'f')

@@ -93,6 +93,13 @@ func (t *target) lock(ctx context.Context, c *conn) error {
 		Hint: "wait for it to end; its lock goes with its session, however it ends"}
 }
 
+// unlock lets go of the target's lock before the session that holds it ends.
+func unlock(c *conn) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second) // undoing
+	defer cancel()
+	_ = c.exec(ctx, "let go of the target", "SELECT pg_catalog.pg_advisory_unlock_all()") // the session's end does the same
+}
+
 // heldLock selects the target's lock among pg_locks; $1 and $2 are the halves of its key.
 const heldLock = `l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 AND l.classid::bigint = $1 AND l.objid::bigint = $2
 	AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())`

@@ -52,7 +52,9 @@ func (s *side) with(ctx context.Context, do func(c *conn) error) error {
 func (s *side) Inspect(ctx context.Context, schemas []string) (*schema.Schema, error) {
 	var inv *inventory
 	err := s.with(ctx, func(c *conn) (err error) {
-		inv, err = inspect(ctx, c, schemas)
+		if inv, err = inspect(ctx, c, schemas); err == nil && s.readOnly {
+			err = ownNames(ctx, c)
+		}
 		return err
 	})
 	if err != nil {

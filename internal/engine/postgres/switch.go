@@ -327,6 +327,7 @@ func (t *target) Rollback(ctx context.Context, generation string) error {
 	if err := t.lock(ctx, c); err != nil {
 		return err
 	}
+	defer unlock(c) // who rolls back again at once does not meet a session that is on its way out
 	_, kept, err := neighbours(ctx, c, t.at.database)
 	if err != nil {
 		return err
