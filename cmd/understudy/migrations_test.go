@@ -113,3 +113,18 @@ func TestPendingMigrationsExplain(t *testing.T) {
 		}
 	}
 }
+
+// TestNothingIsTriedBesideProduction: where the target is the source, under its own
+// name or another, a proof is refused before anything is made.
+func TestNothingIsTriedBesideProduction(t *testing.T) {
+	t.Parallel()
+	production := scratchtest.Database(t)
+	scratchtest.SQL(t, production, beforeMigrations)
+	file := filepath.Join(t.TempDir(), "prod.db")
+	execute(t, file, beforeMigrations)
+	for source, target := range map[string]string{production: strings.Replace(production, "127.0.0.1", "localhost", 1), "sqlite:" + file: "sqlite:" + filepath.Dir(file) + "/./prod.db"} {
+		e := newErrand(t, source, target, plainJob(keepNone), nil)
+		e.run(t, 4, "parity", "--prove").wants(t, "source and target are the same database")
+		e.run(t, 0, "parity").wants(t, "no difference found") // which only reads
+	}
+}

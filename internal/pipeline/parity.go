@@ -23,8 +23,12 @@ type scratch struct {
 }
 
 // newScratch makes a copy of a structure; nil is the target's own. It holds the
-// target's lock until it is dropped.
-func newScratch(ctx context.Context, in Input, target engine.Target, structure engine.Structure, schemas []string) (*scratch, error) {
+// target's lock until it is dropped. A target that is the source is refused: beside
+// production nothing is made.
+func newScratch(ctx context.Context, in Input, source engine.Source, target engine.Target, structure engine.Structure, schemas []string) (*scratch, error) {
+	if err := apart(ctx, in, source, target); err != nil {
+		return nil, err
+	}
 	load, err := target.Begin(ctx, engine.Spec{RunID: in.RunID, Structure: structure, Schemas: schemas, Keep: in.Job.Load.Keep, Writers: 1, Step: func(string) {}})
 	if err != nil {
 		return nil, Explain(err, "target")
@@ -53,8 +57,8 @@ func (s *scratch) drop() {
 // ProveClosing runs the report's closing statements on a copy of the target's
 // structure and compares it with the source. A statement that fails is tried
 // again after the others: it may need what they make.
-func ProveClosing(ctx context.Context, in Input, source engine.Side, target engine.Target, r *parity.Report) error {
-	s, err := newScratch(ctx, in, target, nil, in.Job.TargetSchemas())
+func ProveClosing(ctx context.Context, in Input, source engine.Source, target engine.Target, r *parity.Report) error {
+	s, err := newScratch(ctx, in, source, target, nil, in.Job.TargetSchemas())
 	if err != nil {
 		return err
 	}
@@ -155,7 +159,7 @@ func ProveCauses(ctx context.Context, in Input, source engine.Source, target eng
 	if err != nil {
 		return Explain(err, "source")
 	}
-	s, err := newScratch(ctx, in, target, snapshot.Structure(), in.Job.SourceSchemas())
+	s, err := newScratch(ctx, in, source, target, snapshot.Structure(), in.Job.SourceSchemas())
 	_ = snapshot.Close() // it was read from only
 	if err != nil {
 		return err

@@ -71,13 +71,7 @@ func Open(ctx context.Context, in Input) (*Session, error) {
 		s.Close()
 		return nil, Explain(err, "target")
 	}
-	distance, err := in.Engine.Apart(ctx, s.source, s.target)
-	if err == nil {
-		err = s.apart(distance)
-	} else {
-		err = Explain(err, "target")
-	}
-	if err == nil {
+	if err = apart(ctx, in, s.source, s.target); err == nil {
 		s.target, err = inMode(s.target, in.Job)
 	}
 	if err != nil {
@@ -105,13 +99,17 @@ func inMode(target engine.Target, job *config.Job) (engine.Target, error) {
 	return r.InPlace(), nil
 }
 
-// apart refuses a target that is, or may be, the source.
-func (s *Session) apart(d engine.Distance) error {
+// apart refuses a target that is, or may be, the source. Whatever is written to a
+// target or beside it has to come after this.
+func apart(ctx context.Context, in Input, source engine.Source, target engine.Target) error {
+	d, err := in.Engine.Apart(ctx, source, target)
 	switch {
+	case err != nil:
+		return Explain(err, "target")
 	case d.Same:
 		return fault.New(fault.Refused, "same-database", "point target at a staging database of its own",
 			"source and target are the same database (%s)", d.Why)
-	case d.Kin && s.in.Job.TargetIsAClone == "":
+	case d.Kin && in.Job.TargetIsAClone == "":
 		return fault.New(fault.Refused, "kin-database", `if staging was restored from production's backup, say so in the job: target_is_a_clone: "reason"`,
 			"source and target have one origin: a standby, or a copy of the files (%s)", d.Why)
 	}
