@@ -191,7 +191,7 @@ func judgePiece(d catalog.Difference, p catalog.Piece, known manner, loose bool)
 			return judgement{ChangesBehaviour, "production computes the column, staging does not"}
 		}
 		return judgement{ChangesBehaviour, "the column is computed otherwise in staging"}
-	case d.Kind == "table" && p.Name == "options": // of SQLite: STRICT, WITHOUT ROWID
+	case d.Kind == "table" && p.Name == "options": // how strictly its types hold, how its rows are kept
 		if strings.Contains(p.Target, "strict") && !strings.Contains(p.Source, "strict") {
 			return judgement{BreaksLoad, "a STRICT table refuses values that production may hold"}
 		}

@@ -147,8 +147,6 @@ func mutations() []mutation {
 		{`DROP INDEX s.child_by_n; CREATE INDEX child_by_n ON s.child (n) INCLUDE (id) WHERE n > 2; COMMENT ON INDEX s.child_by_n IS 'quick'`, "index s.child.child_by_n" + different, behave},
 		{`DROP INDEX s.child_by_n; CREATE INDEX child_by_n ON s.child (n) INCLUDE (id) WITH (fillfactor = 50) WHERE n > 1; COMMENT ON INDEX s.child_by_n IS 'quick'`, "index s.child.child_by_n" + different, behave},
 		{`UPDATE pg_index SET indisvalid = false WHERE indexrelid = 's.child_by_n'::regclass`, "index s.child.child_by_n" + different, behave},
-		{`ALTER TABLE s.plain CLUSTER ON nothing`, "", ""},
-		{`ALTER TABLE s.child CLUSTER ON child_pkey`, "", ""}, // a primary key's index is told by its constraint
 		{`COMMENT ON INDEX s.child_by_n IS 'slow'`, "index s.child.child_by_n" + different, words},
 		{`ALTER INDEX s.child_by_n RENAME TO child_n`, "index s.child.child_by_n" + different, rehearse},
 		{`DROP TABLE s.parts_1`, "partition s.parts_1" + missing, load},
@@ -218,7 +216,6 @@ func mutations() []mutation {
 		{`ALTER TABLE s.base OWNER TO CURRENT_USER`, "owner s.base" + missing, rehearse},
 		{`ALTER TABLE s.plain OWNER TO parity_owner`, "owner s.plain" + extra, rehearse},
 		{`ALTER FUNCTION s.answer OWNER TO parity_owner`, "owner s.answer(a integer)" + extra, rehearse},
-		{`ALTER SCHEMA s OWNER TO parity_owner`, "", ""}, // then all in it has another owner than it
 
 		// around
 		{`DROP PUBLICATION parity_pub`, "publication parity_pub" + missing, behave},
@@ -251,9 +248,6 @@ func TestEveryMutationIsFoundOnPostgres(t *testing.T) {
 	base := catalogOf(t, source)
 	seen := map[string]bool{} // kinds that differed
 	for i, m := range mutations() {
-		if m.want == "" {
-			continue
-		}
 		t.Run(m.sql, func(t *testing.T) {
 			address := copyOf(t, source, fmt.Sprintf("parity_mutation_%d_%d", os.Getpid(), i))
 			scratchtest.SQL(t, address, "SET allow_system_table_mods = on; "+m.sql)

@@ -18,7 +18,7 @@ import (
 
 // A Report is the outcome of comparing two structures. Its JSON is part of the contract.
 type Report struct {
-	// Score is from 0 to 100: see package documentation of score.go.
+	// Score is from 0 to 100, by the arithmetic that stands at (*Report).score.
 	Score float64 `json:"score"`
 	// Minimum is what the job demands; nil where it demands nothing.
 	Minimum *float64 `json:"minimum,omitempty"`
