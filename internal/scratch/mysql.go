@@ -14,7 +14,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
@@ -40,16 +39,10 @@ type MySQLOptions struct {
 // MySQL is a running MariaDB or MySQL server. Its methods may be called from any
 // goroutine; Stop, Kill and Restart exclude each other.
 type MySQL struct {
-	server   string
+	server
+	daemon   string // the server's program
 	maria    bool
-	as       account
-	dir      *directory
-	port     int
-	password string
 	settings map[string]string
-
-	mu   sync.Mutex // guards proc
-	proc *process
 }
 
 // FindMySQL gives the program of an installed MariaDB server, or where there is
@@ -68,10 +61,10 @@ func FindMySQL() (server string, err error) {
 // StartMySQL makes a data directory and starts a server on it; ctx bounds the
 // start only. The caller owns the server and ends it with Stop.
 func StartMySQL(ctx context.Context, o MySQLOptions) (*MySQL, error) {
-	server := o.Server
-	if server == "" {
+	daemon := o.Server
+	if daemon == "" {
 		var err error
-		if server, err = FindMySQL(); err != nil {
+		if daemon, err = FindMySQL(); err != nil {
 			return nil, err
 		}
 	}
@@ -83,7 +76,8 @@ func StartMySQL(ctx context.Context, o MySQLOptions) (*MySQL, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &MySQL{server: server, as: as, dir: dir, password: rand.Text(), settings: maps.Clone(o.Settings)}
+	m := &MySQL{server: server{as: as, dir: dir, password: rand.Text()}, daemon: daemon, settings: maps.Clone(o.Settings)}
+	m.product = m
 	if err := m.make(ctx); err != nil {
 		return nil, errors.Join(err, dir.remove())
 	}
@@ -95,14 +89,14 @@ func StartMySQL(ctx context.Context, o MySQLOptions) (*MySQL, error) {
 
 // make makes the data directory and the file with which each start makes sure of the administrator.
 func (m *MySQL) make(ctx context.Context) error {
-	version, err := exec.CommandContext(ctx, m.server, "--no-defaults", "--version").Output()
+	version, err := exec.CommandContext(ctx, m.daemon, "--no-defaults", "--version").Output()
 	if err != nil {
-		return fault.New(fault.Unavailable, "scratch-server", InstallMariaDB, "%s does not tell its version: %v", filepath.Base(m.server), err)
+		return fault.New(fault.Unavailable, "scratch-server", InstallMariaDB, "%s does not tell its version: %v", filepath.Base(m.daemon), err)
 	}
 	m.maria = strings.Contains(string(version), "MariaDB")
-	program, args := m.server, append(m.home(), "--datadir="+m.DataDir(), "--initialize-insecure")
+	program, args := m.daemon, append(m.home(), "--datadir="+m.DataDir(), "--initialize-insecure")
 	if m.maria {
-		if program, err = exec.LookPath(filepath.Join(filepath.Dir(m.server), "mariadb-install-db")); err != nil {
+		if program, err = exec.LookPath(filepath.Join(filepath.Dir(m.daemon), "mariadb-install-db")); err != nil {
 			program, err = exec.LookPath("mariadb-install-db")
 		}
 		if err != nil {
@@ -127,7 +121,7 @@ func (m *MySQL) first() string { return filepath.Join(m.dir.path, "first.sql") }
 
 // home tells a server that was unpacked somewhere where the rest of it is.
 func (m *MySQL) home() []string {
-	base := filepath.Join(filepath.Dir(m.server), "usr")
+	base := filepath.Join(filepath.Dir(m.daemon), "usr")
 	if _, err := os.Stat(filepath.Join(base, "share", "mysql")); err != nil {
 		return []string{"--no-defaults"}
 	}
@@ -153,58 +147,24 @@ func (m *MySQL) arguments() []string {
 	return out
 }
 
-// startOnFreePort tries ports until one is still free when the server binds it.
-func (m *MySQL) startOnFreePort(ctx context.Context) error {
-	var err error
-	for range 5 {
-		if m.port, err = freePort(); err != nil {
-			return err
-		}
-		if err = m.start(ctx); err == nil || ctx.Err() != nil || !strings.Contains(err.Error(), "Bind on TCP/IP port") {
-			return err
-		}
-	}
-	return err
-}
-
-// start starts the server on its port and waits until it takes connections.
-func (m *MySQL) start(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, startLimit)
-	defer cancel()
-	cmd := exec.Command(m.server, m.arguments()...)
-	cmd.Dir, cmd.Env = m.dir.path, environment(os.Environ(), m.dir.path)
-	cmd.SysProcAttr = m.as.attributes(syscall.SIGKILL)
+func (m *MySQL) program() *exec.Cmd {
 	_ = os.Remove(m.pidFile()) // of a server that was killed
-	proc, err := startProcess(cmd)
-	if err != nil {
-		return fmt.Errorf("%s: %w", filepath.Base(m.server), err)
-	}
-	if err := m.ready(ctx, proc); err != nil {
-		killTree(proc.pid())
-		return err
-	}
-	m.proc = proc
-	return nil
+	return exec.Command(m.daemon, m.arguments()...)
 }
 
-// ready waits until the server has written its process id, which it does last,
-// and greets who connects.
-func (m *MySQL) ready(ctx context.Context, proc *process) error {
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		if _, err := os.Stat(m.pidFile()); err == nil && greets(m.port) {
-			return nil
-		}
-		select {
-		case <-proc.done:
-			return fault.New(fault.Unavailable, "scratch-server", "its settings or the machine's limits are the usual cause",
-				"%s ended while starting: %s", filepath.Base(m.server), m.lastProblem())
-		case <-ctx.Done():
-			return fmt.Errorf("%s: start: %w", filepath.Base(m.server), ctx.Err())
-		case <-tick.C:
-		}
-	}
+// ready: the server writes its process id last, and greets who connects.
+func (m *MySQL) ready(*process) bool {
+	_, err := os.Stat(m.pidFile())
+	return err == nil && greets(m.port)
+}
+
+func (m *MySQL) problem(line string) (string, bool) {
+	_, problem, ok := strings.Cut(line, "[ERROR]")
+	return problem, ok && !strings.Contains(problem, "Aborting")
+}
+
+func (m *MySQL) habits() habits {
+	return habits{stop: syscall.SIGTERM, orphan: syscall.SIGKILL, inUse: "Bind on TCP/IP port"}
 }
 
 // greets tells whether a server's first packet comes from a port.
@@ -240,105 +200,20 @@ func (m *MySQL) SocketURL(db string) string {
 // MariaDB tells which of the products it is.
 func (m *MySQL) MariaDB() bool { return m.maria }
 
-// DataDir is the server's data directory.
-func (m *MySQL) DataDir() string { return filepath.Join(m.dir.path, "data") }
-
-// LogFile is the file that takes what the server logs.
-func (m *MySQL) LogFile() string { return filepath.Join(m.dir.path, "server.log") }
-
 func (m *MySQL) socket() string  { return filepath.Join(m.dir.path, "s.sock") }
 func (m *MySQL) pidFile() string { return filepath.Join(m.dir.path, serverPID) }
 
 // serverPID is the file in a scratch directory in which such a server keeps its process id.
 const serverPID = "server.pid"
 
-// PID is the process id of the server; 0 while it does not run.
-func (m *MySQL) PID() int {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.proc == nil || m.proc.ended() {
-		return 0
-	}
-	return m.proc.pid()
-}
-
-// Kill ends the server by SIGKILL, as a crash would, and returns when it is gone.
-// The data stays; Restart brings the server back.
-func (m *MySQL) Kill() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.kill()
-}
-
-func (m *MySQL) kill() {
-	if m.proc != nil && !m.proc.ended() {
-		killTree(m.proc.pid())
-		<-m.proc.done
-	}
-	m.proc = nil
-}
-
 // Restart stops the server if it runs and starts it again on the same port and
 // data. Settings are added to those it had; nil leaves them.
 func (m *MySQL) Restart(ctx context.Context, settings map[string]string) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.halt(ctx)
-	if m.settings == nil {
-		m.settings = map[string]string{}
-	}
-	maps.Copy(m.settings, settings)
-	return m.start(ctx)
-}
-
-// Stop ends the server and removes its directory. A server that does not end
-// before ctx does is killed. A second Stop does nothing.
-func (m *MySQL) Stop(ctx context.Context) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.halt(ctx)
-	err := m.dir.remove()
-	if errors.Is(err, os.ErrClosed) {
-		err = nil
-	}
-	return err
-}
-
-// halt asks for a shutdown: sessions are ended, data is left in order.
-func (m *MySQL) halt(ctx context.Context) {
-	if m.proc == nil || m.proc.ended() {
-		m.proc = nil
-		return
-	}
-	_ = syscall.Kill(m.proc.pid(), syscall.SIGTERM)
-	limit := time.NewTimer(20 * time.Second)
-	defer limit.Stop()
-	select {
-	case <-m.proc.done:
-	case <-ctx.Done():
-	case <-limit.C:
-	}
-	m.kill()
-}
-
-// command is one of the server's programs, run as the server's account.
-func (m *MySQL) command(ctx context.Context, program string, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, program, args...)
-	cmd.Dir, cmd.Env = m.dir.path, environment(os.Environ(), m.dir.path)
-	cmd.SysProcAttr = m.as.attributes(0)
-	return cmd
-}
-
-// lastProblem gives the reason of a failed start from the log.
-func (m *MySQL) lastProblem() string {
-	text, err := os.ReadFile(m.LogFile())
-	if err != nil {
-		return "no log"
-	}
-	for _, line := range slices.Backward(strings.Split(strings.TrimSpace(string(text)), "\n")) {
-		if _, problem, ok := strings.Cut(line, "[ERROR]"); ok && !strings.Contains(problem, "Aborting") {
-			return strings.TrimSpace(problem)
+	return m.restart(ctx, func() error {
+		if m.settings == nil {
+			m.settings = map[string]string{}
 		}
-	}
-	return lastLine(text)
+		maps.Copy(m.settings, settings)
+		return nil
+	})
 }

@@ -15,9 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
-	"time"
 
 	"understudy/internal/fault"
 )
@@ -29,9 +27,6 @@ const InstallPostgres = "apt-get install postgresql (Debian, Ubuntu), dnf instal
 // superuser is the role that initdb makes.
 const superuser = "postgres"
 
-// startLimit bounds a start when the caller's context does not.
-const startLimit = time.Minute
-
 // Options say how a PostgreSQL server is started. The zero value is a small
 // server that is fast and keeps nothing safe from a power cut.
 type Options struct {
@@ -42,17 +37,11 @@ type Options struct {
 	Settings map[string]string
 }
 
-// Postgres is a running server. Its methods may be called from any goroutine;
-// Stop, Kill and Restart exclude each other.
+// Postgres is a running PostgreSQL server. Its methods may be called from any
+// goroutine; Stop, Kill and Restart exclude each other.
 type Postgres struct {
-	bin      string
-	as       account
-	dir      *directory
-	port     int
-	password string
-
-	mu   sync.Mutex // guards proc
-	proc *process
+	server
+	bin string
 }
 
 // FindPostgres gives the folder that holds initdb and postgres: that of PATH,
@@ -112,7 +101,7 @@ func StartPostgres(ctx context.Context, o Options) (*Postgres, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Postgres{bin: bin, as: as, dir: dir, password: rand.Text()}
+	p := newPostgres(bin, as, dir, rand.Text())
 	if err := p.make(ctx, o.Settings); err != nil {
 		return nil, errors.Join(err, dir.remove())
 	}
@@ -120,6 +109,12 @@ func StartPostgres(ctx context.Context, o Options) (*Postgres, error) {
 		return nil, errors.Join(err, dir.remove())
 	}
 	return p, nil
+}
+
+func newPostgres(bin string, as account, dir *directory, password string) *Postgres {
+	p := &Postgres{server: server{as: as, dir: dir, password: password}, bin: bin}
+	p.product = p
+	return p
 }
 
 // make runs initdb and writes the settings.
@@ -137,7 +132,7 @@ func (p *Postgres) make(ctx context.Context, settings map[string]string) error {
 		locale = "--locale=C.UTF-8" // bytewise order, and upper and lower beyond ASCII
 	}
 	args := []string{"-D", p.DataDir(), "-U", superuser, "-A", "scram-sha-256", "--pwfile", file, "-E", "UTF8", locale, "--no-sync", "--no-instructions"}
-	cmd := p.command(ctx, "initdb", args...)
+	cmd := p.command(ctx, filepath.Join(p.bin, "initdb"), args...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fault.New(fault.Unavailable, "scratch-server", "is the temporary directory open to other users? TMPDIR may name another",
 			"initdb: %v: %s", err, lastLine(out))
@@ -166,71 +161,24 @@ func (p *Postgres) configure(settings map[string]string) error {
 	return errors.Join(err, conf.Close())
 }
 
-// startOnFreePort tries ports until one is still free when the server binds it.
-func (p *Postgres) startOnFreePort(ctx context.Context) error {
-	var err error
-	for range 5 {
-		if p.port, err = freePort(); err != nil {
-			return err
-		}
-		if err = p.start(ctx); err == nil || ctx.Err() != nil || !strings.Contains(err.Error(), "could not create any TCP/IP sockets") {
-			return err
-		}
-	}
-	return err
+func (p *Postgres) program() *exec.Cmd {
+	return exec.Command(filepath.Join(p.bin, "postgres"), "-D", p.DataDir(), "-p", strconv.Itoa(p.port))
 }
 
-func freePort() (int, error) {
-	l, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		return 0, fmt.Errorf("a free loopback port: %w", err)
-	}
-	return l.Addr().(*net.TCPAddr).Port, l.Close()
+// ready looks for the word "ready" in the file the server keeps, as pg_ctl does.
+func (p *Postgres) ready(proc *process) bool {
+	lines, err := postmasterLines(p.DataDir())
+	return err == nil && len(lines) > 7 && lines[7] == "ready" && lines[0] == strconv.Itoa(proc.pid())
 }
 
-// start starts the server on its port and waits until it takes connections.
-func (p *Postgres) start(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, startLimit)
-	defer cancel()
-	log, err := os.OpenFile(p.LogFile(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	defer log.Close()
-	cmd := exec.Command(filepath.Join(p.bin, "postgres"), "-D", p.DataDir(), "-p", strconv.Itoa(p.port))
-	cmd.Dir, cmd.Env = p.dir.path, environment(os.Environ(), p.dir.path)
-	cmd.Stdout, cmd.Stderr = log, log
-	cmd.SysProcAttr = p.as.attributes(syscall.SIGQUIT) // an immediate stop, which takes the children along
-	proc, err := startProcess(cmd)
-	if err != nil {
-		return fmt.Errorf("postgres: %w", err)
-	}
-	if err := p.ready(ctx, proc); err != nil {
-		killTree(proc.pid())
-		return err
-	}
-	p.proc = proc
-	return nil
+func (p *Postgres) problem(line string) (string, bool) {
+	_, problem, ok := strings.Cut(line, "FATAL:")
+	return problem, ok
 }
 
-// ready waits for the word "ready" in the file the server keeps, as pg_ctl does.
-func (p *Postgres) ready(ctx context.Context, proc *process) error {
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		lines, err := postmasterLines(p.DataDir())
-		if err == nil && len(lines) > 7 && lines[7] == "ready" && lines[0] == strconv.Itoa(proc.pid()) {
-			return nil
-		}
-		select {
-		case <-proc.done:
-			return fault.New(fault.Unavailable, "scratch-server", "its settings or the machine's limits are the usual cause",
-				"postgres ended while starting: %s", p.lastProblem())
-		case <-ctx.Done():
-			return fmt.Errorf("postgres: start: %w", ctx.Err())
-		case <-tick.C:
-		}
-	}
+// habits: SIGINT is a fast shutdown, SIGQUIT an immediate one that takes the children along.
+func (p *Postgres) habits() habits {
+	return habits{stop: syscall.SIGINT, orphan: syscall.SIGQUIT, inUse: "could not create any TCP/IP sockets", logsOut: true}
 }
 
 // URL is the server's address with the superuser's name and password, for one
@@ -252,89 +200,18 @@ func (p *Postgres) SocketURL(db string) string {
 	return "postgres:///" + db + "?" + u.RawQuery
 }
 
-// DataDir is the server's data directory.
-func (p *Postgres) DataDir() string { return filepath.Join(p.dir.path, "data") }
-
-// LogFile is the file that takes what the server logs.
-func (p *Postgres) LogFile() string { return filepath.Join(p.dir.path, "server.log") }
-
 // Bin is the folder of the programs the server was started from.
 func (p *Postgres) Bin() string { return p.bin }
-
-// PID is the process id of the server (its postmaster); 0 while it does not run.
-func (p *Postgres) PID() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.proc == nil || p.proc.ended() {
-		return 0
-	}
-	return p.proc.pid()
-}
 
 // CreateDatabase makes an empty database.
 func (p *Postgres) CreateDatabase(ctx context.Context, name string) error {
 	return SQL(ctx, p.URL(superuser), "CREATE DATABASE "+Quote(name))
 }
 
-// Kill ends the server and its children by SIGKILL, as a crash would, and
-// returns when they are gone. The data stays; Restart brings the server back.
-func (p *Postgres) Kill() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.kill()
-}
-
-func (p *Postgres) kill() {
-	if p.proc != nil && !p.proc.ended() {
-		killTree(p.proc.pid())
-		<-p.proc.done
-	}
-	p.proc = nil
-}
-
 // Restart stops the server if it runs and starts it again on the same port and
 // data. Settings are added to those it had; nil leaves them.
 func (p *Postgres) Restart(ctx context.Context, settings map[string]string) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.halt(ctx)
-	if err := p.configure(settings); err != nil {
-		return err
-	}
-	return p.start(ctx)
-}
-
-// Stop ends the server and removes its directory. A server that does not end
-// before ctx does is killed. A second Stop does nothing.
-func (p *Postgres) Stop(ctx context.Context) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.halt(ctx)
-	if p.dir == nil {
-		return nil
-	}
-	err := p.dir.remove()
-	if errors.Is(err, os.ErrClosed) {
-		err = nil
-	}
-	return err
-}
-
-// halt asks for a fast shutdown: sessions are ended, data is left in order.
-func (p *Postgres) halt(ctx context.Context) {
-	if p.proc == nil || p.proc.ended() {
-		p.proc = nil
-		return
-	}
-	_ = syscall.Kill(p.proc.pid(), syscall.SIGINT)
-	limit := time.NewTimer(20 * time.Second)
-	defer limit.Stop()
-	select {
-	case <-p.proc.done:
-	case <-ctx.Done():
-	case <-limit.C:
-	}
-	p.kill()
+	return p.restart(ctx, func() error { return p.configure(settings) })
 }
 
 // socketDir is the folder of the Unix socket; empty if its path would be too
@@ -344,32 +221,4 @@ func (p *Postgres) socketDir() string {
 		return ""
 	}
 	return p.dir.path
-}
-
-// command is one of the server's programs, run as the server's account.
-func (p *Postgres) command(ctx context.Context, name string, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, filepath.Join(p.bin, name), args...)
-	cmd.Dir, cmd.Env = p.dir.path, environment(os.Environ(), p.dir.path)
-	cmd.SysProcAttr = p.as.attributes(0)
-	return cmd
-}
-
-// lastProblem gives the reason of a failed start from the log.
-func (p *Postgres) lastProblem() string {
-	text, err := os.ReadFile(p.LogFile())
-	if err != nil {
-		return "no log"
-	}
-	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
-	for _, line := range slices.Backward(lines) {
-		if _, problem, ok := strings.Cut(line, "FATAL:"); ok {
-			return strings.TrimSpace(problem)
-		}
-	}
-	return lastLine(text)
-}
-
-func lastLine(text []byte) string {
-	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
-	return lines[len(lines)-1]
 }

@@ -19,7 +19,7 @@ func (p *Postgres) Standby(ctx context.Context, settings map[string]string) (*Po
 	if err != nil {
 		return nil, err
 	}
-	s := &Postgres{bin: p.bin, as: p.as, dir: dir, password: p.password}
+	s := newPostgres(p.bin, p.as, dir, p.password)
 	err = s.copyOf(ctx, p)
 	if err == nil {
 		all := map[string]string{"unix_socket_directories": s.socketDir(), "hot_standby": "on"}
@@ -39,7 +39,7 @@ func (p *Postgres) Standby(ctx context.Context, settings map[string]string) (*Po
 // that make it a standby.
 func (p *Postgres) copyOf(ctx context.Context, first *Postgres) error {
 	shown, password := withoutPassword(first.URL(superuser))
-	cmd := p.command(ctx, "pg_basebackup", "-D", p.DataDir(), "-d", shown, "-X", "stream", "-c", "fast", "-R", "--no-sync")
+	cmd := p.command(ctx, filepath.Join(p.bin, "pg_basebackup"), "-D", p.DataDir(), "-d", shown, "-X", "stream", "-c", "fast", "-R", "--no-sync")
 	cmd.Env = append(cmd.Env, "PGPASSWORD="+password)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fault.New(fault.Unavailable, "scratch-server", fmt.Sprintf("is pg_basebackup in %s?", filepath.Clean(p.bin)),

@@ -4,9 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
-	"sync"
 	"testing"
-	"time"
 
 	"understudy/internal/scratch"
 )
@@ -15,42 +13,14 @@ import (
 // mysqld; tests that need MySQL itself, not MariaDB, are skipped without it.
 const MySQLVariable = "UNDERSTUDY_TEST_MYSQL_HOME"
 
-// mysqlServer starts at its first use and is then the same for all.
-type mysqlServer struct {
-	mu      sync.Mutex
-	tried   bool
-	running *scratch.MySQL
-	err     error
-}
-
-func (s *mysqlServer) get(o scratch.MySQLOptions) (*scratch.MySQL, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.tried {
-		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute) // undo: no test owns the server, so none may cancel its start
-		defer cancel()
-		s.running, s.err = scratch.StartMySQL(ctx, o)
-		s.tried = true
-	}
-	return s.running, s.err
-}
-
-func (s *mysqlServer) stop() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.running != nil {
-		ctx, cancel := undoing()
-		defer cancel()
-		_ = s.running.Stop(ctx) // the outcome of the tests is what counts
-	}
-}
-
 // MariaDB gives the test binary's own MariaDB server, started at the first call.
 // Tests must not stop, kill or reconfigure it; those start one with OwnMySQL.
 func MariaDB(t testing.TB) *scratch.MySQL {
 	t.Helper()
 	needsServer(t)
-	m, err := shared.maria.get(scratch.MySQLOptions{})
+	m, err := shared.maria.get(func(ctx context.Context) (*scratch.MySQL, error) {
+		return scratch.StartMySQL(ctx, scratch.MySQLOptions{})
+	})
 	if err != nil {
 		t.Fatalf("no MariaDB for this test: %v", err)
 	}
@@ -62,7 +32,10 @@ func MariaDB(t testing.TB) *scratch.MySQL {
 func MySQL(t testing.TB) *scratch.MySQL {
 	t.Helper()
 	needsServer(t)
-	m, err := shared.mysql.get(scratch.MySQLOptions{Server: mysqlProgram(t)})
+	program := mysqlProgram(t)
+	m, err := shared.mysql.get(func(ctx context.Context) (*scratch.MySQL, error) {
+		return scratch.StartMySQL(ctx, scratch.MySQLOptions{Server: program})
+	})
 	if err != nil {
 		t.Fatalf("no MySQL for this test: %v", err)
 	}
@@ -82,13 +55,7 @@ func OwnMySQL(t testing.TB, maria bool, settings map[string]string) *scratch.MyS
 	if err != nil {
 		t.Fatalf("no server for this test: %v", err)
 	}
-	t.Cleanup(func() {
-		ctx, cancel := undoing()
-		defer cancel()
-		if err := m.Stop(ctx); err != nil {
-			t.Errorf("stop the test's server: %v", err)
-		}
-	})
+	stopAfter(t, m)
 	return m
 }
 

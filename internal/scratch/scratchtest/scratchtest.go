@@ -34,40 +34,56 @@ const SamplesVariable = "UNDERSTUDY_SAMPLES"
 // package's only variable: tests run in parallel in many files, and a server for
 // each would take seconds each. The servers end with the process.
 var shared struct {
-	postgres     server
-	maria, mysql mysqlServer
+	postgres     shareable[*scratch.Postgres]
+	maria, mysql shareable[*scratch.MySQL]
 }
 
-// server starts at its first use and is then the same for all.
-type server struct {
+// A stopper is a server that ends.
+type stopper interface {
+	Stop(context.Context) error
+}
+
+// shareable starts at its first use and is then the same for all.
+type shareable[S stopper] struct {
 	mu      sync.Mutex
 	tried   bool
-	running *scratch.Postgres
+	running S
 	err     error
 }
 
 // get gives the server, started if this is the first call.
-func (s *server) get() (*scratch.Postgres, error) {
+func (s *shareable[S]) get(start func(context.Context) (S, error)) (S, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.tried {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // undo: no test owns the server, so none may cancel its start
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute) // undo: no test owns the server, so none may cancel its start
 		defer cancel()
-		s.running, s.err = scratch.StartPostgres(ctx, scratch.Options{})
+		s.running, s.err = start(ctx)
 		s.tried = true
 	}
 	return s.running, s.err
 }
 
 // stop ends the server if it was ever started.
-func (s *server) stop() {
+func (s *shareable[S]) stop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.running != nil {
+	if s.tried && s.err == nil {
 		ctx, cancel := undoing()
 		defer cancel()
 		_ = s.running.Stop(ctx) // the outcome of the tests is what counts
 	}
+}
+
+// stopAfter stops a server of a test's own when the test has ended.
+func stopAfter(t testing.TB, server stopper) {
+	t.Cleanup(func() {
+		ctx, cancel := undoing()
+		defer cancel()
+		if err := server.Stop(ctx); err != nil {
+			t.Errorf("stop the test's server: %v", err)
+		}
+	})
 }
 
 // Postgres gives the test binary's own server, started at the first call, also
@@ -76,7 +92,9 @@ func (s *server) stop() {
 func Postgres(t testing.TB) *scratch.Postgres {
 	t.Helper()
 	needsServer(t)
-	p, err := shared.postgres.get()
+	p, err := shared.postgres.get(func(ctx context.Context) (*scratch.Postgres, error) {
+		return scratch.StartPostgres(ctx, scratch.Options{})
+	})
 	if err != nil {
 		t.Fatalf("no PostgreSQL for this test: %v", err)
 	}
@@ -91,13 +109,7 @@ func Own(t testing.TB, o scratch.Options) *scratch.Postgres {
 	if err != nil {
 		t.Fatalf("no PostgreSQL for this test: %v", err)
 	}
-	t.Cleanup(func() {
-		ctx, cancel := undoing()
-		defer cancel()
-		if err := p.Stop(ctx); err != nil {
-			t.Errorf("stop the test's server: %v", err)
-		}
-	})
+	stopAfter(t, p)
 	return p
 }
 
@@ -112,13 +124,7 @@ func Standby(t testing.TB, first *scratch.Postgres, settings map[string]string) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		ctx, cancel := undoing()
-		defer cancel()
-		if err := p.Stop(ctx); err != nil {
-			t.Errorf("stop the test's standby: %v", err)
-		}
-	})
+	stopAfter(t, p)
 	return p
 }
 
