@@ -20,8 +20,9 @@ type Spec struct {
 	Params map[string]string `json:"params"` // as written; checked by Kind.Check
 	Domain string            `json:"domain"` // values of one domain share their fakes
 	Class  string            `json:"class"`  // what the data is
-	// Fold: values that differ in case only are one value.
-	Fold bool `json:"fold,omitempty"`
+	// Fold: values that differ in case only are one value; Folding says in which letters.
+	Fold    bool           `json:"fold,omitempty"`
+	Folding schema.Folding `json:"folding,omitempty"`
 }
 
 // Limits is what the fakes of a domain must fit. Where several columns share a

@@ -1,7 +1,6 @@
 package mask
 
 import (
-	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
@@ -57,8 +56,9 @@ func (w *Worker) draw(value []byte) (hi, lo uint64) {
 }
 
 // canonical is the form under which values are the same: the value itself, as
-// databases compare it; where the domain folds, lower case in Unicode NFC, so that
-// two spellings of one letter agree. The result holds until the next call.
+// databases compare it; where the domain folds, lower case, and in Unicode NFC
+// where it folds all letters, so that two spellings of one letter agree. The result
+// holds until the next call.
 func (w *Worker) canonical(value []byte) []byte {
 	if !w.mask.spec.Fold || w.mask.limits.Kind == schema.Bytes {
 		return value
@@ -71,34 +71,17 @@ func (w *Worker) canonical(value []byte) []byte {
 	if plain && !upper {
 		return value
 	}
+	plain = plain || w.mask.spec.Folding == schema.FoldASCII
 	if !plain && !norm.NFC.IsNormal(value) {
 		w.canon = norm.NFC.Append(w.canon[:0], value...)
 		value = w.canon
 	}
-	w.folded = appendLower(w.folded[:0], value)
+	w.folded = w.mask.spec.Folding.Append(w.folded[:0], value)
 	if !plain && !norm.NFC.IsNormal(w.folded) {
 		w.canon = norm.NFC.Append(w.canon[:0], w.folded...)
 		return w.canon
 	}
 	return w.folded
-}
-
-// appendLower lower-cases letter by letter (simple case mapping); bytes that are
-// not UTF-8 stay as they are.
-func appendLower(dst, value []byte) []byte {
-	for len(value) > 0 {
-		r, n := utf8.DecodeRune(value)
-		switch {
-		case r == utf8.RuneError && n == 1:
-			dst = append(dst, value[0])
-		case r < utf8.RuneSelf:
-			dst = append(dst, lower(byte(r)))
-		default:
-			dst = utf8.AppendRune(dst, unicode.ToLower(r))
-		}
-		value = value[n:]
-	}
-	return dst
 }
 
 func lower(b byte) byte {

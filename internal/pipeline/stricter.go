@@ -1,7 +1,6 @@
 package pipeline
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"hash/maphash"
@@ -107,12 +106,14 @@ func (s *Session) twice(ctx context.Context, shape *plan.TableShape, to *schema.
 	return n, nil
 }
 
-// folding tells which of the columns take capital and small letters for the same.
-func folding(t *schema.Table, columns []string) []bool {
-	out := make([]bool, len(columns))
+// folding tells which letters the columns take for the same in capital and small;
+// nil for a column that takes none.
+func folding(t *schema.Table, columns []string) []*schema.Folding {
+	out := make([]*schema.Folding, len(columns))
 	for i, name := range columns {
-		c := t.Column(name)
-		out[i] = c != nil && c.FoldCase
+		if c := t.Column(name); c != nil && c.FoldCase {
+			out[i] = &c.Folding
+		}
 	}
 	return out
 }
@@ -121,9 +122,9 @@ func folding(t *schema.Table, columns []string) []bool {
 // tuple, as it would be loaded; of tuples with a NULL only where nulls says so. Eight bytes a row stay in memory;
 // two values meet in one hash with a chance of n^2/2^65, which is below one in a
 // million up to eight million rows.
-func (s *Session) hashes(ctx context.Context, shape *plan.TableShape, columns []string, fold []bool, nulls bool, seed maphash.Seed) ([]uint64, error) {
+func (s *Session) hashes(ctx context.Context, shape *plan.TableShape, columns []string, fold []*schema.Folding, nulls bool, seed maphash.Seed) ([]uint64, error) {
 	var out []uint64
-	var row []byte
+	var row, folded []byte
 	sel := s.work.selection.Find(shape.Name)
 	if sel == nil || sel.Count == 0 {
 		return nil, nil
@@ -135,8 +136,9 @@ func (s *Session) hashes(ctx context.Context, shape *plan.TableShape, columns []
 			for j := range columns {
 				value, ok := t.At(i, j)
 				null = null || !ok
-				if fold[j] {
-					value = bytes.ToLower(value)
+				if fold[j] != nil {
+					folded = fold[j].Append(folded[:0], value)
+					value = folded
 				}
 				row = mask.AppendPart(row, value, !ok)
 			}

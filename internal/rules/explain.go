@@ -134,7 +134,11 @@ func (d *Decision) explainMask(out *strings.Builder, b *Binding) {
 		limits = append(limits, "never NULL")
 	}
 	if d.Spec.Fold {
-		limits = append(limits, "capital and small letters are the same")
+		letters := "capital and small letters"
+		if d.Spec.Folding == schema.FoldASCII {
+			letters += " from A to Z"
+		}
+		limits = append(limits, letters+" are the same")
 	}
 	if len(limits) > 0 {
 		fmt.Fprintf(out, "\n  fakes are: %s", strings.Join(limits, ", "))

@@ -203,7 +203,7 @@ const ManyElements = 1_500_000_000
 
 // setLimits intersects what the columns of a domain demand.
 func (b *binder) setLimits(out *Binding) {
-	limits, folds := map[shared]mask.Limits{}, map[string]bool{}
+	limits, folds := map[shared]mask.Limits{}, map[string]folding{}
 	key := func(i int) shared {
 		d := &out.Decisions[i]
 		return shared{d.Spec.Domain, d.Spec.Mask, b.kindFor(d.Spec.Mask, b.graph.columns[i].column)}
@@ -222,7 +222,7 @@ func (b *binder) setLimits(out *Binding) {
 	for i := range out.Decisions {
 		d := &out.Decisions[i]
 		for _, p := range d.masked() {
-			folds[p.Spec.Domain] = folds[p.Spec.Domain] || p.Spec.Fold
+			folds[p.Spec.Domain] = folds[p.Spec.Domain].with(p.Spec.Fold, schema.FoldLetters)
 			for _, own := range p.Limits {
 				add(shared{p.Spec.Domain, p.Spec.Mask, own.Kind}, own)
 			}
@@ -234,12 +234,13 @@ func (b *binder) setLimits(out *Binding) {
 		if own.Kind = key(i).kind; d.Each && own.Unique {
 			own.Rows = ManyElements
 		}
-		folds[d.Spec.Domain] = folds[d.Spec.Domain] || d.Spec.Fold || b.graph.columns[i].column.FoldCase
+		c := b.graph.columns[i].column
+		folds[d.Spec.Domain] = folds[d.Spec.Domain].with(d.Spec.Fold, schema.FoldLetters).with(c.FoldCase, c.Folding)
 		add(key(i), own.Named(b.graph.columns[i].name()))
 	}
 	for i := range out.Decisions {
 		for _, p := range out.Decisions[i].masked() {
-			p.Spec.Fold = folds[p.Spec.Domain]
+			folds[p.Spec.Domain].set(&p.Spec)
 			for j := range p.Limits {
 				p.Limits[j] = limits[shared{p.Spec.Domain, p.Spec.Mask, p.Limits[j].Kind}]
 			}
@@ -252,10 +253,28 @@ func (b *binder) setLimits(out *Binding) {
 				d.Limits.NotNull, d.Limits.Unique, d.Limits.Rows = own.NotNull, own.Unique, own.Rows
 				d.Limits.NullsEqual, d.Limits.Overlap = own.NullsEqual, own.Overlap
 			}
-			d.Spec.Fold = folds[d.Spec.Domain]
+			folds[d.Spec.Domain].set(&d.Spec)
 		}
 	}
 }
+
+// A folding is whether a domain folds case, and how: as all its columns and rules together ask for.
+type folding struct {
+	folds bool
+	how   schema.Folding
+}
+
+func (f folding) with(folds bool, how schema.Folding) folding {
+	switch {
+	case !folds:
+		return f
+	case f.folds:
+		how = f.how.With(how)
+	}
+	return folding{true, how}
+}
+
+func (f folding) set(s *mask.Spec) { s.Fold, s.Folding = f.folds, f.how }
 
 func common(a, b []string) []string {
 	if len(a) == 0 {

@@ -39,19 +39,20 @@ type lockTable struct {
 }
 
 type lockColumn struct {
-	Name      string      `json:"name"`
-	Type      string      `json:"type"`
-	Kind      schema.Kind `json:"kind"`
-	Element   schema.Kind `json:"element,omitempty"`
-	Length    int         `json:"length,omitempty"`
-	Min       int64       `json:"min,omitempty"`
-	Max       int64       `json:"max,omitempty"`
-	Scale     int         `json:"scale"`
-	NotNull   bool        `json:"not_null,omitempty"`
-	Generated bool        `json:"generated,omitempty"`
-	Surrogate bool        `json:"surrogate,omitempty"`
-	FoldCase  bool        `json:"fold_case,omitempty"`
-	Labels    []string    `json:"labels,omitempty"`
+	Name      string         `json:"name"`
+	Type      string         `json:"type"`
+	Kind      schema.Kind    `json:"kind"`
+	Element   schema.Kind    `json:"element,omitempty"`
+	Length    int            `json:"length,omitempty"`
+	Min       int64          `json:"min,omitempty"`
+	Max       int64          `json:"max,omitempty"`
+	Scale     int            `json:"scale"`
+	NotNull   bool           `json:"not_null,omitempty"`
+	Generated bool           `json:"generated,omitempty"`
+	Surrogate bool           `json:"surrogate,omitempty"`
+	FoldCase  bool           `json:"fold_case,omitempty"`
+	Folding   schema.Folding `json:"folding,omitempty"`
+	Labels    []string       `json:"labels,omitempty"`
 }
 
 type lockKey struct {
@@ -81,7 +82,7 @@ func Lock(s *schema.Schema) []byte {
 	for _, t := range s.Tables {
 		out := lockTable{Name: t.Name, Columns: []lockColumn{}, Inherits: t.Inherits, Foreign: t.Note == foreignTable}
 		for _, c := range t.Columns {
-			out.Columns = append(out.Columns, lockColumn{c.Name, c.Type, c.Kind, c.Element, c.Length, c.Min, c.Max, c.Scale, c.NotNull, c.Generated, c.Surrogate, c.FoldCase, c.Labels})
+			out.Columns = append(out.Columns, lockColumn{c.Name, c.Type, c.Kind, c.Element, c.Length, c.Min, c.Max, c.Scale, c.NotNull, c.Generated, c.Surrogate, c.FoldCase, c.Folding, c.Labels})
 		}
 		for _, k := range t.Keys {
 			out.Keys = append(out.Keys, lockKey(k))
@@ -128,7 +129,7 @@ func ReadLock(data []byte) (*schema.Schema, error) {
 		}
 		for _, c := range t.Columns {
 			out.Columns = append(out.Columns, schema.Column{Name: c.Name, Type: c.Type, Kind: c.Kind, Element: c.Element, Length: c.Length, Min: c.Min, Max: c.Max,
-				Scale: c.Scale, NotNull: c.NotNull, Generated: c.Generated, Surrogate: c.Surrogate, FoldCase: c.FoldCase, Labels: c.Labels})
+				Scale: c.Scale, NotNull: c.NotNull, Generated: c.Generated, Surrogate: c.Surrogate, FoldCase: c.FoldCase, Folding: c.Folding, Labels: c.Labels})
 		}
 		for _, k := range t.Keys {
 			out.Keys = append(out.Keys, schema.Key(k))

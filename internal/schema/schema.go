@@ -100,8 +100,10 @@ type Column struct {
 	// Identity means that the database numbers rows that bring no value, though
 	// no default says so. Not every identity is a key, as a surrogate is.
 	Identity bool
-	// FoldCase means that the database compares values without regard to case.
+	// FoldCase means that the database compares values without regard to case, and
+	// Folding which letters it does so for.
 	FoldCase bool
+	Folding  Folding
 	// Labels are the values of an enum, in order.
 	Labels []string
 	// Default is the default expression as the engine writes it; empty for none.

@@ -121,6 +121,10 @@ func folded(names []string) []string {
 // is left out, however it begins: a table that is not seen is never decided.
 func isOwn(name string) bool { return sameName(name, manifestTable) }
 
+// foldCase marks a column that compares by NOCASE, which knows no letters but
+// those from A to Z.
+func foldCase(c *schema.Column) { c.FoldCase, c.Folding = true, schema.FoldASCII }
+
 // foldReferences marks columns that reference a case-insensitive one: SQLite
 // compares a foreign key by the parent's collation.
 func (x *inspection) foldReferences() {
@@ -132,7 +136,8 @@ func (x *inspection) foldReferences() {
 			for i := range r.Columns {
 				a, b := from.Column(r.Columns[i]), to.Column(r.ToColumns[i])
 				if a != nil && b != nil && b.FoldCase && !a.FoldCase {
-					a.FoldCase, changed = true, true
+					changed = true
+					foldCase(a)
 				}
 			}
 		}
@@ -251,7 +256,9 @@ func (x *tableReader) readColumns() error {
 			col.Type = strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(col.Type), "GENERATED ALWAYS"))
 		}
 		describe(&col)
-		col.FoldCase = x.text.collations[small(col.Name)] == "NOCASE"
+		if x.text.collations[small(col.Name)] == "NOCASE" {
+			foldCase(&col)
+		}
 		if rank, _ := row[4].(int64); rank > 0 {
 			pk = append(pk, ranked{col.Name, rank})
 		}
@@ -342,7 +349,7 @@ func (x *tableReader) readKeys() error {
 		x.addKey(schema.Key{Name: ix.name, Columns: ix.columns, Primary: ix.origin == "pk", Partial: ix.partial, Expression: ix.expression})
 		for _, name := range ix.columns {
 			if ix.nocase {
-				x.table.Column(name).FoldCase = true
+				foldCase(x.table.Column(name))
 			}
 			if ix.rtrim {
 				x.trimmed = append(x.trimmed, name)
