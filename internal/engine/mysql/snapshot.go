@@ -86,7 +86,7 @@ func (s *snapshot) take(ctx context.Context, want *schema.Schema) (err error) {
 	if err != nil {
 		return err
 	}
-	if table, column, what := changed(want, s.inv.schema); what != "" {
+	if table, column, what := schema.FirstChange(want, s.inv.schema); what != "" {
 		return &engine.Error{Code: engine.Changed, Doing: "read the structure again under lock", Say: "it changed since it was planned: " + what,
 			Table: table, Column: column, Hint: "run again"}
 	}

@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"slices"
 	"strings"
 
 	"understudy/internal/engine"
@@ -149,92 +148,6 @@ ORDER BY i.indrelid, c.relname`, r.takeIndex},
 		}
 	}
 	return nil
-}
-
-// changed names the first thing that differs between two structures of one
-// database, estimates aside; "" if nothing does.
-func changed(before, after *schema.Schema) (table schema.Name, column, what string) {
-	for i := range before.Tables {
-		b := &before.Tables[i]
-		a := after.Table(b.Name)
-		if a == nil {
-			return b.Name, "", "the table is gone"
-		}
-		if column, what := changedTable(b, a); what != "" {
-			return b.Name, column, what
-		}
-	}
-	for i := range after.Tables {
-		if before.Table(after.Tables[i].Name) == nil {
-			return after.Tables[i].Name, "", "the table is new"
-		}
-	}
-	same := func(a, b schema.Reference) bool { return sameReference(a, b) }
-	for _, r := range before.References {
-		if !r.Declared && !slices.ContainsFunc(after.References, func(a schema.Reference) bool { return same(a, r) }) {
-			return r.From, "", "a foreign key changed"
-		}
-	}
-	for _, r := range after.References {
-		if !slices.ContainsFunc(before.References, func(b schema.Reference) bool { return same(b, r) }) {
-			return r.From, "", "a foreign key is new"
-		}
-	}
-	return schema.Name{}, "", ""
-}
-
-func changedTable(b, a *schema.Table) (column, what string) {
-	for i := range b.Columns {
-		c := a.Column(b.Columns[i].Name)
-		if c == nil {
-			return b.Columns[i].Name, "the column is gone"
-		}
-		x, y := b.Columns[i], *c
-		labels := slices.Equal(x.Labels, y.Labels)
-		x.Labels, y.Labels = nil, nil
-		if !labels || !sameColumn(x, y) {
-			return x.Name, "the column changed"
-		}
-	}
-	for _, c := range a.Columns {
-		if b.Column(c.Name) == nil {
-			return c.Name, "the column is new"
-		}
-	}
-	switch {
-	case !slices.Equal(b.Partitions, a.Partitions):
-		return "", "its partitions changed"
-	case !slices.Equal(b.Inherits, a.Inherits):
-		return "", "its inheritance changed"
-	case b.Note != a.Note:
-		return "", "it became another kind of table"
-	case !slices.EqualFunc(b.Keys, a.Keys, sameKey):
-		return "", "its keys changed"
-	case !slices.EqualFunc(b.Checks, a.Checks, sameCheck):
-		return "", "its checks changed"
-	}
-	return "", ""
-}
-
-func sameColumn(a, b schema.Column) bool {
-	return a.Name == b.Name && a.Type == b.Type && a.Kind == b.Kind && a.Length == b.Length && a.Min == b.Min && a.Max == b.Max &&
-		a.Scale == b.Scale && a.NotNull == b.NotNull && a.Generated == b.Generated && a.Surrogate == b.Surrogate && a.FoldCase == b.FoldCase && a.Default == b.Default
-}
-
-func sameKey(a, b schema.Key) bool {
-	return a.Name == b.Name && a.Primary == b.Primary && a.NotNull == b.NotNull && a.Partial == b.Partial && a.Expression == b.Expression &&
-		a.NullsEqual == b.NullsEqual && slices.Equal(a.Overlap, b.Overlap) &&
-		slices.Equal(a.Columns, b.Columns)
-}
-
-func sameCheck(a, b schema.Check) bool {
-	return a.Name == b.Name && a.Expr == b.Expr && a.Valid == b.Valid && slices.Equal(a.Columns, b.Columns)
-}
-
-// sameReference leaves Indexed out: an index that comes or goes changes speed, not rows.
-func sameReference(a, b schema.Reference) bool {
-	return a.Name == b.Name && a.From == b.From && a.To == b.To && a.Valid == b.Valid && a.Part == b.Part && a.Full == b.Full &&
-		slices.Equal(a.Columns, b.Columns) && slices.Equal(a.ToColumns, b.ToColumns)
 }
 
 // replaceValue puts a column in place of the word VALUE of a domain's check.

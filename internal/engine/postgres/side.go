@@ -71,7 +71,7 @@ func (s *side) Inspect(ctx context.Context, schemas []string) (*schema.Schema, e
 func (s *side) factsOf(ctx context.Context, c *conn, table *schema.Table) (*tableFacts, error) {
 	if s.seen != nil {
 		if known := s.seen.schema.Table(table.Name); known != nil {
-			if _, what := changedTable(known, table); what == "" {
+			if _, what := known.FirstChange(table); what == "" {
 				return s.seen.tables[table.Name], nil
 			}
 		}

@@ -97,7 +97,7 @@ func (s *source) take(ctx context.Context, c *conn, want *schema.Schema) (*snaps
 	if err != nil {
 		return nil, err
 	}
-	if table, column, what := changed(want, inv.schema); what != "" {
+	if table, column, what := schema.FirstChange(want, inv.schema); what != "" {
 		return nil, notAsPlanned(table, column, what)
 	}
 	path, err := readingPath(ctx, c)
@@ -125,7 +125,7 @@ func (s *source) gone(ctx context.Context, err error, want *schema.Schema) error
 	if failed != nil {
 		return failed
 	}
-	if table, column, what := changed(want, now); what != "" {
+	if table, column, what := schema.FirstChange(want, now); what != "" {
 		return notAsPlanned(table, column, what)
 	}
 	return notAsPlanned(schema.Name{}, "", "a table was gone for a moment")

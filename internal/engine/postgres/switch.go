@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"understudy/internal/engine"
+	"understudy/internal/schema"
 )
 
 // How long the switch tries: a single try holds up new connections, so it is
@@ -92,7 +93,7 @@ func (l *load) unchanged(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	table, column, what := changed(before, now)
+	table, column, what := schema.FirstChange(before, now)
 	if what == "" {
 		return nil
 	}

@@ -212,7 +212,7 @@ func (x *exchange) unchanged(ctx context.Context, c *conn) error {
 	if err != nil {
 		return err
 	}
-	table, column, what := changed(x.before.schema, now.schema)
+	table, column, what := schema.FirstChange(x.before.schema, now.schema)
 	if what == "" {
 		return nil
 	}
