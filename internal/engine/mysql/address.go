@@ -3,15 +3,13 @@ package mysql
 import (
 	"fmt"
 	"net"
-	"net/netip"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"understudy/internal/engine"
-	"understudy/internal/schema"
+	"understudy/internal/engine/network"
 	"understudy/internal/secret"
 )
 
@@ -25,10 +23,7 @@ type address struct {
 	database string
 	user     string
 	password secret.Text
-	tlsMode  string // disabled, required, verify_ca, verify_identity; chosen in parse when not given
-	ca       string
-	cert     string
-	key      string
+	tls      network.TLS
 	timeout  time.Duration
 	// globalLock allows the source a short FLUSH TABLES WITH READ LOCK, so that
 	// several readers see one moment where nothing else can tell that they do.
@@ -52,62 +47,36 @@ func parseAddress(text secret.Text) (*address, error) {
 	if strings.Contains(raw, "@tcp(") || strings.Contains(raw, "@unix(") {
 		return nil, fmt.Errorf("the URL has a driver's form: write mysql://user@host:3306/database, or mysql://user@localhost/database?socket=/run/mysqld/mysqld.sock")
 	}
-	u, err := url.Parse(raw)
-	if err != nil || u.Opaque != "" || u.Fragment != "" || strings.Contains(raw, "#") {
-		return nil, fmt.Errorf("the URL cannot be read: percent-encode special characters in the user name and password (@ is %%40, / is %%2F, # is %%23, %% is %%25)")
-	}
-	query, err := url.ParseQuery(u.RawQuery)
+	u, query, err := network.ParseURL(raw, parameters(), misplaced)
 	if err != nil {
-		return nil, fmt.Errorf("the URL's parameters after ? cannot be read: write name=value, joined by &")
-	}
-	if err := allowed(query); err != nil {
 		return nil, err
 	}
 	a := &address{port: 3306, timeout: 10 * time.Second}
-	for _, step := range []func() error{
-		func() error { return a.place(u, query) },
-		func() error { return a.options(query) },
-		func() error { return a.transport(query) },
-	} {
-		if err := step(); err != nil {
-			return nil, err
-		}
+	if err := a.place(u, query); err != nil {
+		return nil, err
 	}
-	return a, nil
+	if err := a.options(query); err != nil {
+		return nil, err
+	}
+	a.tls, err = words().TLS(query, a.local())
+	return a, err
 }
 
-func allowed(query url.Values) error {
-	names := make([]string, 0, len(query))
-	for name := range query {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
-		switch {
-		case slices.Contains([]string{"charset", "collation", "parseTime", "loc", "sql_mode", "time_zone", "multiStatements", "interpolateParams", "allowAllFiles", "clientFoundRows"}, name):
-			return fmt.Errorf("the URL sets %q, which would change what values or statements mean: leave it out", name)
-		case slices.Contains([]string{"tls", "sslmode", "sslMode", "useSSL"}, name):
-			return fmt.Errorf("the URL sets %q: write ssl-mode=disabled, required, verify_ca or verify_identity", name)
-		case !slices.Contains(parameters(), name):
-			return fmt.Errorf("the URL's parameter %s is not known%s; allowed are %s", shortName(name), schema.DidYouMean(name, parameters()), strings.Join(parameters(), ", "))
-		case len(query[name]) > 1:
-			return fmt.Errorf("the URL's parameter %q is given twice", name)
-		}
-	}
-	return nil
+// words are what a user of the products' own clients calls things.
+func words() network.Words {
+	return network.Words{Mode: "ssl-mode", CA: "ssl-ca", Cert: "ssl-cert", Key: "ssl-key",
+		Off: "disabled", Unverified: "required", Authority: "verify_ca", Full: "verify_identity", Fallback: []string{"preferred"}}
 }
 
-// shortName quotes a parameter's name unless it may be a piece of a password.
-func shortName(name string) string {
-	for _, r := range name {
-		if r != '_' && r != '-' && (r < 'a' || r > 'z') {
-			return "(a name that is no plain word)"
-		}
+// misplaced gives the reason against a parameter that drivers know.
+func misplaced(parameter string) string {
+	switch parameter {
+	case "charset", "collation", "parseTime", "loc", "sql_mode", "time_zone", "multiStatements", "interpolateParams", "allowAllFiles", "clientFoundRows":
+		return ", which would change what values or statements mean: leave it out"
+	case "tls", "sslmode", "sslMode", "useSSL":
+		return ": write ssl-mode=disabled, required, verify_ca or verify_identity"
 	}
-	if len(name) > 30 {
-		return "(a long name)"
-	}
-	return strconv.Quote(name)
+	return ""
 }
 
 // place reads where the database is and who connects.
@@ -182,40 +151,9 @@ func (a *address) options(query url.Values) error {
 	return nil
 }
 
-// transport decides about TLS: verified unless the server is this machine or
-// the URL says otherwise. There is no mode that falls back to plaintext.
-func (a *address) transport(query url.Values) error {
-	a.ca, a.cert, a.key = query.Get("ssl-ca"), query.Get("ssl-cert"), query.Get("ssl-key")
-	mode := strings.ToLower(query.Get("ssl-mode"))
-	switch mode {
-	case "disabled", "required", "verify_ca", "verify_identity":
-	case "preferred":
-		return fmt.Errorf("the URL's ssl-mode=preferred may fall back to plaintext: use verify_identity, verify_ca, required or disabled")
-	case "":
-		mode = "verify_identity"
-		if a.local() && a.ca == "" && a.cert == "" {
-			mode = "disabled"
-		}
-	default:
-		return fmt.Errorf("the URL's ssl-mode is not one of disabled, required, verify_ca, verify_identity")
-	}
-	if (a.cert == "") != (a.key == "") {
-		return fmt.Errorf("the URL gives one of ssl-cert and ssl-key: a client certificate needs both")
-	}
-	if mode == "disabled" && (a.ca != "" || a.cert != "") {
-		return fmt.Errorf("the URL gives certificates together with ssl-mode=disabled")
-	}
-	a.tlsMode = mode
-	return nil
-}
-
 // local tells whether the bytes stay on this machine.
 func (a *address) local() bool {
-	if a.socket != "" || a.host == "localhost" {
-		return true
-	}
-	ip, err := netip.ParseAddr(a.host)
-	return err == nil && ip.IsLoopback()
+	return a.socket != "" || network.Loopback(a.host)
 }
 
 // hostPort is where a TCP connection goes.
@@ -235,7 +173,7 @@ func (a *address) Schema() string { return a.database }
 
 // Insecure tells that rows would cross a network that is not verified to end at the server.
 func (a *address) Insecure() bool {
-	return !a.local() && (a.tlsMode == "disabled" || a.tlsMode == "required")
+	return !a.local() && !a.tls.Verified()
 }
 
 // ours takes back an address that Parse gave out.

@@ -2,20 +2,17 @@ package mysql
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"database/sql/driver"
 	"errors"
 	"io"
-	"net"
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 
 	client "github.com/go-sql-driver/mysql"
 
 	"understudy/internal/engine"
+	"understudy/internal/engine/network"
 	"understudy/internal/schema"
 )
 
@@ -31,19 +28,10 @@ func wrap(ctx context.Context, err error, doing string) error {
 	if errors.As(err, &done) {
 		return done
 	}
-	e := &engine.Error{Code: engine.Failed, Doing: doing}
-	if errors.As(context.Cause(ctx), &done) && ctx.Err() != nil {
-		why := *done
-		why.Doing = doing
-		return &why
-	}
-	if cause := ctx.Err(); cause != nil {
-		e.Code, e.Say, e.Err = engine.Stopped, "interrupted", cause
-		if errors.Is(cause, context.DeadlineExceeded) {
-			e.Code, e.Say = engine.Timeout, "it took too long"
-		}
+	if e := network.Interrupted(ctx, doing); e != nil {
 		return e
 	}
+	e := &engine.Error{Code: engine.Failed, Doing: doing}
 	var told *client.MySQLError
 	if errors.As(err, &told) {
 		m := meaningOf(told.Number)
@@ -273,43 +261,20 @@ func statementMeaning(number uint16) meaning {
 	return meaning{engine.Failed, "the server reports an error", ""}
 }
 
-// transportFailure sorts errors that did not come from the server. Their texts
-// are not used: a driver's text can hold pieces of its configuration.
+// transportFailure sorts errors that did not come from the server.
 func transportFailure(err error) (engine.Code, string, string) {
-	var (
-		dns       *net.DNSError
-		authority x509.UnknownAuthorityError
-		name      x509.HostnameError
-		invalid   x509.CertificateInvalidError
-		verify    *tls.CertificateVerificationError
-		timeout   net.Error
-	)
 	switch {
-	case errors.As(err, &dns):
-		return engine.Unreachable, "the host name is not known", "check the host in the URL"
-	case errors.Is(err, syscall.ECONNREFUSED):
-		return engine.Unreachable, "the connection was refused", "check host and port in the URL, and that the server runs"
-	case errors.Is(err, syscall.ENOENT):
-		return engine.Unreachable, "there is no such socket", "check the socket in the URL, and that the server runs"
-	case errors.As(err, &authority):
-		return engine.Unreachable, "the server's certificate is signed by an authority that is not trusted", "name the authority's file with ssl-ca"
-	case errors.As(err, &name):
-		return engine.Unreachable, "the server's certificate is for another host name", "use the name in the certificate, or ssl-mode=verify_ca with ssl-ca"
-	case errors.As(err, &invalid), errors.As(err, &verify):
-		return engine.Unreachable, "the server's certificate is not valid", ""
 	case errors.Is(err, client.ErrNoTLS):
-		return engine.Unreachable, "the server does not speak TLS", "turn it on there, or say ssl-mode=disabled in the URL if the network is trusted"
+		return words().NoTLS()
 	case errors.Is(err, client.ErrCleartextPassword), errors.Is(err, client.ErrNativePassword), errors.Is(err, client.ErrOldPassword), errors.Is(err, client.ErrUnknownPlugin):
 		return engine.Denied, "the server asks for a way to log in that is not supported or not safe", "give the user caching_sha2_password, ed25519 or mysql_native_password"
 	case errors.Is(err, client.ErrPktTooLarge):
 		return engine.Failed, "a statement or row is larger than the server's max_allowed_packet", "raise max_allowed_packet on the server"
-	case errors.As(err, &timeout) && timeout.Timeout(), errors.Is(err, context.DeadlineExceeded):
-		return engine.Unreachable, "the server did not answer in time", "check host and port in the URL"
 	}
-	return engine.Unreachable, "the connection broke", ""
+	return words().Failure(err)
 }
 
 // brokenOff tells whether err means that the connection is gone.
 func brokenOff(err error) bool {
-	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) || errors.Is(err, driver.ErrBadConn) || errors.Is(err, client.ErrInvalidConn)
+	return network.Broken(err) || errors.Is(err, driver.ErrBadConn) || errors.Is(err, client.ErrInvalidConn)
 }

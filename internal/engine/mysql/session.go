@@ -2,14 +2,11 @@ package mysql
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"database/sql/driver"
 	"errors"
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -418,51 +415,8 @@ func (a *address) config(s session) (*client.Config, *wire, error) {
 		return c, err
 	}
 	var err error
-	config.TLS, err = a.tls()
+	if a.socket == "" {
+		config.TLS, err = a.tls.Config(a.host)
+	}
 	return config, w, err
-}
-
-// tls makes the transport's configuration; nil means plaintext.
-func (a *address) tls() (*tls.Config, error) {
-	if a.tlsMode == "disabled" || a.socket != "" {
-		return nil, nil
-	}
-	config := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: a.host}
-	if a.ca != "" {
-		pem, err := os.ReadFile(a.ca)
-		if err != nil {
-			return nil, errors.New("the file of ssl-ca cannot be read")
-		}
-		config.RootCAs = x509.NewCertPool()
-		if !config.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, errors.New("the file of ssl-ca holds no certificate")
-		}
-	}
-	if a.cert != "" {
-		pair, err := tls.LoadX509KeyPair(a.cert, a.key)
-		if err != nil {
-			return nil, errors.New("the files of ssl-cert and ssl-key cannot be read as a certificate and its key")
-		}
-		config.Certificates = []tls.Certificate{pair}
-	}
-	switch a.tlsMode {
-	case "required":
-		config.InsecureSkipVerify = true // as the URL says; Insecure tells the user
-	case "verify_ca":
-		config.InsecureSkipVerify = true // the chain is verified below, the name is not
-		config.VerifyConnection = chainVerifier(config.RootCAs)
-	}
-	return config, nil
-}
-
-// chainVerifier verifies who signed the server's certificate, not its name.
-func chainVerifier(roots *x509.CertPool) func(tls.ConnectionState) error {
-	return func(state tls.ConnectionState) error {
-		options := x509.VerifyOptions{Roots: roots, Intermediates: x509.NewCertPool()}
-		for _, c := range state.PeerCertificates[1:] {
-			options.Intermediates.AddCert(c)
-		}
-		_, err := state.PeerCertificates[0].Verify(options)
-		return err
-	}
 }

@@ -3,7 +3,6 @@ package postgres
 import (
 	"fmt"
 	"net"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
@@ -11,7 +10,7 @@ import (
 	"time"
 
 	"understudy/internal/engine"
-	"understudy/internal/schema"
+	"understudy/internal/engine/network"
 	"understudy/internal/secret"
 )
 
@@ -24,10 +23,7 @@ type address struct {
 	database string
 	user     string
 	password secret.Text
-	sslmode  string // disable, require, verify-ca, verify-full; chosen in parse when not given
-	rootCert string
-	cert     string
-	key      string
+	tls      network.TLS
 	session  string // target_session_attrs: any, read-write, read-only, primary, standby
 	timeout  time.Duration
 }
@@ -46,15 +42,8 @@ func parseAddress(text secret.Text) (*address, error) {
 	if !ok || scheme != "postgres" && scheme != "postgresql" {
 		return nil, fmt.Errorf("the URL does not begin with postgres:// or postgresql://")
 	}
-	u, err := url.Parse(raw)
-	if err != nil || u.Opaque != "" || u.Fragment != "" || strings.Contains(raw, "#") {
-		return nil, fmt.Errorf("the URL cannot be read: percent-encode special characters in the user name and password (@ is %%40, / is %%2F, # is %%23, %% is %%25)")
-	}
-	query, err := url.ParseQuery(u.RawQuery)
+	u, query, err := network.ParseURL(raw, parameters(), misplaced)
 	if err != nil {
-		return nil, fmt.Errorf("the URL's parameters after ? cannot be read: write name=value, joined by &")
-	}
-	if err := allowed(query); err != nil {
 		return nil, err
 	}
 	a := &address{port: 5432, session: "any", timeout: 10 * time.Second}
@@ -64,41 +53,25 @@ func parseAddress(text secret.Text) (*address, error) {
 	if err := a.options(query); err != nil {
 		return nil, err
 	}
-	return a, a.transport(query)
+	a.tls, err = words().TLS(query, a.local())
+	return a, err
 }
 
-func allowed(query url.Values) error {
-	names := make([]string, 0, len(query))
-	for name := range query {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
-		switch {
-		case name == "options" || name == "search_path":
-			return fmt.Errorf("the URL sets %q, which would change what statements mean: leave it out (schemas stand in the job file)", name)
-		case name == "service" || name == "passfile":
-			return fmt.Errorf("the URL names %q: write host, database and user in the URL itself", name)
-		case !slices.Contains(parameters(), name):
-			return fmt.Errorf("the URL's parameter %s is not known%s; allowed are %s", shortName(name), schema.DidYouMean(name, parameters()), strings.Join(parameters(), ", "))
-		case len(query[name]) > 1:
-			return fmt.Errorf("the URL's parameter %q is given twice", name)
-		}
-	}
-	return nil
+// words are what a user of PostgreSQL calls things.
+func words() network.Words {
+	return network.Words{Mode: "sslmode", CA: "sslrootcert", Cert: "sslcert", Key: "sslkey", SystemCA: "system",
+		Off: "disable", Unverified: "require", Authority: "verify-ca", Full: "verify-full", Fallback: []string{"allow", "prefer"}}
 }
 
-// shortName quotes a parameter's name unless it may be a piece of a password.
-func shortName(name string) string {
-	for _, r := range name {
-		if r != '_' && (r < 'a' || r > 'z') {
-			return "(a name that is no plain word)"
-		}
+// misplaced gives the reason against a parameter that other clients know.
+func misplaced(parameter string) string {
+	switch parameter {
+	case "options", "search_path":
+		return ", which would change what statements mean: leave it out (schemas stand in the job file)"
+	case "service", "passfile":
+		return ": write host, database and user in the URL itself"
 	}
-	if len(name) > 30 {
-		return "(a long name)"
-	}
-	return strconv.Quote(name)
+	return ""
 }
 
 // place reads where the database is and who connects.
@@ -162,42 +135,11 @@ func (a *address) options(query url.Values) error {
 	return nil
 }
 
-// transport decides about TLS: verified unless the server is this machine or
-// the URL says otherwise. There is no mode that falls back to plaintext.
-func (a *address) transport(query url.Values) error {
-	a.rootCert, a.cert, a.key = query.Get("sslrootcert"), query.Get("sslcert"), query.Get("sslkey")
-	mode := query.Get("sslmode")
-	switch mode {
-	case "disable", "require", "verify-ca", "verify-full":
-	case "allow", "prefer":
-		return fmt.Errorf("the URL's sslmode=%s may fall back to plaintext: use verify-full, verify-ca, require or disable", mode)
-	case "":
-		mode = "verify-full"
-		if a.local() && a.rootCert == "" && a.cert == "" {
-			mode = "disable"
-		}
-	default:
-		return fmt.Errorf("the URL's sslmode is not one of disable, require, verify-ca, verify-full")
-	}
-	if (a.cert == "") != (a.key == "") {
-		return fmt.Errorf("the URL gives one of sslcert and sslkey: a client certificate needs both")
-	}
-	if mode == "disable" && (a.rootCert != "" || a.cert != "") {
-		return fmt.Errorf("the URL gives certificates together with sslmode=disable")
-	}
-	a.sslmode = mode
-	return nil
-}
-
 func (a *address) socket() bool { return strings.HasPrefix(a.host, "/") }
 
 // local tells whether the bytes stay on this machine.
 func (a *address) local() bool {
-	if a.socket() || a.host == "localhost" {
-		return true
-	}
-	ip, err := netip.ParseAddr(a.host)
-	return err == nil && ip.IsLoopback()
+	return a.socket() || network.Loopback(a.host)
 }
 
 // String gives the address without its password.
@@ -214,7 +156,7 @@ func (a *address) Schema() string { return "public" }
 
 // Insecure tells that rows would cross a network that is not verified to end at the server.
 func (a *address) Insecure() bool {
-	return !a.local() && (a.sslmode == "disable" || a.sslmode == "require")
+	return !a.local() && !a.tls.Verified()
 }
 
 // ours takes back an address that Parse gave out.

@@ -27,8 +27,8 @@ func TestParse(t *testing.T) {
 			t.Errorf("%s: %v", c.url, err)
 			continue
 		}
-		if a.String() != c.shown || a.sslmode != c.mode || a.Insecure() != c.insecure {
-			t.Errorf("%s: %s %s insecure=%t", c.url, a, a.sslmode, a.Insecure())
+		if a.String() != c.shown || a.tls.Mode != c.mode || a.Insecure() != c.insecure {
+			t.Errorf("%s: %s %s insecure=%t", c.url, a, a.tls.Mode, a.Insecure())
 		}
 	}
 }

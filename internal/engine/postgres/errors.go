@@ -2,17 +2,14 @@ package postgres
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"io"
-	"net"
 	"strings"
-	"syscall"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"understudy/internal/engine"
+	"understudy/internal/engine/network"
 	"understudy/internal/schema"
 )
 
@@ -28,26 +25,21 @@ func wrap(ctx context.Context, err error, doing string) error {
 	if errors.As(err, &done) {
 		return done
 	}
-	e := &engine.Error{Code: engine.Failed, Doing: doing}
-	if errors.As(context.Cause(ctx), &done) && ctx.Err() != nil {
-		why := *done
-		why.Doing = doing
-		return &why
-	}
-	if cause := ctx.Err(); cause != nil {
-		e.Code, e.Say, e.Err = engine.Stopped, "interrupted", cause
-		if errors.Is(cause, context.DeadlineExceeded) {
-			e.Code, e.Say = engine.Timeout, "it took too long"
-		}
+	if e := network.Interrupted(ctx, doing); e != nil {
 		return e
 	}
+	e := &engine.Error{Code: engine.Failed, Doing: doing}
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) {
 		fill(e, pg)
 		return e
 	}
-	e.Code, e.Say, e.Hint = transportFailure(err)
-	if e.Code == engine.Unreachable && broken(err) {
+	if refusedTLS(err) {
+		e.Code, e.Say, e.Hint = words().NoTLS()
+		return e
+	}
+	e.Code, e.Say, e.Hint = words().Failure(err)
+	if network.Broken(err) {
 		e.Err = io.ErrUnexpectedEOF
 	}
 	return e
@@ -282,38 +274,6 @@ func classMeaning(state string) string {
 		return "the server had an internal failure"
 	}
 	return "the server reports an error"
-}
-
-// transportFailure sorts errors that did not come from the server. Their texts
-// are not used: a driver's text can hold pieces of its configuration.
-func transportFailure(err error) (engine.Code, string, string) {
-	var (
-		dns       *net.DNSError
-		authority x509.UnknownAuthorityError
-		name      x509.HostnameError
-		invalid   x509.CertificateInvalidError
-		verify    *tls.CertificateVerificationError
-		timeout   net.Error
-	)
-	switch {
-	case errors.As(err, &dns):
-		return engine.Unreachable, "the host name is not known", "check the host in the URL"
-	case errors.Is(err, syscall.ECONNREFUSED):
-		return engine.Unreachable, "the connection was refused", "check host and port in the URL, and that the server runs"
-	case errors.Is(err, syscall.ENOENT):
-		return engine.Unreachable, "there is no socket in that directory", "check host and port in the URL, and that the server runs"
-	case errors.As(err, &authority):
-		return engine.Unreachable, "the server's certificate is signed by an authority that is not trusted", "name the authority's file with sslrootcert"
-	case errors.As(err, &name):
-		return engine.Unreachable, "the server's certificate is for another host name", "use the name in the certificate, or sslmode=verify-ca with sslrootcert"
-	case errors.As(err, &invalid), errors.As(err, &verify):
-		return engine.Unreachable, "the server's certificate is not valid", "renew it, or name the authority that signed it with sslrootcert"
-	case errors.As(err, &timeout) && timeout.Timeout(), errors.Is(err, context.DeadlineExceeded):
-		return engine.Unreachable, "the server did not answer in time", "check host and port in the URL"
-	case err.Error() == "server refused TLS connection", refusedTLS(err):
-		return engine.Unreachable, "the server does not speak TLS", "turn it on there, or say sslmode=disable in the URL if the network is trusted"
-	}
-	return engine.Unreachable, "the connection broke", ""
 }
 
 // refusedTLS recognizes the driver's plain error for a server without TLS.

@@ -104,9 +104,9 @@ func TestErrorsOfConnecting(t *testing.T) {
 		{"database", func(a *address) { a.database = "nosuch" }, engine.Unreachable, "no such database"},
 		{"port", func(a *address) { a.port = 1 }, engine.Unreachable, "refused"},
 		{"host", func(a *address) { a.host = "nosuch.invalid" }, engine.Unreachable, "host name"},
-		{"socket", func(a *address) { a.host = "/nosuch" }, engine.Unreachable, "no socket"},
-		{"tls", func(a *address) { a.sslmode = "verify-full" }, engine.Unreachable, "TLS"},
-		{"roots", func(a *address) { a.sslmode, a.rootCert = "verify-full", "/nosuch" }, engine.Failed, "sslrootcert"},
+		{"socket", func(a *address) { a.host = "/nosuch" }, engine.Unreachable, "no such socket"},
+		{"tls", func(a *address) { a.tls.Mode = "verify-full" }, engine.Unreachable, "TLS"},
+		{"roots", func(a *address) { a.tls.Mode, a.tls.CA = "verify-full", "/nosuch" }, engine.Failed, "sslrootcert"},
 	} {
 		changed := *at
 		c.change(&changed)

@@ -107,7 +107,7 @@ func (a *address) conninfo(database string) string {
 	parts := []struct{ name, value string }{
 		{"host", a.host}, {"port", strconv.Itoa(int(a.port))}, {"user", a.user}, {"dbname", database},
 		{"connect_timeout", strconv.Itoa(int(a.timeout / time.Second))},
-		{"gssencmode", "disable"}, {"sslmode", a.sslmode}, {"sslrootcert", a.rootCert}, {"sslcert", a.cert}, {"sslkey", a.key},
+		{"gssencmode", "disable"}, {"sslmode", a.tls.Mode}, {"sslrootcert", a.tls.CA}, {"sslcert", a.tls.Cert}, {"sslkey", a.tls.Key},
 		{"target_session_attrs", libpqSession(a.session)},
 	}
 	var b strings.Builder
@@ -121,7 +121,7 @@ func (a *address) conninfo(database string) string {
 		value := strings.ReplaceAll(strings.ReplaceAll(p.value, `\`, `\\`), `'`, `\'`)
 		fmt.Fprintf(&b, "%s='%s' ", p.name, value)
 	}
-	if a.rootCert == "" && (a.sslmode == "verify-full" || a.sslmode == "verify-ca") {
+	if a.tls.CA == "" && (a.tls.Mode == "verify-full" || a.tls.Mode == "verify-ca") {
 		b.WriteString("sslrootcert='" + systemRoots() + "' ")
 	}
 	return strings.TrimRight(b.String(), " ")

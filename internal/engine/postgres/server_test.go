@@ -96,9 +96,9 @@ func TestTransport(t *testing.T) {
 		{"disable", "", "127.0.0.1", ""},
 	} {
 		changed := *at
-		changed.sslmode, changed.host = c.mode, c.host
+		changed.tls.Mode, changed.host = c.mode, c.host
 		if c.roots != "" {
-			changed.rootCert = filepath.Join(dir, c.roots)
+			changed.tls.CA = filepath.Join(dir, c.roots)
 		}
 		conn, err := connect(t.Context(), &changed, session{name: "test"})
 		if err == nil {
@@ -116,7 +116,7 @@ func TestTransport(t *testing.T) {
 		t.Fatal(err)
 	}
 	changed := *at
-	changed.sslmode = "require"
+	changed.tls.Mode = "require"
 	if conn, err := connect(t.Context(), &changed, session{name: "test"}); err == nil || !strings.Contains(err.Error(), "does not speak TLS") {
 		if err == nil {
 			conn.hangUp()

@@ -3,10 +3,8 @@ package postgres
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"strconv"
@@ -234,16 +232,18 @@ func (a *address) config(s session) (*pgconn.Config, error) {
 	if err != nil {
 		return nil, errors.New("the driver's configuration could not be made")
 	}
-	tlsConfig, err := a.tls()
-	if err != nil {
-		return nil, err
+	var secured *tls.Config // none on a socket
+	if !a.socket() {
+		if secured, err = a.tls.Config(a.host); err != nil {
+			return nil, err
+		}
 	}
 	config.Host, config.Port, config.User, config.Database = a.host, a.port, a.user, a.database
 	if s.database != "" {
 		config.Database = s.database
 	}
 	config.Password = a.password.Reveal()
-	config.TLSConfig = tlsConfig
+	config.TLSConfig = secured
 	config.Fallbacks = nil
 	config.KerberosSrvName, config.KerberosSpn = "", ""
 	config.RuntimeParams = map[string]string{"client_encoding": "UTF8", "application_name": applicationName(s.name)}
@@ -278,54 +278,4 @@ func (a *address) validator() pgconn.ValidateConnectFunc {
 		return pgconn.ValidateConnectTargetSessionAttrsStandby
 	}
 	return nil
-}
-
-// tls makes the transport's configuration; nil means plaintext.
-func (a *address) tls() (*tls.Config, error) {
-	if a.sslmode == "disable" || a.socket() {
-		return nil, nil
-	}
-	config := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: a.host}
-	if a.rootCert != "" && a.rootCert != "system" {
-		pem, err := os.ReadFile(a.rootCert)
-		if err != nil {
-			return nil, errors.New("the file of sslrootcert cannot be read")
-		}
-		config.RootCAs = x509.NewCertPool()
-		if !config.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, errors.New("the file of sslrootcert holds no certificate")
-		}
-	}
-	if a.cert != "" {
-		pair, err := tls.LoadX509KeyPair(a.cert, a.key)
-		if err != nil {
-			return nil, errors.New("the files of sslcert and sslkey cannot be read as a certificate and its key")
-		}
-		config.Certificates = []tls.Certificate{pair}
-	}
-	switch a.sslmode {
-	case "require":
-		config.InsecureSkipVerify = true // as the URL says; Insecure tells the user
-	case "verify-ca":
-		config.InsecureSkipVerify = true // the chain is verified below, the name is not
-		config.VerifyConnection = chainVerifier(config.RootCAs)
-	}
-	return config, nil
-}
-
-// chainVerifier verifies who signed the server's certificate, not its name.
-func chainVerifier(roots *x509.CertPool) func(tls.ConnectionState) error {
-	return func(state tls.ConnectionState) error {
-		options := x509.VerifyOptions{Roots: roots, Intermediates: x509.NewCertPool()}
-		for _, c := range state.PeerCertificates[1:] {
-			options.Intermediates.AddCert(c)
-		}
-		_, err := state.PeerCertificates[0].Verify(options)
-		return err
-	}
-}
-
-// broken tells whether err means that the connection is gone.
-func broken(err error) bool {
-	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed)
 }
