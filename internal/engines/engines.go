@@ -4,6 +4,7 @@ package engines
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -49,7 +50,11 @@ func Open(url secret.Text, which string) (Entry, engine.Engine, engine.Address, 
 				eng := e.New()
 				at, err := eng.Parse(url)
 				if err != nil {
-					return e, nil, nil, fault.New(fault.Usage, "url", example(e.Name), "%s: %s", which, err)
+					hint := example(e.Name)
+					if bad := (*engine.Error)(nil); errors.As(err, &bad) && bad.Hint != "" {
+						hint = bad.Hint
+					}
+					return e, nil, nil, fault.New(fault.Usage, "url", hint, "%s: %s", which, err)
 				}
 				return e, eng, at, nil
 			}

@@ -11,7 +11,16 @@ import (
 type address struct{ path string }
 
 // String shows the path as a URL.
-func (a *address) String() string { return "sqlite:" + (&url.URL{Path: a.path}).EscapedPath() }
+func (a *address) String() string {
+	path := (&url.URL{Path: a.path}).EscapedPath()
+	if rest, ok := strings.CutPrefix(path, uriScheme); ok {
+		path = strings.TrimSuffix(uriScheme, ":") + "%3A" + rest
+	}
+	return "sqlite:" + path
+}
+
+// uriScheme begins SQLite's own URIs, which are taken for no path.
+const uriScheme = "file:"
 
 // Schema is main.
 func (a *address) Schema() string { return mainSchema }
@@ -33,6 +42,9 @@ func parse(text string) (*address, error) {
 			return nil, wrong("it names a host, but the engine reads files", form)
 		}
 		rest = after
+	}
+	if strings.HasPrefix(rest, uriScheme) {
+		return nil, wrong("the path begins with file:, as SQLite's own URIs do", "write the path alone, as in sqlite:shop.db; a file of that name is sqlite:./file:...")
 	}
 	if _, _, found := strings.Cut(rest, "#"); found {
 		return nil, wrong("it has a fragment (#)", "write %23 for a # in the path")

@@ -62,7 +62,7 @@ func (x *exchange) Switch(ctx context.Context, manifest []byte) error {
 	}
 	x.conn.close()
 	x.conn = nil
-	c, err := x.target.product.open(ctx, x.target.path, readWrite, patience*x.target.limits.LockWait)
+	c, err := x.target.product.open(ctx, x.target.path, readWrite, x.target.limits.LockWait)
 	if err != nil {
 		return err
 	}
@@ -79,7 +79,7 @@ func (x *exchange) Switch(ctx context.Context, manifest []byte) error {
 	if err := c.exec(ctx, "BEGIN IMMEDIATE"); err != nil {
 		return inUse(err)
 	}
-	mark := mark{generation: x.spec.RunID, made: x.made, manifest: append([]byte{}, manifest...)}
+	mark := mark{generation: x.spec.RunID, made: x.made, manifest: append([]byte{}, manifest...), path: x.target.path}
 	err = x.swapRows(ctx, c, next, mark)
 	if err == nil {
 		c.doing = "commit the exchange"

@@ -87,7 +87,7 @@ func targetOf(t *testing.T, path string) *target {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := New().Target(t.Context(), at, engine.Limits{LockWait: 100 * time.Millisecond})
+	s, err := New().Target(t.Context(), at, engine.Limits{LockWait: time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,7 +11,7 @@ import (
 
 func TestParse(t *testing.T) {
 	for url, want := range map[string]string{
-		"sqlite:shop.db": "shop.db", "sqlite:///srv/shop.db": "/srv/shop.db", "sqlite:/srv/a%20b%23.db": "/srv/a b#.db", "sqlite:./x/../y.db": "./x/../y.db",
+		"sqlite:shop.db": "shop.db", "sqlite:./file:x.db": "./file:x.db", "sqlite:file%3Ax.db": "file:x.db", "sqlite:///srv/shop.db": "/srv/shop.db", "sqlite:/srv/a%20b%23.db": "/srv/a b#.db", "sqlite:./x/../y.db": "./x/../y.db",
 	} {
 		got, err := parse(url)
 		if err != nil || got.path != want || got.Schema() != "main" || got.Insecure() {
@@ -22,7 +22,7 @@ func TestParse(t *testing.T) {
 			t.Errorf("%s shows as %s, which reads as %v %v", url, got, back, err)
 		}
 	}
-	for _, url := range []string{"", "sqlite:", "sqlite://host/x.db", "sqlite:x.db?mode=ro", "sqlite:x.db#f", "sqlite:a%zz", "sqlite::memory:", "sqlite:dir/", "file:x.db", "sqlite:a%00b"} {
+	for _, url := range []string{"", "sqlite:", "sqlite://host/x.db", "sqlite:x.db?mode=ro", "sqlite:x.db#f", "sqlite:a%zz", "sqlite::memory:", "sqlite:dir/", "file:x.db", "sqlite:file:x.db", "sqlite:file:/srv/x.db", "sqlite:a%00b"} {
 		if _, err := parse(url); engine.CodeOf(err) != engine.Syntax {
 			t.Errorf("%q: %v", url, err)
 		}

@@ -128,6 +128,10 @@ func resolve(path string) (string, error) {
 		return resolve(to)
 	}
 	dir, err := filepath.EvalSymlinks(filepath.Dir(abs))
+	if os.IsNotExist(err) {
+		return "", &engine.Error{Code: engine.Unreachable, Doing: "open " + path, Err: err, Say: "there is no directory " + filepath.Dir(abs),
+			Hint: "correct the path, or make the directory; a relative path of a URL counts from the directory that understudy is called in"}
+	}
 	if err != nil {
 		return "", fileError("open "+path, err)
 	}

@@ -13,10 +13,6 @@ import (
 	"understudy/internal/engine"
 )
 
-// patience is how many times limits.lock_wait the switch waits for
-// applications that hold a lock on the target.
-const patience = 10
-
 // Switch marks the generation, keeps a copy of the present one and copies all
 // pages into the target in one transaction. Applications that hold the target
 // open see the old rows until it commits and the new ones after it.
@@ -28,7 +24,7 @@ func (l *load) Switch(ctx context.Context, manifest []byte) error {
 	}
 	l.spec.Step("switch")
 	l.conn.doing = "write the manifest"
-	if err := writeMark(ctx, l.conn, mark{generation: l.spec.RunID, made: l.made, manifest: append([]byte{}, manifest...)}); err != nil {
+	if err := writeMark(ctx, l.conn, mark{generation: l.spec.RunID, made: l.made, manifest: append([]byte{}, manifest...), path: l.target.path}); err != nil {
 		return err
 	}
 	l.conn.close()
@@ -90,7 +86,7 @@ func (t *target) keep(ctx context.Context, unmarked string) (id string, err erro
 	}
 	m, err := readMark(ctx, c)
 	if err == nil && m == nil {
-		m = &mark{generation: unmarked, made: time.Now().Add(-time.Second)}
+		m = &mark{generation: unmarked, made: time.Now().Add(-time.Second), path: t.path}
 		err = writeMark(ctx, c, *m)
 	}
 	if err != nil {
@@ -133,7 +129,7 @@ func (t *target) copyOut(ctx context.Context, to string) error {
 			return err
 		}
 	}
-	return c.backup(ctx, patience*t.limits.LockWait, func(b backer) (*sqlite.Backup, error) {
+	return c.backup(ctx, t.limits.LockWait, func(b backer) (*sqlite.Backup, error) {
 		return b.NewBackup(dsn(to, readWrite))
 	})
 }
@@ -150,7 +146,7 @@ func (t *target) replace(ctx context.Context, from string) error {
 	if err := c.exec(ctx, "PRAGMA synchronous=FULL"); err != nil {
 		return err
 	}
-	return c.backup(ctx, patience*t.limits.LockWait, func(b backer) (*sqlite.Backup, error) {
+	return c.backup(ctx, t.limits.LockWait, func(b backer) (*sqlite.Backup, error) {
 		return b.NewRestore(dsn(from, readOnly))
 	})
 }

@@ -108,7 +108,8 @@ func TestSwitchUnderReaders(t *testing.T) {
 	}
 }
 
-// TestSwitchGivesUp: an application that does not let go leaves the old generation.
+// TestSwitchGivesUp: an application that does not let go leaves the old generation,
+// and is waited for as long as the limit says, not several times.
 func TestSwitchGivesUp(t *testing.T) {
 	path := generation(t, 1)
 	app := client(t, path, "")
@@ -125,9 +126,13 @@ func TestSwitchGivesUp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	began := time.Now()
 	err = l.Switch(t.Context(), nil)
 	if engine.CodeOf(err) != engine.Timeout || errors.Is(err, engine.ErrSwitched) {
 		t.Errorf("%v", err)
+	}
+	if took := time.Since(began); took > 5*to.limits.LockWait {
+		t.Errorf("it was waited for %v, with a limit of %v", took, to.limits.LockWait)
 	}
 	if err := l.Abort(context.WithoutCancel(t.Context())); err != nil {
 		t.Error(err)

@@ -58,11 +58,13 @@ func (t *target) Close() error {
 // manifestTable is the marker of a claimed target; its only row tells the generation.
 const manifestTable = "understudy_manifest"
 
-// mark is what the manifest table holds.
+// mark is what the manifest table holds. A file is known by its path, links
+// resolved: under another one it is a copy, or was moved.
 type mark struct {
 	generation string
 	made       time.Time
 	manifest   []byte
+	path       string
 }
 
 // readMark reads the marker; nil if the database bears none.
@@ -72,11 +74,14 @@ func readMark(ctx context.Context, c *conn) (*mark, error) {
 		return nil, err
 	}
 	var out *mark
-	err = c.each(ctx, "SELECT generation, made, manifest FROM "+manifestTable, nil, func(row []driver.Value) error {
+	err = c.each(ctx, "SELECT * FROM "+manifestTable, nil, func(row []driver.Value) error {
 		made, _ := time.Parse(time.RFC3339Nano, str(row[1])) // the zero time if somebody changed it
 		out = &mark{generation: str(row[0]), made: made}
 		if row[2] != nil {
 			out.manifest = []byte(str(row[2]))
+		}
+		if len(row) > 3 {
+			out.path = str(row[3])
 		}
 		return nil
 	})
@@ -87,7 +92,7 @@ func readMark(ctx context.Context, c *conn) (*mark, error) {
 func writeMark(ctx context.Context, c *conn, m mark) error {
 	statements := []string{
 		"DROP TABLE IF EXISTS " + manifestTable,
-		"CREATE TABLE " + manifestTable + " (generation TEXT NOT NULL PRIMARY KEY, made TEXT NOT NULL, manifest BLOB) WITHOUT ROWID",
+		"CREATE TABLE " + manifestTable + " (generation TEXT NOT NULL PRIMARY KEY, made TEXT NOT NULL, manifest BLOB, path TEXT) WITHOUT ROWID",
 	}
 	for _, s := range statements {
 		if err := c.exec(ctx, s); err != nil {
@@ -98,7 +103,7 @@ func writeMark(ctx context.Context, c *conn, m mark) error {
 	if m.manifest != nil {
 		manifest = m.manifest
 	}
-	return c.exec(ctx, "INSERT INTO "+manifestTable+" VALUES (?, ?, ?)", m.generation, m.made.UTC().Format(time.RFC3339Nano), manifest)
+	return c.exec(ctx, "INSERT INTO "+manifestTable+" VALUES (?, ?, ?, ?)", m.generation, m.made.UTC().Format(time.RFC3339Nano), manifest, m.path)
 }
 
 // files lists our files of one sort beside the target, by what follows the sort in their names.
@@ -142,7 +147,10 @@ func (t *target) State(ctx context.Context) (*engine.State, error) {
 		return nil, err
 	}
 	if present != nil {
-		s.Claimed, s.Manifest = true, present.manifest
+		s.Claimed, s.Manifest = present.path == t.path, present.manifest
+		if !s.Claimed {
+			s.CopyOf = present.path
+		}
 		s.Generations = append(s.Generations, engine.Generation{ID: present.generation, Made: present.made, Present: true})
 	}
 	kept, err := t.kept(ctx, present)
@@ -154,6 +162,9 @@ func (t *target) State(ctx context.Context) (*engine.State, error) {
 		return nil, err
 	}
 	s.Obstacles, s.Shortage = t.obstacles(), t.shortage(false)
+	if _, err := os.Stat(t.path); os.IsNotExist(err) {
+		s.Notes = append(s.Notes, "there is no file "+t.path+" yet: a refresh makes it")
+	}
 	return s, nil
 }
 
