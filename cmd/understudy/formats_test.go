@@ -130,12 +130,13 @@ func TestFormats(t *testing.T) {
 		"subset: {seeds: [{table: a}], tables: {b: none, c: all, d: {where: x}}}", "subset: {seeds: [{table: a}], tables: {b: some}}", "subset: {seeds: [{table: a}], tables: {b: {per_parent: 3}}}",
 		"subset: {seeds: [{table: a}], tables: {b: {where: x, per_parent: 3, order: y desc, by: c}}}", "subset: {seeds: [{table: a}], tables: {b: {per_parent: 0}}}",
 		"subset: {seeds: [{table: a}], tables: {b: {where: x, order: y}}}", "subset: {seeds: [{table: a}], tables: {b: {where: x, by: c}}}", "subset: {seeds: [{table: a}], tables: {b: {}}}",
+		"subset: {budget: {rows: 5}}", "subset: {tables: {b: none}}", "subset: {tables: {b: none}, unreached: small}", "subset: {budget: {rows: 5}, seeds: []}", "subset: {follow: [a.b]}", "subset: {}",
 		"subset: {seeds: [{table: a}], budget: {rows: 0}}", "subset: {seeds: [{table: a}], follow: [a.b]}", "version: 2", "version: one",
 	} {
 		agree(t, f, change, "understudy.yaml", replaceLine(goodJob, change))
 	}
 	for _, rule := range []string{
-		"email", "nonsense", "constant", "{mask: constant, value: x}", "{mask: constant}", "{mask: date_shift, within: 30d}", "{mask: email, within: 30d}",
+		"email", "nonsense", "keep", "constant", "{mask: constant, value: x}", "{mask: constant}", "{mask: date_shift, within: 30d}", "{mask: email, within: 30d}",
 		"{keep: product name}", "{keep: no}", "{keep: product name, domain: x}", "{mask: email, domain: mail, class: email, fold: true}", "{mask: email, fold: 1}",
 		"{keep: product name, reviewed_by: dpo, review_by: 2027-06-30}", "{keep: product name, review_by: soon}", "{class: email}", "{mask: email, class: two words}", "5", "[email]",
 		`{json: {"$.a": redact}, others: stop}`, `{json: {"$.a": redact}}`, `{json: {}, others: stop}`, `{json: {a: redact}, others: stop}`, `{json: {"$": redact}, others: keep}`,

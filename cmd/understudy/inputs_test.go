@@ -139,7 +139,7 @@ func badFiles() []badInput {
 		{name: "structure parity out of range", edit: job("report:", "parity: {minimum: "+c+"}\nreport:"), exit: 2, at: "understudy.yaml:9:19", says: "number"},
 		{name: "structure parity without waivers", edit: job("report:", "parity: {waivers: none.yaml}\nreport:"), exit: 2, at: "understudy.yaml:9:19", says: "there is no file"},
 		{name: "structure table name", edit: job("table: customers", `table: "a.b.`+c+`.d"`), exit: 2, at: "understudy.yaml:8:15", says: "not a name"},
-		{name: "structure no seeds", edit: job("  seeds:\n    - {table: customers, percent: 50}\n", "  budget: {rows: 5}\n"), exit: 2, at: "understudy.yaml:7:3", says: "seeds"},
+		{name: "structure no seeds", edit: job("  seeds:\n    - {table: customers, percent: 50}\n", "  unreached: small\n"), exit: 2, at: "understudy.yaml:7:3", says: "seeds"},
 		{name: "structure order without limit", edit: job("percent: 50", "order: id"), exit: 2, at: "understudy.yaml:8:26", says: "limit"},
 		{name: "structure preserved and discarded", edit: job("report:", "load: {preserve: [flags], discard: [flags]}\nreport:"), exit: 2, at: "understudy.yaml:9:37", says: "preserved as well"},
 		{name: "structure variable inside", edit: job("${PROD_URL}", "postgres://u:${PASSWORD}@h/"+c), exit: 2, at: "understudy.yaml:2:9", says: "${NAME}"},

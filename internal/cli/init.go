@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"understudy/internal/config"
+	"understudy/internal/document"
 	"understudy/internal/engines"
 	"understudy/internal/fault"
 	"understudy/internal/pipeline"
@@ -154,19 +155,10 @@ func draftJob(f initFlags, s *schema.Schema) []byte {
 	var b strings.Builder
 	fmt.Fprintf(&b, "version: 1\nsource: %s\ntarget: %s\nkey: {env: UNDERSTUDY_KEY}\nrules: [rules/rules.yaml]\n", quoted(f.source), quoted(f.target))
 	if seed := seedFor(s); seed != nil {
-		fmt.Fprintf(&b, "# Everything is copied until a subset is chosen. The rows that reference a seed come along,\n# and all rows that they need.\n# subset:\n#   seeds:\n#     - {table: %s, percent: 5}\n", yamlName(seed.Name))
+		fmt.Fprintf(&b, "# Everything is copied until a subset is chosen. The rows that reference a seed come along,\n# and all rows that they need.\n# subset:\n#   seeds:\n#     - {table: %s, percent: 5}\n", document.Name(seed.Name.String()))
 	}
 	b.WriteString("load: {keep: 1}\nreport: {dir: reports, keep: 30}\n")
 	return []byte(b.String())
-}
-
-// yamlName writes a table's name so that YAML reads it as it is.
-func yamlName(n schema.Name) string {
-	if s := n.String(); strings.Contains(s, `"`) {
-		return "'" + strings.ReplaceAll(s, "'", "''") + "'"
-	} else {
-		return s
-	}
 }
 
 func quoted(text string) string {

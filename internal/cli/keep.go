@@ -55,7 +55,7 @@ func (a *app) keepReport(r *pipeline.Report, err error) error {
 	if fs == nil {
 		fs = []finding.Finding{}
 	}
-	doc, werr := document("refresh", code, fs, r)
+	doc, werr := enveloped("refresh", code, fs, r)
 	base := filepath.Join(dir, "refresh-"+r.RunID)
 	if werr == nil {
 		werr = writeFile(base+".json", doc, true)

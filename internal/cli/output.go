@@ -26,14 +26,14 @@ func (a *app) writeJSON(code fault.Code, fs []finding.Finding) {
 	if fs == nil {
 		fs = []finding.Finding{}
 	}
-	doc, err := document(a.command, code, fs, a.payload)
+	doc, err := enveloped(a.command, code, fs, a.payload)
 	if err != nil {
-		doc, _ = document(a.command, fault.Bug, []finding.Finding{{Check: "json", Severity: finding.Error, Message: "the outcome could not be written as JSON"}}, nil)
+		doc, _ = enveloped(a.command, fault.Bug, []finding.Finding{{Check: "json", Severity: finding.Error, Message: "the outcome could not be written as JSON"}}, nil)
 	}
 	a.Stdout.Write(doc)
 }
 
-func document(command string, code fault.Code, fs []finding.Finding, payload any) ([]byte, error) {
+func enveloped(command string, code fault.Code, fs []finding.Finding, payload any) ([]byte, error) {
 	head, err := json.Marshal(envelope{1, command, int(code), code.Outcome(), fs})
 	if err != nil {
 		return nil, err

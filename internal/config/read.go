@@ -376,6 +376,9 @@ func (p *parser) subset(v document.Value) *Subset {
 			s.Seeds = append(s.Seeds, p.seed(item))
 		}
 	}
+	if m.Get("seeds").Missing() && m.Get("unreached").Missing() && !(m.Get("tables").Missing() && m.Get("budget").Missing()) {
+		s.Unreached = "all" // no seeds leave nothing unreached: everything is copied, but for what is said of tables
+	}
 	if len(s.Seeds) == 0 && (m.Get("seeds").Missing() || m.Get("seeds").IsList()) && s.Unreached != "all" {
 		v.Fail("write seeds: [{table: customers, percent: 5}], or `unreached: all`", "a subset begins with seeds, and there are none")
 	}

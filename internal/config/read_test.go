@@ -131,7 +131,7 @@ func TestBadJob(t *testing.T) {
 		{"reference", with(5, "references: [{from: a.b}]"), "6:14", "a reference lacks to", "posts.id"},
 		{"reference when", with(5, "references: [{from: a.b, to: c.d, when: [x]}]"), "6:41", "when must be text", ""},
 		{"orphans word", with(5, "orphans: dorp"), "6:10", "must be one of fail, drop, nullify", "drop"},
-		{"no seeds", with(5, "subset: {tables: {a: none}}"), "6:9", "begins with seeds", "percent"},
+		{"no seeds", with(5, "subset: {tables: {a: none}, unreached: small}"), "6:9", "begins with seeds", "percent"},
 		{"empty seeds", with(5, "subset: {seeds: []}"), "6:9", "begins with seeds", ""},
 		{"seed without table", with(5, "subset: {seeds: [{percent: 2}]}"), "6:18", "a seed lacks table", ""},
 		{"percent", with(5, "subset: {seeds: [{table: a, percent: 101}]}"), "6:38", "above 0 and at most 100", ""},

@@ -8,6 +8,7 @@ import (
 
 	"understudy/internal/catalog"
 	"understudy/internal/config"
+	"understudy/internal/document"
 	"understudy/internal/engine"
 	"understudy/internal/fault"
 	"understudy/internal/finding"
@@ -237,6 +238,7 @@ func (f *fitter) targetOnly() {
 	for _, n := range f.state.Rows {
 		names[n] = true
 	}
+	first := len(f.findings)
 	for n := range names {
 		if known[n] {
 			continue
@@ -252,13 +254,33 @@ func (f *fitter) targetOnly() {
 			if f.outside(n) {
 				why = "the table is outside the job's schemas"
 			}
-			f.add("rows-lost", finding.At{}, n.String(), fault.Refused, fmt.Sprintf("add it to load.preserve (keeps the rows) or load.discard (drops them): [%s]", n),
-				"the target holds rows here, and %s: a refresh would lose them", why)
+			f.add("rows-lost", finding.At{}, n.String(), fault.Refused, "", "the target holds rows here, and %s: a refresh would lose them", why)
 		}
 		f.shape.Tables = append(f.shape.Tables, shape)
 	}
 	slices.SortFunc(f.shape.Tables, func(a, b TableShape) int { return a.Name.Compare(b.Name) })
 	slices.SortFunc(f.shape.Preserve, schema.Name.Compare)
+	f.keepOrDrop(f.findings[first:])
+}
+
+// keepOrDrop gives the findings of rows that would be lost their one remedy: lists
+// to paste into the job, with what stands there already.
+func (f *fitter) keepOrDrop(lost []finding.Finding) {
+	var tables []string
+	for i := range lost {
+		tables = append(tables, lost[i].Table)
+	}
+	slices.Sort(tables)
+	list := func(have []config.Text) string {
+		var out []string
+		for _, text := range have {
+			out = append(out, text.Value)
+		}
+		return document.Names(append(out, tables...))
+	}
+	for i := range lost {
+		lost[i].Hint = "load.preserve keeps the rows, load.discard lets them go; under `load` write one of\npreserve: " + list(f.job.Load.Preserve) + "\ndiscard: " + list(f.job.Load.Discard)
+	}
 }
 
 // outside tells whether a table of the target lies in no schema of the job.

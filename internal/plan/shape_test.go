@@ -139,3 +139,42 @@ func TestDeclareResolvesBothEnds(t *testing.T) {
 		}
 	}
 }
+
+// What the refusal tells to write can be pasted: one list of all tables, in YAML,
+// whatever they are called.
+func TestTheRemedyForRowsOfStagingsOwnCanBePasted(t *testing.T) {
+	source := schemaOf(table("orders", column("id")))
+	names := []schema.Name{public("flags"), public(`t'; drop table "x`), {Schema: `Weird "S.x`, Table: "tab\tor\nline"}, public("null"), public("a, b: [c] # d"), public("kept")}
+	state := &engine.State{Rows: names}
+	target := schemaOf(table("orders", column("id")), table("kept", column("id")))
+	const head = "version: 1\nsource: sqlite:a.db\ntarget: sqlite:b.db\nkey: {env: K}\nrules: [r.yaml]\nload:\n  "
+	parse := func(line string) *config.Job {
+		job, bad := config.Parse("understudy.yaml", []byte(head+line+"\n"), func(string) string { return "x" })
+		if len(bad) > 0 {
+			t.Fatalf("%s: %v", line, bad)
+		}
+		return job
+	}
+	_, fs := Fit(parse("preserve: [kept]"), source, target, state)
+	if len(fs) != len(names)-1 {
+		t.Fatalf("%d findings, want one for each of %d tables", len(fs), len(names)-1)
+	}
+	lines := strings.Split(fs[0].Hint, "\n")
+	for _, f := range fs {
+		if f.Hint != fs[0].Hint {
+			t.Errorf("%q and %q", f.Hint, fs[0].Hint)
+		}
+	}
+	if len(lines) != 3 || !strings.HasPrefix(lines[1], "preserve: [kept, ") || !strings.HasPrefix(lines[2], "discard: [") {
+		t.Fatalf("%q", fs[0].Hint)
+	}
+	for i, both := range []string{lines[1], lines[2] + "\n  preserve: [kept]"} {
+		shape, fs := Fit(parse(both), source, target, state)
+		if e := checks(fs, finding.Error); len(e) != 0 {
+			t.Errorf("%s: %v", both, e)
+		}
+		if want := []int{len(names), 1}[i]; len(shape.Preserve) != want {
+			t.Errorf("%d tables preserved, want %d", len(shape.Preserve), want)
+		}
+	}
+}

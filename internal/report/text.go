@@ -58,7 +58,10 @@ func Bytes(n int64) string {
 
 // Findings writes findings the way compilers do, each with its hint.
 func Findings(w io.Writer, fs []finding.Finding) {
-	for _, f := range fs {
+	for i, f := range fs {
+		if i+1 < len(fs) && fs[i+1].Check == f.Check && fs[i+1].Hint == f.Hint {
+			f.Hint = "" // one remedy for all of them stands under the last
+		}
 		prefix := "understudy: "
 		if f.Severity != finding.Error {
 			prefix += string(f.Severity) + ": "
@@ -79,8 +82,8 @@ func Findings(w io.Writer, fs []finding.Finding) {
 		}
 		fmt.Fprintf(w, "%s%s\n", prefix, line(where+f.Message))
 		if f.Hint != "" {
-			for i, l := range strings.Split(f.Hint, "\n") {
-				if i == 0 {
+			for j, l := range strings.Split(f.Hint, "\n") {
+				if j == 0 {
 					fmt.Fprintf(w, "  hint: %s\n", Clean(l))
 				} else {
 					fmt.Fprintf(w, "        %s\n", Clean(l))

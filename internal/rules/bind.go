@@ -244,7 +244,7 @@ func (b *binder) byDefault(group []int) (choice, int) {
 			d := &f.Defaults[k]
 			for _, i := range group {
 				n := &b.graph.columns[i]
-				if n.column.Generated || !b.matches(d.Match, i) {
+				if n.column.Generated || !b.matches(d.Match, n.table, n.column) {
 					continue
 				}
 				b.used[d] = true

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"understudy/internal/document"
 	"understudy/internal/finding"
 	"understudy/internal/mask"
 	"understudy/internal/schema"
@@ -146,7 +147,7 @@ const (
 )
 
 func eventDefault(glob string) string {
-	return fmt.Sprintf(`{match: {type: timestamp, column: %s}, keep: "review: the time of an event"}`, quoted(glob))
+	return fmt.Sprintf(`{match: {type: timestamp, column: %s}, keep: "review: the time of an event"}`, document.Quoted(glob))
 }
 
 // countEvents counts the names of timestamps that tell of no one's life.

@@ -8,14 +8,13 @@ import (
 	"understudy/internal/schema"
 )
 
-// matches tells whether a default's match describes column i.
-func (b *binder) matches(m Match, i int) bool {
-	n := &b.graph.columns[i]
-	return glob(m.Schema, n.table.Name.Schema) &&
-		glob(m.Table, n.table.Name.Table) &&
-		glob(m.Column, n.column.Name) &&
-		(m.Type == "" || m.Type == n.column.Kind) &&
-		(m.Key == "" || hasKey(b.schema, n.table, n.column, m.Key))
+// matches tells whether a default's match describes a column.
+func (b *binder) matches(m Match, t *schema.Table, c *schema.Column) bool {
+	return glob(m.Schema, t.Name.Schema) &&
+		glob(m.Table, t.Name.Table) &&
+		glob(m.Column, c.Name) &&
+		(m.Type == "" || m.Type == c.Kind) &&
+		(m.Key == "" || hasKey(b.schema, t, c, m.Key))
 }
 
 // glob tells whether name matches a pattern of * (any run) and ? (one
@@ -75,13 +74,14 @@ func isSurrogate(t *schema.Table, c *schema.Column) bool {
 	})
 }
 
-// unusedDefaults warns of defaults that describe no column at all. They are no
-// errors, so that several schemas can share a file of defaults.
+// unusedDefaults warns of defaults that describe no column at all, not even one
+// of a table that takes no decision. They are no errors, so that several schemas
+// can share a file of defaults.
 func (b *binder) unusedDefaults() {
 	for _, f := range b.files {
 		for k := range f.Defaults {
 			d := &f.Defaults[k]
-			if b.used[d] || slices.ContainsFunc(b.allColumns(), func(i int) bool { return b.matches(d.Match, i) }) {
+			if b.used[d] || b.describesAny(d.Match) {
 				continue
 			}
 			b.report(finding.Finding{Check: checkUnused, Severity: finding.Warning, At: d.At,
@@ -90,12 +90,10 @@ func (b *binder) unusedDefaults() {
 	}
 }
 
-func (b *binder) allColumns() []int {
-	out := make([]int, len(b.graph.columns))
-	for i := range out {
-		out[i] = i
-	}
-	return out
+func (b *binder) describesAny(m Match) bool {
+	return slices.ContainsFunc(b.schema.Tables, func(t schema.Table) bool {
+		return slices.ContainsFunc(t.Columns, func(c schema.Column) bool { return b.matches(m, &t, &c) })
+	})
 }
 
 // nearestMatch helps with a misspelt word in a glob.

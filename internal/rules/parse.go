@@ -236,6 +236,10 @@ func (p *parser) setMask(r *Rule, v document.Value) {
 	if !ok {
 		return
 	}
+	if name == "keep" {
+		v.Fail(reasonHint, "keep is no mask: it is its reason, a sentence")
+		return
+	}
 	if mask.Awaited(name) {
 		p.r.Report(v.At(), checkUnknown, "use redact, nullify or constant for now", "this mask is not there yet")
 		return
@@ -251,6 +255,8 @@ func (p *parser) setMask(r *Rule, v document.Value) {
 	r.Outcome, r.Mask = Mask, name
 }
 
+const reasonHint = `write why nobody can be known by it: {keep: "product name"}`
+
 func (p *parser) setKeep(r *Rule, v document.Value) {
 	reason, ok := v.Text()
 	if !ok {
@@ -258,7 +264,7 @@ func (p *parser) setKeep(r *Rule, v document.Value) {
 	}
 	reason = strings.TrimSpace(reason)
 	if len(reason) < 4 {
-		v.Fail("write why nobody can be known by it: {keep: \"product name\"}", "keep is its reason, a sentence")
+		v.Fail(reasonHint, "keep is its reason, a sentence")
 		return
 	}
 	r.Outcome, r.Reason = Keep, reason

@@ -1,9 +1,7 @@
 package rules
 
 import (
-	"encoding/json"
 	"fmt"
-	"regexp"
 	"strings"
 	"unicode"
 
@@ -67,7 +65,7 @@ func (d *draft) undecided(i int) finding.Finding {
 		Table: n.table.Name.String(), Column: n.column.Name,
 		Message: fmt.Sprintf("no rule decides %s (%s)", n.name(), typeWords(n.column))}
 	if rule := d.chosen(i); rule != nil {
-		f.Hint = fmt.Sprintf("under %s, columns: write `%s: %s`, or keep it with a reason", n.table.Name, yamlText(schema.Ident(n.column.Name)), rule.yaml())
+		f.Hint = fmt.Sprintf("under %s, columns: write `%s: %s`, or keep it with a reason", n.table.Name, document.Name(schema.Ident(n.column.Name)), rule.yaml())
 	} else {
 		for _, e := range n.follows {
 			f.Hint = "it follows " + d.graph.columns[e.to].name() + ": decide that one"
@@ -130,7 +128,7 @@ func (d *draft) gather(k int, t *schema.Table) tableDraft {
 		rule := d.chosen(i)
 		switch to, follows := d.followed[i]; {
 		case rule != nil && rule.mask != "" && !d.compact:
-			out.masked = append(out.masked, maskLine(yamlText(name), rule))
+			out.masked = append(out.masked, maskLine(document.Name(name), rule))
 		case rule != nil:
 			text := rule.yaml()
 			if out.columns[text] == nil {
@@ -171,7 +169,7 @@ func (d *draft) table(out *strings.Builder, k int, t *schema.Table, first bool) 
 	if lines == 0 {
 		fmt.Fprintf(out, "  # %s: nothing to decide here\n", printable(t.Name.String()))
 	} else {
-		fmt.Fprintf(out, "  %s:\n", yamlText(t.Name.String()))
+		fmt.Fprintf(out, "  %s:\n", document.Name(t.Name.String()))
 	}
 	for _, c := range g.comments {
 		out.WriteString("    # " + printable(c) + "\n")
@@ -184,7 +182,7 @@ func (d *draft) table(out *strings.Builder, k int, t *schema.Table, first bool) 
 		out.WriteString("      " + line + "\n")
 	}
 	for _, rule := range g.rules {
-		fmt.Fprintf(out, "      %s: %s\n", yamlText(strings.Join(g.columns[rule], ", ")), rule)
+		fmt.Fprintf(out, "      %s: %s\n", document.Name(strings.Join(g.columns[rule], ", ")), rule)
 	}
 	return true
 }
@@ -200,49 +198,22 @@ func maskLine(name string, rule *draftRule) string {
 // yaml writes the rule as it stands in a file.
 func (r *draftRule) yaml() string {
 	if r.mask == "" {
-		return "{keep: " + quoted(r.keep) + "}"
+		return "{keep: " + document.Quoted(r.keep) + "}"
 	}
 	if r.class == "" && r.domain == "" && r.mask != "constant" {
 		return r.mask
 	}
 	out := "{mask: " + r.mask
 	if r.mask == "constant" {
-		out += ", value: " + quoted(r.value)
+		out += ", value: " + document.Quoted(r.value)
 	}
 	if r.class != "" {
 		out += ", class: " + r.class
 	}
 	if r.domain != "" {
-		out += ", domain: " + quoted(r.domain)
+		out += ", domain: " + document.Quoted(r.domain)
 	}
 	return out + "}"
-}
-
-// plainKey is a text that YAML takes for itself without quotes.
-var plainKey = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)?$`)
-
-// yamlText writes a name as a YAML key.
-func yamlText(s string) string {
-	switch strings.ToLower(s) {
-	case "null", "true", "false", "yes", "no", "on", "off", "y", "n":
-		return quoted(s)
-	}
-	switch {
-	case plainKey.MatchString(s):
-		return s
-	case strings.Contains(s, `"`) && printable(s) == s:
-		return "'" + strings.ReplaceAll(s, "'", "''") + "'"
-	}
-	return quoted(s)
-}
-
-// quoted writes a text in double quotes; YAML reads the escapes of JSON.
-func quoted(s string) string {
-	b, err := json.Marshal(s)
-	if err != nil {
-		return `""`
-	}
-	return strings.NewReplacer(`\u003c`, "<", `\u003e`, ">", `\u0026`, "&").Replace(string(b))
 }
 
 // printable leaves out what must not stand in a comment.

@@ -122,6 +122,8 @@ func newClosure(snap engine.Snapshot, s *schema.Schema, spec *Spec, opts Options
 			n.mode, n.reason = whole, "whole: all"
 		case rule.Rows == NoneAtAll:
 			n.mode, n.reason = none, "none: structure only"
+		case len(spec.Seeds) == 0 && spec.Unreached == All:
+			n.mode, n.reason = whole, "whole: no seeds choose rows"
 		}
 		c.nodes = append(c.nodes, n)
 	}
