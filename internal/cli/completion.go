@@ -22,7 +22,7 @@ func (a *app) completionCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "completion bash|zsh|fish|powershell", Short: "Print a script that completes commands in your shell",
 		Long: "Print a script that lets your shell complete commands, flags and their values, and, where\nschema.lock.json lies beside the job file, the names of tables and columns.",
-		Example: "  source <(understudy completion bash)                     this shell; bash needs its package bash-completion\n" +
+		Example: "  source <(understudy completion bash)        this shell; needs bash-completion\n" +
 			"  understudy completion bash > /etc/bash_completion.d/understudy\n" +
 			"  understudy completion zsh > \"${fpath[1]}/_understudy\"\n" +
 			"  understudy completion fish > ~/.config/fish/completions/understudy.fish\n" +

@@ -25,12 +25,12 @@ func (a *app) demoCommand() *cobra.Command {
 	var name, dir string
 	var serve bool
 	c := &cobra.Command{
-		Use: "demo", Short: "See it work: a small production, a drifted staging, a whole refresh", Args: none,
+		Use: "demo", Short: "See it work: a production, a drifted staging, a whole refresh", Args: none,
 		Long:    "Make a small shop's production database and a staging that drifted from it, and run the\nwhole refresh: plan, progress, proofs, parity, five rows before and after. It needs no\nserver, no root and no network; with --engine postgres or mysql it starts servers of its own\nfrom installed programs and stops them at the end.",
 		Example: "  understudy demo\n  understudy demo --engine postgres\n  understudy demo --engine mysql",
 	}
-	c.Flags().StringVar(&name, "engine", "sqlite", "sqlite (embedded), postgres or mysql (started from installed programs; mysql means MariaDB too)")
-	c.Flags().StringVar(&dir, "dir", "", "where to put the demo's files (default: a new temporary directory)")
+	c.Flags().StringVar(&name, "engine", "sqlite", "the `ENGINE`: sqlite (embedded), postgres or mysql (started from installed programs; mysql means MariaDB too)")
+	c.Flags().StringVar(&dir, "dir", "", "the `DIR` for the demo's files (default: a new temporary one)")
 	c.Flags().BoolVar(&serve, "keep-servers", false, "leave started servers running until interrupted")
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
 		a.command = "demo"

@@ -26,16 +26,16 @@ type files struct {
 
 // registerCI adds the flags of the forms that CI systems read.
 func (f *files) registerCI(c *cobra.Command) {
-	c.Flags().StringVar(&f.junit, "junit", "", "write the comparison to this file as JUnit's XML")
-	c.Flags().StringVar(&f.sarif, "sarif", "", "write the comparison to this file as SARIF 2.1.0")
-	c.Flags().StringVar(&f.sql, "sql", "", "write the closing SQL to this file, in the order in which it can run")
-	c.Flags().StringVar(&f.metrics, "metrics", "", "write score and differences for Prometheus to this file, on every exit")
+	c.Flags().StringVar(&f.junit, "junit", "", "write the comparison to this `FILE` as JUnit's XML")
+	c.Flags().StringVar(&f.sarif, "sarif", "", "write the comparison to this `FILE` as SARIF 2.1.0")
+	c.Flags().StringVar(&f.sql, "sql", "", "write the closing SQL to this `FILE`, in the order in which it can run")
+	c.Flags().StringVar(&f.metrics, "metrics", "", "write score and differences for Prometheus to this `FILE`, on every exit")
 }
 
 // register adds the flags that plan, refresh and parity share; thing names what the file tells of.
 func (f *files) register(c *cobra.Command, thing string) {
-	c.Flags().StringVar(&f.html, "html", "", "write "+thing+" to this file, as one HTML page that stands alone")
-	c.Flags().StringVar(&f.markdown, "markdown", "", "write "+thing+" to this file, as Markdown for a pull request's comment")
+	c.Flags().StringVar(&f.html, "html", "", "write "+thing+" to this `FILE`, as one HTML page that stands alone")
+	c.Flags().StringVar(&f.markdown, "markdown", "", "write "+thing+" to this `FILE`, as Markdown for a pull request's comment")
 }
 
 // slots are the files by their flags.

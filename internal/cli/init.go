@@ -34,11 +34,11 @@ func (a *app) initCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "init", Short: "Draft the job, the rules and the lock file from a source", Args: none,
 		Long:    "Read a source's structure and write understudy.yaml, a rules file in which every column has\na proposal to review, and schema.lock.json (structure, keys, types; no values) to commit.\nNo row is read.",
-		Example: "  export PROD_URL=postgres://reader@db.internal/shop STAGING_URL=postgres://owner@staging/shop\n  understudy init\n  understudy init --source sqlite:prod.db --target sqlite:staging.db",
+		Example: "  export PROD_URL=postgres://reader@db.internal/shop\n  export STAGING_URL=postgres://owner@staging/shop\n  understudy init\n  understudy init --source sqlite:prod.db --target sqlite:staging.db",
 	}
-	c.Flags().StringVar(&f.source, "source", "${PROD_URL}", "the source: ${NAME} of an environment variable, or a URL without a password")
-	c.Flags().StringVar(&f.target, "target", "${STAGING_URL}", "the target, likewise; it is not opened")
-	c.Flags().StringVar(&f.dir, "dir", ".", "the directory to write to")
+	c.Flags().StringVar(&f.source, "source", "${PROD_URL}", "the source: ${NAME} of an environment variable, or a `URL` without a password")
+	c.Flags().StringVar(&f.target, "target", "${STAGING_URL}", "the target's `URL`, likewise; it is not opened")
+	c.Flags().StringVar(&f.dir, "dir", ".", "the `DIR` to write to")
 	c.Flags().BoolVar(&f.force, "force", false, "replace files that exist")
 	c.Flags().BoolVar(&f.lock, "lock-only", false, "write schema.lock.json alone, from the job's source")
 	c.RunE = func(cmd *cobra.Command, _ []string) error {

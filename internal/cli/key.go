@@ -12,7 +12,7 @@ import (
 func (a *app) keyCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "key", Short: "Make a masking key, or print a key's fingerprint", Args: none,
-		Long:    "A masking key is 32 random bytes, written as usk1_ and letters. Whoever has it can test\nguesses against the fakes and reverse permutations: keep it away from everyone who reads\nstaging, and give each environment its own.",
+		Long:    "A masking key is 32 random bytes, written as usk1_ and letters. Whoever has it\ncan test guesses against the fakes and reverse permutations: keep it away from\neveryone who reads staging, and give each environment its own.",
 		Example: "  umask 077; understudy key new > staging.key\n  understudy key fingerprint --file staging.key",
 		RunE:    func(cmd *cobra.Command, _ []string) error { a.command = "key"; return cmd.Help() },
 	}
@@ -48,8 +48,8 @@ func (a *app) keyFingerprint() *cobra.Command {
 		Long:    "Print a key's fingerprint: a one-way name that may stand in reports. Two keys with the\nsame fingerprint make the same fakes.",
 		Example: "  understudy key fingerprint\n  understudy key fingerprint --file staging.key",
 	}
-	c.Flags().StringVar(&file, "file", "", "a file that holds the key")
-	c.Flags().StringVar(&env, "env", "", "the environment variable that holds the key")
+	c.Flags().StringVar(&file, "file", "", "a `FILE` that holds the key")
+	c.Flags().StringVar(&env, "env", "", "the environment `VARIABLE` that holds the key")
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
 		a.command = "key fingerprint"
 		source := config.KeySource{File: file, Env: env}

@@ -76,12 +76,13 @@ func manPage(c *cobra.Command) ([]byte, error) {
 	if err := doc.GenMan(c, &doc.GenManHeader{Section: "1", Date: &time.Time{}, Source: "understudy " + Version, Manual: "understudy"}, &page); err != nil {
 		return nil, fmt.Errorf("manual page of %s: %w", c.CommandPath(), err)
 	}
-	text := strings.Replace(page.String(), `"Jan 0001"`, `""`, 1)
+	text := asTyped(strings.Replace(page.String(), `"Jan 0001"`, `""`, 1), c)
 	if exits == "" {
 		return []byte(text), nil
 	}
 	var b strings.Builder
 	b.WriteString(".SH EXIT STATUS\n")
+	exits = strings.ReplaceAll(exits, "\n"+strings.Repeat(" ", hang), " ") // as wide as the reader's page
 	for line := range strings.Lines(strings.TrimSpace(exits)) {
 		code, meaning, _ := strings.Cut(strings.TrimSpace(line), " ")
 		fmt.Fprintf(&b, ".TP\n\\fB%s\\fP\n%s\n", code, strings.ReplaceAll(strings.TrimSpace(meaning), `-`, `\-`))
@@ -91,6 +92,31 @@ func manPage(c *cobra.Command) ([]byte, error) {
 		after = ".SH SEE ALSO\n" + after
 	}
 	return []byte(strings.TrimRight(before, "\n") + "\n\n" + b.String() + "\n" + after), nil
+}
+
+// asTyped writes the flags of a page as they are typed: with the name of the value
+// they want, which stands between backquotes in what they say of themselves, and
+// with a default where it says something.
+func asTyped(page string, c *cobra.Command) string {
+	for _, name := range flags(c) {
+		f, form := c.Flag(name), `\fB--`+name+`\fP`
+		before, after, found := strings.Cut(page, form)
+		if !found {
+			continue
+		}
+		_, after, _ = strings.Cut(after, "\n") // the default, as the library writes it
+		_, after, _ = strings.Cut(after, "\n")
+		usage := strings.ReplaceAll(f.Usage, "`", "")
+		if _, named, ok := strings.Cut(f.Usage, "`"); ok {
+			named, _, _ = strings.Cut(named, "`")
+			form += `=\fI` + named + `\fP`
+		}
+		if f.DefValue != "" && f.DefValue != "false" && f.DefValue != "0" {
+			usage += " (default " + f.DefValue + ")"
+		}
+		page = before + form + "\n\t" + usage + "\n" + after
+	}
+	return page
 }
 
 // directories completes an argument or a flag with directories.

@@ -22,7 +22,7 @@ type runFlags struct {
 
 func (f *runFlags) register(c *cobra.Command) {
 	c.Flags().BoolVar(&f.claim, "claim", false, "take over a target that holds rows but bears no marker of understudy")
-	c.Flags().IntVar(&f.batch, "batch-bytes", 0, "size of a batch of rows in bytes (default 262144)")
+	c.Flags().IntVar(&f.batch, "batch-bytes", 0, "size of a batch of rows in `BYTES` (default 262144)")
 }
 
 func (a *app) planCommand() *cobra.Command {
@@ -89,7 +89,7 @@ func (a *app) refreshCommand() *cobra.Command {
 	}
 	flags.register(c)
 	a.files.register(c, "the run")
-	c.Flags().StringVar(&a.files.metrics, "metrics", "", "write the run's figures for Prometheus to this file, on every exit")
+	c.Flags().StringVar(&a.files.metrics, "metrics", "", "write the run's figures for Prometheus to this `FILE`, on every exit")
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := a.prepare("refresh"); err != nil {
 			return err
@@ -137,7 +137,7 @@ func (a *app) rollbackCommand() *cobra.Command {
 		Example: "  understudy rollback --list\n  understudy rollback",
 	}
 	c.Flags().BoolVar(&list, "list", false, "list the generations and do nothing")
-	c.Flags().StringVar(&to, "to", "", "the generation to put back")
+	c.Flags().StringVar(&to, "to", "", "the `GENERATION` to put back")
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
 		a.command = "rollback"
 		in, err := a.input(cmd.Context(), needs{target: true})
@@ -173,12 +173,8 @@ func (a *app) rollback(ctx context.Context, target engine.Target, list bool, to,
 	}{Generations: append([]engine.Generation{}, state.Generations...)}
 	a.payload = &payload
 	if list {
-		for _, g := range state.Generations {
-			mark := "kept"
-			if g.Present {
-				mark = "present"
-			}
-			a.say("%-20s %s  %s\n", g.ID, g.Made.Format("2006-01-02 15:04:05"), mark)
+		if !a.json {
+			report.Generations(a.Stdout, state.Generations)
 		}
 		if len(state.Generations) == 0 {
 			a.say("no generation: the target was not loaded by understudy\n")

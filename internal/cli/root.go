@@ -183,7 +183,7 @@ func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "understudy",
 		Short:         "Give staging a masked stand-in for production",
-		Long:          "understudy gives staging a masked stand-in for production: the same shape, the same rare\ncases, nobody's real data. It reads production, never writes to it, and replaces staging\nas a whole or not at all.",
+		Long:          "understudy gives staging a masked stand-in for production: the same shape, the\nsame rare cases, nobody's real data. It reads production, never writes to it,\nand replaces staging as a whole or not at all.",
 		Example:       "  understudy demo                 see it work, without a server\n  understudy init                 draft the job and the rules from a source\n  understudy plan                 all that a refresh would do, nothing done\n  understudy refresh              do it",
 		SilenceErrors: true, SilenceUsage: true,
 		Version: Version,
@@ -198,21 +198,25 @@ func (a *app) root() *cobra.Command {
 	root.SetFlagErrorFunc(flagFault)
 	root.PersistentFlags().BoolVar(&a.json, "json", a.json, "print one JSON document on stdout")
 	root.PersistentFlags().BoolVarP(&a.quiet, "quiet", "q", false, "no progress")
-	root.PersistentFlags().StringVarP(&a.jobFile, "job", "f", "understudy.yaml", "the job file")
+	root.PersistentFlags().StringVarP(&a.jobFile, "job", "f", "understudy.yaml", "the job `FILE`")
 	root.AddCommand(a.demoCommand(), a.initCommand(), a.planCommand(), a.refreshCommand(), a.rollbackCommand(), a.parityCommand(),
 		a.verifyCommand(), a.whyCommand(), a.rulesCommand(), a.keyCommand(), a.completionCommand(), a.manCommand())
 	a.completeFlags(root)
+	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages ", fmt.Sprintf(".FlagUsagesWrapped %d ", report.Width)))
 	return root
 }
 
-// describe finishes a command: its exit codes stand in its help, and its
-// arguments are checked with a hint.
+// hang is how far the meanings of exit codes stand from the edge.
+const hang = 7
+
+// describe finishes a command: its exit codes stand in its help, which is as wide
+// as a page, and its arguments are checked with a hint.
 func describe(c *cobra.Command, codes ...fault.Code) *cobra.Command {
 	var b strings.Builder
-	b.WriteString(c.Long)
+	b.WriteString(report.Wrap(strings.ReplaceAll(c.Long, "\n", " "), 0))
 	b.WriteString(exitsHeading)
 	for _, code := range append([]fault.Code{fault.Done}, codes...) {
-		fmt.Fprintf(&b, "\n  %3d  %s", int(code), meaning(code))
+		fmt.Fprintf(&b, "\n  %3d  %s", int(code), report.Wrap(meaning(code), hang))
 	}
 	c.Long = b.String()
 	return c

@@ -24,7 +24,7 @@ import (
 func (a *app) rulesCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "rules", Short: "Check, list and explain masking rules", Args: none,
-		Long:    "The reviewer's commands. With schema.lock.json beside the job file they need no database.",
+		Long:    "The reviewer's commands. With schema.lock.json beside the job file they need no\ndatabase.",
 		Example: "  understudy rules check\n  understudy rules list\n  understudy rules explain customers.email",
 		RunE:    func(cmd *cobra.Command, _ []string) error { a.command = "rules"; return cmd.Help() },
 	}

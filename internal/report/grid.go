@@ -125,6 +125,10 @@ func wrap(text string, width, indent int) string {
 	return b.String()
 }
 
+// Wrap breaks text at spaces to the width of a page, further lines indented as far
+// as the first one begins.
+func Wrap(text string, indent int) string { return wrap(Clean(text), Width-indent, indent) }
+
 // Pad is Fit for a text that fills its columns.
 func Pad(text string, width int) string {
 	text = Fit(text, width)

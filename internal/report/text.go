@@ -12,6 +12,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"understudy/internal/engine"
 	"understudy/internal/finding"
 )
 
@@ -91,6 +92,19 @@ func Findings(w io.Writer, fs []finding.Finding) {
 			}
 		}
 	}
+}
+
+// Generations lists what a target holds and keeps.
+func Generations(w io.Writer, list []engine.Generation) {
+	g := grid{free: true}
+	for _, one := range list {
+		mark := "kept"
+		if one.Present {
+			mark = "present"
+		}
+		g.add(one.ID, one.Made.Format("2006-01-02 15:04:05"), mark)
+	}
+	g.write(w)
 }
 
 // Rows writes rows under their column names. Only the demo, whose rows are
