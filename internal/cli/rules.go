@@ -225,7 +225,11 @@ func (a *app) rulesExplain() *cobra.Command {
 			}
 			text := rules.Explain(b, t.Name, c.Name)
 			a.payload = map[string]any{"table": t.Name, "column": c.Name, "explanation": strings.Split(strings.TrimSpace(text), "\n")}
-			a.say("%s\n", strings.TrimRight(report.Clean(text), "\n"))
+			for line := range strings.SplitSeq(strings.TrimRight(text, "\n"), "\n") {
+				words := strings.TrimLeft(line, " ")
+				indent := len(line) - len(words)
+				a.say("%s%s\n", line[:indent], report.Wrap(words, indent+2))
+			}
 			var own []finding.Finding
 			for _, f := range found {
 				if f.Table == t.Name.String() && f.Column == c.Name || f.Table == "" {
