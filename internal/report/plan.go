@@ -93,11 +93,11 @@ func rowsOf(w io.Writer, p *plan.Plan) {
 	for _, t := range p.Tables {
 		if t.Fate == plan.Copied {
 			copied++
+			schemas[t.Table.Schema] = true // what edges lead between
 		}
 		if t.About && t.Rows < 0 {
 			total = "at least " + Number(p.Rows())
 		}
-		schemas[t.Table.Schema] = true
 		known = known || t.Of >= 0 && t.Of != t.Rows
 	}
 	fmt.Fprintf(w, "\nRows: %s in %s\n", total, many(copied, "table"))
