@@ -301,6 +301,7 @@ func badSides() []badInput {
 		{name: "guard rollback without generations", real: true, args: "rollback", exit: 4, says: "no earlier generation", hint: "load.keep"},
 		{name: "guard why of no table", real: true, args: "why custmers 1", exit: 2, says: "custmers", hint: "customers"},
 		{name: "guard why of no row", real: true, args: "why customers 999", exit: 2, says: "main.customers"},
+		{name: "guard why of a word for a number", real: true, args: "why customers first", exit: 2, says: "what was given is no key of main.customers: id is ", hint: "these types"},
 		{name: "guard why of a half key", real: true, args: "why orders " + c, exit: 2, says: "main.orders"},
 		{name: "guard init over files", real: true, args: "init", exit: 2, says: "understudy.yaml exists already", hint: "--force"},
 		{name: "guard init of nothing", real: true, args: "init --source sqlite:void.db --dir other", setup: sqlFile("void.db", "create table t(x); drop table t"), exit: 2, says: "no table"},

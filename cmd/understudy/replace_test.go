@@ -58,5 +58,5 @@ func TestReplaceFindsWhatPreservedRowsNeed(t *testing.T) {
 	scratchtest.SQL(t, staging, "INSERT INTO notes VALUES (7, 'staging''s own')")
 	e.run(t, 0, "refresh")
 	scratchtest.SQL(t, prod, "DELETE FROM visits WHERE person_id = 7; DELETE FROM people WHERE id = 7")
-	e.refuses(t, staging, 5).wants(t, "notes_person_fkey", "table public.notes")
+	e.refuses(t, staging, 5).wants(t, "notes_person_fkey", "table public.notes", "hint: the target's own rows refer to rows")
 }

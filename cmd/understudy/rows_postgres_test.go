@@ -74,6 +74,7 @@ func TestOrphansOfAWholeProduction(t *testing.T) {
 	same(t, "orphans in staging", "", scratchtest.Orphans(t, staging))
 	wantQuery(t, "rows", staging, "SELECT (SELECT count(*) FROM orders), (SELECT count(*) FROM lines), (SELECT string_agg(id::text, ',' ORDER BY id) FROM notes)", "604|1208|1,2,5")
 	e.run(t, 0, "why", "lines", "1001,1").wants(t, "that it references was dropped")
+	e.run(t, 2, "why", "products", "first").wants(t, "what was given is no key of public.products: id is ", "give values of these types")
 
 	// A key that the server calls valid is not believed; one that may not be NULL stops the run.
 	scratchtest.SQL(t, prod, "SET session_replication_role = replica; INSERT INTO lines VALUES (777777, 1, 'lost'); DELETE FROM products WHERE id = 10")

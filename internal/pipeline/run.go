@@ -111,7 +111,7 @@ func (s *Session) Run(ctx, undo context.Context) (report *Report, err error) {
 
 	s.enter(StageFinish, "building indexes and constraints")
 	if err := load.Finish(ctx); err != nil {
-		return report, Explain(err, "target")
+		return report, s.preservedOrphan(Explain(err, "target"), err)
 	}
 	lap(StageFinish)
 

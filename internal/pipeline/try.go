@@ -11,6 +11,7 @@ import (
 	"understudy/internal/finding"
 	"understudy/internal/plan"
 	"understudy/internal/schema"
+	"understudy/internal/subset"
 )
 
 // contradictions finds loaded columns that hold values of another type than they
@@ -95,7 +96,13 @@ func (s *Session) try(ctx context.Context) ([]finding.Finding, error) {
 		if err := s.tryTable(ctx, &t); err != nil {
 			return out, err
 		}
-		out = append(out, t.findings()...)
+		told := t.findings()
+		out = append(out, told...)
+		if len(told) == 0 && t.triedAll(w.selection.Find(shape.Name)) { // every value that will be written is known to fit
+			w.plan.Findings = slices.DeleteFunc(w.plan.Findings, func(f finding.Finding) bool {
+				return f.Check == "column-narrower" && f.Table == shape.Name.String()
+			})
+		}
 	}
 	if len(out) == 0 || !slices.ContainsFunc(out, func(f finding.Finding) bool { return f.Code != 0 }) { // what is refused cannot be computed with
 		more, err := s.derived(ctx)
@@ -181,6 +188,17 @@ func (s *Session) tryTable(ctx context.Context, t *trial) error {
 	}
 	r.countPaths(s.work.plan.Masks)
 	return ask()
+}
+
+// triedAll tells whether no row of a selection was left out of the trial.
+func (t *trial) triedAll(sel *subset.Table) bool {
+	switch {
+	case t.most != tryRows || t.tried >= t.most || sel == nil:
+		return false
+	case sel.Count >= 0:
+		return int64(t.tried) >= sel.Count
+	}
+	return !t.nulled
 }
 
 // errEnough ends a trial before the rows end.

@@ -3,7 +3,9 @@ package subset
 import (
 	"context"
 	"fmt"
+	"math/big"
 	"slices"
+	"strings"
 
 	"github.com/RoaringBitmap/roaring/v2/roaring64"
 
@@ -64,6 +66,11 @@ func Why(ctx context.Context, snap engine.Snapshot, s *schema.Schema, spec *Spec
 	if len(key) != len(identity.Columns) {
 		return nil, fault.New(fault.Usage, "why-key", "", "the key of %s has %s, and %d were given", table, many(int64(len(identity.Columns)), "column"), len(key))
 	}
+	for i, name := range identity.Columns {
+		if _, ok := new(big.Int).SetString(key[i], 10); !ok && t.Column(name).Kind == schema.Integer {
+			return nil, noKey(t, identity)
+		}
+	}
 	// One reader, so that of several chains the same one is told each time.
 	opts.Trace, opts.Readers = true, 1
 	selection, err := Select(ctx, snap, s, spec, opts)
@@ -77,6 +84,10 @@ func Why(ctx context.Context, snap engine.Snapshot, s *schema.Schema, spec *Spec
 	}
 	a.keys = keys
 	row, err := a.row(ctx, a.node(table), identity.Columns, keys, "", func(engine.RowID) bool { return true })
+	switch engine.CodeOf(err) {
+	case engine.Constraint, engine.Syntax: // the key is all that this search was given
+		return nil, noKey(t, identity)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -84,6 +95,16 @@ func Why(ctx context.Context, snap engine.Snapshot, s *schema.Schema, spec *Spec
 		return nil, fault.New(fault.Usage, "why-key", "check the key; a composite key is given in key order", "%s has no row with this key", table)
 	}
 	return a.answer(ctx, row)
+}
+
+// noKey says that what was given cannot be a key of the table, without repeating it.
+func noKey(t *schema.Table, k *schema.Key) error {
+	var types []string
+	for _, name := range k.Columns {
+		types = append(types, schema.Ident(name)+" is "+t.Column(name).Type)
+	}
+	return fault.New(fault.Usage, "why-key", "give values of these types; those of a composite key in key order, with commas",
+		"what was given is no key of %s: %s", t.Name, strings.Join(types, ", "))
 }
 
 // asker goes back from a row to what brought it in.

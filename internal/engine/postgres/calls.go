@@ -250,6 +250,7 @@ func (l *load) build(ctx context.Context, name, section string, contents []entry
 		}
 		if err == nil && !done {
 			err = l.plan.restore(ctx, tool{program: l.plan.tools.restore, at: l.t.at, name: name, set: by.set, builds: p.contents}, l.next, section, p.jobs)
+			err = l.told(ctx, name, by.set, err)
 		}
 		if err != nil {
 			return err
@@ -276,7 +277,7 @@ func (l *load) buildCalling(ctx context.Context, name string, entries []entry, s
 			if errors.As(err, &failed) && e.kind == "INDEX" {
 				failed.Constraint = "" // the server calls a unique index so
 			}
-			return l.plan.origin.calling(err, l.plan.origin.callsIn(e))
+			return overRows(l.plan.origin.calling(err, l.plan.origin.callsIn(e)))
 		}
 	}
 	return nil

@@ -112,14 +112,16 @@ func complaints() []complaint {
 
 // complaintError makes an error of what pg_dump or pg_restore wrote. The object
 // that was being made is named only if it is one of those that were to be made,
-// because anything may stand in a message.
+// because anything may stand in a message. Words that are not known make an
+// untoldError, if the entry is known.
 func complaintError(doing string, text []byte, builds []entry) error {
 	e := &engine.Error{Code: engine.Failed, Doing: doing, Say: "the program failed", Hint: "the server's log tells more"}
 	made, ok := madeObject(text, builds)
 	if ok {
 		e.Table, e.Constraint = made.table, made.constraint
 	}
-	if failed, found := failedEntry(text, builds); found {
+	failed, found := failedEntry(text, builds)
+	if found {
 		made.entry, ok = failed, true
 	}
 	if ok {
@@ -139,9 +141,26 @@ func complaintError(doing string, text []byte, builds []entry) error {
 	}
 	if inFunction.Match(text) && line != nil && bytes.Contains(line[1], []byte("does not exist")) {
 		e.Say, e.Hint = "a function that it calls does not find what it names, as when it counts on a search_path", callsHint
+		return e
+	}
+	if i < 0 && found && line != nil {
+		return &untoldError{e, failed}
 	}
 	return e
 }
+
+// An untoldError is a failure of pg_restore at an entry, in words that are not
+// known: of another language, or about an expression.
+type untoldError struct {
+	err   *engine.Error
+	entry entry
+}
+
+// Error is that of the program.
+func (u *untoldError) Error() string { return u.err.Error() }
+
+// Unwrap gives the program's error.
+func (u *untoldError) Unwrap() error { return u.err }
 
 // fits tells whether a line of an error, or the whole text about it, is of this kind.
 func (c complaint) fits(line, text []byte) bool {

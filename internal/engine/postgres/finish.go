@@ -126,7 +126,7 @@ func (l *load) refreshViews(ctx context.Context, c *conn) error {
 			return c.exec(ctx, "refresh the materialized view "+v.name.String(), "REFRESH MATERIALIZED VIEW "+quoteName(v.name))
 		})
 		if err != nil {
-			return l.plan.origin.calling(err, l.plan.origin.callsOf("MATERIALIZED VIEW", v.name.Schema, v.name.Table))
+			return overRows(l.plan.origin.calling(err, l.plan.origin.callsOf("MATERIALIZED VIEW", v.name.Schema, v.name.Table)))
 		}
 	}
 	return nil

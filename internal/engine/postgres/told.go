@@ -1,0 +1,62 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+
+	"understudy/internal/engine"
+)
+
+// told gives a failure of pg_restore whose words are not known the server's own
+// reason: the one statement is repeated by a session of ours, which hears its
+// SQLSTATE, the same in every language, and undone. Other errors stay as they are.
+func (l *load) told(ctx context.Context, name string, set map[string]string, err error) error {
+	var u *untoldError
+	if !errors.As(err, &u) {
+		return err
+	}
+	begin, statements, failed := l.plan.statements(ctx, []entry{u.entry})
+	if failed != nil || statements == nil {
+		return u.err
+	}
+	c, failed := connect(ctx, l.t.at, session{name: name, database: l.next, limits: l.t.limits, set: set})
+	if failed != nil {
+		return u.err
+	}
+	defer c.hangUp()
+	doing := "build the " + u.entry.describe()
+	failed = c.exec(ctx, doing, "BEGIN")
+	if failed == nil {
+		failed = c.exec(ctx, doing, begin)
+	}
+	if failed == nil {
+		failed = c.exec(ctx, doing, statements[u.entry.id])
+	}
+	var e *engine.Error
+	if !errors.As(failed, &e) {
+		return u.err // it was a matter of the moment
+	}
+	if u.entry.kind == "INDEX" {
+		e.Constraint = "" // the server calls a unique index so
+	}
+	if e.Code == engine.Syntax { // the structure was dumped a moment ago: nobody wrote it wrongly
+		e.Code = engine.Failed
+	}
+	return overRows(e)
+}
+
+// overRows says of a function that failed while something was built over rows
+// that the rows are what it refused.
+func overRows(err error) error {
+	var e *engine.Error
+	if !errors.As(err, &e) || e.Code != engine.Failed || len(e.State) != 5 {
+		return err
+	}
+	switch e.State[:2] {
+	case "38", "39", "2F", "P0":
+		refused := *e
+		refused.Code = engine.Constraint
+		return &refused
+	}
+	return err
+}
