@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"understudy/internal/engine"
+	"understudy/internal/scratch"
 	"understudy/internal/scratch/scratchtest"
 )
 
@@ -38,5 +39,32 @@ func TestComplaintsInAnotherLanguage(t *testing.T) {
 	var u *untoldError
 	if err := complaintError("build", []byte(text), builds); !errors.As(err, &u) || u.entry.tag != "once" || strings.Contains(err.Error(), "canary") {
 		t.Fatalf("%v", err)
+	}
+}
+
+// The same on a server that speaks German, where its locale is installed.
+func TestServerOfAnotherLanguage(t *testing.T) {
+	server := scratchtest.Own(t, scratch.Options{}).URL("postgres")
+	if err := scratch.SQL(t.Context(), server, `ALTER ROLE CURRENT_USER SET lc_messages = 'de_DE.UTF-8'`); err != nil {
+		t.Skipf("NOT RUN: the locale de_DE.UTF-8 is not installed: %v", err)
+	}
+	production, staging := scratchtest.DatabaseOn(t, server), scratchtest.DatabaseOn(t, server)
+	if err := scratch.SQL(t.Context(), staging, `SELECT 1 / 0`); err == nil || !strings.Contains(err.Error(), "durch Null") {
+		t.Skipf("NOT RUN: the server has no German messages: %v", err)
+	}
+	scratchtest.SQL(t, production, `CREATE TABLE log (what text, n int); INSERT INTO log VALUES ('canary', NULL), ('canary', NULL)`)
+	scratchtest.SQL(t, staging, `CREATE TABLE log (what text, n int)`)
+	for _, c := range []struct{ ddl, undo, object, state string }{
+		{`CREATE UNIQUE INDEX once ON log (what)`, `DROP INDEX once`, "index public.once", "23505"},
+		{`ALTER TABLE log ADD CONSTRAINT sole UNIQUE (what)`, `ALTER TABLE log DROP CONSTRAINT sole`, "public.log", "23505"},
+		{`CREATE INDEX cut ON log ((1 / (length(what) - 6)))`, `DROP INDEX cut`, "index public.cut", "22012"},
+	} {
+		scratchtest.SQL(t, staging, c.ddl)
+		_, err := refresh(t.Context(), openSource(t, production), openTarget(t, staging), quietSpec("r1"), false)
+		var e *engine.Error
+		if !errors.As(err, &e) || e.Code != engine.Constraint || e.State != c.state || !strings.Contains(err.Error(), c.object) || strings.Contains(err.Error(), "canary") {
+			t.Errorf("%s: %v", c.object, err)
+		}
+		scratchtest.SQL(t, staging, c.undo)
 	}
 }
