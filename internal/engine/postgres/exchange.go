@@ -329,7 +329,7 @@ func (x *exchange) tidy(ctx context.Context) error {
 		}
 	}
 	return spread(ctx, x.pool, min(len(touched), max(1, x.spec.Writers)), len(touched), func(ctx context.Context, c *conn, i int) error {
-		return c.exec(ctx, "gather statistics of "+touched[i].name.String(), "ANALYZE "+quoteName(touched[i].name))
+		return analyze(ctx, c, quoteName(touched[i].name), x.spec.Step)
 	})
 }
 

@@ -2,9 +2,12 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"slices"
+	"strings"
 	"sync"
 
+	"understudy/internal/engine"
 	"understudy/internal/schema"
 )
 
@@ -48,7 +51,7 @@ func (s *census) rest(ctx context.Context) error {
 
 // gather has the server compute what is indexed, as its users would.
 func (s *census) gather(ctx context.Context, c *conn, name string) error {
-	err := s.l.inUsersPath(ctx, c, func() error { return c.exec(ctx, "gather statistics of "+name, "ANALYZE "+name) })
+	err := s.l.inUsersPath(ctx, c, func() error { return analyze(ctx, c, name, s.l.spec.Step) })
 	s.mu.Lock()
 	s.done = append(s.done, name)
 	s.mu.Unlock()
@@ -71,4 +74,41 @@ func (s *census) left(ctx context.Context, kinds string) (names []string, err er
 		return err
 	})
 	return names, err
+}
+
+// analyze has the server gather a relation's statistics. Columns that no server
+// can gather them of, for it cannot compare their values (a range over rows that
+// hold a polygon), are left out and told; what else stands in the way is the error.
+func analyze(ctx context.Context, c *conn, name string, step func(string)) error {
+	doing := "gather statistics of " + name
+	err := c.exec(ctx, doing, "ANALYZE "+name)
+	if !incomparable(err) {
+		return err
+	}
+	rows, asked := c.query(ctx, doing, `SELECT pg_catalog.quote_ident(attname) FROM pg_catalog.pg_attribute
+		WHERE attrelid = $1::text::regclass AND attnum > 0 AND NOT attisdropped AND attstattarget IS DISTINCT FROM 0 ORDER BY attnum`, name)
+	if asked != nil {
+		return asked
+	}
+	var left []string
+	for _, r := range rows {
+		column := string(r[0])
+		switch one := c.exec(ctx, doing, "ANALYZE "+name+" ("+column+")"); {
+		case incomparable(one):
+			left = append(left, column)
+		case one != nil:
+			return one
+		}
+	}
+	if len(left) == 0 {
+		return err // it is not a column's own values: an index calls what is not there
+	}
+	step("gathered no statistics of " + name + " (" + strings.Join(left, ", ") + "), whose values the server cannot compare")
+	return nil
+}
+
+// incomparable tells a type that lacks the function or operator that was needed.
+func incomparable(err error) bool {
+	var e *engine.Error
+	return errors.As(err, &e) && e.State == "42883"
 }

@@ -69,7 +69,7 @@ func (x *exchange) measure(ctx context.Context) error {
 		}
 	}
 	return spread(ctx, x.pool, min(len(names), max(1, x.spec.Writers)), len(names), func(ctx context.Context, c *conn, i int) error {
-		return c.exec(ctx, "gather statistics of side tables", "ANALYZE "+names[i])
+		return analyze(ctx, c, names[i], x.spec.Step)
 	})
 }
 
@@ -80,7 +80,7 @@ func (x *exchange) try(ctx context.Context, aside *bool) error {
 	if err != nil {
 		return err
 	}
-	err = x.triggered(x.exchange(ctx, c, aside))
+	err = uncompared(x.triggered(x.exchange(ctx, c, aside)))
 	if err != nil {
 		c.hangUp()
 		return err
@@ -89,6 +89,18 @@ func (x *exchange) try(ctx context.Context, aside *bool) error {
 	defer x.mu.Unlock()
 	x.main = c
 	return nil
+}
+
+// uncompared adds to an error what it may be where a key's type has no order:
+// the server compares nothing as long as a key holds one row, and until the end
+// of the transaction rows that go stand in it beside those that come.
+func uncompared(err error) error {
+	var e *engine.Error
+	if incomparable(err) && errors.As(err, &e) && e.Hint == "" {
+		e.Code = engine.Unsupported
+		e.Hint = "a key over values that the server cannot compare lets one row in and none beside it: drop it, or write `load: {mode: swap}`; a function in a CHECK or an index that counts on a search_path: ALTER FUNCTION ... SET search_path"
+	}
+	return err
 }
 
 // exchange does the transaction's work up to its COMMIT.
