@@ -84,7 +84,9 @@ func TestPendingMigrationsExplain(t *testing.T) {
 						Object, Cause string
 						Expected      bool
 					}
-					Proof struct{ Applied, Failed, Remaining []any }
+					Proof       struct{ Applied, Failed, Remaining []any }
+					Score       float64
+					Unexplained float64 `json:"unexplained_score"`
 				}
 				if err := json.Unmarshal([]byte(r.out), &doc); err != nil {
 					t.Fatal(err)
@@ -104,6 +106,9 @@ func TestPendingMigrationsExplain(t *testing.T) {
 				slices.Sort(expected)
 				if len(doc.Differences) != 3 || strings.Join(expected, " ") != "loyalty orders_by_customer" || strings.Join(unexplained, " ") != "quick_fix" {
 					t.Errorf("expected %v, unexplained %v of %+v", expected, unexplained, doc.Differences)
+				}
+				if doc.Unexplained <= doc.Score || doc.Unexplained >= 100 {
+					t.Errorf("score %v, %v without what is expected", doc.Score, doc.Unexplained)
 				}
 				if len(doc.Proof.Applied) != 3 || len(doc.Proof.Failed)+len(doc.Proof.Remaining) > 0 {
 					t.Errorf("proof: %+v", doc.Proof)

@@ -50,8 +50,9 @@ func fillViews(t *testing.T, like, address string) {
 	}
 }
 
-// dropViewKeys drops the unique indexes of materialized views: no plan knows
-// what a view makes of masked columns, so that the run that refreshes it tells.
+// dropViewKeys drops the unique indexes of materialized views: masks that give
+// several values one fake are refused for what they compare, and what views
+// compute of masked columns the run that refreshes them tells.
 func dropViewKeys(t *testing.T, address string) {
 	t.Helper()
 	scratchtest.SQL(t, address, `DO $x$ DECLARE i regclass; BEGIN

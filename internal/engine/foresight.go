@@ -82,3 +82,30 @@ type Derived struct {
 	// Reads names the written columns that the key depends on, through computed ones too.
 	Reads []string
 }
+
+// A ViewKeeper is a Side whose database keeps the rows of views, under unique
+// indexes of their own.
+type ViewKeeper interface {
+	// ViewKeys lists the unique indexes of views whose rows are kept and filled,
+	// but for those that the view's query satisfies over any rows: a grouping by
+	// what the index compares.
+	ViewKeys(ctx context.Context) ([]ViewKey, error)
+}
+
+// A ViewKey is a unique index over what a view gives.
+type ViewKey struct {
+	View schema.Name
+	Name string
+	// Columns are the columns of tables that it compares as they are.
+	Columns []ColumnOf
+	// Computed: it compares something else too, or of some of the view's rows.
+	Computed bool
+	// Reads are all columns that the view depends on, through other views too.
+	Reads []ColumnOf
+}
+
+// A ColumnOf is a column and its table.
+type ColumnOf struct {
+	Table  schema.Name
+	Column string
+}

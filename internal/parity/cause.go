@@ -122,7 +122,7 @@ func few(list []string) string {
 
 // Account marks the differences that pending migrations bring about: those that
 // are gone when the target is compared with production as it will be after them.
-// Remaining is that comparison; which names the migrations.
+// Remaining is that comparison; which names the migrations. The score is told anew.
 func (r *Report) Account(remaining *Report, which string) {
 	left := make(map[string]bool)
 	for _, d := range remaining.Differences {
@@ -139,4 +139,5 @@ func (r *Report) Account(remaining *Report, which string) {
 			d.Cause, d.Expected = which, true
 		}
 	}
+	r.score()
 }

@@ -20,6 +20,9 @@ import (
 type Report struct {
 	// Score is from 0 to 100, by the arithmetic that stands at (*Report).score.
 	Score float64 `json:"score"`
+	// Unexplained is the score without the differences that pending migrations
+	// were proved to bring about; absent where there are none.
+	Unexplained *float64 `json:"unexplained_score,omitempty"`
 	// Minimum is what the job demands; nil where it demands nothing.
 	Minimum *float64 `json:"minimum,omitempty"`
 	// Tables tells how many tables are wholly alike, of those that either side has.

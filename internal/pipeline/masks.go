@@ -195,7 +195,8 @@ func (s *Session) fitted(d rules.Decision, limits map[shared]mask.Limits) rules.
 	}
 	fit := limits[sharedBy(d)]
 	if kind, ok := mask.Lookup(d.Spec.Mask); ok && kind.Family == "shape" {
-		fit.NotNull, fit.Unique, fit.Rows = d.Limits.NotNull || s.neededThere(d), d.Limits.Unique, d.Limits.Rows
+		unique := d.Limits.Unique || s.work.viewed[s.viewedAs(d)] != ""
+		fit.NotNull, fit.Unique, fit.Rows = d.Limits.NotNull || s.neededThere(d), unique, d.Limits.Rows
 		fit.NullsEqual, fit.Overlap = d.Limits.NullsEqual, d.Limits.Overlap
 	}
 	fit.Type = d.Limits.Type
@@ -264,6 +265,13 @@ func (s *Session) domainLimits() map[shared]mask.Limits {
 				there.Rows = rules.ManyElements
 			}
 			l = l.Intersect(there)
+		}
+		if view := s.work.viewed[s.viewedAs(d)]; view != "" {
+			there := d.Limits
+			if there.Unique = true; d.Each {
+				there.Rows = rules.ManyElements
+			}
+			l = l.Intersect(there.Named(view))
 		}
 		out[sharedBy(d)] = l
 	}

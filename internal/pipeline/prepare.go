@@ -33,12 +33,16 @@ type work struct {
 	binding        *rules.Binding
 	spec           *subset.Spec
 	// refusals of the target as it stands, where a plan is only looked at.
-	refusals  []finding.Finding
-	masks     map[schema.Name][]maskedColumn // Copied tables only
-	gates     []finding.Finding              // of parity
-	plan      *plan.Plan
-	after     []script.Statement // of load.after
-	selection *subset.Selection
+	refusals []finding.Finding
+	masks    map[schema.Name][]maskedColumn // Copied tables only
+	// What unique indexes of views compare, of both sides, and in whose name
+	// columns of the side that gives the structure must stay apart.
+	sourceViews, targetViews []engine.ViewKey
+	viewed                   map[engine.ColumnOf]string
+	gates                    []finding.Finding // of parity
+	plan                     *plan.Plan
+	after                    []script.Statement // of load.after
+	selection                *subset.Selection
 }
 
 // Plan makes the plan. When something stands against the run it gives both, the
@@ -115,7 +119,10 @@ func (s *Session) inspect(ctx context.Context) error {
 	})
 	g.Go(func() (err error) {
 		defer fault.Guard(&err)
-		w.source, err = s.source.Inspect(gctx, s.in.Job.SourceSchemas())
+		if w.source, err = s.source.Inspect(gctx, s.in.Job.SourceSchemas()); err != nil {
+			return Explain(err, "source")
+		}
+		w.sourceViews, err = viewKeysOf(gctx, s.source)
 		return Explain(err, "source")
 	})
 	g.Go(func() (err error) {
@@ -123,7 +130,10 @@ func (s *Session) inspect(ctx context.Context) error {
 		if w.state, err = s.settled(gctx); err != nil {
 			return Explain(err, "target")
 		}
-		w.target, err = s.target.Inspect(gctx, s.in.Job.TargetSchemas())
+		if w.target, err = s.target.Inspect(gctx, s.in.Job.TargetSchemas()); err != nil {
+			return Explain(err, "target")
+		}
+		w.targetViews, err = viewKeysOf(gctx, s.target)
 		return Explain(err, "target")
 	})
 	if err := g.Wait(); err != nil {
@@ -202,6 +212,7 @@ func (s *Session) decide(ctx context.Context) []finding.Finding {
 	if open, _ := rules.UndecidedColumns(w.binding, w.scope); len(open) > 0 {
 		found = append(found, open...)
 	}
+	found = append(found, s.viewKeys()...)
 	found = append(found, s.makeMasks()...)
 
 	w.spec, fs = subset.Resolve(s.in.Job.Subset, w.scope)

@@ -178,7 +178,11 @@ func markdownParity(b *bytes.Buffer, p Page) {
 	}
 	r := p.Parity
 	if len(r.Differences) > 0 {
-		parts := []string{fmt.Sprintf("**Parity score %s**", Score(r.Score)), fmt.Sprintf("%d of %s alike", r.Tables.Alike, many(r.Tables.Of, "table"))}
+		score := fmt.Sprintf("**Parity score %s**", Score(r.Score))
+		if r.Unexplained != nil {
+			score += " (" + Score(*r.Unexplained) + " without what pending migrations explain)"
+		}
+		parts := []string{score, fmt.Sprintf("%d of %s alike", r.Tables.Alike, many(r.Tables.Of, "table"))}
 		for _, c := range r.ByEffect() {
 			parts = append(parts, fmt.Sprintf("%d %s", c.N, prose(effectWords(c.Effect, c.N))))
 		}

@@ -39,6 +39,9 @@ func parityHead(w io.Writer, r *parity.Report) {
 	if r.Minimum != nil || len(r.Differences) > 0 {
 		text += ", score " + Score(r.Score)
 	}
+	if r.Unexplained != nil {
+		text += "; " + Score(*r.Unexplained) + " without what pending migrations explain"
+	}
 	if r.Minimum != nil {
 		text += " (at least " + Score(*r.Minimum) + " is wanted)"
 	}

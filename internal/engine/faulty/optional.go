@@ -167,3 +167,20 @@ func derive(ctx context.Context, side engine.Side, table *schema.Table, key engi
 	}
 	return &engine.Tuples{Width: 1}, nil
 }
+
+// ViewKeys asks the wrapped source; none are told where it cannot.
+func (s *source) ViewKeys(ctx context.Context) ([]engine.ViewKey, error) {
+	return viewKeys(ctx, s.Source)
+}
+
+// ViewKeys asks the wrapped target.
+func (t *target) ViewKeys(ctx context.Context) ([]engine.ViewKey, error) {
+	return viewKeys(ctx, t.Target)
+}
+
+func viewKeys(ctx context.Context, side engine.Side) ([]engine.ViewKey, error) {
+	if k, ok := side.(engine.ViewKeeper); ok {
+		return k.ViewKeys(ctx)
+	}
+	return nil, nil
+}

@@ -20,6 +20,8 @@ type needs struct {
 	superuser  []string // objects that only a superuser may make
 	path       string   // the search_path that functions count on which its tables call; empty for none
 	grantees   []string // roles that hold privileges, but for ours, which has them to read
+	attached   []string // tables with thousands of partitions
+	labels     []string // providers of security labels, and how many each gave
 }
 
 // A need is something that an object cannot be made without.
@@ -76,6 +78,10 @@ func readNeeds(ctx context.Context, c *conn, schemas []string) (n needs, err err
 				UNION ALL SELECT t.relnamespace, t.relowner, a.attacl FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class t ON t.oid = a.attrelid
 			) AS o (namespace, owner, acl) JOIN pg_catalog.pg_namespace n ON n.oid = o.namespace, pg_catalog.aclexplode(o.acl) a JOIN pg_catalog.pg_roles r ON r.oid = a.grantee
 			WHERE a.grantee <> o.owner AND NOT r.rolsuper AND r.rolname <> current_user AND NOT ` + serverSchemas + ` AND (cardinality($1::text[]) = 0 OR n.nspname = ANY ($1)) ORDER BY 1`, &n.grantees},
+		{"look for tables of many partitions", manyPartitions(`(cardinality($1::text[]) = 0 OR n.nspname = ANY ($1))`), &n.attached},
+		{"look for security labels", `
+			SELECT pg_catalog.quote_ident(l.provider) || ' (' || count(*) || ')' FROM pg_catalog.pg_seclabel l
+			WHERE $1::text[] IS NOT NULL GROUP BY l.provider ORDER BY l.provider`, &n.labels},
 	} {
 		rows, err := c.query(ctx, q.doing, q.sql, schemas)
 		if err != nil {
@@ -135,6 +141,12 @@ func (t *target) missing(ctx context.Context, c *conn, want needs) (obstacles, n
 	}
 	if want.path != "" && want.path != c.path {
 		notes = append(notes, fmt.Sprintf("tables of production call functions that may count on its search_path, which is not carried over with its structure: ALTER DATABASE %s SET search_path = %s", quote(facts.database.name), want.path))
+	}
+	if len(want.attached) > 0 {
+		notes = append(notes, fmt.Sprintf(manyPartitionsSay, strings.Join(want.attached, ", ")))
+	}
+	if len(want.labels) > 0 {
+		notes = append(notes, fmt.Sprintf("security labels of production are not carried over with its structure, those of %s: SECURITY LABEL in the target what is wanted there; later refreshes keep it", strings.Join(want.labels, ", ")))
 	}
 	if len(want.grantees) > 0 {
 		notes = append(notes, fmt.Sprintf("privileges that production grants to %s are not carried over with its structure: GRANT in the target what is wanted there; later refreshes keep it", strings.Join(want.grantees, ", ")))

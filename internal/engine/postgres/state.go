@@ -295,5 +295,16 @@ func obstacleQueries() []obstacleQuery {
 			say: "row-level security would hide rows of %s from the role, so they could be neither counted nor carried: ALTER ROLE ... BYPASSRLS, or connect as a superuser"},
 		{superuser: true, note: true, sql: `SELECT pg_catalog.quote_ident(evtname) FROM pg_catalog.pg_event_trigger ORDER BY 1`,
 			say: "event triggers will be missing afterwards, because only a superuser may create them: %s"},
+		{note: true, sql: manyPartitions("true"), say: manyPartitionsSay},
 	}
 }
+
+// manyPartitions lists the tables with so many partitions that building them
+// takes long, each with their number.
+func manyPartitions(where string) string {
+	return `SELECT pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname) || ' (' || count(*) || ')'
+		FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_class c ON c.oid = i.inhparent JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+		WHERE c.relkind = 'p' AND NOT ` + serverSchemas + ` AND ` + where + ` GROUP BY n.nspname, c.relname HAVING count(*) >= 2000 ORDER BY 1`
+}
+
+const manyPartitionsSay = "the server attaches partitions one by one and looks at all others each time, which takes with the square of their number - a quarter of a minute for 2,000, four minutes and more for 10,000: %s"
