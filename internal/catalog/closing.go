@@ -10,7 +10,7 @@ import (
 
 // takesAway finds a statement that drops an object. Dropping a default or NOT
 // NULL takes nothing away.
-var takesAway = regexp.MustCompile(`(?i)\bDROP\s+(TABLE|COLUMN|CONSTRAINT|INDEX|TYPE|DOMAIN|VIEW|MATERIALIZED|FUNCTION|PROCEDURE|TRIGGER|SEQUENCE|POLICY|EXTENSION|RULE|FOREIGN|PRIMARY|CHECK)\b`)
+var takesAway = regexp.MustCompile(`(?i)\bDROP\s+(TABLE|COLUMN|CONSTRAINT|INDEX|TYPE|DOMAIN|VIEW|MATERIALIZED|FUNCTION|PROCEDURE|TRIGGER|SEQUENCE|POLICY|EXTENSION|RULE|FOREIGN|PRIMARY|CHECK|AGGREGATE|OPERATOR|CAST|COLLATION|CONVERSION|EVENT|TEXT|SERVER)\b`)
 
 // A schema is never dropped from here, whatever is planned.
 var dropsSchema = regexp.MustCompile(`(?i)\bDROP\s+SCHEMA\b`)

@@ -226,6 +226,9 @@ FROM pg_catalog.pg_description d CROSS JOIN LATERAL pg_catalog.pg_identify_objec
 WHERE d.objoid >= 16384 AND NOT (i.type = 'schema' AND i.name IN ('understudy', 'understudy_next')) AND i.type NOT IN ('table', 'table column', 'table constraint', 'index', 'foreign table', 'foreign table column', 'extension')
 	AND NOT EXISTS (SELECT FROM pg_catalog.pg_type t WHERE d.classoid = 'pg_catalog.pg_type'::regclass AND t.oid = d.objoid AND t.typtype = 'e')
 	AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e WHERE e.classid = d.classoid AND e.objid = d.objoid AND e.deptype = 'e')`, ""},
+		// Those of roles and whole databases are the server's.
+		{"security label", `SELECT 0, NULL, upper(l.objtype) || ' ' || l.objname, ' by ' || l.provider, NULL, NULL, l.label FROM pg_catalog.pg_seclabels l
+WHERE l.objoid >= 16384 AND EXISTS (SELECT FROM pg_catalog.pg_seclabel o WHERE o.classoid = l.classoid AND o.objoid = l.objoid)`, ""},
 		{"grant on a type", `SELECT t.oid, n.nspname, t.typname, NULL, NULL, NULL, ` + accessList("t.typacl", "T", "t.typowner") + `
 FROM pg_catalog.pg_type t` + namespace + `t.typnamespace WHERE ` + accessList("t.typacl", "T", "t.typowner") + ` IS DISTINCT FROM ` + accessList("NULL", "T", "t.typowner"), "pg_type"},
 		{"grant on a language", `SELECT l.oid, NULL, l.lanname, NULL, NULL, NULL, ` + accessList("l.lanacl", "l", "l.lanowner") + `

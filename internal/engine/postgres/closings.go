@@ -1,5 +1,7 @@
 package postgres
 
+import "maps"
+
 // A closing holds the statements that make an object, take it away, or make one
 // that is there as it should be (see catalog.Fact), as SQL expressions over the
 // columns of an objectKind's query.
@@ -44,13 +46,13 @@ func closings() map[string]closing {
 		return closing{create: give, drop: drop, alter: give, clear: take}
 	}
 	columns := `, (SELECT string_agg(format('GRANT %s (%I) ON %s TO %s', g.privilege_type, a.attname, ` + full + `, coalesce(quote_ident(r.rolname), 'PUBLIC')), '; ') FROM pg_catalog.pg_attribute a, LATERAL pg_catalog.aclexplode(a.attacl) g LEFT JOIN pg_catalog.pg_roles r ON r.oid = g.grantee WHERE a.attrelid = x.oid AND NOT a.attisdropped)`
-	return map[string]closing{
+	all := map[string]closing{
 		"schema": {create: `format('CREATE SCHEMA %I', x.name)`},
 		"extension": {create: `(SELECT format('CREATE EXTENSION %I SCHEMA %I', e.extname, n.nspname) FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = x.name)`,
 			drop: `format('DROP EXTENSION %I', x.name)`},
 		"view":              {create: view, drop: `format('DROP VIEW %s', ` + full + `)`, alter: view},
 		"materialized view": {create: `format('CREATE MATERIALIZED VIEW %s AS %s', ` + full + `, pg_catalog.pg_get_viewdef(x.oid))`, drop: `format('DROP MATERIALIZED VIEW %s', ` + full + `)`},
-		"function":          routine("FUNCTION"), "procedure": routine("PROCEDURE"), "aggregate": {drop: `format('DROP AGGREGATE %s', x.oid::regprocedure)`},
+		"function":          routine("FUNCTION"), "procedure": routine("PROCEDURE"),
 		"trigger": {create: `pg_catalog.pg_get_triggerdef(x.oid) || ` + enabled("tgenabled", "TRIGGER") + `pg_catalog.pg_trigger o` + of, drop: `format('DROP TRIGGER %I ON %s', x.name, ` + table + `)`},
 		"rule":    {create: `rtrim(pg_catalog.pg_get_ruledef(x.oid), ';') || ` + enabled("ev_enabled", "RULE") + `pg_catalog.pg_rewrite o` + of, drop: `format('DROP RULE %I ON %s', x.name, ` + table + `)`},
 		"policy": {create: `(SELECT format('CREATE POLICY %I ON %s AS %s FOR %s TO %s%s%s', x.name, ` + table + `, CASE WHEN o.polpermissive THEN 'PERMISSIVE' ELSE 'RESTRICTIVE' END,
@@ -72,9 +74,7 @@ func closings() map[string]closing {
 			clear: `concat_ws('; ', format('ALTER DOMAIN %s DROP DEFAULT; ALTER DOMAIN %s DROP NOT NULL', ` + full + `, ` + full + `), ` + constraints(`format('ALTER DOMAIN %s DROP CONSTRAINT %I', `+full+`, k.conname)`) + `)`},
 		"composite type":    {create: `format('CREATE TYPE %s AS (%s)', ` + full + `, x.def)`, drop: `format('DROP TYPE %s', ` + full + `)`},
 		"range type":        {create: `(SELECT format('CREATE TYPE %s AS RANGE (SUBTYPE = %s%s)', ` + full + `, pg_catalog.format_type(r.rngsubtype, NULL), CASE WHEN r.rngsubdiff <> 0 THEN format(', SUBTYPE_DIFF = %s', r.rngsubdiff::regproc) END) FROM pg_catalog.pg_range r WHERE r.rngtypid = x.oid)`, drop: `format('DROP TYPE %s', ` + full + `)`},
-		"collation":         {drop: `format('DROP COLLATION %s', ` + full + `)`},
 		"statistics object": {create: "x.def", drop: `format('DROP STATISTICS %s', ` + full + `)`},
-		"event trigger":     {drop: `format('DROP EVENT TRIGGER %I', x.name)`},
 		"publication": {create: `(SELECT format('CREATE PUBLICATION %I%s WITH (publish = %L)', x.name, CASE WHEN o.puballtables THEN ' FOR ALL TABLES' ELSE
 	' FOR TABLE ' || (SELECT string_agg(p.prrelid::regclass::text, ', ') FROM pg_catalog.pg_publication_rel p WHERE p.prpubid = o.oid) END,
 	concat_ws(', ', CASE WHEN o.pubinsert THEN 'insert' END, CASE WHEN o.pubupdate THEN 'update' END, CASE WHEN o.pubdelete THEN 'delete' END, CASE WHEN o.pubtruncate THEN 'truncate' END)) FROM pg_catalog.pg_publication o` + of,
@@ -82,10 +82,14 @@ func closings() map[string]closing {
 		"comment": {create: `format('COMMENT ON %s IS %L', upper(split_part(x.name, ' ', 1)) || substr(x.name, length(split_part(x.name, ' ', 1)) + 1), x.def)`,
 			drop:  `format('COMMENT ON %s IS NULL', upper(split_part(x.name, ' ', 1)) || substr(x.name, length(split_part(x.name, ' ', 1)) + 1))`,
 			alter: `format('COMMENT ON %s IS %L', upper(split_part(x.name, ' ', 1)) || substr(x.name, length(split_part(x.name, ' ', 1)) + 1), x.def)`},
-		"grant":               grants(full, "pg_class", "relacl", "r", "relowner", columns, ""),
-		"grant on a sequence": grants(`format('SEQUENCE %I.%I', x.nsp, x.name)`, "pg_class", "relacl", "s", "relowner", "", ""),
-		"grant on a schema":   grants(`format('SCHEMA %I', x.name)`, "pg_namespace", "nspacl", "n", "nspowner", "", ""),
-		"grant on a function": grants(`format('ROUTINE %s', x.oid::regprocedure)`, "pg_proc", "proacl", "f", "proowner", "", "EXECUTE"),
-		"grant on a type":     grants(`format('TYPE %I.%I', x.nsp, x.name)`, "pg_type", "typacl", "T", "typowner", "", "USAGE"),
+		"grant":                     grants(full, "pg_class", "relacl", "r", "relowner", columns, ""),
+		"grant on a sequence":       grants(`format('SEQUENCE %I.%I', x.nsp, x.name)`, "pg_class", "relacl", "s", "relowner", "", ""),
+		"grant on a schema":         grants(`format('SCHEMA %I', x.name)`, "pg_namespace", "nspacl", "n", "nspowner", "", ""),
+		"grant on a function":       grants(`format('ROUTINE %s', x.oid::regprocedure)`, "pg_proc", "proacl", "f", "proowner", "", "EXECUTE"),
+		"grant on a type":           grants(`format('TYPE %I.%I', x.nsp, x.name)`, "pg_type", "typacl", "T", "typowner", "", "USAGE"),
+		"grant on a language":       grants(`format('LANGUAGE %I', x.name)`, "pg_language", "lanacl", "l", "lanowner", "", "USAGE"),
+		"grant on a foreign server": grants(`format('FOREIGN SERVER %I', x.name)`, "pg_foreign_server", "srvacl", "S", "srvowner", "", ""),
 	}
+	maps.Copy(all, rareClosings())
+	return all
 }

@@ -92,13 +92,13 @@ func (x *exchange) try(ctx context.Context, aside *bool) error {
 }
 
 // uncompared adds to an error what it may be where a key's type has no order:
-// the server compares nothing as long as a key holds one row, and until the end
+// the server compares nothing as long as an index holds one row, and until the end
 // of the transaction rows that go stand in it beside those that come.
 func uncompared(err error) error {
 	var e *engine.Error
 	if incomparable(err) && errors.As(err, &e) && e.Hint == "" {
 		e.Code = engine.Unsupported
-		e.Hint = "a key over values that the server cannot compare lets one row in and none beside it: drop it, or write `load: {mode: swap}`; a function in a CHECK or an index that counts on a search_path: ALTER FUNCTION ... SET search_path"
+		e.Hint = "a key or an index over values that the server cannot compare lets one row in and none beside it: drop it, or write `load: {mode: swap}`; a function in a CHECK or an index that counts on a search_path: ALTER FUNCTION ... SET search_path"
 	}
 	return err
 }
