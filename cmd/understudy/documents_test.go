@@ -184,3 +184,44 @@ func TestDocumentsInFiles(t *testing.T) {
 		t.Error(s.all())
 	}
 }
+
+// TestArraysOfDocuments: paths lead into each document of an array, whatever its
+// shape; what they leave out, and what stops, is told as of single documents.
+func TestArraysOfDocuments(t *testing.T) {
+	t.Parallel()
+	prod, staging := scratchtest.Database(t), scratchtest.Database(t)
+	scratchtest.SQL(t, prod, `CREATE DOMAIN doc AS jsonb CHECK (VALUE IS NOT NULL); CREATE TABLE people (id int PRIMARY KEY, email text, many jsonb[], raw json[], words text[], own doc[]);
+INSERT INTO people VALUES (1, 'ada@private.test', ARRAY['{"email": "ada@private.test", "plan": "a\"b\\c {,} x", "no": "Private"}', NULL, '[]', '"Private"']::jsonb[],
+	'[2:3][0:0]={{"{\"email\": \"ada@private.test\",  \"plan\":1.50}"},{"{\"plan\" :null}"}}', ARRAY['{"email": "ada@private.test"}', '', NULL], ARRAY['{"email": "ada@private.test"}']::doc[]),
+	(2, NULL, '{}', NULL, '{}', NULL)`)
+	const decide = `
+        json: {$.email: email, $.plan: {keep: product name}}
+        others: OTHERS`
+	rules := func(others string) map[string]string {
+		text := "version: 1\ntables:\n  people:\n    columns:\n      id: {keep: a number of ours}\n      email: email\n"
+		for _, c := range []string{"many", "raw", "words", "own"} {
+			text += "      " + c + ":" + strings.ReplaceAll(decide, "OTHERS", others) + "\n"
+		}
+		return map[string]string{"people.yaml": text}
+	}
+	e := newErrand(t, prod, staging, plainJob(), rules("stop"))
+	e.refuses(t, staging, 3, "--claim")
+	for range 2 { // production's structure, then staging's own
+		e = newErrand(t, prod, staging, plainJob(), rules("redact"))
+		e.run(t, 0, "refresh", "--claim")
+		got := strings.Split(scratchtest.Query(t, staging, `SELECT email || '|' || (SELECT bool_and(x = email) FROM unnest(ARRAY[many[1] ->> 'email', raw[2][0] ->> 'email', words[1]::jsonb ->> 'email', own[1] ->> 'email']) x)
+			|| '|' || (many[1] ->> 'plan') || '|' || array_dims(raw) || '|' || (raw[2][0] ->> 'plan') || '|' || array_length(many, 1) || (many[2] IS NULL) || many[3] || '|' || (words[2] = '') || (words[3] IS NULL) FROM people WHERE id = 1`), "|")
+		if !strings.Contains(got[0], "@example.") || strings.Join(got[1:], "|") != `true|a"b\c {,} x|[2:3][0:0]|1.50|4true[]|truetrue` {
+			t.Errorf("%q", got)
+		}
+		if left := scratchtest.Query(t, staging, `SELECT count(*) FROM people p WHERE p::text ~* 'private'`); left != "0" {
+			t.Errorf("%s rows hold what is private", left)
+		}
+		if empty := scratchtest.Query(t, staging, `SELECT (many = '{}') || '' || (raw IS NULL) || (words = '{}') FROM people WHERE id = 2`); empty != "truetruetrue" {
+			t.Errorf("empty arrays: %s", empty)
+		}
+		e.run(t, 0, "verify")
+	}
+	scratchtest.SQL(t, staging, `UPDATE people SET many[1] = jsonb_set(many[1], '{plan}', '"free"') WHERE id = 1`)
+	e.run(t, 5, "verify").wants(t, "masked values changed")
+}

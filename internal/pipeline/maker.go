@@ -30,10 +30,12 @@ func (c *maskedColumn) maker() maker {
 	switch {
 	case c.mask == nil && c.document == nil:
 		return nil
+	case c.document != nil && c.each:
+		return &arrayMaker{maker: c.document.maker(), column: c.index}
 	case c.document != nil:
 		return c.document.maker()
 	case c.each:
-		return &arrayMaker{valueMaker: newValueMaker(c.mask, elementOf(c.there)), column: c.index}
+		return &arrayMaker{maker: newValueMaker(c.mask, elementOf(c.there)), column: c.index}
 	}
 	return newValueMaker(c.mask, c.there)
 }
@@ -136,10 +138,6 @@ func newValueMaker(m *mask.Mask, there *schema.Column) *valueMaker {
 }
 
 func (m *valueMaker) fake(dst, value []byte, _ engine.Form) (out []byte, null bool, err error) {
-	return m.one(dst, value)
-}
-
-func (m *valueMaker) one(dst, value []byte) (out []byte, null bool, err error) {
 	out, null, err = m.worker.Append(dst, value)
 	if err == nil && !null {
 		m.judge(m.mask, value, out[len(dst):])
@@ -156,7 +154,7 @@ func (m *valueMaker) judged() []*judgement { return []*judgement{&m.judgement} }
 
 // An arrayMaker masks the elements of arrays, one by one.
 type arrayMaker struct {
-	*valueMaker
+	maker    // of the elements
 	column   int
 	elements []byte // the fakes, for the digest
 }
@@ -164,9 +162,9 @@ type arrayMaker struct {
 func (m *arrayMaker) fake(dst, value []byte, form engine.Form) (out []byte, null bool, err error) {
 	m.elements = m.elements[:0]
 	out, err = appendArray(dst, value, form, m.column, func(dst, element []byte) ([]byte, bool, error) {
-		out, null, err := m.one(dst, element)
+		out, null, err := m.maker.fake(dst, element, form)
 		if err == nil {
-			m.elements = mask.AppendPart(m.elements, m.valueMaker.told(out[len(dst):]), null)
+			m.elements = mask.AppendPart(m.elements, m.maker.told(out[len(dst):]), null)
 		}
 		return out, null, err
 	})
@@ -183,11 +181,12 @@ func appendArray(dst, value []byte, form engine.Form, column int, element engine
 	return arrays.AppendArray(dst, value, column, element)
 }
 
-// arrayTold gives what the digest takes of an array: its elements.
-func arrayTold(dst, value []byte, form engine.Form, column int, element *schema.Column) ([]byte, error) {
+// arrayTold gives what the digest takes of an array: its elements, each as tell
+// appends it.
+func arrayTold(dst, value []byte, form engine.Form, column int, tell func(dst, element []byte) []byte) ([]byte, error) {
 	var normal []byte
 	_, err := appendArray(nil, value, form, column, func(out, text []byte) ([]byte, bool, error) {
-		normal = digestible(normal[:0], text, element)
+		normal = tell(normal[:0], text)
 		dst = mask.AppendPart(dst, normal, false)
 		return out, false, nil
 	})
@@ -241,6 +240,16 @@ func (p *pathMask) all() []*mask.Mask {
 		}
 	}
 	return out
+}
+
+// documentMakerOf gives the maker of a column's documents, those in arrays too; nil
+// where the column has none.
+func documentMakerOf(m maker) *documentMaker {
+	if a, ok := m.(*arrayMaker); ok {
+		m = a.maker
+	}
+	d, _ := m.(*documentMaker)
+	return d
 }
 
 // A documentMaker masks documents by path.

@@ -78,7 +78,8 @@ func manifestOf(r *Report, runs []*tableRun) Manifest {
 				t.Digested = append(t.Digested, c.name)
 				if c.document != nil {
 					t.Documents = append(t.Documents, c.name)
-				} else if c.each {
+				}
+				if c.each {
 					t.Arrays = append(t.Arrays, c.name)
 				}
 			}

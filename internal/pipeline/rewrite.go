@@ -215,8 +215,8 @@ func (r *rewriter) unmaskable(i int, err error) error {
 // undecidedPaths tells where column i has values that no path names and that
 // stop the run. Names and values stay untold: only named paths are printed.
 func (r *rewriter) undecidedPaths(i int) []finding.Finding {
-	m, ok := r.makers[i].(*documentMaker)
-	if !ok || !m.stop {
+	m := documentMakerOf(r.makers[i])
+	if m == nil || !m.stop {
 		return nil
 	}
 	c := r.columns[i]
@@ -233,7 +233,7 @@ func (r *rewriter) undecidedPaths(i int) []finding.Finding {
 // a trial finds all of it.
 func (r *rewriter) beLenient() {
 	for _, m := range r.makers {
-		if d, ok := m.(*documentMaker); ok {
+		if d := documentMakerOf(m); d != nil {
 			d.lenient = true
 		}
 	}
@@ -243,8 +243,8 @@ func (r *rewriter) beLenient() {
 // into the lines of the table's columns.
 func (r *rewriter) countPaths(lines []plan.Mask) {
 	for i, m := range r.makers {
-		d, ok := m.(*documentMaker)
-		if !ok {
+		d := documentMakerOf(m)
+		if d == nil {
 			continue
 		}
 		for k := range lines {

@@ -217,12 +217,16 @@ func digestOf(ctx context.Context, snap engine.Snapshot, table *schema.Table, t 
 				column := i % len(columns)
 				value := b.Form.Value(nil, b.Raw[cell.Start:cell.End], column)
 				switch {
-				case slices.Contains(t.Documents, columns[column]):
-					told = canonizer.Append(told[:0], value)
 				case slices.Contains(t.Arrays, columns[column]):
-					if told, err = arrayTold(told[:0], value, b.Form, column, elementOf(there[column])); err != nil {
+					tell, element := canonizer.Append, elementOf(there[column])
+					if !slices.Contains(t.Documents, columns[column]) {
+						tell = func(dst, value []byte) []byte { return digestible(dst, value, element) }
+					}
+					if told, err = arrayTold(told[:0], value, b.Form, column, tell); err != nil {
 						return "", err
 					}
+				case slices.Contains(t.Documents, columns[column]):
+					told = canonizer.Append(told[:0], value)
 				default:
 					told = digestible(told[:0], value, there[column])
 				}

@@ -39,7 +39,8 @@ type Decision struct {
 	Reason  string      `json:"reason"` // for Keep: the sentence from the file
 	// Documents is for ByPath.
 	Documents *DocumentDecision `json:"documents,omitempty"`
-	// Each: the column holds arrays, whose elements are masked one by one.
+	// Each: the column holds arrays, whose elements are masked one by one, each a
+	// document where paths decide.
 	Each bool   `json:"each,omitempty"`
 	By   Source `json:"by"`
 	// Via is the column whose decision was taken over, for ByReference and ByParent.

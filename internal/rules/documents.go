@@ -133,7 +133,7 @@ func (b *binder) checkDocuments(i int) {
 	}
 	const whole = "mask the column as a whole, or keep it with a reason"
 	switch {
-	case n.column.Kind != schema.JSON && n.column.Kind != schema.Text:
+	case n.column.Kind != schema.JSON && n.column.Kind != schema.Text && n.column.Element != schema.JSON && n.column.Element != schema.Text:
 		report(checkType, c.rule.At, b.masksFor(n.column), "paths lead into documents, and %s is %s", n.name(), typeWords(n.column))
 	case n.tied && c.via < 0: // told once, where the rule stands
 		report(checkRule, c.rule.At, whole, "%s is part of a reference, so its values are masked as a whole, not by path", n.name())

@@ -83,6 +83,9 @@ func (d *Decision) what() string {
 		}
 		return "masked by " + d.Spec.Mask + paramWords(d.Spec)
 	case ByPath:
+		if d.Each {
+			return "arrays of documents, each decided by path"
+		}
 		return "documents, decided by path"
 	case Keep:
 		return "kept"

@@ -110,7 +110,7 @@ func (b *binder) decision(i int) Decision {
 		d.Outcome, d.Spec = Mask, b.spec(c.rule)
 		d.Each = n.column.Kind == schema.Array && b.kindFor(c.rule.Mask, n.column) != schema.Array
 	case ByPath:
-		d.Outcome, d.Documents = ByPath, b.bindDocuments(c.rule.Documents)
+		d.Outcome, d.Documents, d.Each = ByPath, b.bindDocuments(c.rule.Documents), n.column.Kind == schema.Array
 	default:
 		d.Outcome = Keep // a broken rule: its finding stops the run
 	}
