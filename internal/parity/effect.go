@@ -94,7 +94,7 @@ var manners = func() map[string]manner {
 		"domain": named(refuses), "composite type": named(judgement{ApplicationFails, "values have other fields"}),
 		"range type": named(worksElse), "base type": named(worksElse), "collation": named(sortsElse), "collation version": always(sortsElse),
 
-		"function": named(worksElse), "procedure": named(worksElse), "aggregate": named(worksElse), "operator": named(worksElse), "operator class": named(worksElse),
+		"function": named(worksElse), "procedure": named(worksElse), "aggregate": named(worksElse), "operator": named(worksElse), "operator class": named(worksElse), "operator family": named(worksElse),
 		"cast": named(worksElse), "conversion": named(worksElse), "language": named(worksElse), "transform": named(worksElse), "access method": named(plannedElse),
 		"text search configuration": named(worksElse), "text search dictionary": named(worksElse), "text search parser": named(worksElse), "text search template": named(worksElse),
 		"extension":      named(judgement{ChangesBehaviour, "another version of it may work otherwise"}),

@@ -52,7 +52,9 @@ CREATE FUNCTION s.cmp(s.comp, s.comp) RETURNS bool LANGUAGE sql AS 'SELECT true'
 CREATE OPERATOR CLASS s.ops FOR TYPE int USING btree AS OPERATOR 1 <, FUNCTION 1 btint4cmp(int, int);
 CREATE CAST (s.comp AS text) WITH INOUT; CREATE CONVERSION s.conv FOR 'LATIN1' TO 'UTF8' FROM iso8859_1_to_utf8;
 CREATE FUNCTION s.ev() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END'; CREATE EVENT TRIGGER parity_ev ON sql_drop EXECUTE FUNCTION s.ev();
-CREATE TRUSTED LANGUAGE tongue HANDLER plpgsql_call_handler; GRANT USAGE ON LANGUAGE tongue TO parity_reader;
+CREATE TRUSTED LANGUAGE tongue HANDLER plpgsql_call_handler; CREATE ACCESS METHOD pile TYPE TABLE HANDLER heap_tableam_handler;
+CREATE TEXT SEARCH PARSER s.words (START = prsd_start, GETTOKEN = prsd_nexttoken, "end" = prsd_end, LEXTYPES = prsd_lextype); CREATE TEXT SEARCH TEMPLATE s.tmpl (INIT = dsimple_init, LEXIZE = dsimple_lexize);
+CREATE FUNCTION s.from_sql(internal) RETURNS internal LANGUAGE internal IMMUTABLE STRICT AS 'int4recv'; CREATE TRANSFORM FOR s.comp LANGUAGE tongue (FROM SQL WITH FUNCTION s.from_sql(internal)); GRANT USAGE ON LANGUAGE tongue TO parity_reader;
 GRANT SELECT ON s.child TO parity_reader; GRANT UPDATE (v) ON s.child TO parity_reader; GRANT USAGE ON SCHEMA s TO parity_reader; GRANT USAGE ON SEQUENCE s.seq TO parity_reader;
 REVOKE EXECUTE ON FUNCTION s.answer FROM PUBLIC; GRANT USAGE ON TYPE s.mood TO parity_reader; GRANT USAGE ON FOREIGN SERVER far TO parity_reader;
 ALTER DEFAULT PRIVILEGES IN SCHEMA s GRANT SELECT ON TABLES TO parity_reader;
@@ -176,7 +178,12 @@ func mutations() []mutation {
 		{`DROP AGGREGATE s.agg (int)`, "aggregate s.agg(integer)" + missing, app},
 		{`DROP AGGREGATE s.agg (int); CREATE AGGREGATE s.agg (int) (SFUNC = int4pl, STYPE = int, INITCOND = '1')`, "aggregate s.agg(integer)" + different, behave},
 		{`DROP OPERATOR s.=== (s.comp, s.comp)`, `operator s."==="(s.comp, s.comp)` + missing, app},
-		{`DROP OPERATOR CLASS s.ops USING btree`, `operator class s.ops using btree` + missing, app},
+		{`DROP OPERATOR CLASS s.ops USING btree`, `operator class s.ops using btree` + missing + "\noperator family s.ops using btree" + different, app},
+		{`CREATE OPERATOR FAMILY s.kin USING hash`, "operator family s.kin using hash" + extra, rehearse},
+		{`DROP ACCESS METHOD pile`, "access method pile" + missing, app},
+		{`DROP TRANSFORM FOR s.comp LANGUAGE tongue`, `transform "for s.comp language tongue"` + missing, app},
+		{`DROP TEXT SEARCH PARSER s.words`, "text search parser s.words" + missing, app},
+		{`DROP TEXT SEARCH TEMPLATE s.tmpl; CREATE TEXT SEARCH TEMPLATE s.tmpl (LEXIZE = dsimple_lexize)`, "text search template s.tmpl" + different, behave},
 		{`DROP CAST (s.comp AS text)`, `cast "s.comp as text"` + missing, app},
 		{`DROP CAST (s.comp AS text); CREATE CAST (s.comp AS text) WITH INOUT AS ASSIGNMENT`, `cast "s.comp as text"` + different, behave},
 		{`DROP CONVERSION s.conv`, "conversion s.conv" + missing, app},
@@ -231,6 +238,9 @@ func mutations() []mutation {
 		// around
 		{`DROP PUBLICATION parity_pub`, "publication parity_pub" + missing, behave},
 		{`ALTER PUBLICATION parity_pub ADD TABLE s.child`, "publication parity_pub" + different, behave},
+		{`ALTER PUBLICATION parity_pub SET TABLE s.plain WHERE (id > 1)`, "publication parity_pub" + different, behave},
+		{`ALTER PUBLICATION parity_pub SET TABLE s.plain (id)`, "publication parity_pub" + different, behave},
+		{`ALTER PUBLICATION parity_pub ADD TABLES IN SCHEMA s`, "publication parity_pub" + different, behave},
 		{`ALTER SERVER far VERSION '2'`, "foreign server far" + different, behave},
 		{`ALTER SERVER far OPTIONS (ADD port '1')`, "foreign server far" + different, behave},
 		{`DROP USER MAPPING FOR parity_reader SERVER far`, `user mapping "far for parity_reader"` + missing, app},
@@ -302,7 +312,7 @@ func TestEveryMutationIsFoundOnPostgres(t *testing.T) {
 // unclosed tells mutations that no statement undoes: what is in use, what would
 // take a schema away, what belongs to the server, and kinds that are closed by hand.
 func unclosed(m mutation) bool {
-	for _, kind := range []string{"schema", "collation version", "base type", "operator class", "language", "foreign server far: different", "foreign data wrapper wrapper: different", "foreign table", "user mapping",
+	for _, kind := range []string{"schema", "collation version", "operator family s.ops", "base type", "operator class", "language", "foreign server far: different", "foreign data wrapper wrapper: different", "foreign table", "user mapping",
 		"owner", "default privilege", "setting", "database", "security label", "composite type s.comp: different"} {
 		if strings.HasPrefix(m.want, kind) {
 			return true

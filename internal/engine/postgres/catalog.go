@@ -138,6 +138,12 @@ func objectKinds(version int) []objectKind {
 	if version >= 130000 {
 		cloned = "t.tgparentid <> 0"
 	}
+	// Row filters, lists of columns and whole schemas of publications are younger.
+	published, wholes := "", "NULL"
+	if version >= 150000 {
+		published = " || coalesce(' ' || (SELECT array_agg(a.attname ORDER BY a.attnum) FROM pg_catalog.pg_attribute a WHERE a.attrelid = r.prrelid AND a.attnum = ANY (r.prattrs))::text, '') || coalesce(' WHERE ' || pg_catalog.pg_get_expr(r.prqual, r.prrelid), '')"
+		wholes = "(SELECT string_agg(m.pnnspid::regnamespace::text, ', ' ORDER BY m.pnnspid::regnamespace::text) FROM pg_catalog.pg_publication_namespace m WHERE m.pnpubid = p.oid)"
+	}
 	const namespace = ` JOIN pg_catalog.pg_namespace n ON n.oid = `
 	const ofTable = ` JOIN pg_catalog.pg_class c ON c.oid = `
 	return []objectKind{
@@ -194,6 +200,17 @@ FROM pg_catalog.pg_collation l` + namespace + `l.collnamespace`, "pg_collation"}
 FROM pg_catalog.pg_type t` + namespace + `t.typnamespace WHERE t.typtype = 'b' AND t.typelem = 0 AND t.typisdefined`, "pg_type"},
 		{"operator class", `SELECT o.oid, n.nspname, o.opcname, ' using ' || m.amname, NULL, NULL, format('%s%s family %s', o.opcintype::regtype, CASE WHEN o.opcdefault THEN ' default' END, f.opfname)
 FROM pg_catalog.pg_opclass o` + namespace + `o.opcnamespace JOIN pg_catalog.pg_am m ON m.oid = o.opcmethod JOIN pg_catalog.pg_opfamily f ON f.oid = o.opcfamily`, "pg_opclass"},
+		{"operator family", `SELECT f.oid, n.nspname, f.opfname, ' using ' || m.amname, NULL, NULL, concat_ws(', ',
+	(SELECT string_agg(format('%s %s', o.amopstrategy, o.amopopr::regoperator), ', ' ORDER BY o.amopstrategy, o.amopopr::regoperator::text) FROM pg_catalog.pg_amop o WHERE o.amopfamily = f.oid),
+	(SELECT string_agg(format('%s %s', o.amprocnum, o.amproc::regprocedure), ', ' ORDER BY o.amprocnum, o.amproc::regprocedure::text) FROM pg_catalog.pg_amproc o WHERE o.amprocfamily = f.oid))
+FROM pg_catalog.pg_opfamily f` + namespace + `f.opfnamespace JOIN pg_catalog.pg_am m ON m.oid = f.opfmethod`, "pg_opfamily"},
+		{"access method", `SELECT m.oid, NULL, m.amname, NULL, NULL, NULL, format('%s %s', m.amtype, m.amhandler) FROM pg_catalog.pg_am m WHERE m.oid >= 16384`, "pg_am"},
+		{"transform", `SELECT t.oid, NULL, format('for %s language %s', pg_catalog.format_type(t.trftype, NULL), l.lanname), NULL, NULL, NULL, format('from %s to %s', t.trffromsql, t.trftosql)
+FROM pg_catalog.pg_transform t JOIN pg_catalog.pg_language l ON l.oid = t.trflang`, "pg_transform"},
+		{"text search parser", `SELECT p.oid, n.nspname, p.prsname, NULL, NULL, NULL, format('%s %s %s %s %s', p.prsstart, p.prstoken, p.prsend, p.prslextype, p.prsheadline)
+FROM pg_catalog.pg_ts_parser p` + namespace + `p.prsnamespace`, "pg_ts_parser"},
+		{"text search template", `SELECT t.oid, n.nspname, t.tmplname, NULL, NULL, NULL, format('%s %s', t.tmplinit, t.tmpllexize)
+FROM pg_catalog.pg_ts_template t` + namespace + `t.tmplnamespace`, "pg_ts_template"},
 		{"conversion", `SELECT o.oid, n.nspname, o.conname, NULL, NULL, NULL, format('%s to %s by %s%s', pg_catalog.pg_encoding_to_char(o.conforencoding), pg_catalog.pg_encoding_to_char(o.contoencoding), o.conproc, CASE WHEN o.condefault THEN ' default' END)
 FROM pg_catalog.pg_conversion o` + namespace + `o.connamespace`, "pg_conversion"},
 		{"language", `SELECT l.oid, NULL, l.lanname, NULL, NULL, NULL, format('%s%s', CASE WHEN l.lanpltrusted THEN 'trusted ' END, l.lanplcallfoid::regproc)
@@ -209,8 +226,8 @@ FROM pg_catalog.pg_cast k WHERE k.oid >= 16384`, "pg_cast"},
 FROM pg_catalog.pg_ts_config t` + namespace + `t.cfgnamespace`, "pg_ts_config"},
 		{"statistics object", `SELECT s.oid, n.nspname, s.stxname, NULL, NULL, NULL, pg_catalog.pg_get_statisticsobjdef(s.oid)
 FROM pg_catalog.pg_statistic_ext s` + namespace + `s.stxnamespace`, "pg_statistic_ext"},
-		{"publication", `SELECT p.oid, NULL, p.pubname, NULL, NULL, NULL, format('all tables %s insert %s update %s delete %s truncate %s: %s', p.puballtables, p.pubinsert, p.pubupdate, p.pubdelete, p.pubtruncate,
-	(SELECT string_agg(r.prrelid::regclass::text, ', ' ORDER BY r.prrelid::regclass::text) FROM pg_catalog.pg_publication_rel r WHERE r.prpubid = p.oid))
+		{"publication", `SELECT p.oid, NULL, p.pubname, NULL, NULL, NULL, format('all tables %s insert %s update %s delete %s truncate %s: %s%s', p.puballtables, p.pubinsert, p.pubupdate, p.pubdelete, p.pubtruncate,
+	(SELECT string_agg(r.prrelid::regclass::text` + published + `, ', ' ORDER BY r.prrelid::regclass::text) FROM pg_catalog.pg_publication_rel r WHERE r.prpubid = p.oid), ' schemas ' || ` + wholes + `)
 FROM pg_catalog.pg_publication p`, "pg_publication"},
 		{"subscription", `SELECT 0, NULL, s.subname, NULL, NULL, NULL, format('enabled %s to %s', s.subenabled, s.subpublications)
 FROM pg_catalog.pg_subscription s WHERE s.subdbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())`, ""},

@@ -75,9 +75,11 @@ func closings() map[string]closing {
 		"composite type":    {create: `format('CREATE TYPE %s AS (%s)', ` + full + `, x.def)`, drop: `format('DROP TYPE %s', ` + full + `)`},
 		"range type":        {create: `(SELECT format('CREATE TYPE %s AS RANGE (SUBTYPE = %s%s)', ` + full + `, pg_catalog.format_type(r.rngsubtype, NULL), CASE WHEN r.rngsubdiff <> 0 THEN format(', SUBTYPE_DIFF = %s', r.rngsubdiff::regproc) END) FROM pg_catalog.pg_range r WHERE r.rngtypid = x.oid)`, drop: `format('DROP TYPE %s', ` + full + `)`},
 		"statistics object": {create: "x.def", drop: `format('DROP STATISTICS %s', ` + full + `)`},
-		"publication": {create: `(SELECT format('CREATE PUBLICATION %I%s WITH (publish = %L)', x.name, CASE WHEN o.puballtables THEN ' FOR ALL TABLES' ELSE
+		// With row filters, lists of columns or whole schemas it is made by hand.
+		"publication": {create: `(SELECT CASE WHEN NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = to_regclass('pg_catalog.pg_publication_namespace') AND d.refclassid = 'pg_catalog.pg_publication'::regclass AND d.refobjid = o.oid)
+	AND NOT EXISTS (SELECT FROM pg_catalog.pg_publication_rel p WHERE p.prpubid = o.oid AND coalesce(to_jsonb(p) ->> 'prqual', to_jsonb(p) ->> 'prattrs') IS NOT NULL) THEN format('CREATE PUBLICATION %I%s WITH (publish = %L)', x.name, CASE WHEN o.puballtables THEN ' FOR ALL TABLES' ELSE
 	' FOR TABLE ' || (SELECT string_agg(p.prrelid::regclass::text, ', ') FROM pg_catalog.pg_publication_rel p WHERE p.prpubid = o.oid) END,
-	concat_ws(', ', CASE WHEN o.pubinsert THEN 'insert' END, CASE WHEN o.pubupdate THEN 'update' END, CASE WHEN o.pubdelete THEN 'delete' END, CASE WHEN o.pubtruncate THEN 'truncate' END)) FROM pg_catalog.pg_publication o` + of,
+	concat_ws(', ', CASE WHEN o.pubinsert THEN 'insert' END, CASE WHEN o.pubupdate THEN 'update' END, CASE WHEN o.pubdelete THEN 'delete' END, CASE WHEN o.pubtruncate THEN 'truncate' END)) END FROM pg_catalog.pg_publication o` + of,
 			drop: `format('DROP PUBLICATION %I', x.name)`},
 		"comment": {create: `format('COMMENT ON %s IS %L', upper(split_part(x.name, ' ', 1)) || substr(x.name, length(split_part(x.name, ' ', 1)) + 1), x.def)`,
 			drop:  `format('COMMENT ON %s IS NULL', upper(split_part(x.name, ' ', 1)) || substr(x.name, length(split_part(x.name, ' ', 1)) + 1))`,

@@ -65,6 +65,16 @@ func rareClosings() map[string]closing {
 			drop: `format('DROP FOREIGN DATA WRAPPER %I', x.name)`},
 		"foreign server": {create: `(SELECT CASE WHEN o.srvoptions IS NULL THEN format('CREATE SERVER %I%s%s FOREIGN DATA WRAPPER %I', x.name, ' TYPE ' || quote_literal(o.srvtype), ' VERSION ' || quote_literal(o.srvversion), y.fdwname) END FROM pg_catalog.pg_foreign_server o JOIN pg_catalog.pg_foreign_data_wrapper y ON y.oid = o.srvfdw` + of,
 			drop: `format('DROP SERVER %I', x.name)`},
-		"security label": {create: label(`quote_literal(x.def)`), drop: label(`'NULL'`), alter: label(`quote_literal(x.def)`)},
+		"access method": {create: `(SELECT format('CREATE ACCESS METHOD %I TYPE %s HANDLER %s', x.name, CASE o.amtype WHEN 't' THEN 'TABLE' ELSE 'INDEX' END, o.amhandler) FROM pg_catalog.pg_am o` + of,
+			drop: `format('DROP ACCESS METHOD %I', x.name)`},
+		"transform": {create: `(SELECT format('CREATE TRANSFORM FOR %s LANGUAGE %I (%s)', pg_catalog.format_type(o.trftype, NULL), y.lanname, concat_ws(', ', 'FROM SQL WITH FUNCTION ' || nullif(o.trffromsql, 0)::regprocedure,
+	'TO SQL WITH FUNCTION ' || nullif(o.trftosql, 0)::regprocedure)) FROM pg_catalog.pg_transform o JOIN pg_catalog.pg_language y ON y.oid = o.trflang` + of,
+			drop: `(SELECT format('DROP TRANSFORM FOR %s LANGUAGE %I', pg_catalog.format_type(o.trftype, NULL), y.lanname) FROM pg_catalog.pg_transform o JOIN pg_catalog.pg_language y ON y.oid = o.trflang` + of},
+		"text search parser": {create: `(SELECT format('CREATE TEXT SEARCH PARSER %s (%s)', ` + full + `, concat_ws(', ', ` + function("START", "prsstart") + `, ` + function("GETTOKEN", "prstoken") + `, ` + function(`"end"`, "prsend") + `, ` +
+			function("LEXTYPES", "prslextype") + `, ` + function("HEADLINE", "prsheadline") + `)) FROM pg_catalog.pg_ts_parser o` + of, drop: `format('DROP TEXT SEARCH PARSER %s', ` + full + `)`},
+		"text search template": {create: `(SELECT format('CREATE TEXT SEARCH TEMPLATE %s (%s)', ` + full + `, concat_ws(', ', ` + function("INIT", "tmplinit") + `, ` + function("LEXIZE", "tmpllexize") + `)) FROM pg_catalog.pg_ts_template o` + of,
+			drop: `format('DROP TEXT SEARCH TEMPLATE %s', ` + full + `)`},
+		"operator family": {drop: `(SELECT format('DROP OPERATOR FAMILY %s USING %I', ` + full + `, y.amname) FROM pg_catalog.pg_opfamily o JOIN pg_catalog.pg_am y ON y.oid = o.opfmethod` + of},
+		"security label":  {create: label(`quote_literal(x.def)`), drop: label(`'NULL'`), alter: label(`quote_literal(x.def)`)},
 	}
 }
