@@ -114,10 +114,7 @@ func (e *exchanged) compare() string {
 		came = append(came, ", n."+places[i])
 	}
 	old := "SELECT tableoid AS rel, ctid AS at" + comma(named) + " FROM " + e.from()
-	switch {
-	case e.seen != nil && e.left == 0:
-		old += " WHERE false"
-	case e.seen != nil:
+	if e.seen != nil {
 		old = "SELECT t.tableoid AS rel, t.ctid AS at" + comma(prefixed("t.", named)) + " FROM " + e.from() + " t JOIN " + quoteName(e.candidates()) + " k ON t.ctid = k.at AND t.tableoid = k.rel"
 	}
 	waiting := "SELECT true AS here" + comma(named) + " FROM " + quoteName(e.side())
@@ -158,6 +155,24 @@ func comma(items []string) string {
 	return ", " + strings.Join(items, ", ")
 }
 
+// incoming tells whether all that waits comes in and nothing goes, because every
+// row that stood in the table found its pair, as in an empty table.
+func (e *exchanged) incoming() bool { return e.waiting && e.seen != nil && e.left == 0 }
+
+// todo gives, for a FROM clause, the delta. Where rows only come in it is the side
+// table itself: there is nothing to compare them with, and they are not copied.
+func (e *exchanged) todo() string {
+	if !e.incoming() {
+		return quoteName(e.delta())
+	}
+	places := e.places()
+	var named []string
+	for i, c := range e.columns {
+		named = append(named, quote(c)+" AS "+places[i])
+	}
+	return "(SELECT NULL::pg_catalog.oid AS rel, NULL::pg_catalog.tid AS at, true AS here" + comma(named) + " FROM " + quoteName(e.side()) + ")"
+}
+
 // makeDelta finds out what is to be done. Nobody writes to the table meanwhile.
 func (e *exchanged) makeDelta(ctx context.Context, c *conn) error {
 	doing := "compare the rows of " + e.name.String()
@@ -167,7 +182,8 @@ func (e *exchanged) makeDelta(ctx context.Context, c *conn) error {
 			return err // empty, and stays so
 		}
 	}
-	if e.seen != nil && e.sent+e.left == 0 {
+	if e.incoming() {
+		e.came = e.sent
 		return nil
 	}
 	// Not UNLOGGED: the transaction may go back behind it, and a server that crashes
@@ -214,7 +230,7 @@ const (
 
 // remove writes the statement that deletes the old rows of a share.
 func (e *exchanged) remove(p share) string {
-	return "DELETE FROM " + e.from() + " t USING " + quoteName(e.delta()) + " d WHERE t.ctid = d.at AND t.tableoid = d.rel AND " + string(p)
+	return "DELETE FROM " + e.from() + " t USING " + e.todo() + " d WHERE t.ctid = d.at AND t.tableoid = d.rel AND " + string(p)
 }
 
 // insert writes the statement that inserts the new rows of a share.
@@ -223,7 +239,7 @@ func (e *exchanged) insert(p share) string {
 	if len(e.columns) > 0 {
 		into = " (" + quoteList(e.columns) + ") OVERRIDING SYSTEM VALUE"
 	}
-	return "INSERT INTO " + quoteName(e.name) + into + " SELECT " + strings.Join(prefixed("d.", e.places()), ", ") + " FROM " + quoteName(e.delta()) + " d WHERE " + string(p)
+	return "INSERT INTO " + quoteName(e.name) + into + " SELECT " + strings.Join(prefixed("d.", e.places()), ", ") + " FROM " + e.todo() + " d WHERE " + string(p)
 }
 
 func prefixed(prefix string, names []string) []string {
@@ -243,7 +259,7 @@ func (e *exchanged) update() string {
 			set = append(set, quote(c)+" = d."+e.place(c))
 		}
 	}
-	return "UPDATE " + e.from() + " t SET " + strings.Join(set, ", ") + " FROM " + quoteName(e.delta()) + " d WHERE t.ctid = d.at AND t.tableoid = d.rel AND " + string(shareChanged)
+	return "UPDATE " + e.from() + " t SET " + strings.Join(set, ", ") + " FROM " + e.todo() + " d WHERE t.ctid = d.at AND t.tableoid = d.rel AND " + string(shareChanged)
 }
 
 // exchangedTables lists the tables to exchange: all that inspect found, but

@@ -58,7 +58,7 @@ func (x *exchange) measure(ctx context.Context) error {
 	const few = 1000
 	var names []string
 	for _, e := range x.sorted() {
-		if e.seen != nil && e.seen.rows == 0 {
+		if e.incoming() {
 			continue // nothing to compare with
 		}
 		if e.sent > few {
