@@ -60,3 +60,35 @@ func TestReplaceFindsWhatPreservedRowsNeed(t *testing.T) {
 	scratchtest.SQL(t, prod, "DELETE FROM visits WHERE person_id = 7; DELETE FROM people WHERE id = 7")
 	e.refuses(t, staging, 5).wants(t, "notes_person_fkey", "table public.notes", "hint: the target's own rows refer to rows")
 }
+
+// Who changes the mode of a job is told what the switch before kept, may go back
+// to it, and finds nothing left on the server after the next exchange.
+func TestReplaceAfterASwitch(t *testing.T) {
+	prod, staging := scratchtest.Database(t), scratchtest.Database(t)
+	scratchtest.SQL(t, prod, people+peopleRows)
+	scratchtest.SQL(t, staging, people)
+	e := newErrand(t, prod, staging, plainJob(), map[string]string{"people.yaml": peopleRules})
+	beside := func() string {
+		return scratchtest.Query(t, staging, "SELECT count(*) FROM pg_database WHERE datname LIKE left(current_database(), 40) || '%' AND datname <> current_database()")
+	}
+	e.run(t, 0, "refresh", "--claim")
+	first := sortedDump(t, staging)
+	scratchtest.SQL(t, prod, "DELETE FROM visits WHERE id % 2 = 0")
+	e.run(t, 0, "refresh")
+	second := sortedDump(t, staging)
+	e.write(t, "understudy.yaml", plainJob(inPlaceJob))
+	e.run(t, 0, "plan").wants(t, "an earlier switch kept the database", "the next refresh, which removes it")
+	e.run(t, 0, "rollback")
+	same(t, "back at the first generation", first, sortedDump(t, staging))
+	e.run(t, 0, "rollback")
+	same(t, "and forth to the second", second, sortedDump(t, staging))
+	if got := beside(); got != "1" {
+		t.Errorf("%s databases beside the target before the exchange", got)
+	}
+	e.run(t, 0, "refresh")
+	same(t, "the same rows exchanged", second, sortedDump(t, staging))
+	if got := beside(); got != "0" {
+		t.Errorf("%s databases beside the target after the exchange", got)
+	}
+	e.run(t, 4, "rollback").wants(t, "keeps no earlier generation")
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"math"
 	"strings"
 	"sync"
 	"time"
@@ -65,6 +66,9 @@ func (x *exchange) begin(ctx context.Context) error {
 		x.lookers <- nil
 	}
 	x.spec.Step("clear what an earlier run left")
+	if err := x.t.clearBeside(ctx, x.guard, math.MaxInt); err != nil {
+		return err
+	}
 	return x.pool.with(ctx, func(c *conn) error {
 		rows, err := c.query(ctx, "look for event triggers", `SELECT pg_catalog.quote_ident(evtname) FROM pg_catalog.pg_event_trigger WHERE evtenabled IN ('O', 'A') ORDER BY 1`)
 		if err != nil {
@@ -314,7 +318,8 @@ func (x *exchange) outcome(pid uint32, cause error) error {
 	}
 }
 
-// tidy drops the side tables and gathers statistics of what changed much.
+// tidy drops the side tables, gathers statistics of what changed much, and
+// removes what switches before kept.
 func (x *exchange) tidy(ctx context.Context) error {
 	x.spec.Step("drop side tables")
 	if err := x.pool.with(ctx, func(c *conn) error { return dropSides(ctx, c) }); err != nil {
@@ -328,9 +333,13 @@ func (x *exchange) tidy(ctx context.Context) error {
 			touched = append(touched, e)
 		}
 	}
-	return spread(ctx, x.pool, min(len(touched), max(1, x.spec.Writers)), len(touched), func(ctx context.Context, c *conn, i int) error {
+	err := spread(ctx, x.pool, min(len(touched), max(1, x.spec.Writers)), len(touched), func(ctx context.Context, c *conn, i int) error {
 		return analyze(ctx, c, quoteName(touched[i].name), x.spec.Step)
 	})
+	if err != nil {
+		return err
+	}
+	return x.t.clearBeside(ctx, x.guard, x.spec.Keep)
 }
 
 // Abort gives the transaction up, drops the side tables and frees the lock.

@@ -85,9 +85,22 @@ func (t *inPlace) Inspect(ctx context.Context, schemas []string) (*schema.Schema
 	return t.target.Inspect(ctx, schemas)
 }
 
-// Rollback is refused: an exchange keeps nothing to go back to.
-func (t *inPlace) Rollback(context.Context, string) error {
-	return &engine.Error{Code: engine.Failed, Doing: "roll back", Say: "rows that were exchanged in place are not kept", Hint: "`load: {mode: swap}` keeps earlier generations"}
+// Rollback puts back what a switch kept before the target's job came to exchange
+// rows; an exchange itself keeps nothing to go back to.
+func (t *inPlace) Rollback(ctx context.Context, generation string) error {
+	c, err := t.maintenance(ctx, "rollback")
+	if err != nil {
+		return err
+	}
+	_, kept, err := neighbours(ctx, c, t.at.database)
+	c.hangUp()
+	switch {
+	case err != nil:
+		return err
+	case len(kept) == 0:
+		return &engine.Error{Code: engine.Failed, Doing: "roll back", Say: "rows that were exchanged in place are not kept", Hint: "`load: {mode: swap}` keeps earlier generations"}
+	}
+	return t.target.Rollback(ctx, generation)
 }
 
 // State tells what stands there. It takes no lock beyond those of reading.
@@ -133,16 +146,50 @@ func (t *inPlace) State(ctx context.Context) (*engine.State, error) {
 		return state, nil
 	}
 	defer c.hangUp()
-	busy, err := t.locked(ctx, c)
-	switch {
-	case err != nil:
+	exchanged := state.Switched
+	if err := t.lookBeside(ctx, c, state); err != nil {
 		return nil, err
-	case busy:
-		state.Busy = "another run holds the target" + holder(ctx, c, lockKey(t.at.database))
-	case left != nil:
+	}
+	if exchanged != "" {
+		state.Switched = exchanged
+	}
+	if left != nil && state.Busy == "" {
 		state.Leftovers = append(state.Leftovers, "schema "+sideSchema+" with side tables, begun by a run that did not end")
 	}
-	return state, nil
+	note, err := keptBefore(ctx, c, t.at.database)
+	state.Notes = append(state.Notes, note...)
+	return state, err
+}
+
+// keptBefore tells what becomes of the generations that switches kept.
+func keptBefore(ctx context.Context, c *conn, target string) (notes []string, err error) {
+	_, kept, err := neighbours(ctx, c, target)
+	for _, k := range kept {
+		may, err := c.value(ctx, "ask who may drop "+quote(k.name), `SELECT pg_catalog.pg_has_role(datdba, 'USAGE') FROM pg_catalog.pg_database WHERE datname = $1`, k.name)
+		if err != nil {
+			return nil, err
+		}
+		say := "an earlier switch kept the database %s: `understudy rollback` goes back to it until the next refresh, which removes it, because nothing is kept where rows are exchanged in place"
+		if may != "t" {
+			say = "an earlier switch kept the database %s, which the role may not drop: it stays until its owner does"
+		}
+		notes = append(notes, fmt.Sprintf(say, quote(k.name)))
+	}
+	return notes, err
+}
+
+// clearBeside removes databases that runs which switch left beside the target:
+// those of a run that did not end, and of the kept ones all but the newest so
+// many. What the role may not drop stays; State tells of it.
+func (t *target) clearBeside(ctx context.Context, c *conn, keep int) error {
+	err := t.recover(ctx, c, keep)
+	if err == nil {
+		err = tidy(ctx, c, t.at.database, keep)
+	}
+	if engine.CodeOf(err) == engine.Denied {
+		return nil
+	}
+	return err
 }
 
 // obstaclesInPlace finds what would stop an exchange here, each with its
