@@ -386,6 +386,7 @@ func (x *exchange) hangUp() {
 		x.main.hangUp()
 	}
 	x.mu.Unlock()
+	unlock(x.guard) // before the session is gone, which takes its time: the next run may begin at once
 	x.guard.hangUp()
 	x.t.forget(x)
 }

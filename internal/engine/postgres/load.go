@@ -498,6 +498,7 @@ func (l *load) hangUp() {
 	if l.pool != nil {
 		l.pool.hangUp(true)
 	}
+	unlock(l.guard) // before the session is gone, which takes its time: the next run may begin at once
 	l.guard.hangUp()
 	l.plan.close()
 	l.t.mu.Lock()

@@ -95,6 +95,9 @@ func (t *target) lock(ctx context.Context, c *conn) error {
 
 // unlock lets go of the target's lock before the session that holds it ends.
 func unlock(c *conn) {
+	if c.IsClosed() || c.IsBusy() {
+		return
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second) // undoing
 	defer cancel()
 	_ = c.exec(ctx, "let go of the target", "SELECT pg_catalog.pg_advisory_unlock_all()") // the session's end does the same
