@@ -193,7 +193,7 @@ func (l *load) Write(ctx context.Context, table schema.Name, columns []string, r
 	err := l.with(ctx, func(c *conn) (err error) {
 		return l.inUsersPath(ctx, c, func() error {
 			sent, err = copyInto(ctx, c, table, columns, rows)
-			return l.plan.origin.calling(err, l.plan.origin.callsOf("TABLE", table.Schema, table.Table))
+			return overRows(l.plan.origin.calling(err, l.plan.origin.callsOf("TABLE", table.Schema, table.Table)))
 		})
 	})
 	return sent, err

@@ -17,6 +17,7 @@ func TestExpressionsThatRefuseRows(t *testing.T) {
 	for what, c := range map[string]struct{ ddl, object, state string }{
 		"division":  {`CREATE INDEX halves ON parent ((1 / (length(name) - 7)))`, "index public.halves", "22012"},
 		"exception": {`CREATE FUNCTION public.picky(v text) RETURNS text IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN IF v LIKE 'name%' THEN RAISE EXCEPTION 'no %', v; END IF; RETURN v; END $$; CREATE INDEX picked ON parent (public.picky(name))`, "index public.picked", "P0001"},
+		"column":    {`CREATE FUNCTION public.picky(v text) RETURNS text IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no %', v; END $$; ALTER TABLE parent ADD upper text GENERATED ALWAYS AS (public.picky(name)) STORED`, "public.parent", "P0001"},
 		"view":      {`CREATE FUNCTION public.picky(v text) RETURNS text IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no %', v; END $$; CREATE MATERIALIZED VIEW seen AS SELECT public.picky(name) FROM parent`, "public.seen", "P0001"},
 	} {
 		production, staging := pair(t)

@@ -307,7 +307,7 @@ func (x *exchange) swapOnce(ctx context.Context, c *conn, ties []*tie, checks bo
 		return err
 	}
 	if err := x.order(ties).run(ctx, c, x.spec.Step); err != nil {
-		return err
+		return overRows(err)
 	}
 	if err := c.exec(ctx, "check what was deferred", "SET CONSTRAINTS ALL IMMEDIATE"); err != nil {
 		return err
