@@ -17,6 +17,11 @@ type Dialect struct {
 	Nested   bool // /* /* */ */
 	Brackets bool // [...]
 	Ticks    bool // `...`
+	// Backslash: one escapes the next character in '...' and "...".
+	Backslash bool
+	Hash      bool // # begins a comment
+	// Modifiers: words such as IGNORE may stand between INSERT and INTO.
+	Modifiers bool
 }
 
 // A Statement is one statement, without its semicolon.
@@ -63,7 +68,7 @@ func (p *parser) run() {
 			p.skip(1)
 		case c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f':
 			p.skip(1)
-		case strings.HasPrefix(rest, "--"):
+		case strings.HasPrefix(rest, "--"), c == '#' && p.dialect.Hash:
 			p.skip(1 + strings.IndexByte(rest+"\n", '\n'))
 		case strings.HasPrefix(rest, "/*"):
 			p.comment()
@@ -137,9 +142,9 @@ func (p *parser) token(rest string) {
 	c := rest[0]
 	switch {
 	case c == '\'':
-		p.quoted(1, "'", false)
+		p.quoted(1, "'", p.dialect.Backslash)
 	case c == '"':
-		p.quoted(1, `"`, false)
+		p.quoted(1, `"`, p.dialect.Backslash)
 	case c == '`' && p.dialect.Ticks:
 		p.quoted(1, "`", false)
 	case c == '[' && p.dialect.Brackets:
@@ -171,7 +176,8 @@ func (p *parser) token(rest string) {
 func (p *parser) word(w string) {
 	before, or := p.words[1], p.words[0] == "OR"
 	into := before == "INSERT" || before == "MERGE" || before == "REPLACE" ||
-		or && slices.Contains([]string{"IGNORE", "ABORT", "FAIL", "ROLLBACK"}, before)
+		or && slices.Contains([]string{"IGNORE", "ABORT", "FAIL", "ROLLBACK"}, before) ||
+		p.dialect.Modifiers && slices.Contains([]string{"IGNORE", "LOW_PRIORITY", "HIGH_PRIORITY", "DELAYED"}, before)
 	p.makes = p.makes || w == "INTO" && !into
 	p.words = [2]string{before, w}
 }

@@ -21,6 +21,7 @@ func TestStatementsAreToldApart(t *testing.T) {
 		{"insert into a values (E'\\';', $$;$$, $t$ ; $$ ; $t$, a$b$c); select 2", all, "1:insert into a values (E'\\';', $$;$$, $t$ ; $$ ; $t$, a$b$c)|1:select 2"},
 		{"SELECT '\\'; SELECT 2", all, "1:SELECT '\\'|1:SELECT 2"},
 		{"SELECT [a;b], `c;d`; VALUES (1)", Dialect{Brackets: true, Ticks: true}, "1:SELECT [a;b], `c;d`|1:VALUES (1)"},
+		{"# it's; one\nINSERT IGNORE INTO a VALUES ('\\';', \"\\\";\"); SELECT 2", Dialect{Ticks: true, Backslash: true, Hash: true, Modifiers: true}, "2:INSERT IGNORE INTO a VALUES ('\\';', \"\\\";\")|2:SELECT 2"},
 		{"SELECT 1 /* ; /* */; SELECT 2", Dialect{}, "1:SELECT 1 /* ; /* */|1:SELECT 2"},
 		{"\ufeffSELECT 1 -- ;\n + 1;", all, "1:SELECT 1 -- ;\n + 1"},
 		{"WITH x AS (SELECT 1)\nSELECT * FROM x;\nMERGE INTO a", all, "1:WITH x AS (SELECT 1)\nSELECT * FROM x|3:MERGE INTO a"},
@@ -66,10 +67,10 @@ func TestWhatIsRefusedIsToldAtOnce(t *testing.T) {
 // Whatever stands in a file, parsing ends, and what is let through begins with a
 // word about rows.
 func TestAnyText(t *testing.T) {
-	pieces := []string{"SELECT ", "commit", ";", "'", `"`, "$", "$a$", "\\", "E'", "/*", "*/", "--", "\n", "[", "]", "`", " ", "x", "é", "1"}
+	pieces := []string{"SELECT ", "#", "commit", ";", "'", `"`, "$", "$a$", "\\", "E'", "/*", "*/", "--", "\n", "[", "]", "`", " ", "x", "é", "1"}
 	rapid.Check(t, func(t *rapid.T) {
 		text := strings.Join(rapid.SliceOf(rapid.SampledFrom(pieces)).Draw(t, "text"), "")
-		d := Dialect{rapid.Bool().Draw(t, "dollar"), rapid.Bool().Draw(t, "escapes"), rapid.Bool().Draw(t, "nested"), rapid.Bool().Draw(t, "brackets"), rapid.Bool().Draw(t, "ticks")}
+		d := Dialect{rapid.Bool().Draw(t, "dollar"), rapid.Bool().Draw(t, "escapes"), rapid.Bool().Draw(t, "nested"), rapid.Bool().Draw(t, "brackets"), rapid.Bool().Draw(t, "ticks"), rapid.Bool().Draw(t, "backslash"), rapid.Bool().Draw(t, "hash"), rapid.Bool().Draw(t, "modifiers")}
 		statements, mistakes := Parse(text, d)
 		if len(statements) > 0 && len(mistakes) > 0 {
 			t.Fatal("statements of a script that is refused")
