@@ -1,20 +1,10 @@
 package postgres
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"fmt"
-	"math/big"
-	"net"
 	"net/url"
-	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -71,13 +61,13 @@ func TestStandbySource(t *testing.T) {
 // TLS is verified, never silently weakened.
 func TestTransport(t *testing.T) {
 	server := scratchtest.Own(t, scratch.Options{})
-	roots, key, cert := certificates(t, "db.example")
+	roots, key, cert := scratchtest.Certificates(t, "db.example")
 	dir := t.TempDir()
-	strangers, _, _ := certificates(t, "db.example")
-	write(t, filepath.Join(dir, "ca.pem"), roots, server.DataDir())
-	write(t, filepath.Join(dir, "other.pem"), strangers, server.DataDir())
-	write(t, filepath.Join(server.DataDir(), "server.key"), key, server.DataDir())
-	write(t, filepath.Join(server.DataDir(), "server.crt"), cert, server.DataDir())
+	strangers, _, _ := scratchtest.Certificates(t, "db.example")
+	scratchtest.WriteLike(t, filepath.Join(dir, "ca.pem"), roots, server.DataDir())
+	scratchtest.WriteLike(t, filepath.Join(dir, "other.pem"), strangers, server.DataDir())
+	scratchtest.WriteLike(t, filepath.Join(server.DataDir(), "server.key"), key, server.DataDir())
+	scratchtest.WriteLike(t, filepath.Join(server.DataDir(), "server.crt"), cert, server.DataDir())
 	if err := server.Restart(t.Context(), map[string]string{"ssl": "on"}); err != nil {
 		t.Fatal(err)
 	}
@@ -123,52 +113,6 @@ func TestTransport(t *testing.T) {
 		}
 		t.Errorf("a server without TLS: %v", err)
 	}
-}
-
-// write puts a file that belongs to whoever owns a folder, as a server's key must.
-func write(t *testing.T, path string, content []byte, like string) {
-	t.Helper()
-	if err := os.WriteFile(path, content, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	info, err := os.Stat(like)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if owner, ok := info.Sys().(*syscall.Stat_t); ok {
-		if err := os.Chown(path, int(owner.Uid), int(owner.Gid)); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
-// certificates makes an authority and a server's key and certificate for a host.
-func certificates(t *testing.T, host string) (roots, key, cert []byte) {
-	t.Helper()
-	must := func(b []byte, err error) []byte {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return b
-	}
-	authorityKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	serverKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	authority := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "authority"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
-	server := &x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: host}, NotBefore: authority.NotBefore, NotAfter: authority.NotAfter,
-		DNSNames: []string{host}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}
-	root := must(x509.CreateCertificate(rand.Reader, authority, authority, &authorityKey.PublicKey, authorityKey))
-	leaf := must(x509.CreateCertificate(rand.Reader, server, authority, &serverKey.PublicKey, authorityKey))
-	private := must(x509.MarshalPKCS8PrivateKey(serverKey))
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: root}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}),
-		pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: leaf})
 }
 
 // What a standby had to replay, and could not while we read, ends the reading
