@@ -114,6 +114,7 @@ var manners = func() map[string]manner {
 // pieceManners are pieces that mean the same on every kind of object.
 var pieceManners = map[string]judgement{
 	catalog.OwnName: namedElse, "comment": wordsElse, "storage": spaceElse, "storage options": spaceElse, "compression": spaceElse, "row format": spaceElse, "tablespace": spaceElse,
+	"key block size": spaceElse, "checksum": spaceElse, "page checksum": spaceElse, "page compressed": spaceElse, "avg row length": spaceElse, "stats persistent": plannedElse, "stats auto recalc": plannedElse, "stats sample pages": plannedElse,
 	catalog.ColumnOrder: {ChangesBehaviour, "statements that name no columns meet them in another order"},
 	"persistence":       {ChangesBehaviour, "rows outlive a crash on one side and not on the other"},
 	"replica identity":  repeatsElse, "access method": plannedElse, "partition key": {ChangesRehearsal, "a migration of partitions works otherwise in staging"},

@@ -75,6 +75,7 @@ func readType(text string) declaredType {
 			name, after = strings.TrimSuffix(name, tail), strings.TrimSpace(tail+" "+after)
 		}
 	}
+	after = strings.TrimSpace(strings.ReplaceAll(after, "zerofill", "")) // how a number is shown; beside it stands unsigned
 	t := declaredType{family: name, suffix: after}
 	if name == "enum" || name == "set" {
 		t.labels = quotedTexts(args)

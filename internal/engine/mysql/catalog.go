@@ -98,7 +98,11 @@ func (r *objectReader) settings([]string) error {
 func (r *objectReader) databases(databases []string) error {
 	rows, err := r.c.rows(r.ctx, "read the databases", "SELECT schema_name, default_character_set_name, default_collation_name FROM information_schema.schemata WHERE schema_name IN ("+literals(databases)+")")
 	for _, row := range rows {
-		r.facts = append(r.facts, catalog.Fact{Kind: "schema", Object: schema.Name{Schema: row[0], Table: row[0]}.String(),
+		alter := "" // it names none: the statement is run where it belongs, whatever that is called
+		if len(databases) == 1 {
+			alter = "ALTER DATABASE CHARACTER SET " + row[1] + " COLLATE " + row[2]
+		}
+		r.facts = append(r.facts, catalog.Fact{Kind: "schema", Object: schema.Name{Schema: row[0], Table: row[0]}.String(), Alter: alter,
 			Parts: []catalog.Part{{Name: "character set", Text: row[1]}, {Name: "collation", Text: row[2]}}})
 	}
 	return err

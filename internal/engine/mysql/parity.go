@@ -20,6 +20,9 @@ type declaration struct {
 	text  string
 	facts []catalog.Fact
 	order []string
+	// places writes every column with the one before it, as a statement orders them.
+	places []string
+	last   string // column that was read
 	// collation and charset are the table's, which a column's definition leaves out.
 	collation string
 }
@@ -38,7 +41,8 @@ func declare(name schema.Name, f *tableFacts) []catalog.Fact {
 	for _, item := range parts(all[open+1 : end]) {
 		d.item(item, f)
 	}
-	table.Parts = append([]catalog.Part{{Name: catalog.ColumnOrder, Text: strings.Join(d.order, "\n")}}, options...)
+	order := catalog.Part{Name: catalog.ColumnOrder, Text: strings.Join(d.order, "\n"), Alter: d.alter(strings.Join(d.places, ", "))}
+	table.Parts = append([]catalog.Part{order}, options...)
 	return append(d.facts, table)
 }
 
@@ -48,12 +52,33 @@ func bare(_ schema.Name, text string) string {
 	return regexp.MustCompile(`(?m)^(\).*?) AUTO_INCREMENT=\d+`).ReplaceAllString(text, "$1")
 }
 
+// alter is a statement that changes the table.
+func (d *declaration) alter(how string) string {
+	return "ALTER TABLE " + quote(d.name.Table) + " " + how
+}
+
+// unset gives what takes an option of a table away.
+func unset(option string) string {
+	switch option {
+	case "KEY_BLOCK_SIZE", "CHECKSUM", "AVG_ROW_LENGTH", "MIN_ROWS", "MAX_ROWS", "DELAY_KEY_WRITE":
+		return option + "=0"
+	}
+	if option == "COMPRESSION" {
+		return option + "='none'"
+	}
+	return option + "=DEFAULT"
+}
+
 // options reads what follows the columns.
 func (d *declaration) options(all []token) (out []catalog.Part) {
 	part := func(name, text string) {
 		if text != "" {
 			out = append(out, catalog.Part{Name: name, Text: text})
 		}
+	}
+	partitions := func(text string) {
+		part("partitions", plain(tokens(text)))
+		out[len(out)-1].Alter, out[len(out)-1].Clear = d.alter(text), d.alter("REMOVE PARTITIONING")
 	}
 	for i := 0; i < len(all); i++ {
 		t := all[i]
@@ -67,12 +92,12 @@ func (d *declaration) options(all []token) (out []catalog.Part) {
 		switch {
 		case t.kind == comment:
 			if text := conditional(t.text); strings.HasPrefix(strings.ToUpper(text), "PARTITION") {
-				part("partitions", plain(tokens(text)))
+				partitions(text)
 			} else if text != "" {
 				part("option", text)
 			}
 		case t.is("PARTITION"):
-			part("partitions", plain(all[i:]))
+			partitions(d.source(all[i:]))
 			i = len(all)
 		case t.is("ENGINE"):
 			part("storage engine", value())
@@ -87,13 +112,37 @@ func (d *declaration) options(all []token) (out []catalog.Part) {
 			value()
 		case t.is("WITH") && i+2 < len(all) && all[i+2].is("VERSIONING"):
 			part("system versioning", "on")
+			out[len(out)-1].Alter, out[len(out)-1].Clear = d.alter("ADD SYSTEM VERSIONING"), d.alter("DROP SYSTEM VERSIONING")
 			i += 2
-		case t.kind == word && i+2 < len(all) && all[i+1].mark("="):
-			name := strings.ToLower(t.text)
-			part(strings.ReplaceAll(name, "_", " "), value())
+		case (t.kind == word || t.kind == quoted) && i+2 < len(all) && all[i+1].mark("="): // MariaDB quotes options of storage engines
+			name, _ := t.name()
+			name = strings.ToLower(name)
+			if text := value(); text != "" && !(name == "compression" && strings.EqualFold(text, "'none'")) {
+				part(strings.ReplaceAll(name, "_", " "), text)
+				out[len(out)-1].Alter, out[len(out)-1].Clear = d.alter(t.text+"="+text), d.alter(unset(strings.ToUpper(t.text)))
+			}
 		}
 	}
+	d.coded(out)
 	return out
+}
+
+// coded gives a table's character set and collation their statement, which is one.
+func (d *declaration) coded(parts []catalog.Part) {
+	set := "DEFAULT"
+	for _, p := range parts {
+		switch p.Name {
+		case "character set":
+			set += " CHARACTER SET " + p.Text
+		case "collation":
+			set += " COLLATE " + p.Text
+		}
+	}
+	for i := range parts {
+		if parts[i].Name == "character set" || parts[i].Name == "collation" {
+			parts[i].Alter = d.alter(set)
+		}
+	}
 }
 
 // conditional gives what a comment says to a server that reads it.
@@ -216,6 +265,12 @@ func (d *declaration) source(all []token) string {
 // ZEROFILL and as TINYINT(1), and only some servers write it.
 func (d *declaration) column(all []token) {
 	name, _ := all[0].name()
+	place := "FIRST"
+	if at := len(d.places); at > 0 {
+		place = "AFTER " + quote(d.last)
+	}
+	d.places = append(d.places, "MODIFY COLUMN "+d.source(all)+" "+place)
+	d.last = name
 	d.order = append(d.order, schema.Ident(name))
 	f := catalog.Fact{Kind: "column", Object: d.name.String() + "." + schema.Ident(name)}
 	part := func(name, text string) {
@@ -248,6 +303,8 @@ func (d *declaration) column(all []token) {
 			}
 		case first.is("GENERATED"), first.is("AS"):
 			part("generated", plain(clause))
+			again := d.alter("DROP COLUMN " + quote(name) + ", ADD COLUMN " + d.source(all)) // it holds nothing of its own
+			f.Parts[len(f.Parts)-1].Alter, f.Parts[len(f.Parts)-1].Add = again, again
 		case first.is("ON"):
 			part("on update", plain(clause[2:]))
 		case first.is("COMMENT"):
@@ -265,6 +322,7 @@ func (d *declaration) column(all []token) {
 	if textual(all[1]) {
 		part("collation", collation)
 	}
+	f.Alter = d.alter("MODIFY COLUMN " + d.source(all))
 	d.add(f, "ADD COLUMN "+d.source(all), "DROP COLUMN "+quote(name))
 }
 
