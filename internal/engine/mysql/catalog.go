@@ -202,7 +202,8 @@ func (r *objectReader) privileges(databases []string) error {
 // that would show them.
 type blindness struct{ kind, needs string }
 
-// blindTo lists what the user would not see in a database, were it there.
+// blindTo lists what the user would not see in a database, were it there; all of
+// it where the grants could not be read.
 func (p *privileges) blindTo(database string) (out []blindness) {
 	for _, k := range []struct {
 		kind string
@@ -213,7 +214,7 @@ func (p *privileges) blindTo(database string) (out []blindness) {
 		{"function", []string{"EXECUTE", "CREATE ROUTINE", "ALTER ROUTINE", "SHOW_ROUTINE"}},
 		{"procedure", []string{"EXECUTE", "CREATE ROUTINE", "ALTER ROUTINE", "SHOW_ROUTINE"}},
 	} {
-		if !slices.ContainsFunc(k.any, func(name string) bool { return p.has(name, database) }) {
+		if p.opaque || !slices.ContainsFunc(k.any, func(name string) bool { return p.has(name, database) }) {
 			out = append(out, blindness{k.kind, k.any[0]})
 		}
 	}

@@ -197,3 +197,11 @@ func TestHistoriesAndNames(t *testing.T) {
 		}
 	})
 }
+
+// TestUnknownGrantsHideAll: where the grants could not be read, no kind of object
+// counts as seen.
+func TestUnknownGrantsHideAll(t *testing.T) {
+	if got := (&privileges{opaque: true}).blindTo("shop"); len(got) != 4 {
+		t.Errorf("hidden: %+v", got)
+	}
+}
