@@ -160,7 +160,11 @@ func TestSamplesOnMySQL(t *testing.T) {
 					}
 					e.run(t, 0, "init")
 					e.write(t, "understudy.yaml", plainJob("load: {mode: swap, keep: 0}", c.seeds))
+					if !c.empty {
+						e.run(t, 0, "parity").wants(t, "no difference found")
+					}
 					e.run(t, 0, "refresh", "--claim")
+					e.run(t, 0, "parity").wants(t, "no difference found")
 					if want, got := mysqlForeignKeys(t, from), mysqlForeignKeys(t, to); got != want || got == "" {
 						t.Errorf("foreign keys\n%s\nwant\n%s", got, want)
 					}
