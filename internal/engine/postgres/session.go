@@ -90,7 +90,7 @@ func connect(ctx context.Context, at *address, s session) (*conn, error) {
 	doing := "connect to " + at.String()
 	config, err := at.config(s)
 	if err != nil {
-		return nil, &engine.Error{Code: engine.Failed, Doing: doing, Say: err.Error()}
+		return nil, &engine.Error{Code: engine.Failed, Doing: doing, Say: err.Error(), Hint: "check the files that the URL names and that this user may read them, and the environment"}
 	}
 	pg, err := pgconn.ConnectConfig(ctx, config)
 	if err != nil {
