@@ -191,6 +191,17 @@ func (t *target) Fit(ctx context.Context, from engine.Source, schemas []string) 
 		if err != nil {
 			return err
 		}
+		strict, err := gtidsOnly(ctx, c)
+		if err != nil {
+			return err
+		}
+		for _, d := range plan.databases {
+			for _, table := range d.tables {
+				if strict && strings.EqualFold(table.engine, "MyISAM") {
+					obstacles = append(obstacles, unsafeForGTIDs(schema.Name{Schema: d.name, Table: table.name.Table}))
+				}
+			}
+		}
 		for _, need := range []struct{ kind, privilege string }{{"TRIGGER", "TRIGGER"}, {"VIEW", "CREATE VIEW"}, {"FUNCTION", "CREATE ROUTINE"}, {"PROCEDURE", "CREATE ROUTINE"}, {"EVENT", "EVENT"}} {
 			for _, database := range t.databases {
 				if kinds[need.kind] && !may.has(need.privilege, database) {

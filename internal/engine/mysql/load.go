@@ -119,10 +119,17 @@ func (l *load) makeDatabase(ctx context.Context, d *databasePlan) error {
 	return journal{Kind: markNext, Of: d.name, Run: l.spec.RunID, Made: l.made}.write(ctx, l.guard, next)
 }
 
-func (l *load) makeTables(ctx context.Context, d *databasePlan) error {
-	if err := l.guard.exec(ctx, "make the tables", "SET SESSION foreign_key_checks = 0"); err != nil {
+// makeTables makes them as the server that they come from has them, also what only
+// a lenient sql_mode lets in, such as labels of an enum that its collation takes for one.
+func (l *load) makeTables(ctx context.Context, d *databasePlan) (err error) {
+	if err := l.guard.exec(ctx, "make the tables", "SET SESSION foreign_key_checks = 0, sql_mode = "+literal(structureMode)); err != nil {
 		return err
 	}
+	defer func() {
+		if back := l.guard.exec(ctx, "make the tables", "SET SESSION sql_mode = "+literal(plainMode)); err == nil {
+			err = back
+		}
+	}()
 	if err := l.guard.exec(ctx, "make the tables", "USE "+quote(d.next)); err != nil {
 		return err
 	}

@@ -81,11 +81,15 @@ func readTriggers(ctx context.Context, c *conn, database string) ([]object, erro
 		if err != nil {
 			return nil, err
 		}
-		body, ok := triggerBody(shown[min(2, len(shown)-1)])
+		text := shown[min(2, len(shown)-1)]
+		body, ok := triggerBody(text)
 		if !ok {
 			return nil, &engine.Error{Code: engine.Unsupported, Doing: doing, Table: schema.Name{Schema: database, Table: o.Table}, Say: "its statement has a form that is not known"}
 		}
 		o.Create = "CREATE DEFINER=" + account(o.Definer) + " TRIGGER " + quote(o.Name) + " " + r[2] + " " + r[3] + " ON " + quote(o.Table) + " FOR EACH ROW " + body
+		if head, ok := triggerHead(text); ok { // the server shows it as it was written
+			o.Create = "CREATE DEFINER=" + account(o.Definer) + " " + head + body
+		}
 		out = append(out, o)
 	}
 	return out, err
@@ -104,6 +108,25 @@ func triggerBody(text string) (string, bool) {
 			at += 2
 		}
 		return text[all[at].start:], true
+	}
+	return "", false
+}
+
+// triggerHead gives the words from TRIGGER to FOR EACH ROW, with the space behind
+// them, unless they name a database, which may be another one next time.
+func triggerHead(text string) (string, bool) {
+	all := tokens(text)
+	from := slices.IndexFunc(all, func(t token) bool { return t.is("TRIGGER") })
+	if from < 0 {
+		return "", false
+	}
+	for i := from; i+3 < len(all); i++ {
+		switch {
+		case all[i].mark("."), all[i].kind == comment, all[i].is("IF"):
+			return "", false
+		case all[i].is("FOR") && all[i+1].is("EACH") && all[i+2].is("ROW"):
+			return text[all[from].start:all[i+2].end()] + " ", true
+		}
 	}
 	return "", false
 }

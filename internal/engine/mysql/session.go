@@ -29,6 +29,8 @@ const (
 	// plainMode is the mode of statements of ours: names stand in backticks, a 0
 	// in an AUTO_INCREMENT column stays 0, and zero dates are dates.
 	plainMode = "STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION"
+	// structureMode is that of statements that make tables again which are somewhere.
+	structureMode = "NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION"
 	// fragmentMode is the mode of statements with a piece of SQL from a file: there
 	// a double quote begins a name, as elsewhere, so that a mistyped one is an
 	// error and not a comparison of two texts.

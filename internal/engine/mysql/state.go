@@ -169,6 +169,18 @@ func (t *target) obstacles(ctx context.Context, c *conn) (obstacles, notes []str
 		name := schema.Name{Schema: r[0], Table: r[1]}
 		say("%s has the storage engine %s, whose tables cannot be switched: ALTER TABLE %s ENGINE=InnoDB", name, r[2], quoteName(name))
 	}
+	if strict, err := gtidsOnly(ctx, c); err != nil {
+		return nil, nil, err
+	} else if strict {
+		rows, err := c.rows(ctx, "look at the storage engines", "SELECT table_schema, table_name FROM information_schema.tables WHERE table_schema IN ("+literals(t.databases)+
+			") AND table_type = 'BASE TABLE' AND engine = 'MyISAM' ORDER BY table_schema, table_name")
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, r := range rows {
+			obstacles = append(obstacles, unsafeForGTIDs(schema.Name{Schema: r[0], Table: r[1]}))
+		}
+	}
 	outside, err := t.outside(ctx, c, may)
 	if err != nil {
 		return nil, nil, err
@@ -237,4 +249,18 @@ func unstored(text string) string {
 		b.WriteByte(text[i])
 	}
 	return b.String()
+}
+
+// gtidsOnly tells whether the server takes only what GTIDs can name: then it locks
+// no table without transactions together with others, as a switch must.
+func gtidsOnly(ctx context.Context, c *conn) (bool, error) {
+	if c.maria {
+		return false, nil
+	}
+	value, err := c.value(ctx, "look at the server", "SELECT @@GLOBAL.enforce_gtid_consistency")
+	return strings.EqualFold(value, "ON") || value == "1", err
+}
+
+func unsafeForGTIDs(name schema.Name) string {
+	return fmt.Sprintf("%s has the storage engine MyISAM, whose tables a server that enforces GTIDs does not lock together with others: ALTER TABLE %s ENGINE=InnoDB", name, quoteName(name))
 }
