@@ -146,14 +146,25 @@ func (a *app) draft(ctx context.Context, f initFlags) error {
 	if f.dir != "." {
 		job = " -f " + files[0]
 	}
-	a.say("\nNext:\n  1. review %s: every decision in it is a proposal\n  2. export UNDERSTUDY_KEY=$(understudy key new)\n     and keep the key where staging's readers cannot get at it\n  3. understudy plan%s\n  4. understudy refresh --claim%s\n", name, job, job)
+	steps := []string{"review " + name + ": every decision in it is a proposal", "understudy rules check" + job}
+	if a.Getenv(keyVariable) == "" {
+		steps = append(steps, "(umask 077; understudy key new > ~/staging.key)\n     export "+keyVariable+"=\"$(cat ~/staging.key)\"\n     the same key every night; keep it where staging's readers cannot get at it")
+	}
+	steps = append(steps, "understudy plan --claim"+job, "understudy refresh --claim"+job)
+	a.say("\nNext:\n")
+	for i, step := range steps {
+		a.say("  %d. %s\n", i+1, step)
+	}
 	return nil
 }
+
+// keyVariable is where a drafted job looks for the key.
+const keyVariable = "UNDERSTUDY_KEY"
 
 // draftJob writes a job that copies everything, with a subset to uncomment.
 func draftJob(f initFlags, s *schema.Schema) []byte {
 	var b strings.Builder
-	fmt.Fprintf(&b, "version: 1\nsource: %s\ntarget: %s\nkey: {env: UNDERSTUDY_KEY}\nrules: [rules/rules.yaml]\n", quoted(f.source), quoted(f.target))
+	fmt.Fprintf(&b, "version: 1\nsource: %s\ntarget: %s\nkey: {env: %s}\nrules: [rules/rules.yaml]\n", quoted(f.source), quoted(f.target), keyVariable)
 	if seed := seedFor(s); seed != nil {
 		fmt.Fprintf(&b, "# Everything is copied until a subset is chosen. The rows that reference a seed come along,\n# and all rows that they need.\n# subset:\n#   seeds:\n#     - {table: %s, percent: 5}\n", document.Name(seed.Name.String()))
 	}

@@ -94,7 +94,13 @@ func (m *MySQL) make(ctx context.Context) error {
 		return fault.New(fault.Unavailable, "scratch-server", InstallMariaDB, "%s does not tell its version: %v", filepath.Base(m.daemon), err)
 	}
 	m.maria = strings.Contains(string(version), "MariaDB")
-	program, args := m.daemon, append(m.home(), "--datadir="+m.DataDir(), "--initialize-insecure")
+	if err := os.Mkdir(m.temporary(), 0o700); err != nil {
+		return err
+	}
+	if err := m.as.own(m.temporary()); err != nil {
+		return err
+	}
+	program, args := m.daemon, append(m.home(), "--datadir="+m.DataDir(), "--tmpdir="+m.temporary(), "--initialize-insecure")
 	if m.maria {
 		if program, err = exec.LookPath(filepath.Join(filepath.Dir(m.daemon), "mariadb-install-db")); err != nil {
 			program, err = exec.LookPath("mariadb-install-db")
@@ -102,7 +108,7 @@ func (m *MySQL) make(ctx context.Context) error {
 		if err != nil {
 			return fault.New(fault.Unavailable, "scratch-server", InstallMariaDB, "mariadb-install-db is not installed")
 		}
-		args = []string{"--no-defaults", "--datadir=" + m.DataDir(), "--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve"}
+		args = []string{"--no-defaults", "--datadir=" + m.DataDir(), "--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve", "--tmpdir=" + m.temporary()}
 	}
 	if out, err := m.command(ctx, program, args...).CombinedOutput(); err != nil {
 		return fault.New(fault.Unavailable, "scratch-server", "is the temporary directory open to other users? TMPDIR may name another",
@@ -131,7 +137,7 @@ func (m *MySQL) home() []string {
 // arguments are those of the server's program.
 func (m *MySQL) arguments() []string {
 	all := map[string]string{
-		"datadir": m.DataDir(), "port": strconv.Itoa(m.port), "bind_address": "127.0.0.1", "socket": m.socket(), "pid_file": m.pidFile(),
+		"datadir": m.DataDir(), "tmpdir": m.temporary(), "port": strconv.Itoa(m.port), "bind_address": "127.0.0.1", "socket": m.socket(), "pid_file": m.pidFile(),
 		"log_error": m.LogFile(), "init_file": m.first(), "skip_name_resolve": "1", "log_bin": "bin", "server_id": "1", "sync_binlog": "0",
 		"innodb_flush_log_at_trx_commit": "2", // commits stay: Kill must lose none
 		"innodb_buffer_pool_size":        "64M", "max_connections": "100", "default_time_zone": "+00:00",
@@ -202,6 +208,10 @@ func (m *MySQL) MariaDB() bool { return m.maria }
 
 func (m *MySQL) socket() string  { return filepath.Join(m.dir.path, "s.sock") }
 func (m *MySQL) pidFile() string { return filepath.Join(m.dir.path, serverPID) }
+
+// temporary is the server's own directory for temporary tables: a server that
+// starts removes what it finds of such files, also those of one that runs.
+func (m *MySQL) temporary() string { return filepath.Join(m.dir.path, "tmp") }
 
 // serverPID is the file in a scratch directory in which such a server keeps its process id.
 const serverPID = "server.pid"

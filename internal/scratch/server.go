@@ -138,6 +138,17 @@ func (s *server) PID() int {
 	return s.proc.pid()
 }
 
+// Died tells that the server ended without being asked to, and the last
+// problem in its log.
+func (s *server) Died() (problem string, died bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.proc == nil || !s.proc.ended() {
+		return "", false
+	}
+	return s.lastProblem(), true
+}
+
 // Kill ends the server and its children by SIGKILL, as a crash would, and
 // returns when they are gone. The data stays; Restart brings the server back.
 func (s *server) Kill() {

@@ -41,6 +41,7 @@ var shared struct {
 // A stopper is a server that ends.
 type stopper interface {
 	Stop(context.Context) error
+	Died() (problem string, died bool)
 }
 
 // shareable starts at its first use and is then the same for all.
@@ -69,6 +70,9 @@ func (s *shareable[S]) stop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.tried && s.err == nil {
+		if problem, died := s.running.Died(); died {
+			fmt.Fprintf(os.Stderr, "the tests' own server ended by itself: %s\n", problem)
+		}
 		ctx, cancel := undoing()
 		defer cancel()
 		_ = s.running.Stop(ctx) // the outcome of the tests is what counts
