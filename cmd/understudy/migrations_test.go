@@ -74,7 +74,8 @@ func TestPendingMigrationsExplain(t *testing.T) {
 				e.write(t, filepath.Join("db", tool.third), strings.Replace(tool.form, "SQL", thirdMigration, 1))
 				e.write(t, filepath.Join("db", tool.fourth), strings.Replace(tool.form, "SQL", fourthMigration, 1))
 
-				r := e.run(t, 0, "parity", "--prove", "--json", "--sql", filepath.Join(e.dir, "close.sql"))
+				e.run(t, 4, "parity").wants(t, "no understudy marker") // its history holds rows
+				r := e.run(t, 0, "parity", "--claim", "--prove", "--json", "--sql", filepath.Join(e.dir, "close.sql"))
 				var doc struct {
 					Migrations []struct {
 						Tool          string
@@ -113,7 +114,7 @@ func TestPendingMigrationsExplain(t *testing.T) {
 				if len(doc.Proof.Applied) != 3 || len(doc.Proof.Failed)+len(doc.Proof.Remaining) > 0 {
 					t.Errorf("proof: %+v", doc.Proof)
 				}
-				e.run(t, 0, "parity").wants(t, "3 differences") // nothing was changed, nothing is left
+				e.run(t, 0, "parity", "--claim").wants(t, "3 differences") // nothing was changed, nothing is left
 			})
 		}
 	}
@@ -131,5 +132,26 @@ func TestNothingIsTriedBesideProduction(t *testing.T) {
 		e := newErrand(t, source, target, plainJob(keepNone), nil)
 		e.run(t, 4, "parity", "--prove").wants(t, "source and target are the same database")
 		e.run(t, 0, "parity").wants(t, "no difference found") // which only reads
+	}
+}
+
+// TestNothingIsTriedBesideSomebodysDatabase: a proof makes a copy beside the target,
+// so it is asked for as a refresh is, and marks nothing.
+func TestNothingIsTriedBesideSomebodysDatabase(t *testing.T) {
+	t.Parallel()
+	filled := beforeMigrations + "INSERT INTO customers VALUES (1, 'Ann');"
+	dir := t.TempDir()
+	execute(t, filepath.Join(dir, "prod.db"), beforeMigrations)
+	execute(t, filepath.Join(dir, "staging.db"), filled+byHand)
+	production, staging := scratchtest.Database(t), scratchtest.Database(t)
+	scratchtest.SQL(t, production, beforeMigrations)
+	scratchtest.SQL(t, staging, filled+byHand)
+	for source, target := range map[string]string{production: staging, "sqlite:" + filepath.Join(dir, "prod.db"): "sqlite:" + filepath.Join(dir, "staging.db")} {
+		e := newErrand(t, source, target, plainJob(keepNone), nil)
+		for range 2 { // the second shows that the first marked nothing
+			e.run(t, 4, "parity", "--prove").wants(t, "no understudy marker", "holds rows in", "understudy parity --claim")
+			e.run(t, 0, "parity", "--prove", "--claim").wants(t, "1 difference")
+		}
+		e.run(t, 0, "parity").wants(t, "1 difference") // which only reads
 	}
 }

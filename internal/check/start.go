@@ -33,6 +33,18 @@ func Start(state *engine.State, claim bool) []finding.Finding {
 	return out
 }
 
+// Beside gives every reason why no copy of a structure may be made beside the
+// target, in which statements are tried. It is made as a refresh makes a
+// generation, but nothing in the target is replaced.
+func Beside(state *engine.State, claim bool) []finding.Finding {
+	out := Start(&engine.State{Claimed: state.Claimed, CopyOf: state.CopyOf, Rows: state.Rows}, claim)
+	for i := range out {
+		out[i].Message += ", beside which a copy of the structure would be made"
+		out[i].Hint += "; `understudy parity --claim` makes the copy this once and replaces nothing"
+	}
+	return append(out, Running(state, false)...)
+}
+
 // Running tells of another run that holds the target. It is an error for a run
 // that would replace it, which then does not read production for nothing, and
 // only a warning where a plan is looked at.

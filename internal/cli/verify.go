@@ -78,7 +78,7 @@ func (a *app) verify(cmd *cobra.Command) error {
 }
 
 func (a *app) parityCommand() *cobra.Command {
-	var prove bool
+	var prove, claim bool
 	c := &cobra.Command{
 		Use: "parity", Short: "Compare the schemas of source and target", Args: none,
 		Long:    "Compare the structure of production and staging: tables, columns, keys, indexes and checks\ntable by table, and every other object by its definition: what differs, what that does,\nsince when, and the SQL that would close it. The report lists what was compared and what\ncould not be seen. The job's gates (parity: minimum, critical, waivers) decide the exit\ncode. No SQL it prints is ever run on the target; --prove tries it on a copy of the target's\nstructure without rows. Where the job names migrations (parity: {migrations: DIR}) and\nstaging is ahead, they are applied to such a copy of production's structure, so that what\nthey bring about is told from what nothing explains.",
@@ -92,6 +92,7 @@ func (a *app) parityCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			in.Claim = claim
 			source, err := pipeline.OpenSource(ctx, in.Engine, in.SourceAt, in.Job, "source")
 			if err != nil {
 				return err
@@ -130,6 +131,7 @@ func (a *app) parityCommand() *cobra.Command {
 		},
 	}
 	c.Flags().BoolVar(&prove, "prove", false, "try the closing SQL on a copy of the target's structure, and compare again")
+	c.Flags().BoolVar(&claim, "claim", false, "make such copies beside a target that holds rows but bears no marker of understudy, this once")
 	a.files.register(c, "the comparison")
 	a.files.registerCI(c)
 	return describe(c, fault.Gate, fault.Usage, fault.Refused, fault.Unavailable)

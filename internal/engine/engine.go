@@ -297,10 +297,21 @@ type Amendable interface {
 	Amend(ctx context.Context, statements []script.Statement) (failed int, err error)
 }
 
+// A Tryable is a Target beside which changes of structure can be tried, in loads
+// that are Alterable.
+type Tryable interface {
+	// Admit tells, before anything is made, which texts of statements must not be
+	// tried because they would or may reach beyond the copy: a non-nil error stands at
+	// the index of each. The error tells why no copy can be made at all. Nothing runs.
+	Admit(ctx context.Context, texts []string) (refused []error, err error)
+}
+
 // An Alterable is a Load in which changes of structure can be tried. Such a load
 // is given up afterwards, never switched.
 type Alterable interface {
-	// Alter runs statements of any kind, after Finish, all or none of them.
+	// Alter runs statements that were admitted, after Finish, all or none of them.
+	// Where the database cannot take back what one did, a text that failed goes on
+	// where it failed when it is tried again.
 	Alter(ctx context.Context, statements string) error
 	// Catalog reads what stands in the load by then, as Side.Catalog does of a target.
 	Catalog(ctx context.Context, schemas []string) (*catalog.Catalog, error)

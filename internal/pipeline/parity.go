@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"understudy/internal/catalog"
+	"understudy/internal/check"
 	"understudy/internal/engine"
 	"understudy/internal/fault"
 	"understudy/internal/finding"
@@ -22,13 +23,32 @@ type scratch struct {
 	engine.Alterable
 }
 
-// newScratch makes a copy of a structure; nil is the target's own. It holds the
-// target's lock until it is dropped. A target that is the source is refused: beside
-// production nothing is made.
-func newScratch(ctx context.Context, in Input, source engine.Source, target engine.Target, structure engine.Structure, schemas []string) (*scratch, error) {
+// admit tells whether a copy may be made beside the target to try texts in, and
+// which of the texts must not be tried there; nothing is made. A target that is the
+// source is refused, for beside production nothing is made, and so is one that may
+// be somebody's: the copy is made as a refresh makes a generation.
+func admit(ctx context.Context, in Input, source engine.Source, target engine.Target, texts []string) (refused []error, err error) {
 	if err := apart(ctx, in, source, target); err != nil {
 		return nil, err
 	}
+	t, ok := target.(engine.Tryable)
+	if !ok {
+		return nil, fault.New(fault.Usage, "parity-prove", "leave out --prove and parity.migrations", "this engine cannot try structures out")
+	}
+	state, err := target.State(ctx)
+	if err != nil {
+		return nil, Explain(err, "target")
+	}
+	if err := fault.From(check.Beside(state, in.Claim), fault.Refused); err != nil {
+		return nil, err
+	}
+	refused, err = t.Admit(ctx, texts)
+	return refused, Explain(err, "target")
+}
+
+// newScratch makes a copy of a structure, once it was admitted; nil is the
+// target's own. It holds the target's lock until it is dropped.
+func newScratch(ctx context.Context, in Input, target engine.Target, structure engine.Structure, schemas []string) (*scratch, error) {
 	load, err := target.Begin(ctx, engine.Spec{RunID: in.RunID, Structure: structure, Schemas: schemas, Keep: in.Job.Load.Keep, Writers: 1, Step: func(string) {}})
 	if err != nil {
 		return nil, Explain(err, "target")
@@ -37,7 +57,7 @@ func newScratch(ctx context.Context, in Input, source engine.Source, target engi
 	alterable, ok := load.(engine.Alterable)
 	if !ok {
 		s.drop()
-		return nil, fault.New(fault.Usage, "parity-prove", "leave out --prove", "this engine cannot try structures out")
+		return nil, fmt.Errorf("a load of a target that takes trials is not alterable")
 	}
 	s.Alterable = alterable
 	if err := load.Finish(ctx); err != nil {
@@ -58,15 +78,31 @@ func (s *scratch) drop() {
 // structure and compares it with the source. A statement that fails is tried
 // again after the others: it may need what they make.
 func ProveClosing(ctx context.Context, in Input, source engine.Source, target engine.Target, r *parity.Report) error {
-	s, err := newScratch(ctx, in, source, target, nil, in.Job.TargetSchemas())
+	var texts []string
+	for _, d := range r.Ordered() {
+		texts = append(texts, d.SQL)
+	}
+	refused, err := admit(ctx, in, source, target, texts)
+	if err != nil {
+		return err
+	}
+	proof := &parity.Proof{Applied: []string{}, Failed: []parity.Unapplied{}}
+	var list []parity.Difference
+	for i, d := range r.Ordered() {
+		if refused[i] == nil {
+			list = append(list, d)
+			continue
+		}
+		proof.Failed = append(proof.Failed, parity.Unapplied{ID: d.ID, Object: d.Object, Reason: refused[i].Error()})
+	}
+	s, err := newScratch(ctx, in, target, nil, in.Job.TargetSchemas())
 	if err != nil {
 		return err
 	}
 	defer s.drop()
-	proof := &parity.Proof{Applied: []string{}, Failed: []parity.Unapplied{}}
-	for list := r.Ordered(); len(list) > 0; {
+	for never := len(proof.Failed); len(list) > 0; {
 		var left []parity.Difference
-		proof.Failed = proof.Failed[:0]
+		proof.Failed = proof.Failed[:never]
 		for _, d := range list {
 			err := s.Alter(ctx, d.SQL)
 			if err == nil {
@@ -151,6 +187,19 @@ func ProveCauses(ctx context.Context, in Input, source engine.Source, target eng
 	if len(pending) == 0 {
 		return nil
 	}
+	var texts []string
+	for _, p := range pending {
+		texts = append(texts, p.Text)
+	}
+	refused, err := admit(ctx, in, source, target, texts)
+	if err != nil {
+		return err
+	}
+	for i, why := range refused {
+		if why != nil {
+			return inapplicable(why, filepath.Join(name.Value, pending[i].File))
+		}
+	}
 	found, err := source.Inspect(ctx, in.Job.SourceSchemas())
 	if err != nil {
 		return Explain(err, "source")
@@ -159,7 +208,7 @@ func ProveCauses(ctx context.Context, in Input, source engine.Source, target eng
 	if err != nil {
 		return Explain(err, "source")
 	}
-	s, err := newScratch(ctx, in, source, target, snapshot.Structure(), in.Job.SourceSchemas())
+	s, err := newScratch(ctx, in, target, snapshot.Structure(), in.Job.SourceSchemas())
 	_ = snapshot.Close() // it was read from only
 	if err != nil {
 		return err
@@ -167,12 +216,7 @@ func ProveCauses(ctx context.Context, in Input, source engine.Source, target eng
 	defer s.drop()
 	for _, p := range pending {
 		if err := s.Alter(ctx, p.Text); err != nil {
-			var e *engine.Error
-			if !errors.As(err, &e) {
-				return Explain(err, "target")
-			}
-			return &fault.Error{Code: fault.Usage, Cause: err, Findings: []finding.Finding{{Check: "parity-migrations", Severity: finding.Error, At: finding.At{File: filepath.Join(name.Value, p.File)}, Code: int(fault.Usage),
-				Message: fmt.Sprintf("the migration cannot be applied to a copy of production's structure: %s", e.Error()), Hint: "it needs rows, privileges or an order that production's structure alone does not have; leave parity.migrations out, or mend it"}}}
+			return inapplicable(err, filepath.Join(name.Value, p.File))
 		}
 	}
 	ahead, err := s.Catalog(ctx, in.Job.SourceSchemas())
@@ -189,4 +233,18 @@ func ProveCauses(ctx context.Context, in Input, source engine.Source, target eng
 	}
 	r.Account(after, strings.Join(which, "; "))
 	return nil
+}
+
+// inapplicable tells why a migration cannot be applied.
+func inapplicable(err error, file string) error {
+	var e *engine.Error
+	if !errors.As(err, &e) {
+		return Explain(err, "target")
+	}
+	hint := e.Hint
+	if hint == "" {
+		hint = "it needs rows, privileges or an order that production's structure alone does not have; leave parity.migrations out, or mend it"
+	}
+	return &fault.Error{Code: fault.Usage, Cause: err, Findings: []finding.Finding{{Check: "parity-migrations", Severity: finding.Error, At: finding.At{File: file}, Code: int(fault.Usage),
+		Message: fmt.Sprintf("the migration cannot be applied to a copy of production's structure: %s", e.Error()), Hint: hint}}}
 }

@@ -14,7 +14,14 @@ var (
 	_ engine.Amendable = (*load)(nil)
 	_ engine.Amendable = (*exchange)(nil)
 	_ engine.Alterable = (*load)(nil)
+	_ engine.Tryable   = (*target)(nil)
 )
+
+// Admit lets every statement be tried: a session reaches no other database. What
+// a server's databases share, such as roles, closing statements do not touch.
+func (t *target) Admit(_ context.Context, texts []string) (refused []error, err error) {
+	return make([]error, len(texts)), nil
+}
 
 // Alter runs statements on the new database in one transaction, by the protocol
 // that takes several at once.
