@@ -340,6 +340,8 @@ type State struct {
 	// Obstacles: why a new generation could not be built or switched here, each a
 	// sentence with its remedy ("the role may not create databases: ALTER ROLE ... CREATEDB").
 	Obstacles []string
+	// Bars are obstacles of single tables, which count unless the table is preserved.
+	Bars []Bar
 	// Shortage: there is too little room to build a generation here, a sentence
 	// with its remedy; empty where there is enough, or the engine cannot tell.
 	Shortage string
@@ -350,6 +352,12 @@ type State struct {
 	Renames bool
 	// Mechanism says in a few words how the switch works here.
 	Mechanism string
+}
+
+// A Bar says why the rows of a table cannot be replaced here, a sentence with its remedy.
+type Bar struct {
+	Table schema.Name
+	Say   string
 }
 
 // A Generation is one loaded content of the target.

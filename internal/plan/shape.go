@@ -89,6 +89,7 @@ func Fit(job *config.Job, source, target *schema.Schema, state *engine.State) (*
 	f.names()
 	f.tables()
 	f.targetOnly()
+	f.barred()
 	f.scope()
 	return f.shape, f.findings
 }
@@ -261,6 +262,15 @@ func (f *fitter) targetOnly() {
 	slices.SortFunc(f.shape.Tables, func(a, b TableShape) int { return a.Name.Compare(b.Name) })
 	slices.SortFunc(f.shape.Preserve, schema.Name.Compare)
 	f.keepOrDrop(f.findings[first:])
+}
+
+// barred tells of the tables whose rows cannot be replaced, and would have to be.
+func (f *fitter) barred() {
+	for _, b := range f.state.Bars {
+		if !slices.Contains(f.shape.Preserve, b.Table) {
+			f.add("target-obstacle", finding.At{}, b.Table.String(), fault.Refused, "", "%s", b.Say)
+		}
+	}
 }
 
 // keepOrDrop gives the findings of rows that would be lost their one remedy: lists

@@ -2,6 +2,7 @@ package mysql
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -14,6 +15,7 @@ import (
 var (
 	_ engine.Scripted  = (*target)(nil)
 	_ engine.Amendable = (*load)(nil)
+	_ engine.Amendable = (*exchange)(nil)
 )
 
 // Statements takes a script apart. A statement that names a database is refused:
@@ -90,13 +92,8 @@ func (l *load) Amend(ctx context.Context, statements []script.Statement) (failed
 			return 0, err
 		}
 	}
-	for i, s := range statements {
-		limited, cancel := context.WithTimeout(ctx, c.limits.WithDefaults().Statement)
-		err := c.exec(limited, doing, s.Text)
-		cancel()
-		if err != nil {
-			return i, err
-		}
+	if i, err := runAll(ctx, c, statements); err != nil {
+		return i, err
 	}
 	if err := c.exec(ctx, doing, "COMMIT"); err != nil {
 		return len(statements), err
@@ -112,6 +109,46 @@ func (l *load) Amend(ctx context.Context, statements []script.Statement) (failed
 	l.loaded = now // whose snapshot is older would see the rows from before
 	l.mu.Unlock()
 	return len(statements), nil
+}
+
+// runAll runs statements one by one, each within the limit of one.
+func runAll(ctx context.Context, c *conn, statements []script.Statement) (failed int, err error) {
+	for i, s := range statements {
+		limited, cancel := context.WithTimeout(ctx, c.limits.WithDefaults().Statement)
+		err := c.exec(limited, "run the statement", s.Text)
+		cancel()
+		if err != nil {
+			return i, err
+		}
+	}
+	return len(statements), nil
+}
+
+// Amend runs the statements inside the open transaction, as the target's users
+// would: with foreign keys enforced, and followed. The keys are proved again.
+func (x *exchange) Amend(ctx context.Context, statements []script.Statement) (failed int, err error) {
+	const doing = "run the statement"
+	set := func(ctx context.Context, c *conn, checks, mode string) error {
+		return c.exec(ctx, doing, "SET SESSION foreign_key_checks = "+checks+", sql_mode = "+literal(mode))
+	}
+	return failed, x.inside(func(c *conn) error {
+		if failed, err = beyond(ctx, c, statements); err != nil {
+			return err
+		}
+		x.proved = false
+		if err := c.exec(ctx, doing, "SAVEPOINT amend"); err != nil {
+			return err
+		}
+		if err := set(ctx, c, "1", plainMode); err != nil {
+			return err
+		}
+		failed, err = runAll(ctx, c, statements)
+		undo := context.WithoutCancel(ctx)
+		if err != nil && !c.broken {
+			_ = c.exec(undo, doing, "ROLLBACK TO SAVEPOINT amend") // the run ends, and with it the transaction
+		}
+		return errors.Join(err, set(undo, c, "0", writeMode))
+	})
 }
 
 // beyond refuses statements in which a name before a dot is that of any database

@@ -123,6 +123,7 @@ func numberOf(err error) int {
 // The numbers that this package branches on.
 const (
 	errBadColumn = 1054
+	errNoThread  = 1094
 	errNoTable   = 1146
 	errDenied    = 1142
 	errLockWait  = 1205

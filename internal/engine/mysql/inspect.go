@@ -88,12 +88,11 @@ func (r *structureReader) databases(want []string) func(context.Context) error {
 func (r *structureReader) tables(ctx context.Context) error {
 	r.found = map[schema.Name]*schema.Table{}
 	rows, err := r.c.rows(ctx, "read the tables", `SELECT table_schema, table_name, table_type, coalesce(engine, ''), coalesce(table_rows, -1), coalesce(data_length + index_length, -1)
-		FROM information_schema.tables WHERE table_schema IN `+r.in+` AND table_type IN ('BASE TABLE', 'SYSTEM VERSIONED')
-		AND table_name NOT IN (`+literals([]string{generationTable, markTable})+`) ORDER BY table_schema, table_name`)
+		FROM information_schema.tables WHERE table_schema IN `+r.in+` AND table_type IN ('BASE TABLE', 'SYSTEM VERSIONED') ORDER BY table_schema, table_name`)
 	if err != nil {
 		return err
 	}
-	for _, row := range rows {
+	for _, row := range withoutOwn(rows) {
 		name := schema.Name{Schema: row[0], Table: row[1]}
 		t := &schema.Table{Name: name}
 		t.Rows, _ = strconv.ParseInt(row[4], 10, 64) // always numbers

@@ -18,21 +18,31 @@ const (
 	// generationTable stands in the target and makes it claimed. It takes part in
 	// the switch as the tables of rows do, so that it always tells what stands there.
 	generationTable = "understudy_generation"
-	// markTable stands in each database beside the target.
+	// markTable stands in each database beside the target, and in the target
+	// itself while side tables do.
 	markTable = "understudy_mark"
 	// nameLimit is the longest name a server keeps, in characters; bytes are counted.
 	nameLimit = 64
 )
 
-// ownTable tells the tables that are understudy's own.
-func ownTable(name string) bool { return name == generationTable || name == markTable }
+// withoutOwn leaves understudy's own tables out of rows that begin with a database
+// and a table. A table that is only named like a side table is somebody's.
+func withoutOwn(rows [][]string) [][]string {
+	marked := map[string]bool{}
+	for _, r := range rows {
+		marked[r[0]] = marked[r[0]] || r[1] == markTable
+	}
+	return slices.DeleteFunc(rows, func(r []string) bool {
+		return r[1] == generationTable || r[1] == markTable || marked[r[0]] && sideName(r[1])
+	})
+}
 
 // A journal is written into each database beside the target, so that whoever comes
 // next, on whatever machine, knows what the database is. It is all the journal
 // there is: a database without a mark is never dropped, unless it is empty and
 // bears the name of one of ours.
 type journal struct {
-	Kind string    `json:"kind"` // next: being built; kept: an earlier generation
+	Kind string    `json:"kind"` // next: being built; kept: an earlier generation; sides: the target itself, with side tables
 	Of   string    `json:"of"`   // the target's name
 	Run  string    `json:"run"`  // the generation's id
 	Made time.Time `json:"made"`
@@ -52,8 +62,9 @@ type journal struct {
 }
 
 const (
-	markNext = "next"
-	markKept = "kept"
+	markNext  = "next"
+	markKept  = "kept"
+	markSides = "sides"
 )
 
 // beside makes the name of a database beside the target: target_next_run or
@@ -160,7 +171,7 @@ func readMark(ctx context.Context, c *conn, database string) (m journal, ok bool
 	if json.Unmarshal([]byte(text), &m) != nil {
 		return journal{}, false, nil
 	}
-	return m, m.Kind == markNext || m.Kind == markKept, nil
+	return m, m.Kind == markNext || m.Kind == markKept || m.Kind == markSides, nil
 }
 
 // readClaim reads the generation that stands in a database; nil if it is not claimed.
@@ -184,13 +195,30 @@ func readClaim(ctx context.Context, c *conn, database string) (*engine.Generatio
 // writeClaim puts the table that claims a target into a database. A nil manifest
 // is that of a generation which understudy did not load.
 func writeClaim(ctx context.Context, c *conn, database, run string, made time.Time, manifest []byte) error {
+	if err := c.exec(ctx, "leave the manifest", "DROP TABLE IF EXISTS "+quote(database)+"."+quote(generationTable)); err != nil {
+		return err
+	}
+	if err := makeClaimTable(ctx, c, database); err != nil {
+		return err
+	}
+	return writeClaimRow(ctx, c, database, run, made, manifest)
+}
+
+// makeClaimTable makes the table that claims a target, where there is none. Empty
+// it claims nothing.
+func makeClaimTable(ctx context.Context, c *conn, database string) error {
+	return c.exec(ctx, "leave the manifest", "CREATE TABLE IF NOT EXISTS "+quote(database)+"."+quote(generationTable)+
+		" (run VARCHAR(200) NOT NULL PRIMARY KEY, made VARCHAR(40) NOT NULL, manifest LONGTEXT) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COMMENT='that understudy may replace this database, and what it loaded into it'")
+}
+
+// writeClaimRow puts a generation into the table in place of the one there.
+func writeClaimRow(ctx context.Context, c *conn, database, run string, made time.Time, manifest []byte) error {
 	table, text := quote(database)+"."+quote(generationTable), "NULL"
 	if manifest != nil {
 		text = literal(string(manifest))
 	}
 	for _, sql := range []string{
-		"DROP TABLE IF EXISTS " + table,
-		"CREATE TABLE " + table + " (run VARCHAR(200) NOT NULL PRIMARY KEY, made VARCHAR(40) NOT NULL, manifest LONGTEXT) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COMMENT='that understudy may replace this database, and what it loaded into it'",
+		"DELETE FROM " + table,
 		"INSERT INTO " + table + " VALUES (" + literal(run) + ", " + literal(made.UTC().Format(time.RFC3339Nano)) + ", " + text + ")",
 	} {
 		if err := c.exec(ctx, "leave the manifest", sql); err != nil {

@@ -63,7 +63,7 @@ func openTarget(t *testing.T, url string) *target {
 }
 
 // run copies every table of a source into a target by their names.
-func run(ctx context.Context, t *testing.T, from string, tg *target, spec engine.Spec) error {
+func run(ctx context.Context, t *testing.T, from string, tg engine.Target, spec engine.Spec) error {
 	at, err := New().Parse(secret.New(from))
 	if err != nil {
 		return err
@@ -78,7 +78,14 @@ func run(ctx context.Context, t *testing.T, from string, tg *target, spec engine
 
 // copyAll copies the tables of the given schemas; names gives those that have
 // another name in the target.
-func copyAll(ctx context.Context, source engine.Source, schemas []string, tg *target, spec engine.Spec) error {
+func copyAll(ctx context.Context, source engine.Source, schemas []string, tg engine.Target, spec engine.Spec) error {
+	own, ok := tg.(*target)
+	if x, inPlace := tg.(*inPlace); inPlace {
+		own, ok = x.target, true
+	}
+	if !ok {
+		return fmt.Errorf("a target of another kind: %T", tg)
+	}
 	structure, err := source.Inspect(ctx, schemas)
 	if err != nil {
 		return err
@@ -105,8 +112,8 @@ func copyAll(ctx context.Context, source engine.Source, schemas []string, tg *ta
 		name := table.Name
 		if to, ok := spec.Names[name.Schema]; ok {
 			name.Schema = to
-		} else if len(tg.databases) == 1 {
-			name.Schema = tg.databases[0]
+		} else if len(own.databases) == 1 {
+			name.Schema = own.databases[0]
 		}
 		if slices.Contains(spec.Preserve, name) {
 			continue
@@ -192,7 +199,7 @@ func besides(t *testing.T, db *sql.DB) string {
 }
 
 // untilFree runs again while the server has not noticed that a killed run is gone.
-func untilFree(ctx context.Context, t *testing.T, from string, tg *target, spec engine.Spec) error {
+func untilFree(ctx context.Context, t *testing.T, from string, tg engine.Target, spec engine.Spec) error {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); ; {
 		err := run(ctx, t, from, tg, spec)

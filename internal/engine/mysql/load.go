@@ -23,9 +23,9 @@ type load struct {
 	own     map[schema.Name]string // the target's tables when the load began, with their definitions
 	watches bool                   // the user sees other sessions' transactions
 	pool    pool
+	local   locality
 
 	mu       sync.Mutex    // guards what follows
-	local    *bool         // the server takes LOAD DATA LOCAL; nil while nobody tried
 	loaded   string        // the server's time when rows had come
 	filling  time.Duration // how long they took to come
 	switched bool
@@ -37,17 +37,15 @@ var _ engine.Load = (*load)(nil)
 // Begin locks the target, clears what a crashed run left, and makes the tables of
 // the next generation in databases of its own.
 func (t *target) Begin(ctx context.Context, spec engine.Spec) (engine.Load, error) {
-	for _, r := range spec.RunID {
-		if r != '-' && r != '_' && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') {
-			return nil, &engine.Error{Code: engine.Failed, Doing: "begin a generation", Say: "the run's id must be made of letters, digits, - and _"}
-		}
+	if err := nameable(spec.RunID); err != nil {
+		return nil, err
 	}
 	guard, err := t.session(ctx, spec.RunID)
 	if err != nil {
 		return nil, err
 	}
-	l := &load{t: t, spec: spec, guard: guard, made: time.Now().UTC()}
-	l.pool = pool{open: l.openWriter, slots: make(chan struct{}, max(1, spec.Writers)), free: make(chan *conn, max(1, spec.Writers))}
+	l := &load{t: t, spec: spec, guard: guard, made: time.Now().UTC(), local: locality{never: t.insert}}
+	l.pool = newPool(spec, l.t)
 	if err := l.begin(ctx); err != nil {
 		undo, cancel := context.WithTimeout(context.Background(), time.Minute) // undoing: the run's context may be over
 		defer cancel()
@@ -58,6 +56,16 @@ func (t *target) Begin(ctx context.Context, spec engine.Spec) (engine.Load, erro
 	t.loads = append(t.loads, l)
 	t.lists.Unlock()
 	return l, nil
+}
+
+// nameable refuses an id of a run that would be no part of a name.
+func nameable(run string) error {
+	for _, r := range run {
+		if r != '-' && r != '_' && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') {
+			return &engine.Error{Code: engine.Failed, Doing: "begin a generation", Say: "the run's id must be made of letters, digits, - and _"}
+		}
+	}
+	return nil
 }
 
 func (l *load) begin(ctx context.Context) error {
@@ -149,13 +157,17 @@ func (t *target) definitions(ctx context.Context, c *conn) (map[schema.Name]stri
 	if err != nil {
 		return nil, err
 	}
+	return inv.definitions(), nil
+}
+
+func (inv *inventory) definitions() map[schema.Name]string {
 	out := map[schema.Name]string{}
 	for i := range inv.schema.Tables {
 		table := &inv.schema.Tables[i]
 		made := takeApart(table, inv.tables[table.Name])
 		out[table.Name] = made.create("") + strings.Join(made.complete(func(n string) string { return n }), "\n")
 	}
-	return out, nil
+	return out
 }
 
 // find gives a table of the generation by its name in the target, and its
@@ -166,20 +178,6 @@ func (l *load) find(n schema.Name, doing string) (*creation, string, error) {
 		return nil, "", &engine.Error{Code: engine.Changed, Doing: doing, Table: n, Say: "the new generation has no such table"}
 	}
 	return c, d.next, nil
-}
-
-// openWriter opens a session that fills the generation.
-func (l *load) openWriter(ctx context.Context) (*conn, error) {
-	c, err := l.t.session(ctx, l.spec.RunID+" load")
-	if err != nil {
-		return nil, err
-	}
-	// Every row is proved afterwards; what others see is not there before the switch.
-	if err := c.exec(ctx, "pin the session's settings", "SET SESSION foreign_key_checks = 0, lock_wait_timeout = 3600, innodb_lock_wait_timeout = 3600"); err != nil {
-		c.hangUp()
-		return nil, err
-	}
-	return c, nil
 }
 
 // with runs do with one of the load's sessions.
@@ -198,6 +196,23 @@ type pool struct {
 	open  func(ctx context.Context) (*conn, error)
 	slots chan struct{}
 	free  chan *conn
+}
+
+// newPool makes the sessions that fill a generation.
+func newPool(spec engine.Spec, t *target) pool {
+	n := max(1, spec.Writers)
+	return pool{slots: make(chan struct{}, n), free: make(chan *conn, n), open: func(ctx context.Context) (*conn, error) {
+		c, err := t.session(ctx, spec.RunID+" load")
+		if err != nil {
+			return nil, err
+		}
+		// Every row is proved afterwards; what others see is not there before the switch.
+		if err := c.exec(ctx, "pin the session's settings", "SET SESSION foreign_key_checks = 0, lock_wait_timeout = 3600, innodb_lock_wait_timeout = 3600"); err != nil {
+			c.hangUp()
+			return nil, err
+		}
+		return c, nil
+	}}
 }
 
 func (p *pool) with(ctx context.Context, do func(c *conn) error) error {
@@ -243,7 +258,7 @@ func (l *load) Count(ctx context.Context, table schema.Name, columns []string) (
 		return 0, nil, err
 	}
 	err = l.with(ctx, func(c *conn) error {
-		rows, nulls, err = count(ctx, c, table, database, columns)
+		rows, nulls, err = countIn(ctx, c, table, schema.Name{Schema: database, Table: table.Table}, columns)
 		return err
 	})
 	return rows, nulls, err
@@ -252,19 +267,19 @@ func (l *load) Count(ctx context.Context, table schema.Name, columns []string) (
 // Count counts rows and NULLs of a table of the target.
 func (t *target) Count(ctx context.Context, table schema.Name, columns []string) (rows int64, nulls []int64, err error) {
 	err = t.with(ctx, func(c *conn) error {
-		rows, nulls, err = count(ctx, c, table, table.Schema, columns)
+		rows, nulls, err = countIn(ctx, c, table, table, columns)
 		return err
 	})
 	return rows, nulls, err
 }
 
-// count counts in one scan; database is where the table stands.
-func count(ctx context.Context, c *conn, table schema.Name, database string, columns []string) (int64, []int64, error) {
+// countIn counts in one scan; place is where the table's rows stand.
+func countIn(ctx context.Context, c *conn, table, place schema.Name, columns []string) (int64, []int64, error) {
 	terms := []string{"count(*)"}
 	for _, name := range columns {
 		terms = append(terms, "count(*) - count("+quote(name)+")")
 	}
-	row, err := c.row(ctx, "count "+table.String(), "SELECT "+strings.Join(terms, ", ")+" FROM "+quoteName(schema.Name{Schema: database, Table: table.Table}))
+	row, err := c.row(ctx, "count "+table.String(), "SELECT "+strings.Join(terms, ", ")+" FROM "+quoteName(place))
 	if err != nil {
 		return 0, nil, err
 	}

@@ -78,25 +78,30 @@ func (p *prover) references(ctx context.Context, t *schema.Table) error {
 		if r.From != t.Name {
 			continue
 		}
-		proof := engine.Proof{Kind: "foreign-key", Table: t.Name, Name: r.Name, Method: "anti-join"}
-		var set, same []string
-		for i := range r.Columns {
-			set = append(set, "c."+quote(r.Columns[i])+" IS NOT NULL")
-			same = append(same, "p."+quote(r.ToColumns[i])+" = c."+quote(r.Columns[i]))
-		}
-		n, err := p.c.value(ctx, "prove "+p.named(t.Name).String(), "SELECT count(*) FROM "+quoteName(t.Name)+" AS c WHERE "+strings.Join(set, " AND ")+
-			" AND NOT EXISTS (SELECT 1 FROM "+quoteName(r.To)+" AS p WHERE "+strings.Join(same, " AND ")+")")
-		switch code := engine.CodeOf(err); {
-		case err != nil && (code == engine.Syntax || code == engine.Denied):
-			proof.Failures, proof.Detail = -1, "the referenced table "+p.named(r.To).String()+" cannot be read"
-		case err != nil:
+		proof, err := p.reference(ctx, r)
+		if err != nil {
 			return err
-		default:
-			proof.Failures = number(n)
 		}
 		p.add(proof)
 	}
 	return nil
+}
+
+func (p *prover) reference(ctx context.Context, r schema.Reference) (engine.Proof, error) {
+	proof := engine.Proof{Kind: "foreign-key", Table: r.From, Name: r.Name, Method: "anti-join"}
+	var set, same []string
+	for i := range r.Columns {
+		set = append(set, "c."+quote(r.Columns[i])+" IS NOT NULL")
+		same = append(same, "p."+quote(r.ToColumns[i])+" = c."+quote(r.Columns[i]))
+	}
+	n, err := p.c.value(ctx, "prove "+p.named(r.From).String(), "SELECT count(*) FROM "+quoteName(r.From)+" AS c WHERE "+strings.Join(set, " AND ")+
+		" AND NOT EXISTS (SELECT 1 FROM "+quoteName(r.To)+" AS p WHERE "+strings.Join(same, " AND ")+")")
+	if code := engine.CodeOf(err); err != nil && (code == engine.Syntax || code == engine.Denied) {
+		proof.Failures, proof.Detail = -1, "the referenced table "+p.named(r.To).String()+" cannot be read"
+		return proof, nil
+	}
+	proof.Failures = number(n)
+	return proof, err
 }
 
 // rows checks NOT NULL and CHECK constraints in one scan.

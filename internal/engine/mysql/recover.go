@@ -15,6 +15,17 @@ import (
 // the server, never off a note of the last step: the generation that stands in
 // the target is in the table that claims it, which moves with all others.
 func (t *target) recover(ctx context.Context, c *conn, keep int) error {
+	if err := t.endExchange(ctx, c); err != nil {
+		return err
+	}
+	if err := t.clearSides(ctx, c); err != nil {
+		return err
+	}
+	return t.recoverBeside(ctx, c, keep)
+}
+
+// recoverBeside is recover for the databases beside the target.
+func (t *target) recoverBeside(ctx context.Context, c *conn, keep int) error {
 	finished := false
 	for _, database := range t.databases {
 		next, kept, err := neighbours(ctx, c, database)

@@ -14,31 +14,12 @@ import (
 // beyond those of reading.
 func (t *target) State(ctx context.Context) (*engine.State, error) {
 	state := &engine.State{Renames: true}
-	err := t.with(ctx, func(c *conn) error {
+	err := t.with(ctx, func(c *conn) (err error) {
 		state.Mechanism = "tables built in a database beside the target, then one RENAME TABLE of them all"
 		if c.maria {
 			state.Mechanism += "; triggers follow at once, by a journalled step"
 		}
-		claimed := 0
-		for _, database := range t.databases {
-			present, manifest, err := readClaim(ctx, c, database)
-			if err != nil {
-				return err
-			}
-			if present != nil {
-				claimed++
-			}
-			if present != nil && database == t.databases[0] {
-				state.Manifest, state.Generations = manifest, []engine.Generation{*present}
-			}
-		}
-		state.Claimed = claimed == len(t.databases)
-		rows, err := filled(ctx, c, t.databases)
-		if err != nil {
-			return err
-		}
-		state.Rows = rows
-		if err := t.lookBeside(ctx, c, state); err != nil {
+		if err := t.look(ctx, c, state); err != nil {
 			return err
 		}
 		state.Obstacles, state.Notes, err = t.obstacles(ctx, c)
@@ -50,7 +31,29 @@ func (t *target) State(ctx context.Context) (*engine.State, error) {
 	return state, nil
 }
 
-// lookBeside tells of the databases beside the target.
+// look tells of the claim, of rows, and of what stands beside them.
+func (t *target) look(ctx context.Context, c *conn, state *engine.State) (err error) {
+	claimed := 0
+	for _, database := range t.databases {
+		present, manifest, err := readClaim(ctx, c, database)
+		if err != nil {
+			return err
+		}
+		if present != nil {
+			claimed++
+		}
+		if present != nil && database == t.databases[0] {
+			state.Manifest, state.Generations = manifest, []engine.Generation{*present}
+		}
+	}
+	state.Claimed = claimed == len(t.databases)
+	if state.Rows, err = filled(ctx, c, t.databases); err != nil {
+		return err
+	}
+	return t.lookBeside(ctx, c, state)
+}
+
+// lookBeside tells of side tables and of the databases beside the target.
 func (t *target) lookBeside(ctx context.Context, c *conn, state *engine.State) error {
 	who, err := t.holder(ctx, c)
 	if err != nil {
@@ -67,6 +70,16 @@ func (t *target) lookBeside(ctx context.Context, c *conn, state *engine.State) e
 		present, _, err := readClaim(ctx, c, database)
 		if err != nil {
 			return err
+		}
+		sides, err := findSides(ctx, c, database)
+		if err != nil {
+			return err
+		}
+		if sides.marked && sides.other == "" && who == "" {
+			state.Leftovers = append(state.Leftovers, "side tables in "+quote(database)+", made by a run that did not end")
+			if present != nil && present.ID == sides.mark.Run {
+				state.Switched = present.ID
+			}
 		}
 		if who == "" { // else it is the work of the run that holds the lock
 			for _, n := range next {
@@ -98,7 +111,7 @@ func filled(ctx context.Context, c *conn, databases []string) ([]schema.Name, er
 	if err != nil {
 		return nil, err
 	}
-	rows = slices.DeleteFunc(rows, func(r []string) bool { return ownTable(r[1]) })
+	rows = withoutOwn(rows)
 	var out []schema.Name
 	for start := 0; start < len(rows); start += 50 {
 		var ask []string
@@ -133,8 +146,8 @@ func (t *target) obstacles(ctx context.Context, c *conn) (obstacles, notes []str
 	if err != nil {
 		return nil, nil, err
 	}
-	if row[0] != "0" && !slices.ContainsFunc([]string{"SUPER", "READ_ONLY ADMIN", "READ ONLY ADMIN", "CONNECTION_ADMIN"}, func(p string) bool { return may.has(p, "") }) {
-		say("the server is read-only, as replicas are: use the primary's address")
+	if !may.writes(row[0]) {
+		say(isReplica)
 	}
 	for _, database := range t.databases {
 		triggers, err := readTriggers(ctx, c, database)
@@ -192,6 +205,13 @@ func (t *target) obstacles(ctx context.Context, c *conn) (obstacles, notes []str
 		notes = append(notes, fmt.Sprintf("the user may not see other sessions' transactions, so every table is rebuilt once after it is loaded, that old ones do not see it empty, and foreign keys of other databases may stay unseen: GRANT PROCESS ON *.* TO %s", may.user))
 	}
 	return obstacles, notes, nil
+}
+
+const isReplica = "the server is read-only, as replicas are: use the primary's address"
+
+// writes tells whether the user may write on a server whose read_only is this.
+func (p *privileges) writes(readOnly string) bool {
+	return readOnly == "0" || slices.ContainsFunc([]string{"SUPER", "READ_ONLY ADMIN", "READ ONLY ADMIN", "CONNECTION_ADMIN"}, func(name string) bool { return p.has(name, "") })
 }
 
 // outside lists foreign keys of other databases that point into the target:

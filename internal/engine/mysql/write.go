@@ -11,6 +11,7 @@ import (
 	"iter"
 	"slices"
 	"strings"
+	"sync"
 
 	client "github.com/go-sql-driver/mysql"
 
@@ -34,57 +35,74 @@ const (
 // of many rows. No trigger exists and no foreign key yet. What the server says of
 // each statement is read: a value that it changed is an error.
 func (l *load) Write(ctx context.Context, table schema.Name, columns []string, rows iter.Seq2[*engine.Batch, error]) (int64, error) {
-	doing := "load " + table.String()
-	to, database, err := l.find(table, doing)
+	to, database, err := l.find(table, "load "+table.String())
 	if err != nil {
 		return 0, err
 	}
-	w := &writer{doing: doing, columns: columns, into: quoteName(schema.Name{Schema: database, Table: table.Table})}
-	shape := *to.shape // with the name that messages mean
-	shape.Name = schema.Name{Schema: database, Table: table.Table}
-	w.shape, w.table = &shape, table
-	for _, name := range columns {
-		c := shape.Column(name)
-		if c == nil {
-			return 0, &engine.Error{Code: engine.Changed, Doing: doing, Table: table, Column: name, Say: "the new generation has no such column"}
-		}
-		w.fields = append(w.fields, field{formColumn: formColumn{Column: *c, facts: to.facts.columns[name], srid: sridOf(to.facts, name)}})
-		w.fields[len(w.fields)-1].prepare()
+	w, err := newWriter(table, to, schema.Name{Schema: database, Table: table.Table}, columns)
+	if err != nil {
+		return 0, err
 	}
-	err = l.with(ctx, func(c *conn) error {
-		w.c = c
-		local, err := l.takesLocal(ctx, c)
-		if err != nil {
-			return err
-		}
-		w.local = local && len(columns) > 0 && !slices.ContainsFunc(w.fields, func(f field) bool {
-			return f.Kind == schema.Geo || f.facts.base == "vector" // LOAD DATA sets such a column to nothing before it computes it
-		})
-		if err := c.exec(ctx, doing, "SET SESSION sql_mode = "+literal(writeMode)); err != nil {
-			return err
-		}
-		err = w.all(ctx, rows)
-		if err != nil && !c.broken {
-			_ = c.exec(context.WithoutCancel(ctx), doing, "ROLLBACK") // the generation goes in any case
-		}
-		return err
-	})
+	err = l.with(ctx, func(c *conn) error { return w.write(ctx, c, &l.local, rows) })
 	return w.sent, err
 }
 
-// takesLocal asks once whether the server takes LOAD DATA LOCAL.
-func (l *load) takesLocal(ctx context.Context, c *conn) (bool, error) {
+// newWriter prepares to write rows of a table into the table at place, which is made like it.
+func newWriter(table schema.Name, like *creation, place schema.Name, columns []string) (*writer, error) {
+	w := &writer{doing: "load " + table.String(), table: table, columns: columns, into: quoteName(place)}
+	shape := *like.shape // with the name that messages mean
+	shape.Name = place
+	w.shape = &shape
+	for _, name := range columns {
+		c := shape.Column(name)
+		if c == nil {
+			return nil, &engine.Error{Code: engine.Changed, Doing: w.doing, Table: table, Column: name, Say: "the new generation has no such column"}
+		}
+		w.fields = append(w.fields, field{formColumn: formColumn{Column: *c, facts: like.facts.columns[name], srid: sridOf(like.facts, name)}})
+		w.fields[len(w.fields)-1].prepare()
+	}
+	return w, nil
+}
+
+// write writes all rows through a session.
+func (w *writer) write(ctx context.Context, c *conn, local *locality, rows iter.Seq2[*engine.Batch, error]) error {
+	w.c = c
+	takes, err := local.ask(ctx, c)
+	if err != nil {
+		return err
+	}
+	w.local = takes && len(w.columns) > 0 && !slices.ContainsFunc(w.fields, func(f field) bool {
+		return f.Kind == schema.Geo || f.facts.base == "vector" // LOAD DATA sets such a column to nothing before it computes it
+	})
+	if err := c.exec(ctx, w.doing, "SET SESSION sql_mode = "+literal(writeMode)); err != nil {
+		return err
+	}
+	err = w.all(ctx, rows)
+	if err != nil && !c.broken {
+		_ = c.exec(context.WithoutCancel(ctx), w.doing, "ROLLBACK") // the generation goes in any case
+	}
+	return err
+}
+
+// A locality tells whether the server takes LOAD DATA LOCAL, which is asked once.
+type locality struct {
+	never bool // by a test: rows travel by INSERT
+	mu    sync.Mutex
+	takes *bool
+}
+
+func (l *locality) ask(ctx context.Context, c *conn) (bool, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.local == nil {
+	if l.takes == nil {
 		on, err := c.value(ctx, "ask for LOAD DATA LOCAL", "SELECT @@GLOBAL.local_infile")
 		if err != nil {
 			return false, err
 		}
-		takes := on == "1" && !l.t.insert
-		l.local = &takes
+		takes := on == "1" && !l.never
+		l.takes = &takes
 	}
-	return *l.local, nil
+	return *l.takes, nil
 }
 
 // A field is a column that is written.
