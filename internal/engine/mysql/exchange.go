@@ -22,15 +22,15 @@ import (
 // The transaction holds no statement that would end it: side tables, and the table
 // of the claim, are there before it begins.
 type exchange struct {
-	t      *inPlace
-	spec   engine.Spec
-	guard  *conn // holds the target's lock
-	made   time.Time
-	pool   pool
-	local  locality
-	own    map[schema.Name]string // the target's tables when the load began, with their definitions
-	tables []*exchanged           // in one order, in which they are locked
-	staying,                      // tables that are preserved
+	t        *inPlace
+	spec     engine.Spec
+	guard    *conn // holds the target's lock
+	made     time.Time
+	pool     pool
+	local    locality
+	own      map[schema.Name]string // the target's tables when the load began, with their definitions
+	tables   []*exchanged           // in one order, in which they are locked
+	staying, // tables that are preserved
 	tied []schema.Name // of them, those that foreign keys tie to others
 	references []schema.Reference
 	begun      bool // side tables may be there
@@ -517,4 +517,3 @@ func (x *exchange) hangUp() {
 	x.guard.hangUp()
 	x.t.forget(x)
 }
-
