@@ -99,18 +99,19 @@ func (e *exchanged) identical(column string) string {
 	return both("", "")
 }
 
-// exchange makes the rows of the table those that wait.
-func (e *exchanged) exchange(ctx context.Context, c *conn) error {
+// exchange makes the rows of the table those that wait, and tells how many went and came.
+func (e *exchanged) exchange(ctx context.Context, c *conn) (gone, came int64, err error) {
 	doing := "exchange the rows of " + e.name.String()
 	remove, insert := e.statements()
-	for _, sql := range []string{remove, insert} {
-		if _, err := c.attempt(ctx, sql); err != nil {
-			return wrapTable(ctx, err, doing, e.shape)
-		}
+	if gone, err = c.attempt(ctx, remove); err != nil {
+		return 0, 0, wrapTable(ctx, err, doing, e.shape)
+	}
+	if came, err = c.attempt(ctx, insert); err != nil {
+		return 0, 0, wrapTable(ctx, err, doing, e.shape)
 	}
 	said, err := c.rows(ctx, doing, "SHOW WARNINGS") // of the rows that came
 	if err == nil && slices.ContainsFunc(said, func(r []string) bool { return r[0] != "Note" }) {
 		err = &engine.Error{Code: engine.Failed, Doing: doing, Table: e.name, Say: "the server would change values on the way from the side table"}
 	}
-	return err
+	return gone, came, err
 }

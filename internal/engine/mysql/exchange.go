@@ -251,9 +251,11 @@ func (x *exchange) exchangeAll(ctx context.Context, c *conn) error {
 	}
 	for _, e := range x.tables {
 		x.spec.Step("exchange the rows of " + e.name.String())
-		if err := e.exchange(ctx, c); err != nil {
+		gone, came, err := e.exchange(ctx, c)
+		if err != nil {
 			return err
 		}
+		x.spec.Step(fmt.Sprintf("exchanged the rows of %s: %d went, %d came", e.name, gone, came))
 		if err := x.t.pauses.at(ctx, "exchanging"); err != nil {
 			return err
 		}

@@ -24,6 +24,7 @@ const (
 	childTarget = "UNDERSTUDY_TEST_CHILD_TARGET"
 	childRun    = "UNDERSTUDY_TEST_CHILD_RUN"
 	childPlace  = "UNDERSTUDY_TEST_CHILD_PLACE" // to stop at
+	childMode   = "UNDERSTUDY_TEST_CHILD_MODE"  // replace, or empty
 )
 
 // TestChild is the process that the tests below kill; alone it does nothing.
@@ -41,7 +42,12 @@ func TestChild(t *testing.T) {
 		}
 		return nil
 	}
-	if err := run(ctx, t, os.Getenv(childSource), tg, engine.Spec{RunID: os.Getenv(childRun), Keep: 1}); err != nil {
+	var in engine.Target = tg
+	if os.Getenv(childMode) == "replace" {
+		tg.limits.LockWait = time.Minute
+		in = tg.InPlace()
+	}
+	if err := run(ctx, t, os.Getenv(childSource), in, engine.Spec{RunID: os.Getenv(childRun), Keep: 1}); err != nil {
 		fmt.Println("failed:", err)
 		t.Fail()
 	}

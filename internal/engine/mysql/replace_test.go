@@ -3,11 +3,15 @@ package mysql
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"understudy/internal/engine"
+	"understudy/internal/schema"
 	"understudy/internal/scratch"
 )
 
@@ -134,4 +138,369 @@ func confined(t *testing.T, server *scratch.MySQL, url, privileges string) strin
 		_, _ = admin.ExecContext(context.WithoutCancel(t.Context()), "DROP USER '"+name+"'@'%'") // the server may be stopped by now
 	})
 	return "mysql://" + name + ":secret" + url[strings.LastIndex(url, "@"):]
+}
+
+// steps records what a load says that it does.
+func steps(into *[]string) func(string) {
+	return func(step string) { *into = append(*into, step) }
+}
+
+// TestReplaceEveryType exchanges each awkward value for each other of its type, and
+// then nothing for the same.
+func TestReplaceEveryType(t *testing.T) {
+	onBoth(t, func(t *testing.T, server *scratch.MySQL) {
+		production, staging := freshDatabase(t, server), freshDatabase(t, server)
+		from, to := application(t, production), application(t, staging)
+		literals := map[string][]string{}
+		for _, v := range suiteValues(server.MariaDB()) {
+			literals[v.Type] = append(literals[v.Type], v.Literal)
+		}
+		for kind, more := range map[string][]string{
+			"double": {"-0e0", "0e0", "1"}, "float": {"0e0", "16777216"}, "text": {"'a'", "'A'", "'ä'", "'a '", "''"}, "varchar(20) character set latin1": {"'a'", "'A'", "'a '"},
+			"char(5)": {"'AB'"}, "enum('','x')": {"'x'"}, "set('x','y','z')": {"'x'"}, "blob": {"x'61'", "x'6120'", "x'6100'"}, "time": {"'00:00:00'", "'-00:00:01'"},
+			"decimal(10,2)": {"0"}, "date": {"'2020-00-05'", "NULL"}, "json": {`'1'`, `'1.0'`, `'"1"'`, `'[1, 2]'`, `'[2, 1]'`, `'null'`},
+			"text character set utf8mb4 collate utf8mb4_general_ci": {"'straße'", "'STRASSE'", "'é'", "'e'", "'é'", "'e '"},
+		} {
+			literals[kind] = append(literals[kind], more...)
+		}
+		var ask []string
+		n := 0
+		for kind, list := range literals {
+			table := fmt.Sprintf("v%d", n)
+			n++
+			list = append(list, "NULL")
+			for i, db := range []*sql.DB{from, to} {
+				must(t, db, "SET SESSION sql_mode = 'ANSI,NO_BACKSLASH_ESCAPES,NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES'", "CREATE TABLE "+table+" (id int PRIMARY KEY, v "+kind+")")
+				var values []string
+				for a := range list {
+					for b := range list {
+						values = append(values, fmt.Sprintf("(%d, %s)", a*len(list)+b, list[[]int{a, b}[i]]))
+					}
+				}
+				must(t, db, "INSERT INTO "+table+" VALUES "+strings.Join(values, ", "))
+			}
+			shown := "hex(v), v"
+			if strings.HasPrefix(kind, "enum") {
+				shown = "v + 0, v"
+			}
+			ask = append(ask, "SELECT '"+strings.ReplaceAll(kind, "'", "''")+"', id, "+shown+" FROM "+table+" ORDER BY id")
+		}
+		tg := openInPlace(t, staging)
+		for i := range 2 {
+			var said []string
+			if err := run(t.Context(), t, production, tg, engine.Spec{RunID: fmt.Sprintf("run%d", i), Step: steps(&said)}); err != nil {
+				t.Fatal(err)
+			}
+			for _, q := range ask {
+				got, err := query(t.Context(), to, q)
+				want, err2 := query(t.Context(), from, q)
+				if err != nil || err2 != nil {
+					t.Fatalf("%s: %v %v", q, err, err2)
+				}
+				same(t, "run "+fmt.Sprint(i), strings.Join(got, "\n"), strings.Join(want, "\n"))
+			}
+			if wrote := wroteSomewhere(said); i == 1 && wrote != "" {
+				t.Errorf("the same rows again: %s", wrote)
+			}
+		}
+	})
+}
+
+// wroteSomewhere gives what was told of tables in which rows went or came.
+func wroteSomewhere(said []string) string {
+	var out []string
+	for _, s := range said {
+		if strings.HasPrefix(s, "exchanged ") && !strings.HasSuffix(s, ": 0 went, 0 came") {
+			out = append(out, s)
+		}
+	}
+	return strings.Join(out, "; ")
+}
+
+// Readers never wait and never see anything but the old rows or the new ones, in a
+// statement or in a snapshot that outlives the exchanges.
+func TestReplaceUnderReaders(t *testing.T) {
+	onBoth(t, func(t *testing.T, server *scratch.MySQL) {
+		production, staging := freshDatabase(t, server), freshDatabase(t, server)
+		from, to := application(t, production), application(t, staging)
+		for _, db := range []*sql.DB{from, to} {
+			must(t, db, "CREATE TABLE keyed (id int PRIMARY KEY, v varchar(10))", "CREATE TABLE heap (v varchar(10))")
+		}
+		tg := openInPlace(t, staging)
+		renew := func(i int) {
+			t.Helper()
+			var values []string
+			for n := range 500 {
+				values = append(values, fmt.Sprintf("(%d, 'r%d')", n*10+i, i))
+			}
+			must(t, from, "DELETE FROM keyed", "DELETE FROM heap", "INSERT INTO keyed VALUES "+strings.Join(values, ", ")+fmt.Sprintf(", (-1, 'r%d')", i), "INSERT INTO heap SELECT v FROM keyed")
+			if err := run(t.Context(), t, production, tg, engine.Spec{RunID: fmt.Sprintf("r%d", i)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		renew(0)
+		const look = "SELECT concat(min(v), max(v), count(*), (SELECT concat(min(v), max(v), count(*)) FROM keyed)) FROM heap"
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		read := func(begin string) <-chan map[string]int {
+			out, started := make(chan map[string]int, 1), make(chan struct{})
+			go func() {
+				seen := map[string]int{}
+				defer func() { out <- seen }()
+				c, err := to.Conn(ctx)
+				if err == nil {
+					defer func() { _ = c.Close() }() // the test ends
+					_, err = c.ExecContext(ctx, begin)
+				}
+				for n := 0; err == nil && ctx.Err() == nil; n++ {
+					var text string
+					if err = c.QueryRowContext(ctx, look).Scan(&text); err == nil {
+						seen[text]++
+					}
+					if n == 0 {
+						close(started)
+					}
+				}
+				if ctx.Err() == nil {
+					seen[err.Error()]++
+				}
+			}()
+			<-started
+			return out
+		}
+		statements, snapshot := read("DO 0"), read("START TRANSACTION WITH CONSISTENT SNAPSHOT")
+		for i := 1; i <= 5; i++ {
+			renew(i)
+		}
+		late := read("START TRANSACTION WITH CONSISTENT SNAPSHOT")
+		cancel()
+		for text := range <-statements {
+			if want := text[:2] + text[:2] + "501" + text[:2] + text[:2] + "501"; text != want {
+				t.Errorf("a statement saw %s", text)
+			}
+		}
+		if seen := <-snapshot; len(seen) != 1 || seen["r0r0501r0r0501"] < 2 {
+			t.Errorf("the snapshot saw %v", seen)
+		}
+		if seen := <-late; len(seen) != 1 || seen["r5r5501r5r5501"] < 1 {
+			t.Errorf("the late snapshot saw %v", seen)
+		}
+	})
+}
+
+// What speaks against an exchange is told with its remedy, before a row is read.
+func TestReplaceObstacles(t *testing.T) {
+	onBoth(t, func(t *testing.T, server *scratch.MySQL) {
+		production, staging := films(t, server)
+		admin := application(t, staging)
+		other := freshDatabase(t, server)
+		database := databaseOf(staging)
+		must(t, admin, "CREATE TABLE loose (id int PRIMARY KEY) ENGINE=MyISAM", "CREATE TABLE understudy_side_3 (id int PRIMARY KEY)")
+		must(t, application(t, other), "CREATE TABLE notes (film int, CONSTRAINT of_film FOREIGN KEY (film) REFERENCES "+database+".film (id))")
+		tg := openInPlace(t, confined(t, server, staging, "SELECT"))
+		user := "'c_" + database + "'@'%'"
+		must(t, admin, "GRANT SELECT ON "+databaseOf(other)+".* TO "+user)
+		state, err := tg.State(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		told := strings.Join(state.Obstacles, "\n")
+		for _, want := range []string{"GRANT INSERT ON ", "GRANT DELETE ON ", "GRANT CREATE ON ", "GRANT DROP ON ", "GRANT TRIGGER ON ", "understudy_side_3"} {
+			if !strings.Contains(told, want) {
+				t.Errorf("%q is not among the obstacles:\n%s", want, told)
+			}
+		}
+		for _, o := range state.Obstacles {
+			if at := strings.Index(o, ": GRANT "); at >= 0 {
+				must(t, admin, o[at+2:])
+			}
+		}
+		if err := run(t.Context(), t, production, tg, engine.Spec{RunID: "named"}); engine.CodeOf(err) != engine.Unsupported || !strings.Contains(err.Error(), "understudy_side_3") {
+			t.Errorf("a table of that name: %v", err)
+		}
+		must(t, admin, "DROP TABLE understudy_side_3", "GRANT REFERENCES, PROCESS ON *.* TO "+user)
+		tg = openInPlace(t, "mysql://c_"+database+":secret"+staging[strings.LastIndex(staging, "@"):]) // a session keeps the global privileges that it began with
+		if state, err = tg.State(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if len(state.Obstacles) != 1 || !strings.Contains(state.Obstacles[0], "notes") {
+			t.Errorf("obstacles %q", state.Obstacles)
+		}
+		told = fmt.Sprint(state.Bars)
+		for _, want := range []string{"film_named", "film_added", "mode: swap", "loose", "ENGINE=InnoDB"} {
+			if !strings.Contains(told, want) {
+				t.Errorf("%q is not among the bars: %s", want, told)
+			}
+		}
+		// Each stops a run that does not preserve its table; what is preserved stays.
+		before := filmContent(t, admin)
+		film, text, loose := schema.Name{Schema: database, Table: "film"}, schema.Name{Schema: database, Table: "film_text"}, schema.Name{Schema: database, Table: "loose"}
+		for _, preserve := range [][]schema.Name{nil, {film}, {loose}} {
+			if err := run(t.Context(), t, production, tg, engine.Spec{RunID: "barred", Preserve: preserve}); engine.CodeOf(err) != engine.Unsupported {
+				t.Errorf("preserving %v: %v", preserve, err)
+			}
+		}
+		if err := run(t.Context(), t, production, tg, engine.Spec{RunID: "kept", Preserve: []schema.Name{film, text, loose}}); err != nil {
+			t.Error(err)
+		}
+		same(t, "films", filmContent(t, admin), before)
+		if left := leftInPlace(t, admin); left != "" {
+			t.Errorf("left behind: %s", left)
+		}
+	})
+}
+
+// Rows that the keys do not let through end the run before the commit, are told
+// without a value and by the names of the table itself, and change nothing.
+func TestReplaceRefusesBadRows(t *testing.T) {
+	onBoth(t, func(t *testing.T, server *scratch.MySQL) {
+		production, staging := freshDatabase(t, server), freshDatabase(t, server)
+		from, to := application(t, production), application(t, staging)
+		must(t, to, "CREATE TABLE parent (id int PRIMARY KEY, v varchar(20) COLLATE utf8mb4_general_ci, UNIQUE KEY by_v (v), CONSTRAINT sane CHECK (v <> 'canary-4'))",
+			"CREATE TABLE child (id int PRIMARY KEY, parent int, v varchar(5) NOT NULL, CONSTRAINT child_parent FOREIGN KEY (parent) REFERENCES parent (id) ON DELETE CASCADE)",
+			"CREATE TABLE own (parent int, CONSTRAINT own_parent FOREIGN KEY (parent) REFERENCES parent (id) ON DELETE CASCADE)",
+			"INSERT INTO parent VALUES (1, 'stays'), (2, 'goes')", "INSERT INTO child VALUES (1, 1, 'x')", "INSERT INTO own VALUES (2)")
+		must(t, from, "CREATE TABLE parent (id int PRIMARY KEY, v varchar(20) COLLATE utf8mb4_bin)", "CREATE TABLE child (id int PRIMARY KEY, parent int, v varchar(20))", "CREATE TABLE own (parent int)")
+		own := schema.Name{Schema: databaseOf(staging), Table: "own"}
+		rows := func() string {
+			out, err := query(t.Context(), to, "SELECT id, v FROM parent UNION ALL SELECT id, v FROM child UNION ALL SELECT parent, 'own' FROM own")
+			if err != nil {
+				t.Fatal(err)
+			}
+			return strings.Join(out, ";")
+		}
+		before := rows()
+		for _, c := range []struct{ what, rows, table, column, constraint string }{
+			{"too long", "INSERT INTO child VALUES (1, NULL, 'canary-1')", "child", "v", ""},
+			{"missing", "INSERT INTO child VALUES (1, NULL, NULL)", "child", "v", ""},
+			{"unique", "INSERT INTO parent VALUES (3, 'canary-2'), (4, 'CANARY-2')", "parent", "", "by_v"},
+			{"check", "INSERT INTO parent VALUES (3, 'canary-4')", "parent", "", "sane"},
+			{"orphan", "INSERT INTO child VALUES (5, 4711, 'x')", "child", "", "child_parent"},
+			{"orphan of what is preserved", "DELETE FROM parent", "own", "", "own_parent"},
+		} {
+			must(t, from, "DELETE FROM parent", "DELETE FROM child", "INSERT INTO parent VALUES (2, 'there')", c.rows)
+			for _, insert := range []bool{true, false} {
+				tg := openInPlace(t, staging)
+				tg.insert = insert
+				l, err := beginAndFill(t, production, tg, engine.Spec{RunID: "bad", Preserve: []schema.Name{own}})
+				if err == nil {
+					err = l.Finish(t.Context())
+				}
+				if err == nil { // nobody proved
+					err = l.Switch(t.Context(), []byte("{}"))
+				}
+				var e *engine.Error
+				if !errors.As(err, &e) || e.Code != engine.Constraint || e.Table != (schema.Name{Schema: own.Schema, Table: c.table}) || e.Column != c.column || e.Constraint != c.constraint {
+					t.Errorf("%s, INSERT %v: %v (%+v)", c.what, insert, err, e)
+				} else if text := strings.ToLower(fmt.Sprintf("%v %+v", err, e)); strings.Contains(text, "canary") || strings.Contains(text, "4711") || strings.Contains(text, sidePrefix) {
+					t.Errorf("%s: the error tells %s", c.what, text)
+				}
+				if err := l.Abort(context.WithoutCancel(t.Context())); err != nil {
+					t.Error(err)
+				}
+				same(t, c.what, rows(), before)
+				if left := leftInPlace(t, to); left != "" {
+					t.Errorf("%s: left behind: %s", c.what, left)
+				}
+			}
+		}
+		if claim, err := query(t.Context(), to, "SHOW TABLES LIKE 'understudy%'"); err != nil || len(claim) > 0 {
+			t.Errorf("the target bears %q, %v", claim, err)
+		}
+	})
+}
+
+// beginAndFill writes every table of a source that is not preserved.
+func beginAndFill(t *testing.T, from string, tg *inPlace, spec engine.Spec) (engine.Load, error) {
+	t.Helper()
+	source, err := New().Source(t.Context(), openTarget(t, from).at, engine.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer source.Close()
+	structure, err := source.Inspect(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	moment, err := source.Snapshot(t.Context(), structure)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer moment.Close()
+	spec.Writers, spec.Step = 2, func(string) {}
+	l, err := tg.Begin(t.Context(), spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range structure.Tables {
+		table := &structure.Tables[i]
+		name := schema.Name{Schema: tg.databases[0], Table: table.Name.Table}
+		if slices.Contains(spec.Preserve, name) {
+			continue
+		}
+		columns := table.Written()
+		if _, err := l.Write(t.Context(), name, columns, moment.Read(t.Context(), engine.Read{Table: table, Columns: columns})); err != nil {
+			return l, err
+		}
+	}
+	return l, nil
+}
+
+// A writer in the way is waited for; what came meanwhile goes with the old rows; a
+// structure or trigger that changed stops the run.
+func TestReplaceMeetsOthers(t *testing.T) {
+	onBoth(t, func(t *testing.T, server *scratch.MySQL) {
+		production, staging := shelves(t, server)
+		from, to := application(t, production), application(t, staging)
+		must(t, to, "INSERT INTO parent (id, code) VALUES (40, 'forty')")
+		tx, err := to.BeginTx(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := tx.ExecContext(t.Context(), "INSERT INTO child VALUES (90, 40, NULL)"); err != nil {
+			t.Fatal(err)
+		}
+		tg, tries := openInPlace(t, staging), 0
+		spec := engine.Spec{RunID: "r1", Step: func(step string) {
+			if step == "lock the tables" {
+				if tries++; tries == 2 {
+					if err := tx.Commit(); err != nil {
+						t.Error(err)
+					}
+				}
+			}
+		}}
+		if err := run(t.Context(), t, production, tg, spec); err != nil || tries != 2 {
+			t.Errorf("%d tries, %v", tries, err)
+		}
+		same(t, "rows", contents(t, to), contents(t, from))
+		if tx, err = to.BeginTx(t.Context(), nil); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := tx.ExecContext(t.Context(), "UPDATE word SET n = 77 WHERE w = ''"); err != nil {
+			t.Fatal(err)
+		}
+		tg.patience = time.Second
+		if err := run(t.Context(), t, production, tg, engine.Spec{RunID: "waits"}); engine.CodeOf(err) != engine.Timeout {
+			t.Errorf("one that does not let go: %v", err)
+		}
+		if err := tx.Rollback(); err != nil {
+			t.Fatal(err)
+		}
+		for _, change := range []string{"ALTER TABLE bag ADD COLUMN more int", "CREATE TRIGGER sudden AFTER INSERT ON bag FOR EACH ROW SET @x = 1"} {
+			tg := openInPlace(t, staging)
+			tg.pauses = func(_ context.Context, place string) error {
+				if place == "tables" {
+					must(t, to, change)
+				}
+				return nil
+			}
+			if err := run(t.Context(), t, production, tg, engine.Spec{RunID: "changed"}); engine.CodeOf(err) != engine.Changed {
+				t.Errorf("%s: %v", change, err)
+			}
+			if left := leftInPlace(t, to); left != "" {
+				t.Errorf("left behind: %s", left)
+			}
+		}
+	})
 }
