@@ -138,7 +138,11 @@ func (p *privileges) missing(database string, triggers bool) []string {
 			out = append(out, fmt.Sprintf("the user %s lacks %s in the target: GRANT %s ON %s.* TO %s", p.user, privilege, privilege, quote(pattern(database)), p.user))
 		}
 		if privilege != "TRIGGER" && !p.has(privilege, side) {
-			out = append(out, fmt.Sprintf("the user %s lacks %s in the databases that are built beside the target: GRANT %s ON %s.* TO %s", p.user, privilege, privilege, quote(pattern(database+"_")+"%"), p.user))
+			say := fmt.Sprintf("the user %s lacks %s in the databases that are built beside the target: GRANT %s ON %s.* TO %s", p.user, privilege, privilege, quote(pattern(database+"_")+"%"), p.user)
+			if privilege == "CREATE" {
+				say += ", or write `load: {mode: replace}`, which makes none"
+			}
+			out = append(out, say)
 		}
 	}
 	return out

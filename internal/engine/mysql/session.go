@@ -195,6 +195,7 @@ func (c *conn) pinned(s session) map[string]string {
 	} else {
 		out["max_execution_time"] = strconv.FormatInt(max(1, c.limits.Statement.Milliseconds()), 10)
 		out["transaction_isolation"] = "'REPEATABLE-READ'"
+		out["information_schema_stats_expiry"] = "0" // sizes and next numbers as they are, not as they were a day ago
 	}
 	for k, v := range s.set {
 		out[k] = v

@@ -272,6 +272,7 @@ func TestGrantsMissing(t *testing.T) {
 				continue
 			}
 			_, grant, _ := strings.Cut(state.Obstacles[0], ": ")
+			grant, _, _ = strings.Cut(grant, ", or ")
 			must(t, admin, grant)
 		}
 		if err := run(t.Context(), t, production, openTarget(t, url), engine.Spec{RunID: "granted", Keep: 1}); err != nil {

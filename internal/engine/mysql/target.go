@@ -75,7 +75,7 @@ func (t *target) session(ctx context.Context, name string) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	unlimited := "SET SESSION max_execution_time = 0, information_schema_stats_expiry = 0"
+	unlimited := "SET SESSION max_execution_time = 0"
 	if c.maria {
 		unlimited = "SET SESSION max_statement_time = 0, system_versioning_alter_history = KEEP"
 	}
