@@ -27,6 +27,15 @@ func eachMySQL(t *testing.T, test func(t *testing.T, fresh func() (url string, d
 	}
 }
 
+// mysqlDatabase makes an empty database on MariaDB or MySQL.
+func mysqlDatabase(t *testing.T, product string) (url string) {
+	t.Helper()
+	server := map[string]func(testing.TB) *scratch.MySQL{"MariaDB": scratchtest.MariaDB, "MySQL": scratchtest.MySQL}[product](t)
+	name := "test_" + strings.ToLower(rand.Text()[:12])
+	statement(t, mysqlClient(t, server.URL("")), "CREATE DATABASE "+name+" CHARACTER SET utf8mb4")
+	return server.URL(name)
+}
+
 func mysqlClient(t *testing.T, url string) *sql.DB {
 	t.Helper()
 	at, err := neturl.Parse(url)

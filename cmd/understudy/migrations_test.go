@@ -1,6 +1,7 @@
 package main
 
 import (
+	"database/sql"
 	"encoding/json"
 	"path/filepath"
 	"slices"
@@ -44,7 +45,7 @@ func migrationTools() []migrationTool {
 const (
 	beforeMigrations = `CREATE TABLE customers (id integer PRIMARY KEY, name varchar(40) NOT NULL); CREATE TABLE orders (id integer PRIMARY KEY, customer_id integer NOT NULL REFERENCES customers (id), total integer NOT NULL DEFAULT 0);`
 	thirdMigration   = `ALTER TABLE customers ADD COLUMN loyalty varchar(10);`
-	fourthMigration  = `CREATE INDEX orders_by_customer ON orders (customer_id);`
+	fourthMigration  = `CREATE INDEX orders_by_total ON orders (total);`
 	byHand           = `ALTER TABLE orders ADD COLUMN quick_fix integer;`
 )
 
@@ -53,17 +54,23 @@ const (
 // migrations, and --prove closes all three, on a copy: staging stays as it was.
 func TestPendingMigrationsExplain(t *testing.T) {
 	for _, tool := range migrationTools() {
-		for _, engine := range []string{"sqlite", "postgres"} {
-			if engine == "postgres" && tool.name != "Flyway" && tool.name != "goose" {
+		for _, engine := range []string{"sqlite", "postgres", "MariaDB", "MySQL"} {
+			if engine != "sqlite" && tool.name != "Flyway" && tool.name != "goose" {
 				continue // the files are read alike
 			}
 			t.Run(tool.name+" "+engine, func(t *testing.T) {
 				t.Parallel()
 				var source, target string
 				fill := func(address, text string) { scratchtest.SQL(t, address, text) }
-				if engine == "postgres" {
+				switch engine {
+				case "postgres":
 					source, target = scratchtest.Database(t), scratchtest.Database(t)
-				} else {
+				case "MariaDB", "MySQL":
+					source, target = mysqlDatabase(t, engine), mysqlDatabase(t, engine)
+					fill = func(address, text string) {
+						statement(t, mysqlClient(t, address), strings.Split(strings.Trim(text, "; "), ";")...)
+					}
+				default:
 					dir := t.TempDir()
 					source, target = "sqlite:"+filepath.Join(dir, "prod.db"), "sqlite:"+filepath.Join(dir, "staging.db")
 					fill = func(address, text string) { execute(t, strings.TrimPrefix(address, "sqlite:"), text) }
@@ -105,7 +112,7 @@ func TestPendingMigrationsExplain(t *testing.T) {
 					}
 				}
 				slices.Sort(expected)
-				if len(doc.Differences) != 3 || strings.Join(expected, " ") != "loyalty orders_by_customer" || strings.Join(unexplained, " ") != "quick_fix" {
+				if len(doc.Differences) != 3 || strings.Join(expected, " ") != "loyalty orders_by_total" || strings.Join(unexplained, " ") != "quick_fix" {
 					t.Errorf("expected %v, unexplained %v of %+v", expected, unexplained, doc.Differences)
 				}
 				if doc.Unexplained <= doc.Score || doc.Unexplained >= 100 {
@@ -154,4 +161,68 @@ func TestNothingIsTriedBesideSomebodysDatabase(t *testing.T) {
 		}
 		e.run(t, 0, "parity").wants(t, "1 difference") // which only reads
 	}
+}
+
+// TestMigrationsWithBodies: triggers and routines, with a delimiter of the client's
+// or without, are applied; what names the database in use or another is refused
+// with its place, and nothing is changed.
+func TestMigrationsWithBodies(t *testing.T) {
+	eachMySQL(t, func(t *testing.T, fresh func() (string, *sql.DB)) {
+		prod, from := fresh()
+		staging, to := fresh()
+		_, other := fresh()
+		tool := migrationTools()[0]
+		for _, db := range []*sql.DB{from, to} {
+			statement(t, db, "SET GLOBAL log_bin_trust_function_creators = 1")
+			statement(t, db, strings.Split(beforeMigrations+tool.history, ";")...)
+		}
+		const trigger = "CREATE TRIGGER counted BEFORE INSERT ON orders FOR EACH ROW BEGIN IF NEW.total < 0 THEN SET NEW.total = 0; END IF; END"
+		const routine = "CREATE PROCEDURE tidy () BEGIN DECLARE done int DEFAULT 0; WHILE done < 1 DO DELETE FROM orders; SET done = 1; END WHILE; END"
+		const event = "CREATE EVENT nightly ON SCHEDULE EVERY 1 DAY STARTS '2037-01-01 00:00:00' DO DELETE FROM orders"
+		statement(t, to, trigger, routine, event, strings.Trim(byHand, ";"))
+		statement(t, to, strings.Split(tool.ahead, ";")...)
+		statement(t, to, "INSERT INTO customers VALUES (1, 'Ann')")
+		statement(t, other, "CREATE TABLE theirs (id int)")
+		e := newErrand(t, prod, staging, plainJob(keepNone, "parity: {migrations: db}"), nil)
+		third, own, elsewhere := filepath.Join("db", tool.third), column(t, to, "SELECT database()"), column(t, other, "SELECT database()")
+		e.write(t, filepath.Join("db", tool.fourth), routine+";\n"+event+";\n")
+		for text, says := range map[string]string{
+			"SELECT 1;\nDROP TABLE " + elsewhere + ".theirs":                    "line 2: " + elsewhere + " names a database",
+			"UPDATE " + strings.ToUpper(own) + ".customers SET name = 'cAnArY'": "names a database",
+			"USE " + elsewhere:           "it turns to another database",
+			"GRANT ALL ON *.* TO nobody": "it does more than change the database's tables",
+		} {
+			e.write(t, third, text+";\n")
+			e.run(t, 2, "parity", "--claim").wants(t, filepath.Join("db", tool.third), says)
+		}
+		// Both names of the database, production's and staging's, mean the copy.
+		e.write(t, third, "DELIMITER //\n"+trigger+"//\nDELIMITER ;\nUPDATE "+own+".customers SET name = 'x';\nDELETE FROM "+column(t, from, "SELECT database()")+".customers;\n")
+		r := e.run(t, 0, "parity", "--claim", "--prove", "--json")
+		var doc struct {
+			Differences []struct {
+				Kind     string
+				Expected bool
+			}
+			Proof struct{ Applied, Failed, Remaining []any }
+		}
+		if err := json.Unmarshal([]byte(r.out), &doc); err != nil {
+			t.Fatal(err)
+		}
+		var kinds []string
+		for _, d := range doc.Differences {
+			if d.Expected {
+				kinds = append(kinds, d.Kind)
+			}
+		}
+		slices.Sort(kinds)
+		if strings.Join(kinds, " ") != "event procedure trigger" || len(doc.Differences) != 4 || len(doc.Proof.Applied) != 4 || len(doc.Proof.Failed)+len(doc.Proof.Remaining) > 0 {
+			t.Errorf("explained are %v: %+v", kinds, doc)
+		}
+		if got := column(t, to, "SELECT name FROM customers") + column(t, to, "SELECT count(*) FROM information_schema.triggers WHERE trigger_schema = database()") + column(t, other, "SHOW TABLES"); got != "Ann1theirs" {
+			t.Errorf("the databases are not what they were: %s", got)
+		}
+		if left := column(t, to, "SELECT schema_name FROM information_schema.schemata WHERE schema_name LIKE concat(database(), '\\_%')"); left != "" {
+			t.Errorf("left behind: %s", left)
+		}
+	})
 }

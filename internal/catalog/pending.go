@@ -100,7 +100,10 @@ func prismaMigrations(dir string) ([]Migration, error) {
 }
 
 var (
-	controls = regexp.MustCompile(`(?i)^(BEGIN|START\s+TRANSACTION|COMMIT|END|ROLLBACK)\b[^;]*;?\s*$`)
+	begins = regexp.MustCompile(`(?i)^(BEGIN|START\s+TRANSACTION)\b[^;]*;?\s*$`)
+	// ends a transaction; END is also that of a trigger's body, which was taken apart.
+	ends = regexp.MustCompile(`(?i)^(COMMIT|END(\s+TRANSACTION)?|ROLLBACK)\b[^;]*;?\s*$`)
+	body = regexp.MustCompile(`(?i)^END\b`)
 	// concurrent builds of indexes cannot stand in a transaction; on a table that nobody uses they make no difference.
 	concurrent = regexp.MustCompile(`(?i)^((?:CREATE\s+(?:UNIQUE\s+)?|DROP\s+|REINDEX\s+)INDEX)\s+CONCURRENTLY\b`)
 )
@@ -108,9 +111,15 @@ var (
 // plainStatements joins the statements that may run within one transaction.
 func plainStatements(list []string) string {
 	var out []string
+	begun := false
 	for _, s := range list {
 		s = strings.TrimSpace(s)
-		if controls.MatchString(s) {
+		switch {
+		case begins.MatchString(s):
+			begun = true
+			continue
+		case ends.MatchString(s) && (begun || !body.MatchString(s)):
+			begun = false
 			continue
 		}
 		s = concurrent.ReplaceAllString(s, "$1")

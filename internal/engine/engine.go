@@ -303,7 +303,9 @@ type Tryable interface {
 	// Admit tells, before anything is made, which texts of statements must not be
 	// tried because they would or may reach beyond the copy: a non-nil error stands at
 	// the index of each. The error tells why no copy can be made at all. Nothing runs.
-	Admit(ctx context.Context, texts []string) (refused []error, err error)
+	// Schemas are what the texts may call the schemas that are copied, beside their
+	// names in the target.
+	Admit(ctx context.Context, texts, schemas []string) (refused []error, err error)
 }
 
 // An Alterable is a Load in which changes of structure can be tried. Such a load

@@ -27,7 +27,7 @@ type scratch struct {
 // which of the texts must not be tried there; nothing is made. A target that is the
 // source is refused, for beside production nothing is made, and so is one that may
 // be somebody's: the copy is made as a refresh makes a generation.
-func admit(ctx context.Context, in Input, source engine.Source, target engine.Target, texts []string) (refused []error, err error) {
+func admit(ctx context.Context, in Input, source engine.Source, target engine.Target, texts, schemas []string) (refused []error, err error) {
 	if err := apart(ctx, in, source, target); err != nil {
 		return nil, err
 	}
@@ -42,7 +42,7 @@ func admit(ctx context.Context, in Input, source engine.Source, target engine.Ta
 	if err := fault.From(check.Beside(state, in.Claim), fault.Refused); err != nil {
 		return nil, err
 	}
-	refused, err = t.Admit(ctx, texts)
+	refused, err = t.Admit(ctx, texts, schemas)
 	return refused, Explain(err, "target")
 }
 
@@ -82,7 +82,7 @@ func ProveClosing(ctx context.Context, in Input, source engine.Source, target en
 	for _, d := range r.Ordered() {
 		texts = append(texts, d.SQL)
 	}
-	refused, err := admit(ctx, in, source, target, texts)
+	refused, err := admit(ctx, in, source, target, texts, nil)
 	if err != nil {
 		return err
 	}
@@ -191,7 +191,11 @@ func ProveCauses(ctx context.Context, in Input, source engine.Source, target eng
 	for _, p := range pending {
 		texts = append(texts, p.Text)
 	}
-	refused, err := admit(ctx, in, source, target, texts)
+	called := in.Job.SourceSchemas()
+	if len(called) == 0 {
+		called = []string{in.SourceAt.Schema()}
+	}
+	refused, err := admit(ctx, in, source, target, texts, called)
 	if err != nil {
 		return err
 	}

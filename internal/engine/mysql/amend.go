@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -43,9 +44,15 @@ func (t *target) Statements(text string) ([]script.Statement, []script.Mistake) 
 // database; empty if it does not. isDatabase knows names of databases.
 func reach(statement string, isDatabase func(string) bool) (say, hint string) {
 	all := tokens(statement)
-	for i, t := range all {
+	for _, t := range all {
 		if t.kind == comment && (strings.HasPrefix(t.text, "/*!") || strings.HasPrefix(t.text, "/*M!")) {
 			return "it holds a comment that the server executes", "write what it says as plain SQL"
+		}
+	}
+	all = slices.DeleteFunc(all, func(t token) bool { return t.kind == comment }) // a name and its dot may stand around one
+	for i, t := range all {
+		if joined(all, i) {
+			return "a name that begins with a digit stands beside a dot", "write names in backticks, and a number with its zero: 0.5"
 		}
 		name, ok := t.name()
 		if !ok || i+1 >= len(all) || !all[i+1].mark(".") || i > 0 && all[i-1].mark(".") {
@@ -58,6 +65,23 @@ func reach(statement string, isDatabase func(string) bool) (say, hint string) {
 	}
 	return "", ""
 }
+
+// joined tells whether the dot inside a token may stand between names, as in
+// shop.1st and 1shop.orders, and not in a number.
+func joined(all []token, i int) bool {
+	t := all[i]
+	if t.kind != word || !strings.Contains(t.text, ".") {
+		return false
+	}
+	if !numeral.MatchString(t.text) {
+		return true
+	}
+	before := i > 0 && (all[i-1].kind == word || all[i-1].kind == quoted)
+	return t.text[0] == '.' && before
+}
+
+// numeral is a number with a dot, up to the sign of its exponent.
+var numeral = regexp.MustCompile(`^([0-9]+\.[0-9]*|\.[0-9]+)([eE][0-9]*)?$`)
 
 // stands tells whether a name stands in a statement with no dot beside it, as a
 // table that is opened or its alias does.

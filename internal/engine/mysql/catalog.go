@@ -19,25 +19,19 @@ func (s *side) Catalog(ctx context.Context, schemas []string) (*catalog.Catalog,
 		return nil, err
 	}
 	defer c.hangUp()
-	inv, err := inspect(ctx, c, s.covered(schemas))
+	tables, r, err := readFacts(ctx, c, s.covered(schemas))
 	if err != nil {
 		return nil, err
-	}
-	tables := &catalog.Structure{Dialect: atlasDialect(), Kinds: tableKinds()}
-	var names []schema.Name
-	for _, t := range inv.schema.Tables {
-		tables.Facts = append(tables.Facts, declare(t.Name, inv.tables[t.Name])...)
-		names = append(names, t.Name)
-	}
-	r := &objectReader{ctx: ctx, c: c, unseen: map[string]string{}}
-	for _, step := range []func([]string) error{r.settings, r.databases, r.sequences, r.others, r.privileges} {
-		if err := step(s.covered(schemas)); err != nil {
-			return nil, err
-		}
 	}
 	histories, err := readHistories(ctx, c, tables.Facts)
 	if err != nil {
 		return nil, err
+	}
+	var names []schema.Name
+	for _, f := range tables.Facts {
+		if n, err := schema.ParseName(f.Object); err == nil && f.Kind == "table" {
+			names = append(names, schema.Name{Schema: n[0], Table: n[1]})
+		}
 	}
 	tables.Schemas = atlasSchemas(ctx, c, names) // last: it may leave the connection broken
 	if err := ctx.Err(); err != nil {
@@ -47,6 +41,25 @@ func (s *side) Catalog(ctx context.Context, schemas []string) (*catalog.Catalog,
 	out := catalog.New(tables, facts, kinds, unseen)
 	out.Histories = histories
 	return out, nil
+}
+
+// readFacts reads the facts about tables and about all else.
+func readFacts(ctx context.Context, c *conn, databases []string) (*catalog.Structure, *objectReader, error) {
+	inv, err := inspect(ctx, c, databases)
+	if err != nil {
+		return nil, nil, err
+	}
+	tables := &catalog.Structure{Dialect: atlasDialect(), Kinds: tableKinds()}
+	for _, t := range inv.schema.Tables {
+		tables.Facts = append(tables.Facts, declare(t.Name, inv.tables[t.Name])...)
+	}
+	r := &objectReader{ctx: ctx, c: c, unseen: map[string]string{}}
+	for _, step := range []func([]string) error{r.settings, r.databases, r.sequences, r.others, r.privileges} {
+		if err := step(databases); err != nil {
+			return nil, nil, err
+		}
+	}
+	return tables, r, nil
 }
 
 // readHistories reads what migration tools say that they applied.
@@ -150,7 +163,7 @@ func (r *objectReader) others(databases []string) error {
 func (o object) fact(database string) catalog.Fact {
 	kind := strings.ToLower(o.Kind)
 	name := schema.Name{Schema: database, Table: o.Name}
-	f := catalog.Fact{Kind: kind, Object: name.String(), Create: o.Create, Drop: "DROP " + o.Kind + " " + quote(o.Name)}
+	f := catalog.Fact{Kind: kind, Object: name.String(), Create: o.closing(), Drop: "DROP " + o.Kind + " " + quote(o.Name)}
 	if kind == "trigger" {
 		f.Table = schema.Name{Schema: database, Table: o.Table}.String()
 		f.Object = f.Table + "." + schema.Ident(o.Name)
@@ -160,11 +173,29 @@ func (o object) fact(database string) catalog.Fact {
 			f.Parts = append(f.Parts, catalog.Part{Name: name, Text: text})
 		}
 	}
-	f.Definition = plain(withoutDefiner(tokens(o.Create)))
+	// MySQL keeps the semicolon behind a body when another statement came with it.
+	f.Definition = strings.TrimRight(plain(withoutDefiner(tokens(o.Create))), " ;")
 	part("sql_mode", o.Mode)
 	part("character set", o.Charset)
 	part("collation", o.Collation)
 	return f
+}
+
+// closing gives the statements that make an object with the settings that it keeps
+// of its maker's session, and put those back to what a session has.
+func (o object) closing() string {
+	set, back := []string{}, []string{}
+	if o.Kind != "VIEW" {
+		set, back = []string{"sql_mode = " + literal(o.Mode)}, []string{"SET SESSION sql_mode = DEFAULT"}
+	}
+	if charset := o.charset(); o.Collation != "" {
+		set = append(set, "character_set_client = "+charset, "collation_connection = "+o.Collation)
+		back = append(back, "SET NAMES utf8mb4")
+	}
+	if len(set) == 0 {
+		return o.Create
+	}
+	return "SET SESSION " + strings.Join(set, ", ") + ";\n" + o.Create + ";\n" + strings.Join(back, ";\n")
 }
 
 // withoutDefiner takes DEFINER = user@host away, which names an account of its server.

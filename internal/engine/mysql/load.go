@@ -24,6 +24,7 @@ type load struct {
 	watches bool                   // the user sees other sessions' transactions
 	pool    pool
 	local   locality
+	copied  copied
 
 	mu       sync.Mutex    // guards what follows
 	loaded   string        // the server's time when rows had come

@@ -30,15 +30,18 @@ type object struct {
 // A routine's and a trigger's settings that are not texts are pinned by the
 // session; a text outside ASCII travels in utf8mb4, whatever its maker used.
 func (o object) settings() string {
-	charset := o.Charset
-	if charset == "" || strings.IndexFunc(o.Create, func(r rune) bool { return r > unicode.MaxASCII }) >= 0 {
-		charset = "utf8mb4"
-	}
-	set := "SET SESSION sql_mode = " + literal(o.Mode) + ", character_set_client = " + charset
+	set := "SET SESSION sql_mode = " + literal(o.Mode) + ", character_set_client = " + o.charset()
 	if o.Collation != "" {
 		set += ", collation_connection = " + o.Collation
 	}
 	return set
+}
+
+func (o object) charset() string {
+	if o.Charset == "" || strings.IndexFunc(o.Create, func(r rune) bool { return r > unicode.MaxASCII }) >= 0 {
+		return "utf8mb4"
+	}
+	return o.Charset
 }
 
 // make makes the object in a database, whatever stood there under its name.

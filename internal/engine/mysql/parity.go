@@ -14,6 +14,11 @@ func tableKinds() []string {
 	return []string{"table", "column", "primary key", "unique", "foreign key", "check", "index"}
 }
 
+var (
+	counter      = regexp.MustCompile(`(?m)^(\).*?) AUTO_INCREMENT=\d+`)
+	displayWidth = regexp.MustCompile(`^(tinyint|smallint|mediumint|int|bigint|year)\(\d+\)`)
+)
+
 // A declaration tells a table's CREATE TABLE, as the server writes it, in facts.
 type declaration struct {
 	name  schema.Name
@@ -49,7 +54,7 @@ func declare(name schema.Name, f *tableFacts) []catalog.Fact {
 // bare is the statement with the number that AUTO_INCREMENT has come to taken out,
 // which is of the rows.
 func bare(_ schema.Name, text string) string {
-	return regexp.MustCompile(`(?m)^(\).*?) AUTO_INCREMENT=\d+`).ReplaceAllString(text, "$1")
+	return counter.ReplaceAllString(text, "$1")
 }
 
 // alter is a statement that changes the table.
@@ -371,5 +376,5 @@ func withoutWidth(kind string) string {
 	if strings.HasPrefix(kind, "tinyint(1)") || strings.Contains(kind, "zerofill") {
 		return kind
 	}
-	return regexp.MustCompile(`^(tinyint|smallint|mediumint|int|bigint|year)\(\d+\)`).ReplaceAllString(kind, "$1")
+	return displayWidth.ReplaceAllString(kind, "$1")
 }

@@ -66,7 +66,7 @@ func next(text string) (tokenKind, int) {
 		return closed(quoted, text, false)
 	case c == '"':
 		return closed(quoted, text, true)
-	case c == '#', strings.HasPrefix(text, "--"):
+	case c == '#', dashes(text):
 		if i := strings.IndexByte(text, '\n'); i >= 0 {
 			return comment, i
 		}
@@ -98,6 +98,12 @@ func next(text string) (tokenKind, int) {
 		return broken, 1
 	}
 	return mark, 1
+}
+
+// dashes tells whether text begins a comment: two dashes with nothing printed
+// behind them. Else they are two signs, and what follows is run.
+func dashes(text string) bool {
+	return strings.HasPrefix(text, "--") && (len(text) == 2 || text[2] <= ' ' || text[2] == 0x7f)
 }
 
 // closed measures a quoted token; a doubled quote, and where escapes hold a
