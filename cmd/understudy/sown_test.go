@@ -50,7 +50,14 @@ func TestSeededDifferencesAreFoundAndClosed(t *testing.T) {
 		scratchtest.SQL(t, target, s[0])
 		want = append(want, s[1])
 	}
-	r := e.run(t, 0, "parity", "--prove", "--json")
+	e.differAndClose(t, want)
+}
+
+// differAndClose wants these differences, no more and no fewer, and that their
+// closing statements close them all.
+func (e *errand) differAndClose(t *testing.T, want []string) {
+	t.Helper()
+	r := e.run(t, 0, "parity", "--claim", "--prove", "--json")
 	var doc struct {
 		Differences []struct{ Kind, Object, Change string }
 		Proof       struct {
