@@ -71,11 +71,11 @@ func (l *load) preserveTable(ctx context.Context, inv *inventory, name schema.Na
 	if err != nil {
 		return err
 	}
-	was, _, err := countIn(ctx, c, name, name, nil)
+	was, _, err := countIn(ctx, c, name, quoteName(name), nil)
 	if err != nil {
 		return err
 	}
-	is, _, err := countIn(ctx, c, name, schema.Name{Schema: next, Table: name.Table}, nil)
+	is, _, err := countIn(ctx, c, name, made, nil)
 	if err == nil && was != is { // or somebody wrote since, which the switch would not let pass
 		err = &engine.Error{Code: engine.Changed, Doing: doing, Table: name, Say: "the number of rows differs from the target's", Hint: "start again; refresh when nothing writes to the preserved tables"}
 	}

@@ -354,13 +354,17 @@ func (x *exchange) Count(ctx context.Context, table schema.Name, columns []strin
 	x.mu.Unlock()
 	if e := x.find(table); !finished && e != nil {
 		err = x.with(ctx, func(c *conn) error {
-			rows, nulls, err = countIn(ctx, c, table, e.side, columns)
+			rows, nulls, err = countIn(ctx, c, table, quoteName(e.side), columns)
 			return err
 		})
 		return rows, nulls, err
 	}
+	from := quoteName(table)
+	if e := x.find(table); e != nil {
+		from += clustered(e.shape)
+	}
 	err = x.inside(func(c *conn) error {
-		rows, nulls, err = countIn(ctx, c, table, table, columns)
+		rows, nulls, err = countIn(ctx, c, table, from, columns)
 		return err
 	})
 	return rows, nulls, err
@@ -370,7 +374,7 @@ func (x *exchange) Count(ctx context.Context, table schema.Name, columns []strin
 func (x *exchange) Prove(ctx context.Context, schemas []string) (proofs []engine.Proof, err error) {
 	return proofs, x.inside(func(c *conn) error {
 		asked := x.t.asked(schemas)
-		if proofs, err = prove(ctx, c, asked, nil); err != nil {
+		if proofs, err = proveWith(ctx, c, asked, prover{changing: true}); err != nil {
 			return err
 		}
 		all := !slices.ContainsFunc(x.t.databases, func(d string) bool { return !slices.Contains(asked, d) })

@@ -157,6 +157,13 @@ func (t *inPlace) obstacles(ctx context.Context, c *conn, may *privileges, state
 	if !may.has("PROCESS", "") {
 		state.Notes = append(state.Notes, fmt.Sprintf("foreign keys of databases that the user may not see stay unseen, and are neither asked nor followed when rows go: GRANT PROCESS ON *.* TO %s shows them", may.user))
 	}
+	searched, err := c.rows(ctx, "look for full-text indexes", "SELECT DISTINCT table_schema, table_name FROM information_schema.statistics WHERE index_type = 'FULLTEXT' AND table_schema IN ("+literals(t.databases)+") ORDER BY 1, 2")
+	if err != nil {
+		return err
+	}
+	for _, r := range searched {
+		state.Notes = append(state.Notes, fmt.Sprintf("a transaction that is older than the exchange no longer finds the old rows of %s.%s by its full-text index", schema.Ident(r[0]), schema.Ident(r[1])))
+	}
 	state.Bars, err = barred(ctx, c, t.databases)
 	return err
 }

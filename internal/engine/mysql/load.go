@@ -259,7 +259,7 @@ func (l *load) Count(ctx context.Context, table schema.Name, columns []string) (
 		return 0, nil, err
 	}
 	err = l.with(ctx, func(c *conn) error {
-		rows, nulls, err = countIn(ctx, c, table, schema.Name{Schema: database, Table: table.Table}, columns)
+		rows, nulls, err = countIn(ctx, c, table, quoteName(schema.Name{Schema: database, Table: table.Table}), columns)
 		return err
 	})
 	return rows, nulls, err
@@ -268,19 +268,19 @@ func (l *load) Count(ctx context.Context, table schema.Name, columns []string) (
 // Count counts rows and NULLs of a table of the target.
 func (t *target) Count(ctx context.Context, table schema.Name, columns []string) (rows int64, nulls []int64, err error) {
 	err = t.with(ctx, func(c *conn) error {
-		rows, nulls, err = countIn(ctx, c, table, table, columns)
+		rows, nulls, err = countIn(ctx, c, table, quoteName(table), columns)
 		return err
 	})
 	return rows, nulls, err
 }
 
-// countIn counts in one scan; place is where the table's rows stand.
-func countIn(ctx context.Context, c *conn, table, place schema.Name, columns []string) (int64, []int64, error) {
+// countIn counts in one scan; from is, for a FROM clause, where the table's rows stand.
+func countIn(ctx context.Context, c *conn, table schema.Name, from string, columns []string) (int64, []int64, error) {
 	terms := []string{"count(*)"}
 	for _, name := range columns {
 		terms = append(terms, "count(*) - count("+quote(name)+")")
 	}
-	row, err := c.row(ctx, "count "+table.String(), "SELECT "+strings.Join(terms, ", ")+" FROM "+quoteName(place))
+	row, err := c.row(ctx, "count "+table.String(), "SELECT "+strings.Join(terms, ", ")+" FROM "+from)
 	if err != nil {
 		return 0, nil, err
 	}

@@ -40,14 +40,20 @@ type prover struct {
 	inv    *inventory
 	names  map[string]string // of databases, as messages have them
 	proofs []engine.Proof
+	// changing: the session's own transaction has changed many rows.
+	changing bool
 }
 
 func prove(ctx context.Context, c *conn, databases []string, names map[string]string) ([]engine.Proof, error) {
+	return proveWith(ctx, c, databases, prover{names: names})
+}
+
+func proveWith(ctx context.Context, c *conn, databases []string, p prover) ([]engine.Proof, error) {
 	inv, err := inspect(ctx, c, databases)
 	if err != nil {
 		return nil, err
 	}
-	p := &prover{c: c, inv: inv, names: names}
+	p.c, p.inv = c, inv
 	for i := range inv.schema.Tables {
 		t := &inv.schema.Tables[i]
 		for _, step := range []func(context.Context, *schema.Table) error{p.references, p.rows, p.keys, p.number} {
@@ -124,7 +130,11 @@ func (p *prover) rows(ctx context.Context, t *schema.Table) error {
 	if len(terms) == 0 {
 		return nil
 	}
-	row, err := p.c.row(ctx, "prove "+p.named(t.Name).String(), "SELECT "+strings.Join(terms, ", ")+" FROM "+quoteName(t.Name))
+	from := quoteName(t.Name)
+	if p.changing {
+		from += clustered(t)
+	}
+	row, err := p.c.row(ctx, "prove "+p.named(t.Name).String(), "SELECT "+strings.Join(terms, ", ")+" FROM "+from)
 	if err != nil {
 		return err
 	}
@@ -133,6 +143,15 @@ func (p *prover) rows(ctx context.Context, t *schema.Table) error {
 		p.add(proof)
 	}
 	return nil
+}
+
+// clustered has a table read by its rows themselves: after changes that are not
+// committed, another index has to look each of its entries up among them.
+func clustered(t *schema.Table) string {
+	if !slices.ContainsFunc(t.Keys, func(k schema.Key) bool { return k.Primary }) {
+		return ""
+	}
+	return " FORCE INDEX (PRIMARY)"
 }
 
 // keys looks for values that stand twice under a unique index, as the columns'

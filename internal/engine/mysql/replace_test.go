@@ -295,7 +295,7 @@ func TestReplaceObstacles(t *testing.T) {
 		admin := application(t, staging)
 		other := freshDatabase(t, server)
 		database := databaseOf(staging)
-		must(t, admin, "CREATE TABLE loose (id int PRIMARY KEY) ENGINE=MyISAM", "CREATE TABLE understudy_side_3 (id int PRIMARY KEY)")
+		must(t, admin, "CREATE TABLE loose (id int PRIMARY KEY) ENGINE=MyISAM", "ALTER TABLE film_text ADD FULLTEXT KEY words (title)", "CREATE TABLE understudy_side_3 (id int PRIMARY KEY)")
 		must(t, application(t, other), "CREATE TABLE notes (film int, CONSTRAINT of_film FOREIGN KEY (film) REFERENCES "+database+".film (id))")
 		tg := openInPlace(t, confined(t, server, staging, "SELECT"))
 		user := "'c_" + database + "'@'%'"
@@ -325,6 +325,9 @@ func TestReplaceObstacles(t *testing.T) {
 		}
 		if len(state.Obstacles) != 1 || !strings.Contains(state.Obstacles[0], "notes") {
 			t.Errorf("obstacles %q", state.Obstacles)
+		}
+		if notes := strings.Join(state.Notes, "\n"); !strings.Contains(notes, "film_text by its full-text index") {
+			t.Errorf("notes: %s", notes)
 		}
 		told = fmt.Sprint(state.Bars)
 		for _, want := range []string{"film_named", "film_added", "mode: swap", "loose", "ENGINE=InnoDB"} {
