@@ -104,7 +104,7 @@ var manners = func() map[string]manner {
 		"policy": always(showsElse), "row security": always(showsElse),
 		"grant": always(allowsElse), "grant on a sequence": always(allowsElse), "grant on a schema": always(allowsElse), "grant on a function": always(allowsElse),
 		"grant on a type": always(allowsElse), "grant on a database": always(allowsElse), "grant on a language": always(allowsElse),
-		"grant on a foreign server": always(allowsElse), "default privilege": always(allowsElse), "security label": always(allowsElse), "role": always(allowsElse),
+		"grant on a foreign server": always(allowsElse), "grant on a foreign data wrapper": always(allowsElse), "default privilege": always(allowsElse), "security label": always(allowsElse), "role": always(allowsElse),
 		"owner": always(ownedElse), "inheritance": always(readsElse),
 		"publication": always(repeatsElse), "subscription": always(repeatsElse),
 		"setting": always(setElse), "database": always(setElse), "server": always(versionElse), "comment": always(wordsElse),

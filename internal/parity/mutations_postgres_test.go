@@ -57,6 +57,8 @@ CREATE TEXT SEARCH PARSER s.words (START = prsd_start, GETTOKEN = prsd_nexttoken
 CREATE FUNCTION s.from_sql(internal) RETURNS internal LANGUAGE internal IMMUTABLE STRICT AS 'int4recv'; CREATE TRANSFORM FOR s.comp LANGUAGE tongue (FROM SQL WITH FUNCTION s.from_sql(internal)); GRANT USAGE ON LANGUAGE tongue TO parity_reader;
 GRANT SELECT ON s.child TO parity_reader; GRANT UPDATE (v) ON s.child TO parity_reader; GRANT USAGE ON SCHEMA s TO parity_reader; GRANT USAGE ON SEQUENCE s.seq TO parity_reader;
 REVOKE EXECUTE ON FUNCTION s.answer FROM PUBLIC; GRANT USAGE ON TYPE s.mood TO parity_reader; GRANT USAGE ON FOREIGN SERVER far TO parity_reader;
+GRANT SELECT ON s.parts TO parity_reader; GRANT INSERT (id) ON s.parts TO parity_reader; GRANT SELECT ON s.parts_1, s.v, s.m, s.away, s.heir TO parity_reader;
+GRANT USAGE ON SEQUENCE s.parent_id_seq TO parity_reader; GRANT USAGE ON FOREIGN DATA WRAPPER wrapper TO parity_reader; ALTER TABLE s.parts ENABLE ROW LEVEL SECURITY;
 ALTER DEFAULT PRIVILEGES IN SCHEMA s GRANT SELECT ON TABLES TO parity_reader;
 ALTER TABLE s.base OWNER TO parity_owner; ALTER FUNCTION s.cmp OWNER TO parity_owner;
 `
@@ -155,7 +157,7 @@ func mutations() []mutation {
 		{`DROP TABLE s.parts_1`, "partition s.parts_1" + missing, load},
 		{`CREATE TABLE s.parts_2 PARTITION OF s.parts FOR VALUES FROM ('2021-01-01') TO ('2022-01-01')`, "partition s.parts_2" + extra, rehearse},
 		{`DROP TABLE s.parts_1; CREATE TABLE s.parts_1 PARTITION OF s.parts FOR VALUES FROM ('2020-01-01') TO ('2020-06-01')`, "partition s.parts_1" + different, load},
-		{`DROP TABLE s.parts; CREATE TABLE s.parts (id int, at date NOT NULL) PARTITION BY LIST (at)`, "partition s.parts_1" + missing + "\ntable s.parts" + different, load},
+		{`DROP TABLE s.parts; CREATE TABLE s.parts (id int, at date NOT NULL) PARTITION BY LIST (at); ALTER TABLE s.parts ENABLE ROW LEVEL SECURITY; GRANT INSERT (id) ON s.parts TO parity_reader`, "partition s.parts_1" + missing + "\ntable s.parts" + different, load},
 		{`ALTER TABLE s.heir NO INHERIT s.base`, "inheritance s.heir" + missing, behave},
 		{`DROP FOREIGN TABLE s.away`, "foreign table s.away" + missing, app},
 
@@ -223,6 +225,19 @@ func mutations() []mutation {
 		{`REVOKE SELECT ON s.child FROM parity_reader`, "grant s.child" + different, behave},
 		{`GRANT UPDATE (n) ON s.child TO parity_reader`, "grant s.child" + different, behave},
 		{`GRANT SELECT ON s.plain TO PUBLIC`, "grant s.plain" + extra, behave},
+		{`GRANT UPDATE (w) ON s.plain TO parity_reader WITH GRANT OPTION`, "grant s.plain" + extra, behave},
+		{`REVOKE SELECT ON s.parts FROM parity_reader`, "grant s.parts" + different, behave},
+		{`REVOKE INSERT (id) ON s.parts FROM parity_reader`, "grant s.parts" + different, behave},
+		{`REVOKE ALL ON s.parts FROM parity_reader`, "grant s.parts" + missing, behave},
+		{`REVOKE SELECT ON s.parts_1 FROM parity_reader`, "grant s.parts_1" + missing, behave},
+		{`REVOKE SELECT ON s.v FROM parity_reader`, "grant s.v" + missing, behave},
+		{`REVOKE SELECT ON s.m FROM parity_reader`, "grant s.m" + missing, behave},
+		{`REVOKE SELECT ON s.away FROM parity_reader`, "grant s.away" + missing, behave},
+		{`REVOKE SELECT ON s.heir FROM parity_reader`, "grant s.heir" + missing, behave},
+		{`GRANT SELECT ON SEQUENCE s.parent_id_seq TO parity_reader`, "grant on a sequence s.parent_id_seq" + different, behave},
+		{`GRANT USAGE ON FOREIGN DATA WRAPPER wrapper TO PUBLIC`, "grant on a foreign data wrapper wrapper" + different, behave},
+		{`ALTER TABLE s.parts DISABLE ROW LEVEL SECURITY`, "row security s.parts" + missing, behave},
+		{`ALTER TABLE s.parts OWNER TO parity_owner`, "owner s.parts" + extra, rehearse},
 		{`GRANT CREATE ON SCHEMA s TO parity_reader`, "grant on a schema s.s" + different, behave},
 		{`GRANT UPDATE ON SEQUENCE s.seq TO parity_reader`, "grant on a sequence s.seq" + different, behave},
 		{`GRANT EXECUTE ON FUNCTION s.answer TO parity_reader`, "grant on a function s.answer(a integer)" + different, behave},

@@ -52,7 +52,7 @@ var rank = func() map[string]int {
 		"text search parser", "text search template", "text search dictionary", "text search configuration", "sequence", "function", "procedure", "aggregate", "operator", "cast", "conversion", "transform", "access method", "operator family", "operator class", "foreign data wrapper", "foreign server", "user mapping",
 		"table", "foreign table", "virtual table", "partition", "inheritance", "column", "check", "not null", "primary key", "unique", "exclusion", "index", "foreign key",
 		"statistics object", "view", "materialized view", "rule", "trigger", "event trigger", "row security", "policy", "publication", "subscription",
-		"owner", "grant", "grant on a schema", "grant on a sequence", "grant on a function", "grant on a type", "grant on a language", "grant on a foreign server", "default privilege", "setting", "comment", "security label"} {
+		"owner", "grant", "grant on a schema", "grant on a sequence", "grant on a function", "grant on a type", "grant on a language", "grant on a foreign server", "grant on a foreign data wrapper", "default privilege", "setting", "comment", "security label"} {
 		out[k] = i + 1
 	}
 	return out

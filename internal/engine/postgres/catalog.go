@@ -102,7 +102,7 @@ func (k objectKind) statement() string {
 		expression(close.alter) + ", " + expression(close.clear) + " FROM (" + k.sql + `) AS x (oid, nsp, name, tail, tnsp, tname, def)
 WHERE (x.nsp IS NULL OR x.nsp !~ '^pg_' AND x.nsp NOT IN ('information_schema', 'understudy', 'understudy_next') AND ($1::text[] = '{}' OR x.nsp = ANY ($1::text[])))`
 	if k.class != "" {
-		sql += ` AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e WHERE e.classid = 'pg_catalog.` + k.class + `'::regclass AND e.objid = x.oid AND e.deptype IN ('e', 'i'))`
+		sql += ` AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e WHERE e.classid = 'pg_catalog.` + k.class + `'::regclass AND e.objid = x.oid AND e.objsubid = 0 AND e.deptype IN ('e', 'i'))` // a partitioned table's key columns depend on it as well
 	}
 	return sql + " ORDER BY 1, 2, 3"
 }
@@ -252,16 +252,20 @@ FROM pg_catalog.pg_type t` + namespace + `t.typnamespace WHERE ` + accessList("t
 FROM pg_catalog.pg_language l WHERE l.lanispl AND l.lanacl IS NOT NULL`, ""},
 		{"grant on a foreign server", `SELECT s.oid, NULL, s.srvname, NULL, NULL, NULL, ` + accessList("s.srvacl", "S", "s.srvowner") + `
 FROM pg_catalog.pg_foreign_server s WHERE s.srvacl IS NOT NULL`, "pg_foreign_server"},
+		{"grant on a foreign data wrapper", `SELECT w.oid, NULL, w.fdwname, NULL, NULL, NULL, ` + accessList("w.fdwacl", "F", "w.fdwowner") + `
+FROM pg_catalog.pg_foreign_data_wrapper w WHERE ` + accessList("w.fdwacl", "F", "w.fdwowner") + ` IS NOT NULL`, ""},
 		{"foreign server", `SELECT s.oid, NULL, s.srvname, NULL, NULL, NULL, format('%s %s %s options %s', w.fdwname, s.srvtype, s.srvversion,
 	ARRAY(SELECT o.option_name FROM pg_catalog.pg_options_to_table(s.srvoptions) o ORDER BY 1))
 FROM pg_catalog.pg_foreign_server s JOIN pg_catalog.pg_foreign_data_wrapper w ON w.oid = s.srvfdw`, "pg_foreign_server"},
 		{"grant", `SELECT c.oid, n.nspname, c.relname, NULL, n.nspname, c.relname, concat_ws('; ', ` + accessList("c.relacl", "r", "c.relowner") + `,
 	(SELECT string_agg(format('(%s) %s', quote_ident(a.attname), ` + accessList("a.attacl", "c", "c.relowner") + `), '; ' ORDER BY a.attnum)
 		FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attacl IS NOT NULL AND NOT a.attisdropped))
-FROM pg_catalog.pg_class c` + namespace + `c.relnamespace WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT c.relispartition
+FROM pg_catalog.pg_class c` + namespace + `c.relnamespace WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')
 	AND (` + accessList("c.relacl", "r", "c.relowner") + ` IS NOT NULL OR EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attacl <> '{}'))`, "pg_class"},
+		// That of an identity column is told as well, which a sequence otherwise is with its column.
 		{"grant on a sequence", `SELECT c.oid, n.nspname, c.relname, NULL, NULL, NULL, ` + accessList("c.relacl", "s", "c.relowner") + `
-FROM pg_catalog.pg_class c` + namespace + `c.relnamespace WHERE c.relkind = 'S' AND ` + accessList("c.relacl", "s", "c.relowner") + ` IS DISTINCT FROM ` + accessList("NULL", "s", "c.relowner"), "pg_class"},
+FROM pg_catalog.pg_class c` + namespace + `c.relnamespace WHERE c.relkind = 'S' AND ` + accessList("c.relacl", "s", "c.relowner") + ` IS DISTINCT FROM ` + accessList("NULL", "s", "c.relowner") + `
+	AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e WHERE e.classid = 'pg_catalog.pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e')`, ""},
 		{"grant on a schema", `SELECT n.oid, n.nspname, n.nspname, NULL, NULL, NULL, ` + accessList("n.nspacl", "n", "n.nspowner") + `
 FROM pg_catalog.pg_namespace n WHERE ` + accessList("n.nspacl", "n", "n.nspowner") + ` IS DISTINCT FROM ` + accessList("NULL", "n", "n.nspowner"), "pg_namespace"},
 		{"grant on a function", `SELECT p.oid, n.nspname, p.proname, '(' || pg_catalog.pg_get_function_identity_arguments(p.oid) || ')', NULL, NULL, ` + accessList("p.proacl", "f", "p.proowner") + `

@@ -32,20 +32,24 @@ func closings() map[string]closing {
 		return `(SELECT CASE o.` + state + ` WHEN 'D' THEN format('; ALTER TABLE %s DISABLE ` + thing + ` %I', ` + table + `, x.name) WHEN 'R' THEN format('; ALTER TABLE %s ENABLE REPLICA ` + thing + ` %I', ` + table + `, x.name)
 	WHEN 'A' THEN format('; ALTER TABLE %s ENABLE ALWAYS ` + thing + ` %I', ` + table + `, x.name) ELSE '' END FROM `
 	}
-	grants := func(on, catalog, acl, letter, owner, more, usual string) closing {
+	grants := func(on, catalog, acl, letter, owner, usual, giveColumns, takeColumns string) closing {
 		from := ` FROM pg_catalog.` + catalog + ` o, LATERAL pg_catalog.aclexplode(coalesce(o.` + acl + `, pg_catalog.acldefault('` + letter + `', o.` + owner + `))) g LEFT JOIN pg_catalog.pg_roles r ON r.oid = g.grantee WHERE o.oid = x.oid AND g.grantee <> o.` + owner + `)`
 		who := `coalesce(quote_ident(r.rolname), 'PUBLIC')`
 		give := `(SELECT string_agg(format('GRANT %s ON %s TO %s%s', g.privilege_type, ` + on + `, ` + who + `, CASE WHEN g.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END), '; ' ORDER BY g.privilege_type, r.rolname)` + from
 		take := `(SELECT string_agg(DISTINCT format('REVOKE ALL ON %s FROM %s', ` + on + `, ` + who + `), '; ')` + from
 		none := `format('REVOKE ALL ON %s FROM PUBLIC', ` + on + `)`
-		give, take = `concat_ws('; ', `+none+`, `+give+more+`)`, `concat_ws('; ', `+none+`, `+take+`)`
+		give, take = `concat_ws('; ', `+none+`, `+give+giveColumns+`)`, `concat_ws('; ', `+none+`, `+take+takeColumns+`)`
 		drop := take
 		if usual != "" {
 			drop = `concat_ws('; ', ` + take + `, format('GRANT ` + usual + ` ON %s TO PUBLIC', ` + on + `))`
 		}
 		return closing{create: give, drop: drop, alter: give, clear: take}
 	}
-	columns := `, (SELECT string_agg(format('GRANT %s (%I) ON %s TO %s', g.privilege_type, a.attname, ` + full + `, coalesce(quote_ident(r.rolname), 'PUBLIC')), '; ') FROM pg_catalog.pg_attribute a, LATERAL pg_catalog.aclexplode(a.attacl) g LEFT JOIN pg_catalog.pg_roles r ON r.oid = g.grantee WHERE a.attrelid = x.oid AND NOT a.attisdropped)`
+	ofColumns := func(each string) string {
+		return `, (SELECT string_agg(DISTINCT ` + each + `, '; ') FROM pg_catalog.pg_attribute a, LATERAL pg_catalog.aclexplode(a.attacl) g LEFT JOIN pg_catalog.pg_roles r ON r.oid = g.grantee WHERE a.attrelid = x.oid AND NOT a.attisdropped)`
+	}
+	giveColumns := ofColumns(`format('GRANT %s (%I) ON %s TO %s%s', g.privilege_type, a.attname, ` + full + `, coalesce(quote_ident(r.rolname), 'PUBLIC'), CASE WHEN g.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)`)
+	takeColumns := ofColumns(`format('REVOKE ALL ON %s FROM %s', ` + full + `, coalesce(quote_ident(r.rolname), 'PUBLIC'))`)
 	all := map[string]closing{
 		"schema": {create: `format('CREATE SCHEMA %I', x.name)`},
 		"extension": {create: `(SELECT format('CREATE EXTENSION %I SCHEMA %I', e.extname, n.nspname) FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = x.name)`,
@@ -84,13 +88,14 @@ func closings() map[string]closing {
 		"comment": {create: `format('COMMENT ON %s IS %L', upper(split_part(x.name, ' ', 1)) || substr(x.name, length(split_part(x.name, ' ', 1)) + 1), x.def)`,
 			drop:  `format('COMMENT ON %s IS NULL', upper(split_part(x.name, ' ', 1)) || substr(x.name, length(split_part(x.name, ' ', 1)) + 1))`,
 			alter: `format('COMMENT ON %s IS %L', upper(split_part(x.name, ' ', 1)) || substr(x.name, length(split_part(x.name, ' ', 1)) + 1), x.def)`},
-		"grant":                     grants(full, "pg_class", "relacl", "r", "relowner", columns, ""),
-		"grant on a sequence":       grants(`format('SEQUENCE %I.%I', x.nsp, x.name)`, "pg_class", "relacl", "s", "relowner", "", ""),
-		"grant on a schema":         grants(`format('SCHEMA %I', x.name)`, "pg_namespace", "nspacl", "n", "nspowner", "", ""),
-		"grant on a function":       grants(`format('ROUTINE %s', x.oid::regprocedure)`, "pg_proc", "proacl", "f", "proowner", "", "EXECUTE"),
-		"grant on a type":           grants(`format('TYPE %I.%I', x.nsp, x.name)`, "pg_type", "typacl", "T", "typowner", "", "USAGE"),
-		"grant on a language":       grants(`format('LANGUAGE %I', x.name)`, "pg_language", "lanacl", "l", "lanowner", "", "USAGE"),
-		"grant on a foreign server": grants(`format('FOREIGN SERVER %I', x.name)`, "pg_foreign_server", "srvacl", "S", "srvowner", "", ""),
+		"grant":                           grants(full, "pg_class", "relacl", "r", "relowner", "", giveColumns, takeColumns),
+		"grant on a sequence":             grants(`format('SEQUENCE %I.%I', x.nsp, x.name)`, "pg_class", "relacl", "s", "relowner", "", "", ""),
+		"grant on a schema":               grants(`format('SCHEMA %I', x.name)`, "pg_namespace", "nspacl", "n", "nspowner", "", "", ""),
+		"grant on a function":             grants(`format('ROUTINE %s', x.oid::regprocedure)`, "pg_proc", "proacl", "f", "proowner", "EXECUTE", "", ""),
+		"grant on a type":                 grants(`format('TYPE %I.%I', x.nsp, x.name)`, "pg_type", "typacl", "T", "typowner", "USAGE", "", ""),
+		"grant on a language":             grants(`format('LANGUAGE %I', x.name)`, "pg_language", "lanacl", "l", "lanowner", "USAGE", "", ""),
+		"grant on a foreign data wrapper": grants(`format('FOREIGN DATA WRAPPER %I', x.name)`, "pg_foreign_data_wrapper", "fdwacl", "F", "fdwowner", "", "", ""),
+		"grant on a foreign server":       grants(`format('FOREIGN SERVER %I', x.name)`, "pg_foreign_server", "srvacl", "S", "srvowner", "", "", ""),
 	}
 	maps.Copy(all, rareClosings())
 	return all

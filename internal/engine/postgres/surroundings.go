@@ -62,7 +62,7 @@ AND n.nspowner <> d.datdba AND n.nspowner::regrole::text <> 'pg_database_owner' 
 CROSS JOIN LATERAL (SELECT n.nspname, x.name, x.owner) AS o (nsp, name, owner)
 WHERE n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'understudy', 'understudy_next') AND ($1::text[] = '{}' OR n.nspname = ANY ($1::text[]))
 AND x.owner <> CASE WHEN n.nspowner::regrole::text = 'pg_database_owner' THEN d.datdba ELSE n.nspowner END
-AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e WHERE e.classid = x.class AND e.objid = x.oid AND e.deptype IN ('e', 'i', 'a')) ORDER BY 1, 2`, []any{nonNil(schemas)}},
+AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e WHERE e.classid = x.class AND e.objid = x.oid AND e.objsubid = 0 AND e.deptype IN ('e', 'i', 'a')) ORDER BY 1, 2`, []any{nonNil(schemas)}},
 	} {
 		rows, err := c.query(ctx, read.doing, read.sql, read.args...)
 		if err != nil {
