@@ -146,17 +146,8 @@ func (p *progress) bar(name string, rows, all int64, spent time.Duration) string
 	return name + " " + done + todo + rest
 }
 
-// width is how many columns a line may fill: never the last one, where some
-// terminals begin a new line.
-func (p *progress) width() int {
-	width := report.Width
-	if p.app.Columns != nil {
-		if n := p.app.Columns(); n > 0 {
-			width = min(width, n)
-		}
-	}
-	return max(width-1, 1)
-}
+// width is how many columns a line that is drawn over may fill.
+func (p *progress) width() int { return min(report.Width-1, p.app.width()) }
 
 // short writes a number in at most seven letters.
 func short(n int64) string {

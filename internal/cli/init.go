@@ -131,7 +131,7 @@ func (a *app) draft(ctx context.Context, f initFlags) error {
 		return fault.New(fault.Usage, "empty-source", "check the URL's database and the role's privileges", "the source has no table that this role can see")
 	}
 	scope := plan.Scope(&config.Job{}, s)
-	contents := [][]byte{draftJob(f, scope), rules.Propose(scope), rules.Lock(s)}
+	contents := [][]byte{draftJob(f, scope, drafted(f.dir)), rules.Propose(scope), rules.Lock(s)}
 	for i, path := range files {
 		if err := writeFile(path, contents[i], f.force); err != nil {
 			return err
@@ -161,10 +161,21 @@ func (a *app) draft(ctx context.Context, f initFlags) error {
 // keyVariable is where a drafted job looks for the key.
 const keyVariable = "UNDERSTUDY_KEY"
 
+// drafted is how a drafted job names its rules: all files of the folder, so that
+// decisions to come may stand in files of their own; the one file where others lie
+// beside it, for those are somebody else's.
+func drafted(dir string) string {
+	files, err := filepath.Glob(filepath.Join(dir, "rules", "*.yaml"))
+	if err != nil || len(files) > 1 || len(files) == 1 && filepath.Base(files[0]) != "rules.yaml" {
+		return "rules/rules.yaml"
+	}
+	return "rules/*.yaml"
+}
+
 // draftJob writes a job that copies everything, with a subset to uncomment.
-func draftJob(f initFlags, s *schema.Schema) []byte {
+func draftJob(f initFlags, s *schema.Schema, rules string) []byte {
 	var b strings.Builder
-	fmt.Fprintf(&b, "version: 1\nsource: %s\ntarget: %s\nkey: {env: %s}\nrules: [rules/rules.yaml]\n", quoted(f.source), quoted(f.target), keyVariable)
+	fmt.Fprintf(&b, "version: 1\nsource: %s\ntarget: %s\nkey: {env: %s}\nrules: [%s]\n", quoted(f.source), quoted(f.target), keyVariable, rules)
 	if seed := seedFor(s); seed != nil {
 		fmt.Fprintf(&b, "# Everything is copied until a subset is chosen. The rows that reference a seed come along,\n# and all rows that they need.\n# subset:\n#   seeds:\n#     - {table: %s, percent: 5}\n", document.Name(seed.Name.String()))
 	}

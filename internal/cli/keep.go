@@ -64,7 +64,7 @@ func (a *app) keepReport(r *pipeline.Report, err error) error {
 		var text bytes.Buffer
 		report.Plan(&text, r.Plan)
 		report.Run(&text, r)
-		report.Findings(&text, fs)
+		report.Findings(&text, fs, report.Width)
 		werr = writeFile(base+".txt", text.Bytes(), true)
 	}
 	if werr == nil {

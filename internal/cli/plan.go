@@ -65,7 +65,7 @@ func (a *app) open(ctx context.Context, flags runFlags) (*pipeline.Session, erro
 }
 
 // showPlan makes the plan and prints it as far as it came. A column without a
-// decision brings lines to paste.
+// decision brings a rules file to review and save.
 func (a *app) showPlan(ctx context.Context, session *pipeline.Session, show func(io.Writer, *plan.Plan)) error {
 	p, err := session.Plan(ctx)
 	a.payload, a.expected = p, expectedOf(p)
@@ -75,7 +75,7 @@ func (a *app) showPlan(ctx context.Context, session *pipeline.Session, show func
 		show(a.Stdout, p)
 	}
 	if proposal := session.Proposal(); proposal != "" && fault.CodeOf(err) == fault.Undecided {
-		a.say("To paste into a rules file, after review:\n\n%s\n", report.Clean(proposal))
+		a.propose(proposal)
 	}
 	return err
 }

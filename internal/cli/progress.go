@@ -170,7 +170,7 @@ func left(rows, all int64, spent time.Duration) (time.Duration, bool) {
 func (p *progress) tell(stage pipeline.Stage, note string) {
 	p.clear()
 	p.told = p.app.Now()
-	fmt.Fprintf(p.app.Stderr, "%-9s %s\n", stage, report.Wrap(note, 10))
+	fmt.Fprintf(p.app.Stderr, "%-9s %s\n", stage, report.WrapTo(note, p.app.width(), 10))
 }
 
 // end takes unfinished lines away before something else is printed.

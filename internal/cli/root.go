@@ -65,6 +65,21 @@ func Process() World {
 	return w
 }
 
+// width is how many columns a line on stderr may fill: never the last one, where
+// some terminals begin a new line; 0 where it is no terminal, so that a log's lines
+// stay whole.
+func (w World) width() int {
+	if !w.Terminal {
+		return 0
+	}
+	if w.Columns != nil {
+		if n := w.Columns(); n > 0 {
+			return max(n-1, 1)
+		}
+	}
+	return report.Width - 1
+}
+
 // app is one invocation.
 type app struct {
 	World
@@ -163,14 +178,14 @@ func (a *app) finish(err error) int {
 	if a.json {
 		a.writeJSON(code, fs)
 	} else {
-		report.Findings(a.Stderr, fs)
+		report.Findings(a.Stderr, fs, a.width())
 	}
 	if a.answer.err != nil && code == fault.Done {
 		code = fault.Unavailable
 		if a.command == "refresh" || a.command == "rollback" {
 			code = fault.LaterFailed
 		}
-		report.Findings(a.Stderr, fault.FindingsOf(fault.New(code, "stdout", "is the disk full that stdout goes to?", "the answer could not be written to stdout")))
+		report.Findings(a.Stderr, fault.FindingsOf(fault.New(code, "stdout", "is the disk full that stdout goes to?", "the answer could not be written to stdout")), a.width())
 		if a.files.metrics != "" {
 			a.writeMetrics(a.files.metrics, code) // which said Done; if that fails as well, it is as it was
 		}

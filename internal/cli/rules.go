@@ -37,6 +37,7 @@ func (a *app) rulesCommand() *cobra.Command {
 func (a *app) bound(ctx context.Context) (*rules.Binding, *schema.Schema, []finding.Finding, error) {
 	// A reviewer has no access to the databases: variables of URLs need no value here.
 	job, found := config.Read(a.jobFile, func(name string) string { return cmp.Or(a.Getenv(name), "unset") })
+	a.job = job
 	files, fs := readRules(job)
 	found = append(found, fs...)
 	if slices.ContainsFunc(files, func(f *rules.File) bool { return f.Broken }) {
@@ -109,7 +110,7 @@ func (a *app) rulesCheck() *cobra.Command {
 			found = append(append(found, open...), unfit(b, found)...)
 			err = fault.From(found, fault.Usage)
 			if fault.CodeOf(err) == fault.Undecided { // else mistakes in the files may be why columns are open
-				a.say("To paste into a rules file, after review:\n\n%s\n", report.Clean(proposal))
+				a.propose(proposal)
 			}
 			if err != nil {
 				return err

@@ -57,21 +57,21 @@ func NewKey() (Key, secret.Text, error) {
 func ParseKey(text secret.Text) (Key, error) {
 	s := strings.TrimSpace(text.Reveal())
 	if s == "" {
-		return Key{}, errors.New("masking key is empty; " + keyHint)
+		return Key{}, errors.New("masking key is empty")
 	}
 	body, ok := strings.CutPrefix(s, keyPrefix)
 	if !ok {
-		return Key{}, errors.New("masking key does not begin with " + keyPrefix + "; " + keyHint)
+		return Key{}, errors.New("masking key does not begin with " + keyPrefix)
 	}
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(body)
 	if err != nil {
-		return Key{}, errors.New("masking key is not base64url after " + keyPrefix + "; " + keyHint)
+		return Key{}, errors.New("masking key is not base64url after " + keyPrefix)
 	}
 	if len(raw) != keySize {
-		return Key{}, fmt.Errorf("masking key has %d bytes, not %d; %s", len(raw), keySize, keyHint)
+		return Key{}, fmt.Errorf("masking key has %d bytes, not %d", len(raw), keySize)
 	}
 	if why := predictable(raw); why != "" {
-		return Key{}, errors.New("masking key " + why + ", so it can be guessed; " + keyHint)
+		return Key{}, errors.New("masking key " + why + ", so it can be guessed")
 	}
 	prk, err := hkdf.Extract(sha256.New, raw, []byte("understudy/v1/extract"))
 	clear(raw)

@@ -54,8 +54,8 @@ func TestBadKeysAreRefused(t *testing.T) {
 			t.Errorf("%s: accepted", name)
 			continue
 		}
-		if body := strings.TrimPrefix(strings.TrimSpace(bad), keyPrefix); len(body) > 8 && strings.Contains(err.Error(), body[:8]) || !strings.Contains(err.Error(), keyHint) {
-			t.Errorf("%s: the error shows the key or has no hint: %v", name, err)
+		if body := strings.TrimPrefix(strings.TrimSpace(bad), keyPrefix); len(body) > 8 && strings.Contains(err.Error(), body[:8]) {
+			t.Errorf("%s: the error shows the key: %v", name, err)
 		}
 	}
 }

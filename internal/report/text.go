@@ -13,7 +13,6 @@ import (
 	"unicode/utf8"
 
 	"understudy/internal/engine"
-	"understudy/internal/finding"
 )
 
 // Width is the number of columns that text is laid out for.
@@ -55,43 +54,6 @@ func Bytes(n int64) string {
 		return fmt.Sprintf("%.1f KiB", float64(n)/(1<<10))
 	}
 	return fmt.Sprintf("%d B", n)
-}
-
-// Findings writes findings the way compilers do, each with its hint.
-func Findings(w io.Writer, fs []finding.Finding) {
-	for i, f := range fs {
-		if i+1 < len(fs) && fs[i+1].Check == f.Check && fs[i+1].Hint == f.Hint {
-			f.Hint = "" // one remedy for all of them stands under the last
-		}
-		prefix := "understudy: "
-		if f.Severity != finding.Error {
-			prefix += string(f.Severity) + ": "
-		}
-		where := f.At.String()
-		if f.Table != "" && !strings.Contains(f.Message, f.Table) {
-			name := f.Table
-			if f.Column != "" {
-				name += "." + f.Column
-			}
-			if where != "" {
-				where += ": "
-			}
-			where += name
-		}
-		if where != "" {
-			where += ": "
-		}
-		fmt.Fprintf(w, "%s%s\n", prefix, line(where+f.Message))
-		if f.Hint != "" {
-			for j, l := range strings.Split(f.Hint, "\n") {
-				if j == 0 {
-					fmt.Fprintf(w, "  hint: %s\n", Clean(l))
-				} else {
-					fmt.Fprintf(w, "        %s\n", Clean(l))
-				}
-			}
-		}
-	}
 }
 
 // Generations lists what a target holds and keeps.

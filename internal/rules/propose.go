@@ -32,7 +32,7 @@ const draftHead = `# A draft, made from names and types alone: no row was looked
 `
 
 // UndecidedColumns gives a finding with exit code 3 for each column that nothing
-// decides, and a rules file, ready to save or to paste, that would decide them
+// decides, and a rules file, ready to save, that would decide them
 // by name and type. Both are empty when all is decided.
 func UndecidedColumns(b *Binding, s *schema.Schema) (found []finding.Finding, proposal string) {
 	d := newDraft(s)
