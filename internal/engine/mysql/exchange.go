@@ -317,7 +317,7 @@ func (x *exchange) provePreserved(ctx context.Context, c *conn) error {
 
 // proveReferences fails at the first foreign key of those chosen that does not hold.
 func (x *exchange) proveReferences(ctx context.Context, c *conn, which func(schema.Reference) bool) error {
-	p := &prover{c: c}
+	p := &prover{c: c, changing: true}
 	for _, r := range x.references {
 		if !which(r) {
 			continue
@@ -374,7 +374,7 @@ func (x *exchange) Count(ctx context.Context, table schema.Name, columns []strin
 func (x *exchange) Prove(ctx context.Context, schemas []string) (proofs []engine.Proof, err error) {
 	return proofs, x.inside(func(c *conn) error {
 		asked := x.t.asked(schemas)
-		if proofs, err = proveWith(ctx, c, asked, prover{changing: true}); err != nil {
+		if proofs, err = prove(ctx, alone(c), asked, prover{changing: true}); err != nil {
 			return err
 		}
 		all := !slices.ContainsFunc(x.t.databases, func(d string) bool { return !slices.Contains(asked, d) })

@@ -64,6 +64,9 @@ func (f *finder) run(ctx context.Context) error {
 	if f.find.Keys == nil {
 		condition := "true"
 		if f.find.Orphaned != nil {
+			if none, err := f.noOrphans(ctx); err != nil || none {
+				return err
+			}
 			condition = f.orphaned()
 		}
 		if err := f.conn.each(ctx, f.doing, head+" WHERE "+condition+tail, f.add); err != nil {
@@ -175,6 +178,23 @@ func (f *finder) tieBreak() string {
 		return quotes(k.Columns)
 	}
 	return strings.Join(f.key.names(), ", ")
+}
+
+// noOrphans tells quickly that there are none, where both ends have an index and
+// compare alike: in that case, which is the common one, no row need be looked at.
+func (f *finder) noOrphans(ctx context.Context) (bool, error) {
+	parent := f.find.Orphaned
+	there := f.snapshot.inv.tables[parent.Table.Name]
+	if f.find.Where != "" || there == nil || !there.leads(parent.Columns) || !f.facts.leads(f.find.By) {
+		return false, nil
+	}
+	for i, name := range f.find.By {
+		own, theirs := f.facts.columns[name], there.columns[parent.Columns[i]]
+		if own == nil || theirs == nil || own.base != theirs.base || own.charset != theirs.charset || own.collation != theirs.collation {
+			return false, nil
+		}
+	}
+	return allThere(ctx, f.conn, f.doing, f.find.Table.Name, f.find.By, parent.Table.Name, parent.Columns)
 }
 
 // orphaned is the condition that a row's key is nobody's. NULL references

@@ -3,7 +3,6 @@ package mysql
 import (
 	"context"
 	"strings"
-	"sync"
 	"time"
 
 	"understudy/internal/engine"
@@ -48,26 +47,25 @@ func (l *load) Finish(ctx context.Context) error {
 	})
 }
 
-// parallel calls do for every table, on as many sessions as there are writers.
+// parallel calls do for every table, on as many sessions as there are writers, the
+// table with the most rows first.
 func (l *load) parallel(ctx context.Context, do func(context.Context, *databasePlan, *creation) error) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	var wait sync.WaitGroup
-	var once sync.Once
-	var first error
+	type place struct {
+		d *databasePlan
+		c *creation
+	}
+	var tables []place
+	var weights []int64
+	l.mu.Lock()
 	for i := range l.plan.databases {
 		d := &l.plan.databases[i]
 		for j := range d.tables {
-			wait.Go(func() {
-				if err := do(ctx, d, &d.tables[j]); err != nil {
-					once.Do(func() { first = err })
-					cancel()
-				}
-			})
+			tables = append(tables, place{d, &d.tables[j]})
+			weights = append(weights, l.sent[schema.Name{Schema: d.name, Table: d.tables[j].name.Table}])
 		}
 	}
-	wait.Wait()
-	return first
+	l.mu.Unlock()
+	return inOrder(ctx, cap(l.pool.slots), weights, func(ctx context.Context, i int) error { return do(ctx, tables[i].d, tables[i].c) })
 }
 
 // index adds the indexes. Where other sessions' transactions cannot be seen, the

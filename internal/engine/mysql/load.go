@@ -26,9 +26,10 @@ type load struct {
 	local   locality
 	copied  copied
 
-	mu       sync.Mutex    // guards what follows
-	loaded   string        // the server's time when rows had come
-	filling  time.Duration // how long they took to come
+	mu       sync.Mutex            // guards what follows
+	sent     map[schema.Name]int64 // rows of each table
+	loaded   string                // the server's time when rows had come
+	filling  time.Duration         // how long they took to come
 	switched bool
 	ended    bool
 }
@@ -45,7 +46,7 @@ func (t *target) Begin(ctx context.Context, spec engine.Spec) (engine.Load, erro
 	if err != nil {
 		return nil, err
 	}
-	l := &load{t: t, spec: spec, guard: guard, made: time.Now().UTC(), local: locality{never: t.insert}}
+	l := &load{t: t, spec: spec, guard: guard, made: time.Now().UTC(), local: locality{never: t.insert}, sent: map[schema.Name]int64{}}
 	l.pool = newPool(spec, l.t)
 	if err := l.begin(ctx); err != nil {
 		undo, cancel := context.WithTimeout(context.Background(), time.Minute) // undoing: the run's context may be over

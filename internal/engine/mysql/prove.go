@@ -12,29 +12,25 @@ import (
 
 // Prove asks the new generation itself.
 func (l *load) Prove(ctx context.Context, schemas []string) (proofs []engine.Proof, err error) {
-	err = l.with(ctx, func(c *conn) error {
-		var databases []string
-		names := map[string]string{}
-		for _, d := range l.plan.databases {
-			databases = append(databases, d.next)
-			names[d.next] = d.name
-		}
-		proofs, err = prove(ctx, c, databases, names)
-		return err
-	})
-	return proofs, err
+	var databases []string
+	names := map[string]string{}
+	for _, d := range l.plan.databases {
+		databases = append(databases, d.next)
+		names[d.next] = d.name
+	}
+	return prove(ctx, sessions{l.with, cap(l.pool.slots)}, databases, prover{names: names})
 }
 
 // Prove asks what stands in the target.
 func (t *target) Prove(ctx context.Context, schemas []string) (proofs []engine.Proof, err error) {
 	err = t.with(ctx, func(c *conn) error {
-		proofs, err = prove(ctx, c, t.asked(schemas), nil)
+		proofs, err = prove(ctx, alone(c), t.asked(schemas), prover{})
 		return err
 	})
 	return proofs, err
 }
 
-// prover asks databases about their constraints.
+// prover asks databases about their constraints, through one session.
 type prover struct {
 	c      *conn
 	inv    *inventory
@@ -44,25 +40,56 @@ type prover struct {
 	changing bool
 }
 
-func prove(ctx context.Context, c *conn, databases []string, names map[string]string) ([]engine.Proof, error) {
-	return proveWith(ctx, c, databases, prover{names: names})
+// sessions lend a session at a time to each of so many.
+type sessions struct {
+	with func(ctx context.Context, do func(c *conn) error) error
+	n    int
 }
 
-func proveWith(ctx context.Context, c *conn, databases []string, p prover) ([]engine.Proof, error) {
-	inv, err := inspect(ctx, c, databases)
+// alone lends one session, to one at a time.
+func alone(c *conn) sessions {
+	return sessions{func(_ context.Context, do func(c *conn) error) error { return do(c) }, 1}
+}
+
+// prove proves table by table, the largest first, as by does; the proofs stand in
+// the tables' order.
+func prove(ctx context.Context, s sessions, databases []string, by prover) ([]engine.Proof, error) {
+	var inv *inventory
+	err := s.with(ctx, func(c *conn) (err error) {
+		inv, err = inspect(ctx, c, databases)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
-	p.c, p.inv = c, inv
-	for i := range inv.schema.Tables {
-		t := &inv.schema.Tables[i]
-		for _, step := range []func(context.Context, *schema.Table) error{p.references, p.rows, p.keys, p.number} {
-			if err := step(ctx, t); err != nil {
-				return nil, err
-			}
-		}
+	tables := inv.schema.Tables
+	sizes, proofs := make([]int64, len(tables)), make([][]engine.Proof, len(tables))
+	for i := range tables {
+		sizes[i] = tables[i].Bytes
 	}
-	return p.proofs, p.views(ctx, databases)
+	err = inOrder(ctx, s.n, sizes, func(ctx context.Context, i int) error {
+		return s.with(ctx, func(c *conn) error {
+			p := by
+			p.c, p.inv = c, inv
+			for _, step := range []func(context.Context, *schema.Table) error{p.references, p.rows, p.keys, p.number} {
+				if err := step(ctx, &tables[i]); err != nil {
+					return err
+				}
+			}
+			proofs[i] = p.proofs
+			return nil
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	p := by
+	p.proofs = slices.Concat(proofs...)
+	err = s.with(ctx, func(c *conn) error {
+		p.c = c
+		return p.views(ctx, databases)
+	})
+	return p.proofs, err
 }
 
 func (p *prover) named(n schema.Name) schema.Name {
@@ -95,14 +122,25 @@ func (p *prover) references(ctx context.Context, t *schema.Table) error {
 
 func (p *prover) reference(ctx context.Context, r schema.Reference) (engine.Proof, error) {
 	proof := engine.Proof{Kind: "foreign-key", Table: r.From, Name: r.Name, Method: "anti-join"}
+	doing := "prove " + p.named(r.From).String()
+	unreadable := func(err error) bool {
+		code := engine.CodeOf(err)
+		return err != nil && (code == engine.Syntax || code == engine.Denied)
+	}
+	if !p.changing { // else the index is slow to read
+		all, err := allThere(ctx, p.c, doing, r.From, r.Columns, r.To, r.ToColumns)
+		if all || err != nil && !unreadable(err) {
+			return proof, err
+		}
+	}
 	var set, same []string
 	for i := range r.Columns {
 		set = append(set, "c."+quote(r.Columns[i])+" IS NOT NULL")
 		same = append(same, "p."+quote(r.ToColumns[i])+" = c."+quote(r.Columns[i]))
 	}
-	n, err := p.c.value(ctx, "prove "+p.named(r.From).String(), "SELECT count(*) FROM "+quoteName(r.From)+" AS c WHERE "+strings.Join(set, " AND ")+
+	n, err := p.c.value(ctx, doing, "SELECT count(*) FROM "+quoteName(r.From)+" AS c WHERE "+strings.Join(set, " AND ")+
 		" AND NOT EXISTS (SELECT 1 FROM "+quoteName(r.To)+" AS p WHERE "+strings.Join(same, " AND ")+")")
-	if code := engine.CodeOf(err); err != nil && (code == engine.Syntax || code == engine.Denied) {
+	if unreadable(err) {
 		proof.Failures, proof.Detail = -1, "the referenced table "+p.named(r.To).String()+" cannot be read"
 		return proof, nil
 	}

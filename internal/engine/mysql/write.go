@@ -44,6 +44,9 @@ func (l *load) Write(ctx context.Context, table schema.Name, columns []string, r
 		return 0, err
 	}
 	err = l.with(ctx, func(c *conn) error { return w.write(ctx, c, &l.local, rows) })
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.sent[table] += w.sent
 	return w.sent, err
 }
 
