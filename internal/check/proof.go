@@ -41,14 +41,20 @@ type Ledger struct {
 	Masked   int64       `json:"masked"`   // through the rewriter
 	Sent     int64       `json:"sent"`     // acknowledged by the target
 	Counted  int64       `json:"counted"`  // by the target, afterwards
+	// Stood: rows that a refresh before left in the target and that did not change in
+	// the source since; the others came or changed, and went all the way.
+	Stood int64 `json:"stood,omitempty"`
 }
 
 // Rows judges a table's ledger.
 func Rows(l Ledger) Verdict {
 	v := Verdict{Check: "rows", Table: l.Table, Outcome: Passed, Detail: fmt.Sprintf("selected = read = masked = sent = counted = %d", l.Counted)}
-	if l.Selected != l.Read || l.Read != l.Masked || l.Masked != l.Sent || l.Sent != l.Counted {
+	if l.Stood > 0 {
+		v.Detail = fmt.Sprintf("selected = read = masked = sent = %d, with %d that stood there = counted = %d", l.Sent, l.Stood, l.Counted)
+	}
+	if l.Selected != l.Read || l.Read != l.Masked || l.Masked != l.Sent || l.Sent+l.Stood != l.Counted {
 		v.Outcome = Failed
-		v.Detail = fmt.Sprintf("selected %d, read %d, masked %d, sent %d, counted %d", l.Selected, l.Read, l.Masked, l.Sent, l.Counted)
+		v.Detail = fmt.Sprintf("selected %d, read %d, masked %d, sent %d, stood there %d, counted %d", l.Selected, l.Read, l.Masked, l.Sent, l.Stood, l.Counted)
 	}
 	return v
 }

@@ -156,6 +156,18 @@ type Divider interface {
 	Divide(ctx context.Context, r Read, n int) ([]Read, error)
 }
 
+// A Remembering snapshot can tell which rows of a table came or changed since an
+// earlier snapshot, so that a nightly run need not read those that did not.
+type Remembering interface {
+	// Remember gives a word for the rows that stand in a table at the snapshot's
+	// moment. It is empty where a later snapshot could not tell; there is no value in it.
+	Remember(ctx context.Context, table *schema.Table) (word string, err error)
+	// Since counts the rows of a table. ok tells whether Read can leave out those
+	// that stood there at the word's moment and are what they were: never when the
+	// server may have lost or replaced any since, or reads them in another way now.
+	Since(ctx context.Context, table *schema.Table, word string) (rows int64, ok bool, err error)
+}
+
 // A Contradictor is a Snapshot whose columns may hold values of other types than
 // they declare. Reading such a value where it is looked into fails with code
 // Contradicts; Contradictions finds the columns beforehand, in one scan of the table.
@@ -243,6 +255,9 @@ type Read struct {
 	// Within: only rows between two identities that a Divider gave; Rows are nil
 	// then. Its zero value means all.
 	Within Span
+	// Since: only rows that came or changed after the moment of this word of a
+	// Remembering snapshot, and perhaps others. Empty means every row.
+	Since string
 	// Limit reads at most so many rows; 0 means all.
 	Limit int
 	// Into is the load that will take the rows, and As the table's name in it, where
@@ -416,6 +431,26 @@ type Load interface {
 	// sessions; after a switch it only does the latter two. It is always called,
 	// with a context that is not the run's.
 	Abort(ctx context.Context) error
+}
+
+// A Continuing load can build on the rows that an earlier load left in the target,
+// where nobody has written to them since.
+type Continuing interface {
+	Load
+	// Continue makes the next Write of a table one of those rows only that came or
+	// changed since the load that left the word; the others stay. It does nothing and
+	// says false unless exactly the rows that the word is of stand there, each told by
+	// a key; rows is how many. Count then gives the NULLs among the rows that were written.
+	Continue(ctx context.Context, table schema.Name, word string) (rows int64, ok bool, err error)
+	// Met gives, after that Write, the rows which stand there under the keys of those
+	// that were written. Of r count Columns and Look.
+	Met(ctx context.Context, table schema.Name, r Read) iter.Seq2[*Batch, error]
+	// Renounce takes Continue and the rows that were written since back: the next
+	// Write brings every row.
+	Renounce(ctx context.Context, table schema.Name) error
+	// Left gives, after Count and before Switch, words for what the load leaves in
+	// those of the tables that a later load could continue.
+	Left(ctx context.Context, tables []schema.Name) (map[schema.Name]string, error)
 }
 
 // A Prover asks the database itself about the rows that stand in it: those of a

@@ -6,6 +6,8 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math/bits"
+	"strconv"
+	"strings"
 )
 
 // A Digester sums up rows without regard to their order, so that a table read
@@ -54,6 +56,24 @@ func (d Digest) Add(o Digest) Digest {
 	lo, carry := bits.Add64(d.lo, o.lo, 0)
 	hi, _ := bits.Add64(d.hi, o.hi, carry)
 	return Digest{d.Rows + o.Rows, hi, lo}
+}
+
+// Sub gives the digest of rows of which some are taken away: d.Add(o).Sub(o) is d.
+func (d Digest) Sub(o Digest) Digest {
+	lo, borrow := bits.Sub64(d.lo, o.lo, 0)
+	hi, _ := bits.Sub64(d.hi, o.hi, borrow)
+	return Digest{d.Rows - o.Rows, hi, lo}
+}
+
+// ParseDigest reads what String wrote.
+func ParseDigest(text string) (d Digest, ok bool) {
+	rows, sum, _ := strings.Cut(text, ":")
+	n, err := strconv.ParseInt(rows, 10, 64)
+	b, bad := hex.DecodeString(sum)
+	if err != nil || bad != nil || len(b) != 16 || n < 0 {
+		return Digest{}, false
+	}
+	return Digest{n, binary.BigEndian.Uint64(b), binary.BigEndian.Uint64(b[8:])}, true
 }
 
 // String gives the digest as rows:hex. It discloses nothing of the rows to

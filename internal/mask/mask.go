@@ -56,6 +56,16 @@ type Limits struct {
 	LengthOf, RangeOf, UniqueOf string
 }
 
+// Alike gives the limits with all left out that changes no fake: two limits that
+// are alike make the same mask.
+func (l Limits) Alike() Limits {
+	l.LengthOf, l.RangeOf, l.UniqueOf = "", "", ""
+	if l.Rows > 1 {
+		l.Rows = 1 + int64(bitsNeeded(l.Rows))
+	}
+	return l
+}
+
 // Named gives the limits with one column named for all that they demand.
 func (l Limits) Named(column string) Limits {
 	l.LengthOf, l.RangeOf, l.UniqueOf = column, column, column

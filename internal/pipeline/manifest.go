@@ -51,6 +51,16 @@ type ManifestTable struct {
 	// Reckoned says of some of Digested how the refresh understood their values,
 	// which all rows of production told and those that came might not.
 	Reckoned map[string]string `json:"reckoned,omitempty"`
+	// Since is what a later refresh needs to build on this one; nil where none can.
+	Since *Since `json:"since,omitempty"`
+}
+
+// Since tells the rows that stood in a table on both sides, by words of the
+// engine, and what they were made with: a digest of all that decides a row's fakes.
+type Since struct {
+	Source string `json:"source"`
+	Target string `json:"target"`
+	Made   string `json:"made"`
 }
 
 func manifestOf(r *Report, runs []*tableRun) Manifest {
@@ -70,7 +80,7 @@ func manifestOf(r *Report, runs []*tableRun) Manifest {
 			if t.Nulls == nil {
 				t.Nulls = map[string]int64{}
 			}
-			t.Nulls[c.name] = run.rewrite.counts[i].Nulls + run.rewrite.counts[i].Made + run.rewrite.counts[i].Nullified
+			t.Nulls[c.name] = run.rewrite.counts[i].Nulls + run.rewrite.counts[i].Made + run.rewrite.counts[i].Nullified + run.stood.nulls[c.name]
 			t.Masked = append(t.Masked, c.name)
 			if run.amended != nil {
 				t.Nulls[c.name] = run.amended.nulls[c.name]
@@ -85,7 +95,10 @@ func manifestOf(r *Report, runs []*tableRun) Manifest {
 			}
 		}
 		if len(t.Digested) > 0 {
-			t.Digest, t.Reckoned = run.rewrite.digester.Sum().String(), run.reckons
+			t.Digest, t.Reckoned = run.rewrite.digester.Sum().Add(run.stood.digest).String(), run.reckons
+		}
+		if run.amended == nil && run.since.Source != "" && run.since.Target != "" {
+			t.Since = &run.since
 		}
 		m.Tables = append(m.Tables, t)
 	}

@@ -27,12 +27,13 @@ func (s *Session) makeMasks() []finding.Finding {
 		if index < 0 {
 			continue
 		}
-		c, bad := maskOf(s.in.Key, s.fitted(d, limits))
+		d = s.fitted(d, limits)
+		c, bad := maskOf(s.in.Key, d)
 		if len(bad) > 0 {
 			out = append(out, bad...)
 			continue
 		}
-		c.index, c.there = index, s.there(d)
+		c.index, c.there, c.made = index, s.there(d), madeWith(d)
 		c.rounded = c.there.Kind == schema.Timestamp && c.there.Type != s.work.scope.Table(d.Table).Column(d.Column).Type
 		if c.document != nil {
 			c.document.limit = s.lengthOf(d)

@@ -29,6 +29,8 @@ type maskedColumn struct {
 	// each: the mask takes the elements of arrays one by one.
 	each     bool
 	document *documentMask
+	// made is the decision and the limits that the mask was made with, as JSON.
+	made []byte
 }
 
 // withNulled adds to a table's masked columns those that only orphans lose.

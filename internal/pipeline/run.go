@@ -57,6 +57,8 @@ type tableRun struct {
 	amended *amended // nil unless statements changed the generation
 	rewrite *rewriter
 	reckons map[string]string // ManifestTable.Reckoned
+	since   Since             // what the manifest will say
+	stood   stood
 }
 
 // Run carries the plan out: Plan came first and gave no error. The target is
@@ -102,6 +104,9 @@ func (s *Session) Run(ctx, undo context.Context) (report *Report, err error) {
 			run.reckoned(reckoner)
 		}
 	}
+	if err := s.remember(ctx, load, runs); err != nil {
+		return report, err
+	}
 	// The source has given everything: its locks and its moment end here, not after the indexes.
 	if err := s.snapshot.Close(); err != nil {
 		return report, Explain(err, "source")
@@ -130,6 +135,9 @@ func (s *Session) Run(ctx, undo context.Context) (report *Report, err error) {
 
 	s.enter(StageSwitch, "switching")
 	if err := s.sameTarget(ctx); err != nil {
+		return report, err
+	}
+	if err := s.left(ctx, load, runs); err != nil {
 		return report, err
 	}
 	report.Finished = time.Now().UTC()
@@ -219,6 +227,9 @@ func (s *Session) tableRuns() []*tableRun {
 }
 
 func (s *Session) loadTables(ctx context.Context, load engine.Load, runs []*tableRun, report *Report) error {
+	if err := s.resume(ctx, load, runs); err != nil {
+		return err
+	}
 	streams, err := s.streams(ctx, load, runs)
 	if err != nil {
 		return err
@@ -234,7 +245,10 @@ func (s *Session) loadTables(ctx context.Context, load engine.Load, runs []*tabl
 				return s.carry(gctx, load, st, &held, &bytes)
 			})
 		}
-		return g.Wait()
+		if err := g.Wait(); err != nil {
+			return err
+		}
+		return s.settle(ctx, load, runs, &held, &bytes)
 	})
 	report.Bytes = bytes.Load()
 	for _, run := range runs {
@@ -243,10 +257,10 @@ func (s *Session) loadTables(ctx context.Context, load engine.Load, runs []*tabl
 			run.ledger.Selected = run.ledger.Read // not counted before; the engine compared its rows with the server's own count
 		}
 		run.rewrite.countPaths(report.Masks)
-		report.TotalRows += run.ledger.Sent
+		report.TotalRows += run.ledger.Sent + run.ledger.Stood
 		for i := range report.Tables {
 			if line := &report.Tables[i]; line.Table == run.ledger.Table {
-				line.Rows, line.About = run.ledger.Sent, false
+				line.Rows, line.About = run.ledger.Sent+run.ledger.Stood, false
 			}
 		}
 	}

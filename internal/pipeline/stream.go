@@ -44,7 +44,7 @@ func (s *Session) streams(ctx context.Context, load engine.Load, runs []*tableRu
 			st.reads = append(st.reads, run.reading(load, p))
 		}
 		parts := []*stream{st}
-		if n := partsOf(run.weight, part); divides && n > 1 && len(st.reads) == 1 && len(st.reads[0].null) == 0 {
+		if n := partsOf(run.weight, part); divides && n > 1 && run.stood.word == "" && len(st.reads) == 1 && len(st.reads[0].null) == 0 {
 			reads, err := divider.Divide(ctx, st.reads[0].Read, n)
 			if err != nil {
 				return nil, Explain(err, "source")
@@ -109,7 +109,7 @@ func longest(weights []int64, limit int64, readers int) int64 {
 }
 
 func (run *tableRun) reading(load engine.Load, part subset.Part) reading {
-	return reading{engine.Read{Table: run.source, Columns: run.columns, Look: run.rewrite.look(), Blind: run.rewrite.unseen(), Rows: part.Rows, Into: load, As: run.target}, part.Null}
+	return reading{engine.Read{Table: run.source, Columns: run.columns, Look: run.rewrite.look(), Blind: run.rewrite.unseen(), Rows: part.Rows, Since: run.stood.word, Into: load, As: run.target}, part.Null}
 }
 
 // carry reads, masks and writes what a stream carries.

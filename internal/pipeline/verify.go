@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"fmt"
+	"iter"
 	"slices"
 
 	"understudy/internal/check"
@@ -188,56 +189,78 @@ func schemasOf(names []schema.Name) []string {
 }
 
 func digestOf(ctx context.Context, snap engine.Snapshot, table *schema.Table, t ManifestTable, key mask.Key) (string, error) {
-	columns := t.Digested
-	d := key.Digester(table.Name.Table)
-	look, there := make([]int, len(columns)), []*schema.Column{}
-	for i := range columns {
-		c := table.Column(columns[i])
-		if c == nil {
-			return "", nil
-		}
-		look[i] = i
-		there = append(there, c)
+	if slices.ContainsFunc(t.Digested, func(name string) bool { return table.Column(name) == nil }) {
+		return "", nil
 	}
 	if reckoner, ok := snap.(engine.Reckoner); ok {
 		for column, word := range t.Reckoned {
 			reckoner.Reckon(table.Name, column, word)
 		}
 	}
+	d := key.Digester(table.Name.Table)
+	err := tellRows(snap.Read(ctx, engine.Read{Table: table, Columns: t.Digested, Look: upTo(len(t.Digested))}), table, t.Digested, t, d, nil)
+	return d.Sum().String(), err
+}
+
+// upTo lists the numbers below n.
+func upTo(n int) []int {
+	out := make([]int, n)
+	for i := range out {
+		out[i] = i
+	}
+	return out
+}
+
+// tellRows takes rows of the target into a digest as the refresh that left t did,
+// and counts the NULLs of each column unless nulls is nil. All columns are looked
+// into; those that t digests are among them, in its order.
+func tellRows(rows iter.Seq2[*engine.Batch, error], table *schema.Table, columns []string, t ManifestTable, d *mask.Digester, nulls []int64) error {
+	type fate struct{ told, array, document bool }
+	fates, there := make([]fate, len(columns)), make([]*schema.Column, len(columns))
+	for i, name := range columns {
+		fates[i] = fate{slices.Contains(t.Digested, name), slices.Contains(t.Arrays, name), slices.Contains(t.Documents, name)}
+		there[i] = table.Column(name)
+	}
 	var row, told []byte
 	var canonizer jsondoc.Canonizer
-	for b, err := range snap.Read(ctx, engine.Read{Table: table, Columns: columns, Look: look}) {
+	for b, err := range rows {
 		if err != nil {
-			return "", err
+			return err
 		}
 		for i, cell := range b.Cells {
-			if cell.Null {
+			column := i % len(columns)
+			f := fates[column]
+			if cell.Null && nulls != nil {
+				nulls[column]++
+			}
+			switch {
+			case !f.told:
+			case cell.Null:
 				row = mask.AppendPart(row, nil, true)
-			} else {
-				column := i % len(columns)
+			default:
 				value := b.Form.Value(nil, b.Raw[cell.Start:cell.End], column)
 				switch {
-				case slices.Contains(t.Arrays, columns[column]):
+				case f.array:
 					tell, element := canonizer.Append, elementOf(there[column])
-					if !slices.Contains(t.Documents, columns[column]) {
+					if !f.document {
 						tell = func(dst, value []byte) []byte { return digestible(dst, value, element) }
 					}
 					if told, err = arrayTold(told[:0], value, b.Form, column, tell); err != nil {
-						return "", err
+						return err
 					}
-				case slices.Contains(t.Documents, columns[column]):
+				case f.document:
 					told = canonizer.Append(told[:0], value)
 				default:
 					told = digestible(told[:0], value, there[column])
 				}
 				row = mask.AppendPart(row, told, false)
 			}
-			if i%len(columns) == len(columns)-1 {
+			if column == len(columns)-1 {
 				d.AddRow(row)
 				row = row[:0]
 			}
 		}
 		b.Release()
 	}
-	return d.Sum().String(), nil
+	return nil
 }

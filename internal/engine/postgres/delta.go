@@ -31,6 +31,10 @@ type exchanged struct {
 	// the table of candidates, left rows. Nil: every row that came is in the side table.
 	seen       *look
 	sent, left int64
+	// continued: exactly these rows stand in the table, and what waits are rows that
+	// come in or take the place of the one with their key; no other row goes.
+	continued *memory
+	counted   int64 // rows of the table after the exchange, once Count has counted them, else -1
 	// What the delta holds, once it is made.
 	gone, changed, came int64
 }
@@ -113,6 +117,10 @@ func (e *exchanged) compare() string {
 		named = append(named, quote(c)+" AS "+places[i])
 		came = append(came, ", n."+places[i])
 	}
+	join := " FULL JOIN ("
+	if e.continued != nil {
+		join = " LEFT JOIN ("
+	}
 	old := "SELECT tableoid AS rel, ctid AS at" + comma(named) + " FROM " + e.from()
 	if e.seen != nil {
 		old = "SELECT t.tableoid AS rel, t.ctid AS at" + comma(prefixed("t.", named)) + " FROM " + e.from() + " t JOIN " + quoteName(e.candidates()) + " k ON t.ctid = k.at AND t.tableoid = k.rel"
@@ -130,7 +138,7 @@ func (e *exchanged) compare() string {
 		on = append(on, "n."+e.place(m)+" "+e.equals[m]+" o."+e.place(m))
 	}
 	image := func(q string) string { return "ROW(" + q + strings.Join(places, ", "+q) + ")::record" }
-	return out + " FROM (" + waiting + ") n FULL JOIN (" + old + ") o ON " + strings.Join(on, " AND ") +
+	return out + " FROM (" + waiting + ") n" + join + old + ") o ON " + strings.Join(on, " AND ") +
 		" WHERE n.here IS NULL OR o.at IS NULL OR " + image("n.") + " OPERATOR(pg_catalog.*<>) " + image("o.")
 }
 
@@ -176,6 +184,9 @@ func (e *exchanged) todo() string {
 // makeDelta finds out what is to be done. Nobody writes to the table meanwhile.
 func (e *exchanged) makeDelta(ctx context.Context, c *conn) error {
 	doing := "compare the rows of " + e.name.String()
+	if e.continued != nil && !e.waiting {
+		return nil
+	}
 	e.gone, e.changed, e.came = 0, 0, 0
 	if !e.waiting {
 		if some, err := c.value(ctx, doing, "SELECT EXISTS (SELECT FROM "+e.from()+")"); err != nil || some == "f" {
@@ -193,7 +204,7 @@ func (e *exchanged) makeDelta(ctx context.Context, c *conn) error {
 		return err
 	}
 	err := compare()
-	if engine.CodeOf(err) == engine.Syntax && len(e.match) > 0 {
+	if engine.CodeOf(err) == engine.Syntax && len(e.match) > 0 && e.continued == nil {
 		// There are keys whose values cannot be compared, of arrays of what has no
 		// order: the server takes their first row, and finds out with the second.
 		e.match = nil
@@ -287,7 +298,7 @@ func exchangedTables(ctx context.Context, c *conn, inv *inventory, preserve []sc
 			}
 			continue
 		}
-		e := &exchanged{name: t.Name, oid: facts.oid, partitioned: facts.partitioned, leaves: facts.leaves, bytes: t.Bytes, columns: t.Written(), always: always[facts.oid], equals: map[string]string{}}
+		e := &exchanged{name: t.Name, oid: facts.oid, partitioned: facts.partitioned, leaves: facts.leaves, bytes: t.Bytes, columns: t.Written(), counted: -1, always: always[facts.oid], equals: map[string]string{}}
 		for _, k := range t.Keys {
 			if k.Identifies() && !slices.ContainsFunc(k.Columns, func(n string) bool { return !slices.Contains(e.columns, n) }) {
 				e.match = append(slices.Clone(k.Columns), e.always...)

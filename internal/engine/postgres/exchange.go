@@ -32,6 +32,7 @@ type exchange struct {
 	mu       sync.Mutex // guards what follows, and serves main to one at a time
 	main     *conn      // the session of the transaction, from Finish on
 	tables   map[schema.Name]*exchanged
+	again    map[schema.Name][]string // foreign keys by table that were set aside and added again to all rows
 	kinds    map[schema.Name]tableKind
 	switched bool
 	ended    bool
@@ -115,7 +116,7 @@ func (x *exchange) Write(ctx context.Context, table schema.Name, columns []strin
 			}
 		}
 		return inPath(ctx, c, c.path, func() (err error) {
-			if first && e.comparable(columns) {
+			if first && e.continued == nil && e.comparable(columns) {
 				sent, err = x.meet(ctx, c, e, columns, rows)
 				return err
 			}
@@ -198,18 +199,26 @@ func (x *exchange) Count(ctx context.Context, table schema.Name, columns []strin
 		if err != nil {
 			return err
 		}
-		rows, nulls, err = count(ctx, c, table, kind, columns)
+		if e != nil && e.continued != nil {
+			rows, nulls, err = e.countContinued(ctx, c, columns)
+		} else {
+			rows, nulls, err = count(ctx, c, table, kind, columns)
+		}
+		if e != nil && err == nil {
+			e.counted = rows
+		}
 		return err
 	})
 	return rows, nulls, err
 }
 
 // Prove proves the target as it will be, every row of it: those that stay were
-// not proved by this run.
+// not proved by this run. Where a table continues what an earlier load left, that
+// load proved them and nobody wrote to them since: then those that came are asked about.
 func (x *exchange) Prove(ctx context.Context, schemas []string) (proofs []engine.Proof, err error) {
 	return proofs, x.inside(func(c *conn) error {
-		p, err := readProver(ctx, c, schemas, true)
-		if err != nil {
+		p := prover{waived: map[int]bool{}, exchange: x}
+		if err := p.read(ctx, c, schemas, true); err != nil {
 			return err
 		}
 		for _, q := range p.questions {
@@ -329,7 +338,7 @@ func (x *exchange) tidy(ctx context.Context) error {
 	var touched []*exchanged
 	for _, e := range x.sorted() {
 		// As the server itself would think, but sooner; few changes are no other distribution.
-		if changes := e.gone + e.changed + e.came; e.touched() && (e.seen == nil || changes > e.seen.rows/20) {
+		if changes := e.gone + e.changed + e.came; e.touched() && !few(changes, e) {
 			touched = append(touched, e)
 		}
 	}
@@ -340,6 +349,11 @@ func (x *exchange) tidy(ctx context.Context) error {
 		return err
 	}
 	return x.t.clearBeside(ctx, x.guard, x.spec.Keep)
+}
+
+// few tells whether so many changes leave a table's statistics as good as they were.
+func few(changes int64, e *exchanged) bool {
+	return e.seen != nil && changes <= e.seen.rows/20 || e.continued != nil && changes <= e.continued.rows/20
 }
 
 // Abort gives the transaction up, drops the side tables and frees the lock.

@@ -216,7 +216,7 @@ func (l *load) preserve(ctx context.Context) error {
 		return nil
 	}
 	l.carried = map[schema.Name]string{}
-	from, err := l.presentSession(ctx)
+	from, err := l.presentSession(ctx, l.t.at.database)
 	if err != nil {
 		return err
 	}
@@ -248,8 +248,8 @@ func (l *load) preserve(ctx context.Context) error {
 
 // presentSession opens a session to read preserved rows with, where functions
 // find names as the target's users do. The caller closes it.
-func (l *load) presentSession(ctx context.Context) (*conn, error) {
-	c, err := connect(ctx, l.t.at, session{name: l.spec.RunID + " preserve", readOnly: true, limits: l.t.limits, set: map[string]string{"statement_timeout": "0"}})
+func (l *load) presentSession(ctx context.Context, database string) (*conn, error) {
+	c, err := connect(ctx, l.t.at, session{name: l.spec.RunID + " preserve", database: database, readOnly: true, limits: l.t.limits, set: map[string]string{"statement_timeout": "0"}})
 	if err != nil {
 		return nil, err
 	}
@@ -269,11 +269,11 @@ func fingerprint(ctx context.Context, c *conn, name schema.Name) (string, error)
 // carriedAsIs makes sure that nobody wrote to the preserved tables since their
 // rows were copied: what was written would stay in the generation that is put
 // away. Only the moment between this look and the switch is left.
-func (l *load) carriedAsIs(ctx context.Context) error {
+func (l *load) carriedAsIs(ctx context.Context, database string) error {
 	if len(l.carried) == 0 {
 		return nil
 	}
-	c, err := l.presentSession(ctx)
+	c, err := l.presentSession(ctx, database)
 	if err != nil {
 		return err
 	}

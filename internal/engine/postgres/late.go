@@ -22,6 +22,11 @@ func (x *exchange) late(ctx context.Context, c *conn) error {
 	}
 	var out []*exchanged
 	for _, e := range x.sorted() {
+		if e.continued != nil {
+			if err := e.stillContinued(ctx, c, x.before.tables[e.name]); err != nil {
+				return err
+			}
+		}
 		if e.seen == nil {
 			continue
 		}

@@ -11,13 +11,17 @@ import (
 	"understudy/internal/engine"
 )
 
+// maintenanceDatabase is the one that every server has for clients that want none
+// in particular.
+const maintenanceDatabase = "postgres"
+
 // maintenance opens a session on the database from which the target is renamed:
 // postgres, or template1 where that is missing or is the target itself. All
 // runs against one target meet in the same one, because advisory locks hold
 // within one database only.
 func (t *target) maintenance(ctx context.Context, name string) (*conn, error) {
 	var first error
-	for _, database := range []string{"postgres", "template1"} {
+	for _, database := range []string{maintenanceDatabase, "template1"} {
 		if database == t.at.database {
 			continue
 		}

@@ -24,7 +24,8 @@ type origin struct {
 	extensions []string
 	// tables is the structure when the work began; nil for a source, whose
 	// snapshot guards it.
-	tables *schema.Schema
+	tables  *schema.Schema
+	watched map[string]string // likewise, see watch
 }
 
 // reaches tells whether an entry is among those that reach out.

@@ -131,6 +131,7 @@ type prover struct {
 	questions []question
 	path      string       // the users' search_path, where it is not the database's own
 	waived    map[int]bool // proofs that rows may fail: the database itself lets them
+	exchange  *exchange    // whose rows are proved; nil for none
 }
 
 // A question is one statement that answers for some proofs, by index: each
@@ -199,9 +200,13 @@ func (p *prover) add(proof engine.Proof) int {
 // readProver lists what there is to prove in the schemas; none given means all.
 func readProver(ctx context.Context, c *conn, schemas []string, afresh bool) (prover, error) {
 	p := prover{waived: map[int]bool{}}
+	return p, p.read(ctx, c, schemas, afresh)
+}
+
+func (p *prover) read(ctx context.Context, c *conn, schemas []string, afresh bool) error {
 	inv, err := inspect(ctx, c, schemas)
 	if err != nil {
-		return p, err
+		return err
 	}
 	for _, read := range []func() error{
 		func() error { return p.foreignKeys(ctx, c, schemas, afresh) },
@@ -211,10 +216,10 @@ func readProver(ctx context.Context, c *conn, schemas []string, afresh bool) (pr
 		func() error { return p.views(ctx, c, schemas) },
 	} {
 		if err := read(); err != nil {
-			return p, err
+			return err
 		}
 	}
-	return p, nil
+	return nil
 }
 
 // inSchemas narrows a query on n, a pg_namespace, to $1; an empty list means all but the server's own.
@@ -250,6 +255,14 @@ func (p *prover) foreignKeys(ctx context.Context, c *conn, schemas []string, afr
 			proof.Detail = "the database declares it NOT VALID"
 		}
 		child := tableKind{partitioned: letter(r[3]) == 'p'}.from(proof.Table)
+		if x := p.exchange; x != nil && isTrue(r[7]) {
+			method, rows := x.keyProof(proof.Table, schema.Name{Schema: string(r[4]), Table: string(r[5])}, proof.Name)
+			if proof.Method = cmp.Or(method, proof.Method); method != "" && rows == "" {
+				p.add(proof)
+				continue
+			}
+			child = cmp.Or(rows, child)
+		}
 		parent := tableKind{partitioned: letter(r[6]) == 'p'}.from(schema.Name{Schema: string(r[4]), Table: string(r[5])})
 		i := p.add(proof)
 		p.questions = append(p.questions, question{antiJoin(child, parent, names(r[9]), names(r[10]), letter(r[8]) == 'f'), []int{i}})
@@ -283,12 +296,18 @@ func (p *prover) rows(inv *inventory, afresh bool) {
 		if facts.foreign {
 			continue
 		}
+		method, from := "counted in one scan", tableKind{partitioned: facts.partitioned}.from(table.Name)
+		if x := p.exchange; x != nil {
+			if e := x.tables[table.Name]; e != nil && e.continued != nil {
+				method, from = provedBefore, e.written()+" t"
+			}
+		}
 		var counts []string
 		var answers []int
 		put := func(kind, name, condition string, known bool) {
 			proof := engine.Proof{Kind: kind, Table: table.Name, Name: name, Method: "held while the rows were loaded"}
 			if !known {
-				proof.Method = "counted in one scan"
+				proof.Method = method
 				counts = append(counts, "count(*) FILTER (WHERE "+condition+")")
 				answers = append(answers, len(p.proofs))
 			}
@@ -306,7 +325,7 @@ func (p *prover) rows(inv *inventory, afresh bool) {
 		// A SELECT has at most 1,664 columns.
 		for start := 0; start < len(counts); start += 1000 {
 			end := min(start+1000, len(counts))
-			p.questions = append(p.questions, question{"SELECT " + strings.Join(counts[start:end], ", ") + " FROM " + tableKind{partitioned: facts.partitioned}.from(table.Name), answers[start:end]})
+			p.questions = append(p.questions, question{"SELECT " + strings.Join(counts[start:end], ", ") + " FROM " + from, answers[start:end]})
 		}
 	}
 }

@@ -99,7 +99,7 @@ func copyStatement(facts *tableFacts, r engine.Read) (string, error) {
 		sql, err := spanStatement(facts, r.Table, columns, r.Within)
 		return "COPY (" + sql + ") TO STDOUT", err
 	}
-	plain := !facts.partitioned && r.Limit == 0 && len(r.Columns) > 0
+	plain := !facts.partitioned && r.Since == "" && r.Limit == 0 && len(r.Columns) > 0
 	for _, name := range r.Columns {
 		if col := r.Table.Column(name); col != nil && col.Generated {
 			plain = false // COPY does not take generated columns by name
@@ -109,6 +109,13 @@ func copyStatement(facts *tableFacts, r engine.Read) (string, error) {
 		return "COPY " + quoteName(r.Table.Name) + " (" + columns + ") TO STDOUT", nil
 	}
 	sql := "SELECT " + columns + " FROM " + rangeOf(facts, r.Table)
+	if r.Since != "" {
+		m, ok := readMemory(r.Since)
+		if !ok {
+			return "", &engine.Error{Code: engine.Failed, Doing: "read " + r.Table.Name.String(), Say: "there is no such moment"}
+		}
+		sql += " WHERE " + after(m.from)
+	}
 	if r.Limit > 0 {
 		sql += " LIMIT " + string(parameter(r.Limit))
 	}

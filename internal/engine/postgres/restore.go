@@ -70,6 +70,9 @@ func (b *blueprint) draw(ctx context.Context, dump tool, t *target, schemas []st
 		if b.origin.tables, err = t.Inspect(ctx, nil); err != nil {
 			return err
 		}
+		if err = t.with(ctx, func(c *conn) error { b.origin.watched, err = watch(ctx, c); return err }); err != nil {
+			return err
+		}
 	}
 	if b.archive, err = hiddenFile(nil); err != nil {
 		return err
@@ -117,8 +120,8 @@ func (b *blueprint) choose(ctx context.Context, facts *standing) error {
 			return b.foreign || !facts.superuser
 		case "COMMENT":
 			return !facts.superuser && strings.Contains(e.line, " EXTENSION ")
-		case "DEFAULT ACL":
-			return !b.owners
+		case "DEFAULT ACL": // without owners, of those alone for whom the role may act
+			return !b.owners && !slices.ContainsFunc(facts.defaulting, func(role string) bool { return strings.HasSuffix(e.text, " "+role) })
 		}
 		return b.origin.reaches(e)
 	})

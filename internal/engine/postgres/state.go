@@ -222,6 +222,9 @@ func obstacles(ctx context.Context, c *conn, f *standing) (obstacles, notes []st
 	if name := f.database.name; name == "template0" || name == "template1" {
 		say("%s is the template of the databases that are made on this server, and each of them would hold the rows: name a database of staging's own", name)
 	}
+	if f.database.name == maintenanceDatabase {
+		say("the database %s is where clients and runs meet to make and rename others, so it cannot change places with one: name a database of staging's own, or write `load: {mode: replace}` in the job", database)
+	}
 	if !f.createdb {
 		say("the role %s may not create databases: ALTER ROLE %s CREATEDB; or write `load: {mode: replace}` in the job, for which owning the tables is enough", role, role)
 	}
@@ -252,6 +255,9 @@ func obstacles(ctx context.Context, c *conn, f *standing) (obstacles, notes []st
 	}
 	if !f.mayGiveAway {
 		notes = append(notes, fmt.Sprintf("objects of other owners (%s) will belong to %s afterwards: to keep them, connect as a superuser, or as a member of those roles where they own the schema too", strings.Join(f.others, ", "), role))
+	}
+	if len(f.lost) > 0 {
+		notes = append(notes, fmt.Sprintf("default privileges that the roles %s set will be missing afterwards, because %s may not act for them: to keep them, connect as a superuser, or as a member of those roles", strings.Join(f.lost, ", "), role))
 	}
 	return obstacles, notes, nil
 }

@@ -50,10 +50,13 @@ func (l *load) Switch(ctx context.Context, manifest []byte) error {
 	if err != nil {
 		return err
 	}
-	if err := l.unchanged(ctx); err != nil {
-		return err
+	asIs := func(ctx context.Context) error {
+		if err := l.unchanged(ctx, l.t.at.database); err != nil {
+			return err
+		}
+		return l.carriedAsIs(ctx, l.t.at.database)
 	}
-	if err := l.carriedAsIs(ctx); err != nil {
+	if err := asIs(ctx); err != nil {
 		return err
 	}
 	l.spec.Step("switch")
@@ -65,7 +68,7 @@ func (l *load) Switch(ctx context.Context, manifest []byte) error {
 		return &engine.Error{Code: engine.Changed, Doing: "switch", Say: "the target was replaced by somebody else while the new generation was built"}
 	}
 	s.incoming, s.oid, s.mark.Pending = l.next, l.oid, true
-	err = l.t.swap(ctx, l.guard, s)
+	err = l.t.swap(ctx, l.guard, s, asIs)
 	if err == nil || errors.Is(err, engine.ErrSwitched) {
 		l.mu.Lock()
 		l.switched = true
@@ -73,6 +76,9 @@ func (l *load) Switch(ctx context.Context, manifest []byte) error {
 	}
 	if err != nil {
 		return err
+	}
+	if err := l.lastMoment(ctx, s.away); err != nil {
+		return switched(err)
 	}
 	l.spec.Step("drop older generations")
 	err = l.t.pauses.at(ctx, "switched")
@@ -84,21 +90,52 @@ func (l *load) Switch(ctx context.Context, manifest []byte) error {
 
 // unchanged compares the target's structure with what it was when the load
 // began: what somebody did to it since would be lost.
-func (l *load) unchanged(ctx context.Context) error {
+func (l *load) unchanged(ctx context.Context, database string) error {
 	before := l.plan.origin.tables
 	if before == nil {
 		return nil
 	}
-	now, err := l.t.Inspect(ctx, nil)
+	c, err := connect(ctx, l.t.at, session{name: l.spec.RunID + " look", database: database, readOnly: true, limits: l.t.limits})
 	if err != nil {
 		return err
 	}
-	table, column, what := schema.FirstChange(before, now)
-	if what == "" {
-		return nil
-	}
-	return &engine.Error{Code: engine.Changed, Doing: "switch", Say: "the target's structure changed while the new generation was built: " + what, Table: table, Column: column,
+	defer c.hangUp() // before the switch, which no session of ours may hold up
+	changed := &engine.Error{Code: engine.Changed, Doing: "switch", Say: "the target's structure changed while the new generation was built: ",
 		Hint: "run the refresh again when nobody migrates the target"}
+	now, err := inspect(ctx, c, nil)
+	if err != nil {
+		return err
+	}
+	table, column, what := schema.FirstChange(before, now.schema)
+	if what != "" {
+		changed.Say, changed.Table, changed.Column = changed.Say+what, table, column
+		return changed
+	}
+	objects, err := watch(ctx, c)
+	if err != nil {
+		return err
+	}
+	if kinds := changedKinds(l.plan.origin.watched, objects); len(kinds) > 0 {
+		changed.Say += "other " + strings.Join(kinds, "; ")
+		return changed
+	}
+	return nil
+}
+
+// lastMoment looks at the generation that was switched away, where nobody comes any
+// more: what was done to it between the last look and the switch is not in the new
+// one. It then stays, whatever the job keeps.
+func (l *load) lastMoment(ctx context.Context, away string) error {
+	err := l.unchanged(ctx, away)
+	if err == nil {
+		err = l.carriedAsIs(ctx, away)
+	}
+	var e *engine.Error
+	if errors.As(err, &e) && e.Code == engine.Changed {
+		e.Say += ", in the moment of the switch"
+		e.Hint = "what was done stands in the database " + quote(away) + " alone, which is kept: do it again in the target, or go back with `understudy rollback`"
+	}
+	return err
 }
 
 // switched marks an error as one that came after the switch took place.
@@ -176,8 +213,9 @@ func (t *target) prepareSwap(ctx context.Context, c *conn, present *engine.Gener
 	return s, err
 }
 
-// swap renames. Nothing is durable before its COMMIT, and everything after.
-func (t *target) swap(ctx context.Context, c *conn, s swap) error {
+// swap renames. Nothing is durable before its COMMIT, and everything after. A try
+// that follows one that failed is made only if asIs, unless nil, gives no error.
+func (t *target) swap(ctx context.Context, c *conn, s swap, asIs func(context.Context) error) error {
 	_ = t.side.Close() // our own session on the target would be in the way; it is made anew when needed
 	statements, err := s.statements(ctx, c)
 	if err != nil {
@@ -202,6 +240,11 @@ func (t *target) swap(ctx context.Context, c *conn, s swap) error {
 		}
 		if err := wait(ctx, pause); err != nil {
 			return err
+		}
+		if asIs != nil {
+			if err := asIs(ctx); err != nil {
+				return err
+			}
 		}
 	}
 }
@@ -352,7 +395,7 @@ func (t *target) Rollback(ctx context.Context, generation string) error {
 		return err
 	}
 	s.incoming, s.oid, s.comment = back.name, back.oid, back.mark.Comment
-	return t.swap(ctx, c, s)
+	return t.swap(ctx, c, s, nil)
 }
 
 // claimKept marks a kept generation that stood in the target before the first

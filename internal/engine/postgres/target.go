@@ -72,7 +72,10 @@ type standing struct {
 	// mayGiveAway: every object's owner is the role, or one it belongs to, so
 	// that the objects of a new generation can get the same owners.
 	mayGiveAway bool
-	others      []string // the owners of whom that is not true
+	// defaulting are the roles with default privileges for whom the role may set
+	// them, lost those for whom it may not.
+	defaulting, lost []string
+	others           []string // the owners of whom that is not true
 }
 
 // databaseFacts is what CREATE DATABASE needs to make one like it.
@@ -151,7 +154,15 @@ func (s *standing) lookAtOwners(ctx context.Context, c *conn) error {
 		s.others = append(s.others, string(r[0]))
 	}
 	s.mayGiveAway = s.superuser || len(s.others) == 0
-	return nil
+	rows, err = c.query(ctx, "look at the default privileges", `SELECT DISTINCT pg_catalog.pg_get_userbyid(defaclrole), pg_catalog.pg_has_role(defaclrole, 'USAGE') FROM pg_catalog.pg_default_acl ORDER BY 1`)
+	for _, r := range rows {
+		if role := string(r[0]); isTrue(r[1]) {
+			s.defaulting = append(s.defaulting, role)
+		} else if !s.mayGiveAway {
+			s.lost = append(s.lost, role)
+		}
+	}
+	return err
 }
 
 // create writes the statement that makes an empty database like this one.

@@ -288,6 +288,7 @@ func (x *exchange) swapRows(ctx context.Context, c *conn, ties []*tie, aside *bo
 
 // swapOnce sets aside, exchanges, and puts back.
 func (x *exchange) swapOnce(ctx context.Context, c *conn, ties []*tie, checks bool) error {
+	x.again = map[schema.Name][]string{}
 	for _, k := range ties {
 		if k.dropped {
 			if err := k.drop(ctx, c); err != nil {
@@ -323,6 +324,7 @@ func (x *exchange) swapOnce(ctx context.Context, c *conn, ties []*tie, checks bo
 			if err := k.putBack(ctx, c); err != nil {
 				return err
 			}
+			x.again[k.child] = append(x.again[k.child], k.name)
 		}
 	}
 	return localPath(ctx, c, "")

@@ -1,0 +1,168 @@
+package main
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"understudy/internal/scratch"
+	"understudy/internal/scratch/scratchtest"
+)
+
+const ledgers = `CREATE TYPE mood AS ENUM ('calm', 'cross');
+CREATE TABLE owners (id bigint PRIMARY KEY, name text NOT NULL, email text UNIQUE, note text, mood mood);
+CREATE TABLE entries (owner_id bigint NOT NULL REFERENCES owners, line int, text text CHECK (text <> 'never'), amount numeric, PRIMARY KEY (owner_id, line));
+`
+
+const ledgerRows = `INSERT INTO owners SELECT i, 'Owner ' || i, 'o' || i || '@private.test', CASE WHEN i % 3 > 0 THEN repeat('x', 40) || i END, 'calm' FROM generate_series(1, 12000) i;
+INSERT INTO entries SELECT 1 + i % 12000, i, 'entry ' || i || repeat(' and more', 5), i FROM generate_series(1, 24000) i;
+VACUUM ANALYZE;
+`
+
+const ledgerRules = `version: 1
+tables:
+  owners: {columns: {id: fpe, name: full_name, email: email, note: hash, mood: {keep: "no person is told by it"}}}
+  entries: {columns: {line: {keep: "a number"}, text: {keep: "invented"}, amount: {keep: "invented"}}}
+`
+
+// A nightly exchange reads of production only what came or changed since the one
+// before, where that is known to be all; the outcome is always that of a refresh
+// that begins anew. Whatever happens to either side between is found out.
+func TestReplaceBuildsOnTheRefreshBefore(t *testing.T) {
+	server := scratchtest.Own(t, scratch.Options{})
+	url := server.URL("postgres")
+	prod, staging, control := scratchtest.DatabaseOn(t, url), scratchtest.DatabaseOn(t, url), scratchtest.DatabaseOn(t, url)
+	rules := map[string]string{"ledgers.yaml": ledgerRules}
+	e, anew := newErrand(t, prod, staging, plainJob(inPlaceJob), rules), newErrand(t, prod, control, plainJob(inPlaceJob), rules)
+	scratchtest.SQL(t, prod, ledgers+ledgerRows)
+	scratchtest.SQL(t, staging, ledgers)
+	scratchtest.SQL(t, control, ledgers)
+	anew.run(t, 0, "refresh")
+	rows := func(address string) string {
+		return scratchtest.Query(t, address, "SELECT id, name, email, note, mood FROM owners ORDER BY id") + scratchtest.Query(t, address, "SELECT * FROM entries ORDER BY owner_id, line")
+	}
+	// refresh gives, for both tables, how many rows were read.
+	refresh := func(what string) (read map[string]int64) {
+		t.Helper()
+		s := e.run(t, 0, "refresh", "--json")
+		var doc struct {
+			Ledger []struct {
+				Table                string
+				Read, Stood, Counted int64
+			}
+		}
+		if err := json.Unmarshal([]byte(s.out), &doc); err != nil {
+			t.Fatal(err)
+		}
+		read = map[string]int64{}
+		for _, l := range doc.Ledger {
+			read[strings.TrimPrefix(l.Table, "public.")] = l.Read
+			if l.Read+l.Stood != l.Counted {
+				t.Errorf("%s: ledger of %s: %+v", what, l.Table, l)
+			}
+		}
+		scratchtest.SQL(t, control, `UPDATE understudy.generation SET manifest = regexp_replace(manifest, '"since":', '"forgotten":', 'g')`)
+		anew.run(t, 0, "refresh")
+		same(t, what, rows(control), rows(staging))
+		return read
+	}
+	const all, lines = 12000, 24000
+	wants := func(what string, owners, entries int64) {
+		t.Helper()
+		if read := refresh(what); read["owners"] != owners || read["entries"] != entries {
+			t.Errorf("%s: read %d owners and %d entries, not %d and %d", what, read["owners"], read["entries"], owners, entries)
+		}
+	}
+	change := func(address, sql string) { t.Helper(); scratchtest.SQL(t, address, sql) }
+
+	wants("into an empty target", all, lines)
+	wants("nothing changed", 0, 0)
+	change(prod, "UPDATE owners SET note = NULL WHERE id % 100 = 0; UPDATE owners SET email = 'new' || id || '@private.test', note = 'new' WHERE id % 100 = 1; UPDATE entries SET amount = 0 WHERE line < 11")
+	wants("rows changed", 240, 10)
+	change(prod, "INSERT INTO owners VALUES (12001, 'New', NULL, 'n', 'cross'); INSERT INTO entries VALUES (12001, 1, 'new', 1), (7, 30000, 'new', 1)")
+	wants("rows came", 1, 2)
+	change(prod, "VACUUM (FREEZE) owners; ANALYZE owners; CREATE TEMP TABLE elsewhere (id int)")
+	change(staging, "VACUUM (FREEZE) owners")
+	wants("only the servers' own work", 0, 0)
+	e.run(t, 0, "verify").wants(t, "all passed")
+	change(prod, "DELETE FROM entries WHERE line % 1000 = 1")
+	wants("rows went", 0, lines+2-25)
+	wants("nothing changed after that", 0, 0)
+	change(prod, "DELETE FROM entries WHERE owner_id = 9; UPDATE owners SET id = 20000 WHERE id = 9; INSERT INTO owners VALUES (9, 'Another', 'n9@private.test', 'same key', 'calm')")
+	read := refresh("a key changed, and another row took it")
+	if read["owners"] != 2 && read["owners"] != all+2 {
+		t.Errorf("read %d owners", read["owners"])
+	}
+	change(prod, "UPDATE owners SET email = 'swap' WHERE id = 1; UPDATE owners SET email = 'o1@private.test' WHERE id = 2; UPDATE owners SET email = 'o2@private.test' WHERE id = 1")
+	wants("two rows exchanged unique values", 2, 0)
+
+	count := func(table string) int64 {
+		n := int64(0)
+		for range strings.Lines(scratchtest.Query(t, prod, "SELECT 1 FROM "+table) + "\n") {
+			n++
+		}
+		return n
+	}
+	change(staging, "UPDATE entries SET amount = 4711 WHERE owner_id = (SELECT min(owner_id) FROM entries)")
+	wants("staging was written to", 0, count("entries"))
+	change(staging, "DELETE FROM entries WHERE line = 2; INSERT INTO entries SELECT owner_id, 2, 'x', 1 FROM entries WHERE line = 3")
+	wants("staging lost a row and got one", 0, count("entries"))
+	change(staging, "ALTER TABLE owners DROP COLUMN note, ADD COLUMN note text")
+	wants("a column of staging was made anew", count("owners"), 0)
+	change(staging, "ALTER TYPE mood RENAME VALUE 'calm' TO 'quiet'; ALTER TYPE mood RENAME VALUE 'cross' TO 'calm'; ALTER TYPE mood RENAME VALUE 'quiet' TO 'cross'")
+	wants("labels of staging changed places", count("owners"), count("entries"))
+	change(prod, "TRUNCATE entries; INSERT INTO entries SELECT 1 + i % 8, i, 'again ' || repeat(' and more', 9), i FROM generate_series(1, 24000) i; ANALYZE entries")
+	wants("production's table was filled anew", 0, lines)
+
+	// A transaction that is open while a refresh reads is later than the refresh.
+	ctx := t.Context()
+	open := func(address string) *pgx.Conn {
+		c, err := pgx.Connect(ctx, address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = c.Close(ctx) })
+		if _, err := c.Exec(ctx, "BEGIN; SELECT txid_current()"); err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	finish := func(c *pgx.Conn, sql string) {
+		t.Helper()
+		if _, err := c.Exec(ctx, sql+"; COMMIT"); err != nil {
+			t.Fatal(err)
+		}
+		_ = c.Close(ctx)
+	}
+	late := open(prod)
+	if _, err := late.Exec(ctx, "UPDATE owners SET name = 'Late' WHERE id = 3"); err != nil {
+		t.Fatal(err)
+	}
+	wants("a writer is under way in production", 0, 0)
+	finish(late, "UPDATE entries SET amount = 1 WHERE line = 3")
+	// That transaction was open on the same server while the target's rows were
+	// exchanged, and it might have written there for all that can be told.
+	wants("it has ended", count("owners"), lines)
+	late = open(prod)
+	change(prod, "UPDATE owners SET name = 'Soon' WHERE id = 4")
+	finish(late, "UPDATE owners SET name = 'Late again' WHERE id = 3; UPDATE entries SET amount = 2 WHERE line = 3")
+	wants("two writers, both over", 2, 1)
+	late = open(staging)
+	wants("a writer is under way in staging", 0, 0)
+	finish(late, "UPDATE entries SET amount = 4712 WHERE line = 3")
+	wants("it wrote to a table of staging", count("owners"), lines)
+	change(prod, "UPDATE owners SET name = 'Prepared' WHERE id = 5")
+	wants("nothing in the way again", 1, 0)
+
+	e.write(t, "rules/ledgers.yaml", replaced(t, ledgerRules, "name: full_name", "name: redact"))
+	anew.write(t, "rules/ledgers.yaml", replaced(t, ledgerRules, "name: full_name", "name: redact"))
+	e.run(t, 0, "verify").wants(t, "all passed")
+	wants("another mask", count("owners"), 0)
+	if err := server.Restart(ctx, nil); err != nil {
+		t.Fatal(err)
+	}
+	wants("the server was started again", count("owners"), lines)
+	wants("and not again", 0, 0)
+}

@@ -1,0 +1,221 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+	"time"
+
+	"understudy/internal/engine"
+	"understudy/internal/schema"
+)
+
+var _ engine.Continuing = (*exchange)(nil)
+
+// Continue looks whether a table is what the load that left the word left, and
+// has its next rows taken as what changed since. It is looked at again when nobody
+// can write to it any more.
+func (x *exchange) Continue(ctx context.Context, table schema.Name, word string) (rows int64, ok bool, err error) {
+	m, readable := readMemory(word)
+	x.mu.Lock()
+	e := x.tables[table]
+	x.mu.Unlock()
+	if !readable || e == nil || e.waiting || len(e.match) == 0 || len(e.columns) == 0 {
+		return 0, false, nil
+	}
+	err = x.pool.with(ctx, func(c *conn) error {
+		ok, err = e.stands(ctx, c, x.before.tables[table], m)
+		return err
+	})
+	if err != nil || !ok {
+		return 0, false, err
+	}
+	x.mu.Lock()
+	e.continued = &m
+	x.mu.Unlock()
+	return m.rows, true, nil
+}
+
+// stands tells whether exactly the memory's rows stand in the table, read as then.
+func (e *exchanged) stands(ctx context.Context, c *conn, facts *tableFacts, m memory) (bool, error) {
+	now, err := c.age(ctx)
+	if err != nil || !now.holds(m) {
+		return false, err
+	}
+	if structure, err := structureOf(ctx, c, facts.whole(), true); err != nil || structure != m.structure {
+		return false, err
+	}
+	rows, err := c.query(ctx, "look for late writes to "+e.name.String(), "SELECT count(*), count(*) FILTER (WHERE "+after(m.from)+") FROM "+e.from())
+	return err == nil && number(rows[0][0]) == m.rows && number(rows[0][1]) == 0, err
+}
+
+// stillContinued makes sure, under the table's lock, that Continue still says true.
+func (e *exchanged) stillContinued(ctx context.Context, c *conn, facts *tableFacts) error {
+	ok, err := e.stands(ctx, c, facts, *e.continued)
+	if err == nil && !ok {
+		err = &engine.Error{Code: engine.Changed, Doing: "exchange rows", Table: e.name, Again: true, Say: "somebody wrote to the target's table while rows were loaded",
+			Hint: "run the refresh again"}
+	}
+	return err
+}
+
+// same writes that two rows have one key.
+func (e *exchanged) same(a, b string) string {
+	var on []string
+	for _, m := range e.match {
+		on = append(on, a+quote(m)+" "+e.equals[m]+" "+b+quote(m))
+	}
+	return strings.Join(on, " AND ")
+}
+
+// written gives, in brackets for a FROM clause, the table's rows under the keys of those that wait.
+func (e *exchanged) written() string {
+	which := "false"
+	if e.waiting {
+		which = "EXISTS (SELECT FROM " + quoteName(e.side()) + " w WHERE " + e.same("w.", "t.") + ")"
+	}
+	return "(SELECT t.* FROM " + e.from() + " t WHERE " + which + ")"
+}
+
+// Met gives the rows that stand there under the keys of those that wait.
+func (x *exchange) Met(ctx context.Context, table schema.Name, r engine.Read) iter.Seq2[*engine.Batch, error] {
+	return func(yield func(*engine.Batch, error) bool) {
+		e, facts := x.tables[table], x.before.tables[table]
+		var p *packer
+		err := x.pool.with(ctx, func(c *conn) error {
+			ctx, cancel := context.WithCancel(ctx)
+			defer cancel()
+			p = &packer{snap: &snapshot{limits: x.t.limits.WithDefaults()}, look: r.Look, form: newForm(facts, r.Columns), yield: yield, stop: cancel}
+			p.size = p.snap.limits.BatchBytes
+			defer p.drop()
+			defer closeUnlessDone(c, p)
+			columns := quoteList(r.Columns)
+			err := c.copyOut(ctx, "COPY (SELECT "+columns+" FROM "+e.written()+" t) TO STDOUT", p, "read rows of "+table.String())
+			if err == nil {
+				p.flush()
+			}
+			p.done = true
+			return err
+		})
+		if err != nil && (p == nil || !p.stopped) {
+			yield(nil, err)
+		}
+	}
+}
+
+// Renounce takes a Continue back.
+func (x *exchange) Renounce(ctx context.Context, table schema.Name) error {
+	x.mu.Lock()
+	e := x.tables[table]
+	waiting := e.waiting
+	e.continued, e.waiting, e.sent = nil, false, 0
+	x.mu.Unlock()
+	if !waiting {
+		return nil
+	}
+	return x.pool.with(ctx, func(c *conn) error {
+		return x.triggered(c.exec(ctx, "begin "+table.String()+" anew", "DROP TABLE "+quoteName(e.side())))
+	})
+}
+
+// countContinued counts the rows of the table, and the NULLs of those written.
+func (e *exchanged) countContinued(ctx context.Context, c *conn, columns []string) (int64, []int64, error) {
+	all, err := c.value(ctx, "count "+e.name.String(), "SELECT count(*) FROM "+e.from())
+	if err != nil || !e.waiting {
+		return number([]byte(all)), make([]int64, len(columns)), err
+	}
+	written, nulls, err := countIn(ctx, c, e.name, e.written()+" t", columns)
+	if err == nil && written != e.sent {
+		err = &engine.Error{Code: engine.Failed, Doing: "count " + e.name.String(), Table: e.name, Say: fmt.Sprintf("of %d rows that were written %d are there", e.sent, written)}
+	}
+	return number([]byte(all)), nulls, err
+}
+
+// provedBefore says how rows that stay are proved where a load continues.
+const provedBefore = "those that came: counted; the others: by the refresh before, and not written to since"
+
+// keyProof tells how a foreign key is proved when rows are exchanged, and of which
+// of the child's rows it is still to be asked; none where it is proved already. An
+// empty method leaves it at all of them.
+func (x *exchange) keyProof(child, parent schema.Name, name string) (method, rows string) {
+	if slices.Contains(x.again[child], name) {
+		return "added to the exchanged rows", ""
+	}
+	from, to := x.tables[child], x.tables[parent]
+	if from == nil || to == nil || from.continued == nil || to.continued == nil || to.gone > 0 {
+		return "", ""
+	}
+	// What the parent's rows are referred to by has not changed: that would have
+	// set the key aside (see inTheWay).
+	return "anti-join of the rows that came; the others: by the refresh before, and not written to since", from.written()
+}
+
+// settled is how long Left waits for others' transactions to end, whose later
+// writes could not be told from rows of before.
+const settled = 200 * time.Millisecond
+
+// Left gives words for those of the tables that a later load could continue.
+func (x *exchange) Left(ctx context.Context, tables []schema.Name) (map[schema.Name]string, error) {
+	out := map[schema.Name]string{}
+	err := x.inside(func(c *conn) error {
+		own, err := c.value(ctx, "look at the transaction", "SELECT pg_catalog.txid_current()")
+		if err != nil {
+			return err
+		}
+		now, alone, err := x.alone(ctx, own)
+		if err != nil || !alone || now.life == "" {
+			return err
+		}
+		for _, name := range tables {
+			e, facts := x.tables[name], x.before.tables[name]
+			if e == nil || e.counted < 0 || len(e.match) == 0 || facts.foreign {
+				continue
+			}
+			plain, err := plainTables(ctx, c, facts.whole())
+			if err != nil {
+				return err
+			}
+			structure, err := structureOf(ctx, c, facts.whole(), true)
+			if err != nil {
+				return err
+			}
+			if plain {
+				out[e.name] = memory{now.life, structure, now.to, e.counted}.String()
+			}
+		}
+		return nil
+	})
+	return out, err
+}
+
+// alone waits until no transaction but our own has a number and is not over: who
+// writes to the tables after it then has a later one. Taking a number and giving
+// it back moves the server's idea of the latest that is over past our own.
+func (x *exchange) alone(ctx context.Context, own string) (now age, alone bool, err error) {
+	err = x.pool.with(ctx, func(c *conn) error {
+		for end := time.Now().Add(settled); ; {
+			if _, err := c.value(ctx, "look at the server's age", "SELECT pg_catalog.txid_current()"); err != nil {
+				return err
+			}
+			if now, err = c.age(ctx); err != nil {
+				return err
+			}
+			// Those of the server's own work, of a session without a user, write no rows.
+			others, err := c.value(ctx, "look for other transactions", `SELECT count(*) FROM pg_catalog.txid_snapshot_xip(pg_catalog.txid_current_snapshot()) x WHERE x < $2 AND x <> $1
+				AND NOT EXISTS (SELECT FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
+					WHERE l.locktype = 'transactionid' AND l.granted AND l.mode = 'ExclusiveLock' AND l.transactionid::text::bigint = x % 4294967296 AND a.usesysid IS NULL)`, own, fmt.Sprint(now.to))
+			if err != nil {
+				return err
+			}
+			if alone = others == "0"; alone || time.Now().After(end) {
+				return nil
+			}
+			if err := wait(ctx, 10*time.Millisecond); err != nil {
+				return err
+			}
+		}
+	})
+	return now, alone, err
+}
