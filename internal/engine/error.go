@@ -62,7 +62,7 @@ func (e *Error) Error() string {
 	} else {
 		b.WriteString(string(e.Code))
 	}
-	if e.Table.Table != "" && !strings.Contains(e.Doing, e.Table.String()) {
+	if e.Table.Table != "" && !strings.Contains(e.Doing+" "+e.Say, e.Table.String()) {
 		b.WriteString(", table " + e.Table.String())
 	}
 	if e.Column != "" {

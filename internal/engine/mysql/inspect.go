@@ -138,14 +138,15 @@ func (r *structureReader) columns(ctx context.Context) error {
 // definitions reads SHOW CREATE TABLE of every table. A column that only one of
 // the two sources shows is one that grants hide.
 func (r *structureReader) definitions(ctx context.Context) error {
+	var hidden []schema.Name
 	for _, name := range r.order {
 		doing := "read the definition of " + name.String()
 		rows, err := r.c.rows(ctx, doing, "SHOW CREATE TABLE "+quoteName(name))
 		var e *engine.Error
 		switch {
 		case errors.As(err, &e) && e.Code == engine.Denied:
-			e.Table, e.Say, e.Hint = name, "the user may not read the whole table", "GRANT SELECT ON "+quoteName(name)+" (the table, not single columns)"
-			return e
+			hidden = append(hidden, name)
+			continue
 		case errors.As(err, &e) && e.Code == engine.Syntax:
 			e.Table, e.Code, e.Say, e.Hint = name, engine.Changed, "the table is gone, or a table of its union or its server is", "run again"
 			return e
@@ -157,14 +158,39 @@ func (r *structureReader) definitions(ctx context.Context) error {
 		d := parseTable(name, rows[0][1])
 		r.out.tables[name].ddl = d
 		t := r.found[name]
-		for _, column := range d.order {
-			if t.Column(column) == nil {
-				return &engine.Error{Code: engine.Denied, Doing: doing, Table: name, Column: column, Say: "the user may not see every column of the table",
-					Hint: "GRANT SELECT ON " + quoteName(name) + " (the table, not single columns)"}
-			}
+		if slices.ContainsFunc(d.order, func(column string) bool { return t.Column(column) == nil }) {
+			hidden = append(hidden, name)
 		}
 	}
-	return nil
+	if len(hidden) == 0 {
+		return nil
+	}
+	for _, name := range r.order { // some show their definition to who may not read them: all are told at once
+		if err := r.c.exec(ctx, "look at "+name.String(), touched([]schema.Name{name})); engine.CodeOf(err) == engine.Denied && !slices.Contains(hidden, name) {
+			hidden = append(hidden, name)
+		}
+	}
+	slices.SortFunc(hidden, schema.Name.Compare)
+	return unread(hidden)
+}
+
+// unread is the error of tables that the user may not read, or not every column
+// of, all at once; nil if there are none.
+func unread(names []schema.Name) error {
+	if len(names) == 0 {
+		return nil
+	}
+	e := &engine.Error{Code: engine.Denied, Doing: "read the structure", Say: "the user may not read the whole of " + names[0].String()}
+	grants := []string{"GRANT SELECT ON " + quoteName(names[0])}
+	for _, n := range names[1:] {
+		e.Say += ", " + n.String()
+		grants = append(grants, "GRANT SELECT ON "+quoteName(n))
+	}
+	if len(names) == 1 {
+		e.Table = names[0]
+	}
+	e.Hint = strings.Join(grants, "; ") + " (on tables, not on single columns)"
+	return e
 }
 
 // assemble joins what the two sources say.

@@ -131,6 +131,7 @@ func touched(tables []schema.Name) string {
 // keep touches every table in the keeper's transaction.
 func (s *snapshot) keep(ctx context.Context, want *schema.Schema) error {
 	const together = 50
+	var closed []schema.Name
 	for from := 0; from < len(want.Tables); from += together {
 		var names []schema.Name
 		for _, t := range want.Tables[from:min(from+together, len(want.Tables))] {
@@ -141,14 +142,21 @@ func (s *snapshot) keep(ctx context.Context, want *schema.Schema) error {
 		if err == nil {
 			continue
 		}
+		before := len(closed)
 		for _, n := range names { // which was it
-			if own := s.keeper.exec(ctx, doing, touched([]schema.Name{n})); own != nil {
+			switch own := s.keeper.exec(ctx, doing, touched([]schema.Name{n})); {
+			case own == nil:
+			case engine.CodeOf(own) == engine.Denied:
+				closed = append(closed, n)
+			default:
 				return named(own, n)
 			}
 		}
-		return err
+		if len(closed) == before {
+			return err
+		}
 	}
-	return nil
+	return unread(closed)
 }
 
 // named gives an error the table that it is about, and the meaning that it has

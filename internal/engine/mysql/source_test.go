@@ -66,14 +66,14 @@ func TestMissingGrants(t *testing.T) {
 	onBoth(t, func(t *testing.T, server *scratch.MySQL) {
 		url := freshDatabase(t, server)
 		db := application(t, url)
-		must(t, db, "CREATE TABLE a (id int PRIMARY KEY, v int)", "CREATE TABLE b (id int PRIMARY KEY, v int)")
+		must(t, db, "CREATE TABLE a (id int PRIMARY KEY, v int)", "CREATE TABLE b (id int PRIMARY KEY, v int)", "CREATE TABLE c (id int PRIMARY KEY, v int)")
 		name := databaseOf(url)
 		for what, c := range map[string]struct {
 			grants []string
-			table  string
+			hint   string
 		}{
-			"single columns": {[]string{"GRANT SELECT ON " + name + ".a TO %s", "GRANT SELECT (id) ON " + name + ".b TO %s"}, "b"},
-			"no SELECT":      {[]string{"GRANT SELECT ON " + name + ".a TO %s", "GRANT INSERT ON " + name + ".b TO %s"}, "b"},
+			"single columns": {[]string{"GRANT SELECT ON " + name + ".a TO %s", "GRANT SELECT (id) ON " + name + ".b TO %s", "GRANT SELECT (v) ON " + name + ".c TO %s"}, "GRANT SELECT ON " + quoteName(schema.Name{Schema: name, Table: "b"}) + "; GRANT SELECT ON " + quoteName(schema.Name{Schema: name, Table: "c"}) + " ("},
+			"no SELECT":      {[]string{"GRANT SELECT ON " + name + ".a TO %s", "GRANT INSERT ON " + name + ".b TO %s", "GRANT DELETE ON " + name + ".c TO %s"}, "GRANT SELECT ON " + quoteName(schema.Name{Schema: name, Table: "b"}) + "; GRANT SELECT ON " + quoteName(schema.Name{Schema: name, Table: "c"}) + " ("},
 		} {
 			s := openSource(t, user(t, db, url, c.grants...), engine.Limits{})
 			structure, err := s.Inspect(t.Context(), nil)
@@ -81,8 +81,8 @@ func TestMissingGrants(t *testing.T) {
 				_, err = s.Snapshot(t.Context(), structure)
 			}
 			var e *engine.Error
-			if !errors.As(err, &e) || e.Code != engine.Denied || e.Table.Table != c.table || e.Hint == "" {
-				t.Errorf("%s: %v", what, err)
+			if !errors.As(err, &e) || e.Code != engine.Denied || !strings.HasPrefix(e.Hint, c.hint) {
+				t.Errorf("%s: %v, %+v", what, err, e)
 			}
 		}
 		at, err := New().Parse(secret.New(strings.Replace(user(t, db, url), ":pw@", ":wrong@", 1)))

@@ -116,7 +116,7 @@ func TestObstaclesOfOthers(t *testing.T) {
 		t.Fatal(err)
 	}
 	all := strings.Join(state.Obstacles, "\n")
-	for _, want := range []string{"may not read the sequence public.shared", "GRANT SELECT ON SEQUENCE public.shared TO " + quote(role), "row-level security would hide rows of public.secured"} {
+	for _, want := range []string{"may not read the sequence public.shared", "GRANT SELECT ON SEQUENCE public.shared TO " + role, "row-level security would hide rows of public.secured"} {
 		if !strings.Contains(all, want) {
 			t.Errorf("missing %q in\n%s", want, all)
 		}

@@ -117,15 +117,20 @@ func (t *inPlace) State(ctx context.Context) (*engine.State, error) {
 			state.Claimed, state.Manifest = true, manifest
 			state.Generations = append(state.Generations, *present)
 		}
-		var unreadable []schema.Name
-		if state.Rows, unreadable, err = filledTables(ctx, c); err != nil {
+		var closed []schema.Name
+		if state.Rows, closed, err = filledTables(ctx, c); err != nil {
 			return err
 		}
 		if state.Obstacles, state.Notes, err = obstaclesInPlace(ctx, c); err != nil {
 			return err
 		}
-		for _, n := range unreadable {
-			state.Obstacles = append(state.Obstacles, fmt.Sprintf("the role may not read %s: GRANT SELECT ON %s", n, n))
+		u, err := unreadable(ctx, c, closed)
+		if err != nil {
+			return err
+		}
+		u.schemas = nil // those are told for all kinds of objects
+		if !u.none() {
+			state.Obstacles = append(state.Obstacles, u.say()+": "+u.grants())
 		}
 		var foreign bool
 		left, foreign, err = findSides(ctx, c, t.at.database)

@@ -231,7 +231,7 @@ func TestReplaceObstacles(t *testing.T) {
 		t.Fatal(err)
 	}
 	all := strings.Join(append(state.Obstacles, state.Notes...), "\n")
-	for _, want := range []string{"GRANT CREATE ON DATABASE", "does not own public.stale, public.theirs", "row security is forced on the role for public.theirs", "may not read public.theirs",
+	for _, want := range []string{"GRANT CREATE ON DATABASE", "does not own public.stale, public.theirs", "row security is forced on the role for public.theirs", "may not read the table public.theirs: GRANT SELECT ON public.theirs TO ",
 		"schema understudy_next that is not this target's", "ALTER SCHEMA understudy OWNER TO", "readers of the materialized views public.stale wait"} {
 		if !strings.Contains(all, want) {
 			t.Errorf("no word of %q in:\n%s", want, all)

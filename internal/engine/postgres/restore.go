@@ -78,9 +78,9 @@ func (b *blueprint) draw(ctx context.Context, dump tool, t *target, schemas []st
 		return err
 	}
 	dump.output = b.archive
-	if _, err = dump.run(ctx, "read the structure with pg_dump"); err != nil {
+	if _, err = dump.run(ctx, dumpDoing); err != nil {
 		of := side{at: dump.at, limits: t.limits}
-		return of.nameChanger(ctx, err, schemas)
+		return of.nameChanger(ctx, of.nameUnread(ctx, err, schemas), schemas)
 	}
 	return b.choose(ctx, facts)
 }

@@ -155,29 +155,20 @@ func schemasOf(s *schema.Schema) []string {
 	return out
 }
 
-// mayRead names a table that the role may not read, because the server's own
+// mayRead names the tables that the role may not read, because the server's own
 // refusal of a lock over many tables names none.
 func mayRead(ctx context.Context, c *conn, s *schema.Schema) error {
-	var names []string
+	var names []schema.Name
 	for _, t := range s.Tables {
 		if t.Note != "foreign table" {
-			names = append(names, quoteName(t.Name))
+			names = append(names, t.Name)
 		}
 	}
-	row, err := c.query(ctx, "ask for privileges", `
-SELECT n.nspname, c.relname, count(*) OVER () FROM unnest($1::text[]) AS t (name)
-JOIN pg_catalog.pg_class c ON c.oid = to_regclass(t.name) JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-WHERE NOT has_table_privilege(c.oid, 'SELECT') ORDER BY 1, 2 LIMIT 1`, names)
-	if err != nil || len(row) == 0 {
+	u, err := unreadable(ctx, c, names)
+	if err != nil {
 		return err
 	}
-	say := "the role may not read the table"
-	if n := string(row[0][2]); n != "1" {
-		say = "the role may not read " + n + " tables, of which this is the first"
-	}
-	name := schema.Name{Schema: string(row[0][0]), Table: string(row[0][1])}
-	return &engine.Error{Code: engine.Denied, Doing: "lock the source's tables against change", Say: say, Table: name,
-		Hint: "GRANT SELECT ON " + quoteName(name) + " TO " + quote(c.user)}
+	return u.error("lock the source's tables against change")
 }
 
 // lockTables takes the weakest lock that holds back changes of structure. A

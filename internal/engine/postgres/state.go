@@ -34,20 +34,20 @@ func (t *target) State(ctx context.Context) (*engine.State, error) {
 			state.Claimed, state.Manifest = true, manifest
 			state.Generations = append(state.Generations, *present)
 		}
-		var unreadable []schema.Name
-		if state.Rows, unreadable, err = filledTables(ctx, c); err != nil {
+		var closed []schema.Name
+		if state.Rows, closed, err = filledTables(ctx, c); err != nil {
 			return err
 		}
 		if state.Obstacles, state.Notes, err = obstacles(ctx, c, facts); err != nil {
 			return err
 		}
-		role := quote(facts.role)
-		for _, n := range unreadable {
-			state.Obstacles = append(state.Obstacles, fmt.Sprintf("the role %s may not read %s, which pg_dump must: GRANT SELECT ON %s TO %s", role, n, n, role))
+		free, err := freeSequences(ctx, c)
+		if err != nil {
+			return err
 		}
-		unreadable, err = unreadableSequences(ctx, c)
-		for _, n := range unreadable {
-			state.Obstacles = append(state.Obstacles, fmt.Sprintf("the role %s may not read the sequence %s, whose position is carried over: GRANT SELECT ON SEQUENCE %s TO %s", role, n, n, role))
+		u, err := unreadable(ctx, c, append(closed, free...))
+		if err == nil && !u.none() {
+			state.Obstacles = append(state.Obstacles, u.say()+"; pg_dump locks the tables, and positions of sequences are carried over: "+u.grants())
 		}
 		return err
 	})
@@ -142,7 +142,7 @@ func parseInstant(text string) (time.Time, error) {
 // filledTables lists the tables that hold any row, a partitioned table as one,
 // and those the role may not read. One whose rows are hidden from the role is
 // in neither list: it is an obstacle of its own.
-func filledTables(ctx context.Context, c *conn) (filled, unreadable []schema.Name, err error) {
+func filledTables(ctx context.Context, c *conn) (filled, closed []schema.Name, err error) {
 	rows, err := c.query(ctx, "list the tables", `
 		SELECT n.nspname, c.relname, c.relkind, 
 			pg_catalog.has_table_privilege(c.oid, 'SELECT') AND pg_catalog.has_schema_privilege(n.oid, 'USAGE'), c.relispartition, pg_catalog.row_security_active(c.oid)
@@ -158,7 +158,7 @@ func filledTables(ctx context.Context, c *conn) (filled, unreadable []schema.Nam
 		name := schema.Name{Schema: string(r[0]), Table: string(r[1])}
 		switch {
 		case !isTrue(r[3]):
-			unreadable = append(unreadable, name)
+			closed = append(closed, name)
 		case isTrue(r[4]), isTrue(r[5]): // its root is asked, or nobody can be
 		case letter(r[2]) == 'p':
 			ask, only = append(ask, name), append(only, quoteName(name))
@@ -183,32 +183,20 @@ func filledTables(ctx context.Context, c *conn) (filled, unreadable []schema.Nam
 		}
 	}
 	slices.SortFunc(filled, schema.Name.Compare)
-	return filled, unreadable, nil
+	return filled, closed, nil
 }
 
-// unreadableSequences lists the sequences that the role may not read and of which
-// no column tells how far they are.
-func unreadableSequences(ctx context.Context, c *conn) ([]schema.Name, error) {
+// freeSequences lists the sequences of which no column tells how far they are, so
+// that they have to be read.
+func freeSequences(ctx context.Context, c *conn) ([]schema.Name, error) {
 	list, err := sequences(ctx, c)
-	if err != nil {
-		return nil, err
-	}
 	var free []schema.Name
 	for _, s := range list {
 		if !s.counted() {
 			free = append(free, s.name)
 		}
 	}
-	schemas, names := pairs(free)
-	rows, err := c.query(ctx, "ask for privileges on sequences", `
-		SELECT n.nspname, c.relname FROM unnest($1::text[], $2::text[]) AS u (schema, name) JOIN pg_catalog.pg_namespace n ON n.nspname = u.schema
-		JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = u.name
-		WHERE NOT (pg_catalog.has_sequence_privilege(c.oid, 'SELECT') AND pg_catalog.has_schema_privilege(n.oid, 'USAGE')) ORDER BY 1, 2`, schemas, names)
-	var out []schema.Name
-	for _, r := range rows {
-		out = append(out, schema.Name{Schema: string(r[0]), Table: string(r[1])})
-	}
-	return out, err
+	return free, err
 }
 
 // obstacles finds what would stop a new generation here, each with its remedy,
