@@ -194,7 +194,7 @@ func TestLockFindings(t *testing.T) {
 	}
 	fs := rules.CompareLock(locked, is)
 	bad := finding.Errors(fs)
-	if len(fs) != 5 || len(bad) != 1 || bad[0].Code != 3 || bad[0].Message != "p.a.x is text, and schema.lock.json says varchar(20) (text)" {
+	if len(fs) != 5 || len(bad) != 1 || bad[0].Code != 3 || bad[0].Message != "the type is text, and schema.lock.json says varchar(20) (text)" {
 		t.Error(lines(fs))
 	}
 	for _, text := range []string{"", "{", "[]", `{"version": 2}`, `{"version": 1, "secret": "CanaryValue7"}`, `{"version": "CanaryValue7"}`, `{"version":1} x`, `{"version":1,"tables":[{"name":"CanaryValue7."}]}`} {

@@ -170,37 +170,37 @@ func jsonTrouble(data []byte, err error) string {
 // that was added meets the rules, and stops the run if they do not decide it.
 func CompareLock(locked, s *schema.Schema) []finding.Finding {
 	var out []finding.Finding
-	note := func(table schema.Name, column, format string, args ...any) {
+	note := func(table schema.Name, column, message string) {
 		out = append(out, finding.Finding{Check: checkLock, Severity: finding.Note, Table: table.String(), Column: column,
-			Message: fmt.Sprintf(format, args...), Hint: "`understudy init --lock-only` writes schema.lock.json anew"})
+			Message: message, Hint: "`understudy init --lock-only` writes schema.lock.json anew"})
 	}
 	for i := range s.Tables {
 		t := &s.Tables[i]
 		was := locked.Table(t.Name)
 		if was == nil {
-			note(t.Name, "", "%s is not in schema.lock.json", t.Name)
+			note(t.Name, "", "the table is not in schema.lock.json")
 			continue
 		}
 		for _, c := range t.Columns {
 			old := was.Column(c.Name)
 			switch {
 			case old == nil:
-				note(t.Name, c.Name, "%s.%s is not in schema.lock.json", t.Name, schema.Ident(c.Name))
+				note(t.Name, c.Name, "the column is not in schema.lock.json")
 			case old.Type != c.Type || old.Kind != c.Kind:
 				out = append(out, finding.Finding{Check: checkLock, Severity: finding.Error, Code: int(fault.Undecided), Table: t.Name.String(), Column: c.Name,
-					Message: fmt.Sprintf("%s.%s is %s, and schema.lock.json says %s", t.Name, schema.Ident(c.Name), typeWords(&c), typeWords(old)),
+					Message: fmt.Sprintf("the type is %s, and schema.lock.json says %s", typeWords(&c), typeWords(old)),
 					Hint:    "see whether its rule still holds, then write schema.lock.json anew with `understudy init --lock-only`"})
 			}
 		}
 		for _, c := range was.Columns {
 			if t.Column(c.Name) == nil {
-				note(t.Name, c.Name, "%s.%s is in schema.lock.json only", t.Name, schema.Ident(c.Name))
+				note(t.Name, c.Name, "the column is in schema.lock.json only")
 			}
 		}
 	}
 	for _, t := range locked.Tables {
 		if s.Table(t.Name) == nil {
-			note(t.Name, "", "%s is in schema.lock.json only", t.Name)
+			note(t.Name, "", "the table is in schema.lock.json only")
 		}
 	}
 	finding.Sort(out)
