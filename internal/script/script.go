@@ -57,6 +57,23 @@ type parser struct {
 	makes      bool      // a table
 	statements []Statement
 	mistakes   []Mistake
+	outline    *[]Outlined // nil where statements are to be run
+	heard      []string    // for it
+}
+
+// An Outlined is what a statement says outside quotes and comments.
+type Outlined struct {
+	Statement
+	Words []string // in capitals
+}
+
+// Outline takes any statements apart, whatever they do. A body that is not quoted
+// (BEGIN ATOMIC) counts as statements of its own.
+func Outline(text string, d Dialect) ([]Outlined, []Mistake) {
+	var out []Outlined
+	p := &parser{text: strings.TrimPrefix(text, "\ufeff"), dialect: d, line: 1, outline: &out}
+	p.run()
+	return out, p.mistakes
 }
 
 func (p *parser) run() {
@@ -97,7 +114,7 @@ func (p *parser) refuse(line int, say, hint string) {
 func (p *parser) begin() {
 	if !p.begun {
 		p.begun, p.start, p.from = true, p.at, p.line
-		p.words, p.makes = [2]string{}, false
+		p.words, p.makes, p.heard = [2]string{}, false, nil
 	}
 }
 
@@ -108,6 +125,10 @@ func (p *parser) end() {
 	}
 	p.begun = false
 	s := Statement{strings.TrimSpace(p.text[p.start:p.at]), p.from}
+	if p.outline != nil {
+		*p.outline = append(*p.outline, Outlined{s, p.heard})
+		return
+	}
 	if say, hint := refusal(s.Text); say != "" {
 		p.refuse(s.Line, say, hint)
 		return
@@ -174,6 +195,7 @@ func (p *parser) token(rest string) {
 // word takes note of a word outside quotes: INTO that belongs to no INSERT, MERGE or
 // REPLACE makes a table.
 func (p *parser) word(w string) {
+	p.heard = append(p.heard, w)
 	before, or := p.words[1], p.words[0] == "OR"
 	into := before == "INSERT" || before == "MERGE" || before == "REPLACE" ||
 		or && slices.Contains([]string{"IGNORE", "ABORT", "FAIL", "ROLLBACK"}, before) ||

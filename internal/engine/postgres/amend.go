@@ -17,12 +17,6 @@ var (
 	_ engine.Tryable   = (*target)(nil)
 )
 
-// Admit lets every statement be tried: a session reaches no other database. What
-// a server's databases share, such as roles, closing statements do not touch.
-func (t *target) Admit(_ context.Context, texts, _ []string) (refused []error, err error) {
-	return make([]error, len(texts)), nil
-}
-
 // Alter runs statements on the new database in one transaction, by the protocol
 // that takes several at once.
 func (l *load) Alter(ctx context.Context, statements string) error {
@@ -52,9 +46,12 @@ func (l *load) Catalog(ctx context.Context, schemas []string) (*catalog.Catalog,
 	return s.Catalog(ctx, schemas)
 }
 
+// quoting is how PostgreSQL writes quotes and comments.
+func quoting() script.Dialect { return script.Dialect{Dollar: true, Escapes: true, Nested: true} }
+
 // Statements takes a script apart.
 func (t *target) Statements(text string) ([]script.Statement, []script.Mistake) {
-	return script.Parse(text, script.Dialect{Dollar: true, Escapes: true, Nested: true})
+	return script.Parse(text, quoting())
 }
 
 // Amend runs the statements on the new database in one transaction, through a

@@ -3,6 +3,8 @@ package sqlite
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 
 	"understudy/internal/catalog"
 	"understudy/internal/engine"
@@ -16,9 +18,19 @@ var (
 	_ engine.Tryable   = (*target)(nil)
 )
 
-// Admit lets every statement be tried: the copy is a file of its own.
+// Admit refuses what opens or writes another file than the copy.
 func (t *target) Admit(_ context.Context, texts, _ []string) (refused []error, err error) {
-	return make([]error, len(texts)), nil
+	refused = make([]error, len(texts))
+	for i, text := range texts {
+		all, _ := script.Outline(text, script.Dialect{Brackets: true, Ticks: true})
+		for _, o := range all {
+			if len(o.Words) > 0 && (o.Words[0] == "ATTACH" || o.Words[0] == "VACUUM" && slices.Contains(o.Words, "INTO")) {
+				refused[i] = &engine.Error{Code: engine.Syntax, Doing: fmt.Sprintf("try the statement in line %d", o.Line), Say: "it opens or writes another file"}
+				break
+			}
+		}
+	}
+	return refused, nil
 }
 
 // Alter runs statements on the finished file. The file is built without a
