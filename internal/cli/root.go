@@ -245,7 +245,7 @@ func meaning(c fault.Code) string {
 	case fault.Gate:
 		return "a gate said no"
 	case fault.Usage:
-		return "usage, configuration or rules wrong; a column its mask cannot keep"
+		return "usage, configuration or rules wrong; a column its mask cannot keep, or that cannot take production's rows"
 	case fault.Undecided:
 		return "a column, a table or a changed type without a decision"
 	case fault.Refused:

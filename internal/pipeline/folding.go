@@ -29,6 +29,10 @@ func (s *Session) folding(ctx context.Context) ([]finding.Finding, error) {
 			}
 			s.note(StageTry, "looking for values of %s that differ in case only", shape.Name)
 			count, err := s.twice(ctx, &shape, table, key)
+			if failed := unmaskables(err); failed != nil {
+				out = addNew(out, failed)
+				continue
+			}
 			if err != nil {
 				return out, err
 			}

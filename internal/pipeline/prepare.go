@@ -66,8 +66,10 @@ func (s *Session) Plan(ctx context.Context) (*plan.Plan, error) {
 	if err == nil && len(found) == 0 {
 		found, err = s.folding(ctx)
 	}
-	if err == nil && len(found) == 0 {
-		found, err = s.try(ctx)
+	if err == nil && !slices.ContainsFunc(found, func(f finding.Finding) bool { return !isUnmaskable(f) }) {
+		var more []finding.Finding
+		more, err = s.try(ctx)
+		found = addNew(found, more)
 	}
 	if err != nil {
 		return w.plan, err

@@ -71,6 +71,7 @@ type rewriter struct {
 	telling  []bool // by column: the digest takes it in
 	nulled   []bool // by column: it leads nowhere in the rows at hand
 	rows     int64
+	failed   []error // by column: why its mask did not take a value; nil: the first one ends the reading
 	out      []byte
 	scratch  []byte
 	fake     []byte
@@ -231,15 +232,39 @@ func (r *rewriter) undecidedPaths(i int) []finding.Finding {
 	return out
 }
 
-// beLenient has what no path names counted where it would stop the run, so that
-// a trial finds all of it.
+// beLenient has what would stop the run remembered for each column, so that a trial
+// finds all of it: what no path names, and values that a mask does not take.
 func (r *rewriter) beLenient() {
+	r.failed = make([]error, len(r.columns))
 	for _, m := range r.makers {
 		if d := documentMakerOf(m); d != nil {
 			d.lenient = true
 		}
 	}
 }
+
+// failures tells of every column with a value that its mask did not take; nil if
+// there is none.
+func (r *rewriter) failures() error {
+	var out []finding.Finding
+	for i, err := range r.failed {
+		if err != nil {
+			out = append(out, fault.FindingsOf(r.unmaskable(i, err))...)
+		}
+	}
+	return fault.From(out, fault.Usage)
+}
+
+// unmaskables gives what failures told; nil for any other error.
+func unmaskables(err error) []finding.Finding {
+	var f *fault.Error
+	if !errors.As(err, &f) || slices.ContainsFunc(f.Findings, func(f finding.Finding) bool { return !isUnmaskable(f) }) {
+		return nil
+	}
+	return f.Findings
+}
+
+func isUnmaskable(f finding.Finding) bool { return f.Check == "unmaskable" || f.Check == "not-json" }
 
 // countPaths writes down how often each path was met, and what no path names,
 // into the lines of the table's columns.

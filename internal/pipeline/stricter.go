@@ -155,7 +155,8 @@ func (s *Session) hashes(ctx context.Context, shape *plan.TableShape, columns []
 // masked reads columns of some selected rows of a table (at most limit of each
 // part, where it is not 0), masks them as the load would, and hands them on batch
 // by batch; the tuples are reused. What no path of documents names is counted in
-// the rewriter and does not stop it.
+// the rewriter and does not stop it; of values that a mask does not take the error
+// at the end tells, for every column, and they are handed on as NULL.
 func (s *Session) masked(ctx context.Context, shape *plan.TableShape, columns []string, parts []subset.Part, limit int, take func(*engine.Tuples) error) (*rewriter, error) {
 	read := engine.Read{Table: s.work.scope.Table(shape.Name), Columns: columns, Limit: limit}
 	for i := range columns {
@@ -191,12 +192,15 @@ func (s *Session) masked(ctx context.Context, shape *plan.TableShape, columns []
 			if err == nil {
 				err = take(tuples)
 			}
+			if failed := r.failures(); err != nil && failed != nil {
+				return r, failed
+			}
 			if err != nil {
 				return r, err
 			}
 		}
 	}
-	return r, nil
+	return r, r.failures()
 }
 
 // targetReference judges a foreign key of the target, unless the source has it

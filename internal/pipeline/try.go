@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -68,6 +69,8 @@ const (
 	tryBytes  = 4 << 20
 	// tryRows is how many rows are tried where the target takes less than production holds.
 	tryRows = 100_000
+	// tryRefused is how many refused rows for one reason end a trial.
+	tryRefused = 1000
 )
 
 // try masks rows of each table that has masks, or that the target holds in
@@ -94,7 +97,9 @@ func (s *Session) try(ctx context.Context) ([]finding.Finding, error) {
 			continue
 		}
 		if err := s.tryTable(ctx, &t); err != nil {
-			return out, err
+			if t.unmasked = unmaskables(err); t.unmasked == nil {
+				return out, err
+			}
 		}
 		told := t.findings()
 		out = append(out, told...)
@@ -111,7 +116,24 @@ func (s *Session) try(ctx context.Context) ([]finding.Finding, error) {
 		}
 	}
 	more, err := s.stricter(ctx)
-	return append(out, more...), err
+	out = append(out, more...)
+	if failed := unmaskables(err); failed != nil {
+		return addNew(out, failed), nil
+	}
+	return out, err
+}
+
+// addNew adds findings, of columns with values that no mask takes only those that
+// are not there yet: more than one reading meets them.
+func addNew(out, more []finding.Finding) []finding.Finding {
+	for _, f := range more {
+		if !isUnmaskable(f) || !slices.ContainsFunc(out, func(have finding.Finding) bool {
+			return have.Check == f.Check && have.Table == f.Table && have.Column == f.Column
+		}) {
+			out = append(out, f)
+		}
+	}
+	return out
 }
 
 // A trial is one table under trial.
@@ -125,8 +147,10 @@ type trial struct {
 
 	nulled    bool // orphans that are nullified are among the rows
 	tried     int
+	all       bool // no row was left out
 	refused   []engine.Rejection
 	undecided []finding.Finding // what no path of documents names
+	unmasked  []finding.Finding // columns with values that their masks do not take
 }
 
 func (s *Session) tryTable(ctx context.Context, t *trial) error {
@@ -174,20 +198,35 @@ func (s *Session) tryTable(ctx context.Context, t *trial) error {
 					return err
 				}
 			}
-			if t.tried+chunk.Len() >= t.most || full && (len(t.refused) > 0 || t.most == trySample) {
+			if t.tried+chunk.Len() >= t.most || full && (t.most == trySample || t.plenty()) {
 				return errEnough
 			}
 		}
 		return nil
 	})
-	if err != nil && !errors.Is(err, errEnough) {
+	failed := unmaskables(err)
+	if err != nil && failed == nil && !errors.Is(err, errEnough) {
 		return err
 	}
 	for i := range r.columns {
 		t.undecided = append(t.undecided, r.undecidedPaths(i)...)
 	}
 	r.countPaths(s.work.plan.Masks)
-	return ask()
+	ended := err == nil
+	if failed := ask(); failed != nil {
+		return failed
+	}
+	t.all = sel.Count >= 0 && int64(t.tried) >= sel.Count || sel.Count < 0 && ended && t.tried < t.most
+	if failed != nil {
+		return err
+	}
+	return nil
+}
+
+// plenty tells that counting on would cost time and tell nothing new: a refused row
+// takes several statements to find.
+func (t *trial) plenty() bool {
+	return slices.ContainsFunc(t.refused, func(r engine.Rejection) bool { return r.Rows >= tryRefused })
 }
 
 // triedAll tells whether no row of a selection was left out of the trial.
@@ -222,13 +261,13 @@ func (t *trial) add(found []engine.Rejection) {
 }
 
 func (t *trial) findings() []finding.Finding {
-	out := refused(t.shape.Name, t.masks, t.refused, t.tried)
+	out := t.told()
 	for i := range out {
 		if t.nulled {
 			out[i].Hint += "; orphans that are nullified are among the rows: `orphans: drop` leaves them out"
 		}
 	}
-	out = append(t.undecided, out...)
+	out = append(append(t.undecided, t.unmasked...), out...)
 	if len(out) == 0 && t.tried >= tryRows {
 		out = append(out, finding.Finding{Check: "target-stricter", Severity: finding.Warning, Table: t.shape.Name.String(),
 			Message: fmt.Sprintf("the target takes less here than production may hold: %d rows were tried and fit, the load will tell of the others", t.tried)})
@@ -303,22 +342,28 @@ func wider(a, b *schema.Column) bool {
 	return false
 }
 
-// refused tells what a trial found. A rejection that no mask has a part in is a
-// warning: the row is production's own.
-func refused(table schema.Name, masked []maskedColumn, rs []engine.Rejection, tried int) []finding.Finding {
+// told tells what a trial found. A rejection that no mask has a part in is about
+// production's own rows.
+func (t *trial) told() []finding.Finding {
 	var out []finding.Finding
-	for _, r := range rs {
-		f := finding.Finding{Check: "fake-refused", Severity: finding.Error, Code: int(fault.Usage), Table: table.String(), Column: r.Column,
+	for _, r := range t.refused {
+		if len(t.unmasked) > 0 && (r.Check != "" || slices.ContainsFunc(t.unmasked, func(f finding.Finding) bool { return f.Column == r.Column })) {
+			continue // it was tried without those values
+		}
+		f := finding.Finding{Check: "fake-refused", Severity: finding.Error, Code: int(fault.Usage), Table: t.shape.Name.String(), Column: r.Column,
 			Hint: "choose a mask or parameters whose fakes satisfy it; `understudy rules explain` shows the rule"}
-		what := r.Reason
+		what, rows := r.Reason, "masked rows"
 		if r.Check != "" {
 			what = fmt.Sprintf("check %s: %s", schema.Ident(r.Check), r.Reason)
 		}
-		f.Message = fmt.Sprintf("%d of %d masked rows would be refused: %s", r.Rows, tried, what)
-		if r.Column != "" && !isMasked(masked, r.Column) {
-			f.Check, f.Hint = "row-refused", "the target is stricter than production here: loosen it, or mend the data"
-			f.Message = fmt.Sprintf("%d of %d rows would be refused: %s", r.Rows, tried, what)
+		if r.Column != "" && !isMasked(t.masks, r.Column) {
+			f.Check, f.Hint, rows = "row-refused", "the target is stricter than production here: loosen it, or mend the data", "rows"
 		}
+		of := fmt.Sprintf("%d %s", t.tried, rows)
+		if !t.all {
+			of = fmt.Sprintf("the %s that were tried", of)
+		}
+		f.Message = fmt.Sprintf("%d of %s would be refused: %s", r.Rows, of, what)
 		out = append(out, f)
 	}
 	return out
@@ -370,6 +415,10 @@ func (r *rewriter) tuples(b *engine.Batch, width int, out *engine.Tuples) error 
 			if ok = ok && r.makers[i] != nil; ok {
 				fake, null, err := r.makers[i].fake(nil, value, b.Form)
 				switch {
+				case err != nil && r.failed != nil:
+					r.failed[i] = cmp.Or(r.failed[i], err)
+					out.AddNull()
+					continue
 				case err != nil:
 					return r.unmaskable(i, err)
 				case null:

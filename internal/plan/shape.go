@@ -204,7 +204,7 @@ func (f *fitter) columns(t, to *schema.Table, shape *TableShape) {
 		case tc.Generated:
 		case c.Generated:
 			if tc.NotNull && tc.Default == "" && !tc.Identity {
-				f.add("column-unfilled", finding.At{}, t.Name.String(), fault.Gate, "make it generated, nullable or give it a default in the target",
+				f.add("column-unfilled", finding.At{}, t.Name.String(), fault.Usage, "make it generated, nullable or give it a default in the target",
 					"column %s is generated in the source, which has nothing to load, and NOT NULL in the target", schema.Ident(c.Name))
 			}
 		default:
@@ -220,7 +220,7 @@ func (f *fitter) columns(t, to *schema.Table, shape *TableShape) {
 	}
 	for _, tc := range to.Columns {
 		if t.Column(tc.Name) == nil && tc.NotNull && tc.Default == "" && !tc.Generated && !tc.Surrogate && !tc.Identity {
-			f.add("column-unfilled", finding.At{}, t.Name.String(), fault.Gate, "give it a default in the target, or allow NULL",
+			f.add("column-unfilled", finding.At{}, t.Name.String(), fault.Usage, "give it a default in the target, or allow NULL",
 				"the target's column %s is NOT NULL, has no default, and production has no such column: no row could be loaded", schema.Ident(tc.Name))
 		}
 	}

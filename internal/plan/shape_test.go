@@ -66,7 +66,7 @@ func TestFitFindsWhatCannotBeLoaded(t *testing.T) {
 	if e := checks(fs, finding.Error); !slices.Equal(e, []string{"column-unfilled@public.orders"}) {
 		t.Fatalf("errors %v", e)
 	}
-	if fault.CodeOf(fault.From(fs, fault.Usage)) != fault.Gate {
+	if fault.CodeOf(fault.From(fs, fault.Usage)) != fault.Usage {
 		t.Errorf("code %d", fault.CodeOf(fault.From(fs, fault.Usage)))
 	}
 }

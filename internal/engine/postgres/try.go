@@ -11,9 +11,6 @@ import (
 	"understudy/internal/schema"
 )
 
-// refusedAtMost bounds the statements spent on counting the rows that one column's type refuses.
-const refusedAtMost = 200
-
 // boundsAtMost bounds the conditions joined to try partitions; tables with more
 // partitions are left to the load.
 const boundsAtMost = 2000
@@ -203,7 +200,6 @@ func (t *trial) castType(name string) string {
 // castFailures counts the rows that the column's type refuses, by halving.
 func (t *trial) castFailures(ctx context.Context, i int, column *schema.Column) (bad int, state string, err error) {
 	sql := "SELECT count(v::" + t.castType(column.Name) + ") FROM unnest($1::text[]) AS v"
-	budget := refusedAtMost
 	var count func(from, to int) (int, error)
 	count = func(from, to int) (int, error) {
 		if err := t.c.exec(ctx, "try rows", "SAVEPOINT "+savepoint); err != nil {
@@ -217,7 +213,7 @@ func (t *trial) castFailures(ctx context.Context, i int, column *schema.Column) 
 			return 0, err
 		}
 		state = err.(*engine.Error).State // undo let a refusal through
-		if budget--; to-from == 1 || budget <= 0 {
+		if to-from == 1 {
 			return to - from, nil
 		}
 		middle := (from + to) / 2
