@@ -73,7 +73,6 @@ func TestInputsOnMySQL(t *testing.T) {
 			{name: "same database by another name", env: map[string]string{"STAGING_URL": change(source, func(u *url.URL) { u.Host = "localhost:" + u.Port() })}, exit: 4, says: "same database"},
 			{name: "unclaimed", args: "refresh", exit: 4, says: "customers", hint: "--claim"},
 			{name: "new column", args: "refresh --claim", edit: inRules("      city: city\n", ""), exit: 3, says: "customers.city", hint: "city"},
-			{name: "exchange of rows", args: "refresh --claim", edit: job("report:", "load: {mode: replace}\nreport:"), exit: 2, at: "understudy.yaml:9", says: "replace"},
 			{name: "fragment ends the statement", args: "refresh --claim", edit: where("true; delete from customers"), exit: 4, at: seedAt, says: "fragment", shows: true},
 			{name: "fragment closes a bracket", args: "refresh --claim", edit: where("true) union select * from orders where (true"), exit: 4, at: seedAt, says: "fragment", shows: true},
 			{name: "fragment subquery", args: "refresh --claim", edit: where("id in (select customer_id from orders)"), exit: 4, at: seedAt, says: "fragment", shows: true},

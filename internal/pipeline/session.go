@@ -4,9 +4,12 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"sync"
 	"time"
 
 	"understudy/internal/config"
@@ -63,14 +66,11 @@ func Open(ctx context.Context, in Input) (*Session, error) {
 	limits := engine.Limits{Readers: in.Job.Limits.Readers, LockWait: in.Job.Limits.LockWait, SnapshotAge: in.Job.Limits.SnapshotAge,
 		Statement: in.Job.Limits.Statement, BatchBytes: in.BatchBytes}.WithDefaults()
 	s.note(StageInspect, "connecting to %s and %s", in.SourceAt, in.TargetAt)
-	var err error
-	if s.source, err = in.Engine.Source(ctx, in.SourceAt, limits); err != nil {
-		return nil, Explain(err, "source")
-	}
-	if s.target, err = in.Engine.Target(ctx, in.TargetAt, limits); err != nil {
+	if err := s.connect(ctx, limits); err != nil {
 		s.Close()
-		return nil, Explain(err, "target")
+		return nil, err
 	}
+	var err error
 	if err = apart(ctx, in, s.source, s.target); err == nil {
 		s.target, err = inMode(s.target, in.Job)
 	}
@@ -79,6 +79,30 @@ func Open(ctx context.Context, in Input) (*Session, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// connect opens both sides side by side, so that what is wrong with either is told
+// at once.
+func (s *Session) connect(ctx context.Context, limits engine.Limits) error {
+	var there sync.WaitGroup
+	var broken error
+	there.Go(func() {
+		defer fault.Guard(&broken)
+		target, err := s.in.Engine.Target(ctx, s.in.TargetAt, limits)
+		if broken = Explain(err, "target"); err == nil {
+			s.target = target
+		}
+	})
+	source, err := s.in.Engine.Source(ctx, s.in.SourceAt, limits)
+	if err == nil {
+		s.source = source
+	}
+	there.Wait()
+	err = Explain(err, "source")
+	if err == nil || broken == nil {
+		return cmp.Or(err, broken)
+	}
+	return cmp.Or(fault.From(append(slices.Clone(fault.FindingsOf(err)), fault.FindingsOf(broken)...), fault.CodeOf(err)), err)
 }
 
 // inMode gives the target as load.mode wants it replaced, told what the job covers;
