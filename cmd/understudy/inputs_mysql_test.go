@@ -3,8 +3,6 @@ package main
 import (
 	"database/sql"
 	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -97,9 +95,6 @@ func TestInputsOnMySQL(t *testing.T) {
 				row.env = env
 				for _, asJSON := range []bool{false, true} {
 					row.try(t, dir, closed, asJSON)
-				}
-				if _, err := os.Stat(filepath.Join(dir, "reports")); err == nil {
-					t.Error("a report was written of a run that did not begin")
 				}
 				if mysqlContent(t, to) != before || mysqlContent(t, from) != ours {
 					t.Error("a database was changed")

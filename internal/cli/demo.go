@@ -149,7 +149,7 @@ func (a *app) demoRun(ctx context.Context, dir string, entry engines.Entry, stag
 	if !a.json {
 		report.Run(a.Stdout, r)
 	}
-	if err := a.keepReport(r, nil); err != nil {
+	if err := a.keepReport(nil); err != nil {
 		return err
 	}
 	if a.json {

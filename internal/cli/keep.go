@@ -13,6 +13,7 @@ import (
 	"understudy/internal/finding"
 	"understudy/internal/parity"
 	"understudy/internal/pipeline"
+	"understudy/internal/plan"
 	"understudy/internal/report"
 )
 
@@ -41,29 +42,47 @@ func (a *app) reportable() error {
 	return nil
 }
 
-// keepReport writes what a run did into the job's report directory and prunes
-// old reports. It passes err on; a report that cannot be written after a switch
-// makes the run exit with 8, for the target is new all the same.
-func (a *app) keepReport(r *pipeline.Report, err error) error {
+// keepReport writes the payload, what a run did or the plan it was refused with, into the
+// job's report directory and prunes old reports. It passes err on; a report that
+// cannot be written after a switch makes the run exit with 8, for the target is new
+// all the same.
+func (a *app) keepReport(err error) error {
 	code := fault.CodeOf(err)
 	job := a.job
-	if job == nil || job.Report.Dir == "" || r == nil {
+	if job == nil || job.Report.Dir == "" {
 		return err
+	}
+	var p *plan.Plan
+	r, ran := a.payload.(*pipeline.Report)
+	if ran {
+		p = r.Plan
+	} else {
+		p, _ = a.payload.(*plan.Plan)
+	}
+	if p == nil {
+		return err // it did not come so far as to look
 	}
 	dir := reportDir(job)
 	fs := a.told(err)
 	if fs == nil {
 		fs = []finding.Finding{}
 	}
-	doc, werr := enveloped("refresh", code, fs, r)
-	base := filepath.Join(dir, "refresh-"+r.RunID)
+	base := filepath.Join(dir, "refresh-"+p.RunID)
+	doc, werr := enveloped("refresh", code, fs, a.payload)
+	if werr == nil {
+		werr = a.reportable() // whose directory a refused run has not made yet
+	}
 	if werr == nil {
 		werr = writeFile(base+".json", doc, true)
 	}
 	if werr == nil {
 		var text bytes.Buffer
-		report.Plan(&text, r.Plan)
-		report.Run(&text, r)
+		if len(p.Tables) > 0 {
+			report.Plan(&text, p)
+		}
+		if ran {
+			report.Run(&text, r)
+		}
 		report.Findings(&text, fs, report.Width)
 		werr = writeFile(base+".txt", text.Bytes(), true)
 	}
@@ -74,7 +93,7 @@ func (a *app) keepReport(r *pipeline.Report, err error) error {
 		}
 	}
 	if werr == nil {
-		werr = prune(dir, job.Report.Keep)
+		werr = prune(dir, filepath.Base(base), job.Report.Keep)
 		if !a.quiet && a.command != "demo" { // which tells at its end where everything lies
 			a.complain("%-9s %s.json, .txt and .html\n", pipeline.StageReport, base)
 		}
@@ -82,7 +101,7 @@ func (a *app) keepReport(r *pipeline.Report, err error) error {
 	if werr != nil && err != nil {
 		return &fault.Error{Code: code, Findings: append(slices.Clone(fault.FindingsOf(err)), fault.FindingsOf(werr)...), Cause: err}
 	}
-	if werr != nil && err == nil {
+	if werr != nil {
 		fs := fault.FindingsOf(werr)
 		for i := range fs {
 			fs[i].Code, fs[i].Hint = int(fault.LaterFailed), "the new generation is in place; only its report is missing"
@@ -128,8 +147,9 @@ func (a *app) remember(in pipeline.Input, r *parity.Report) {
 	}
 }
 
-// prune keeps the newest reports: names begin with the run's time, so they sort by age.
-func prune(dir string, keep int) error {
+// prune keeps the report just written and the newest before it: names begin with the
+// run's time in seconds, so they sort by age, but for runs of one second.
+func prune(dir, written string, keep int) error {
 	if keep <= 0 {
 		return nil
 	}
@@ -139,12 +159,12 @@ func prune(dir string, keep int) error {
 	}
 	var runs []string
 	for _, e := range entries {
-		if name, ok := strings.CutSuffix(e.Name(), ".json"); ok && strings.HasPrefix(name, "refresh-") {
+		if name, ok := strings.CutSuffix(e.Name(), ".json"); ok && strings.HasPrefix(name, "refresh-") && name != written {
 			runs = append(runs, name)
 		}
 	}
 	slices.Sort(runs)
-	for len(runs) > keep {
+	for len(runs) >= keep {
 		for _, ext := range []string{".json", ".txt", ".html"} {
 			if err := os.Remove(filepath.Join(dir, runs[0]+ext)); err != nil && !os.IsNotExist(err) {
 				return fault.New(fault.LaterFailed, "report", "", "%s cannot be removed", runs[0]+ext)

@@ -111,7 +111,7 @@ func (a *app) refresh(ctx context.Context, flags runFlags) error {
 		a.remember(session.Input(), p.Parity)
 	}
 	if err != nil {
-		return err
+		return a.keepReport(err)
 	}
 	if err := a.reportable(); err != nil {
 		return err
@@ -125,7 +125,7 @@ func (a *app) refresh(ctx context.Context, flags runFlags) error {
 			report.Run(a.Stdout, r)
 		}
 	}
-	return a.keepReport(r, err)
+	return a.keepReport(err)
 }
 
 func (a *app) rollbackCommand() *cobra.Command {

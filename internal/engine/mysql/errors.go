@@ -122,14 +122,15 @@ func numberOf(err error) int {
 
 // The numbers that this package branches on.
 const (
-	errBadColumn = 1054
-	errNoThread  = 1094
-	errNoTable   = 1146
-	errDenied    = 1142
-	errLockWait  = 1205
-	errDeadlock  = 1213
-	errKilled    = 1317
-	errRedefined = 1412
+	errFolderStays = 1010
+	errBadColumn   = 1054
+	errNoThread    = 1094
+	errNoTable     = 1146
+	errDenied      = 1142
+	errLockWait    = 1205
+	errDeadlock    = 1213
+	errKilled      = 1317
+	errRedefined   = 1412
 )
 
 // meaning says what an error number means, in our words.

@@ -417,7 +417,7 @@ func (x *exchange) Switch(ctx context.Context, manifest []byte) error {
 	if err = x.t.pauses.at(ctx, "switched"); err == nil {
 		err = x.tidy(context.WithoutCancel(ctx))
 	}
-	return switched(err)
+	return engine.Switched(err)
 }
 
 // commit commits. Without an answer the server is asked what became of it.
@@ -436,33 +436,17 @@ func (x *exchange) commit(ctx context.Context, c *conn) error {
 // outcome finds out what became of a COMMIT without an answer: the claim was
 // written in the same transaction. The committing session must be gone first.
 func (x *exchange) outcome(id string, cause error) error {
-	ctx, cancel := context.WithTimeout(context.Background(), switchDeadline) // undoing: the run's context may be over, and the answer matters
-	defer cancel()
-	for {
-		run, gone := "", false
-		err := x.t.with(ctx, func(c *conn) error {
-			there, err := c.value(ctx, "look for the session", "SELECT IS_USED_LOCK("+literal(exchangeLock(x.t.databases[0]))+")")
+	return engine.Outcome("commit the exchange", cause, switchDeadline, func(ctx context.Context) (over, stands bool, err error) {
+		return over, stands, x.t.with(ctx, func(c *conn) error {
+			holder, err := c.value(ctx, "look for the session", "SELECT IS_USED_LOCK("+literal(exchangeLock(x.t.databases[0]))+")")
 			if err != nil {
 				return err
 			}
-			gone = there != id
-			g, _, err := readClaim(ctx, c, x.t.databases[0])
-			if g != nil {
-				run = g.ID
-			}
+			present, _, err := readClaim(ctx, c, x.t.databases[0])
+			over, stands = holder != id, present != nil && present.ID == x.spec.RunID
 			return err
 		})
-		switch {
-		case err == nil && gone && run == x.spec.RunID:
-			return switched(cause)
-		case err == nil && gone:
-			return cause
-		}
-		if wait(ctx, 100*time.Millisecond) != nil {
-			return &engine.Error{Code: engine.Unreachable, Doing: "commit the exchange", Err: cause,
-				Say: "the connection broke and the server cannot be asked whether it took place", Hint: "the next refresh finds out by itself"}
-		}
-	}
+	})
 }
 
 // tidy drops the side tables, and what switches before kept.
@@ -520,6 +504,7 @@ func (x *exchange) hangUp() {
 		x.main.hangUp()
 	}
 	x.mu.Unlock()
+	x.t.unlock(x.guard)
 	x.guard.hangUp()
 	x.t.forget(x)
 }

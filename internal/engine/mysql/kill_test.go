@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -51,6 +52,35 @@ func TestChild(t *testing.T) {
 		fmt.Println("failed:", err)
 		t.Fail()
 	}
+}
+
+// startChild starts a refresh, of mode swap or replace, in a process of its own that
+// stops at a place, and returns when it is there.
+func startChild(t *testing.T, production, staging, run, place, mode string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.Command(os.Args[0], "-test.run=^TestChild$")
+	cmd.Env = append(os.Environ(), childSource+"="+production, childTarget+"="+staging, childRun+"="+run, childPlace+"="+place, childMode+"="+mode)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	reached := false
+	for s := bufio.NewScanner(out); !reached && s.Scan(); {
+		reached = s.Text() == "at "+place
+	}
+	if !reached {
+		kill(cmd)
+		t.Fatalf("the run did not come to %s", place)
+	}
+	return cmd
+}
+
+func kill(cmd *exec.Cmd) {
+	_ = cmd.Process.Kill() // SIGKILL
+	_ = cmd.Wait()         // it was killed
 }
 
 // openTarget opens a target that waits for locks as short as can be.
@@ -227,24 +257,7 @@ func TestKilledAtAPlace(t *testing.T) {
 			t.Run(place, func(t *testing.T) {
 				must(t, from, fmt.Sprintf("INSERT INTO film (title) VALUES ('at %d')", i))
 				before := filmContent(t, to)
-				cmd := exec.Command(os.Args[0], "-test.run=^TestChild$")
-				cmd.Env = append(os.Environ(), childSource+"="+production, childTarget+"="+staging, fmt.Sprintf("%s=run%d", childRun, i), childPlace+"="+place)
-				out, err := cmd.StdoutPipe()
-				if err != nil {
-					t.Fatal(err)
-				}
-				if err := cmd.Start(); err != nil {
-					t.Fatal(err)
-				}
-				reached := false
-				for s := bufio.NewScanner(out); !reached && s.Scan(); {
-					reached = s.Text() == "at "+place
-				}
-				_ = cmd.Process.Kill() // SIGKILL
-				_ = cmd.Wait()         // it was killed
-				if !reached {
-					t.Fatal("the run did not come there")
-				}
+				kill(startChild(t, production, staging, fmt.Sprintf("run%d", i), place, "swap"))
 				after := filmContent(t, to)
 				whole := filmContent(t, from)
 				if after != before && after != whole {
@@ -267,6 +280,37 @@ func TestKilledAtAPlace(t *testing.T) {
 					t.Errorf("left behind: %s", left)
 				}
 			})
+		}
+	})
+}
+
+// TestAFileLeftInAFolder leaves in the folder of a crashed run's database a file that
+// the server does not know, as one does that was killed while it rebuilt a table: the
+// folder then cannot go, and no later run may fail because of it.
+func TestAFileLeftInAFolder(t *testing.T) {
+	onBoth(t, func(t *testing.T, server *scratch.MySQL) {
+		production, staging := films(t, server)
+		from, to := application(t, production), application(t, staging)
+		kill(startChild(t, production, staging, "crashed", "indexes", "swap"))
+		left := besides(t, to)
+		if !strings.Contains(left, "_next_") {
+			t.Fatalf("the crashed run left no database: %q", left)
+		}
+		for _, name := range strings.Fields(left) {
+			file := filepath.Join(server.DataDir(), name, "#sql-alter-1-2.tmp")
+			if err := os.WriteFile(file, []byte("left"), 0o666); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = os.Remove(file) }) // the folder may be gone
+		}
+		for i := range 3 {
+			must(t, from, fmt.Sprintf("INSERT INTO film (title) VALUES ('after %d')", i))
+			if err := untilFree(t.Context(), t, production, openTarget(t, staging), engine.Spec{RunID: fmt.Sprintf("next%d", i), Keep: 1}); err != nil {
+				t.Fatal(err)
+			}
+			if got, want := filmContent(t, to), filmContent(t, from); got != want {
+				t.Errorf("after run %d:\n%s\nwant\n%s", i, got, want)
+			}
 		}
 	})
 }

@@ -307,6 +307,7 @@ func (l *load) Abort(ctx context.Context) error {
 	if !switched && l.plan != nil {
 		err = l.drop(ctx)
 	}
+	l.t.unlock(l.guard)
 	l.guard.hangUp()
 	l.t.lists.Lock()
 	l.t.loads = slices.DeleteFunc(l.t.loads, func(o *load) bool { return o == l })
@@ -335,13 +336,33 @@ func (l *load) hangUp() {
 	l.guard.hangUp()
 }
 
-// dropDatabase removes a database of ours and what stands in it.
+// dropDatabase removes a database of ours and what stands in it. A server that was
+// killed may leave a file in the database's folder that it does not know itself: then
+// it drops the tables and keeps the folder, until somebody removes the file (error
+// 1010). What is left is empty and no reason to fail, now or in every later run.
 func dropDatabase(ctx context.Context, c *conn, name string) error {
 	doing := "drop the database " + quote(name)
 	if err := c.exec(ctx, doing, "SET SESSION foreign_key_checks = 0, lock_wait_timeout = 30"); err != nil {
 		return err
 	}
-	return c.exec(ctx, doing, "DROP DATABASE IF EXISTS "+quote(name))
+	err := c.exec(ctx, doing, "DROP DATABASE IF EXISTS "+quote(name))
+	if numberOf(err) != errFolderStays {
+		return err
+	}
+	tables, looked := c.rows(ctx, doing, "SELECT table_name, table_type FROM information_schema.tables WHERE table_schema = "+literal(name))
+	if looked != nil {
+		return looked
+	}
+	for _, row := range tables {
+		kind := "TABLE "
+		if row[1] == "VIEW" {
+			kind = "VIEW "
+		}
+		if err := c.exec(ctx, doing, "DROP "+kind+"IF EXISTS "+quoteName(schema.Name{Schema: name, Table: row[0]})); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // seconds writes a limit for a setting that counts seconds.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"understudy/internal/engine"
 )
@@ -32,6 +33,19 @@ func (t *target) lock(ctx context.Context, c *conn) error {
 		}
 	}
 	return nil
+}
+
+// unlock lets go of the target's locks before the session that holds them ends, which
+// the server notices in its own time: whoever runs at once does not meet it.
+func (t *target) unlock(c *conn) {
+	if c.broken {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second) // undoing
+	defer cancel()
+	for _, database := range t.databases {
+		_ = c.exec(ctx, "let go of the target", "DO RELEASE_LOCK("+literal(lockName(database))+")") // the session's end does the same
+	}
 }
 
 // holder describes the session that holds the lock; empty if none does.

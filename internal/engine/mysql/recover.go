@@ -138,7 +138,7 @@ func (t *target) Rollback(ctx context.Context, generation string) error {
 	if err != nil {
 		return err
 	}
-	defer func() { c.hangUp() }()
+	defer func() { t.unlock(c); c.hangUp() }()
 	if err := t.lock(ctx, c); err != nil {
 		return err
 	}
@@ -174,7 +174,7 @@ func (t *target) Rollback(ctx context.Context, generation string) error {
 	if err != nil {
 		return err
 	}
-	return switched(t.tidy(context.WithoutCancel(ctx), c, 1<<20))
+	return engine.Switched(t.tidy(context.WithoutCancel(ctx), c, 1<<20))
 }
 
 func choose(kept []neighbour, generation string) (neighbour, error) {

@@ -1,7 +1,6 @@
 package mysql
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -17,35 +16,6 @@ import (
 	"understudy/internal/scratch/scratchtest"
 )
 
-// startChild starts a refresh in a process of its own that stops at a place, and
-// returns when it is there.
-func startChild(t *testing.T, production, staging, run, place string) *exec.Cmd {
-	t.Helper()
-	cmd := exec.Command(os.Args[0], "-test.run=^TestChild$")
-	cmd.Env = append(os.Environ(), childSource+"="+production, childTarget+"="+staging, childRun+"="+run, childPlace+"="+place, childMode+"=replace")
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	reached := false
-	for s := bufio.NewScanner(out); !reached && s.Scan(); {
-		reached = s.Text() == "at "+place
-	}
-	if !reached {
-		kill(cmd)
-		t.Fatalf("the run did not come to %s", place)
-	}
-	return cmd
-}
-
-func kill(cmd *exec.Cmd) {
-	_ = cmd.Process.Kill() // SIGKILL
-	_ = cmd.Wait()         // it was killed
-}
-
 // TestReplaceKilledAtAPlace kills a run at each step: staging is the old rows or
 // the new ones, and the next run clears what is left and needs no hand work.
 func TestReplaceKilledAtAPlace(t *testing.T) {
@@ -59,7 +29,7 @@ func TestReplaceKilledAtAPlace(t *testing.T) {
 			t.Run(place, func(t *testing.T) {
 				must(t, from, fmt.Sprintf("INSERT INTO parent (code) VALUES ('at %d')", i), fmt.Sprintf("UPDATE bag SET y = 'at %d'", i))
 				before := contents(t, to)
-				kill(startChild(t, production, staging, fmt.Sprintf("run%d", i), place))
+				kill(startChild(t, production, staging, fmt.Sprintf("run%d", i), place, "replace"))
 				after, whole := contents(t, to), contents(t, from)
 				want := before
 				if place == "switched" {

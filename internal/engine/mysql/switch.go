@@ -88,23 +88,8 @@ func (l *load) Switch(ctx context.Context, manifest []byte) error {
 	if err == nil {
 		err = l.t.tidy(context.WithoutCancel(ctx), l.guard, l.spec.Keep)
 	}
-	return switched(err)
+	return engine.Switched(err)
 }
-
-// switched marks an error as one that came after the switch took place.
-func switched(err error) error {
-	if err == nil {
-		return nil
-	}
-	return &afterSwitch{err}
-}
-
-type afterSwitch struct{ err error }
-
-func (e *afterSwitch) Error() string {
-	return engine.ErrSwitched.Error() + ", but then: " + e.err.Error()
-}
-func (e *afterSwitch) Unwrap() []error { return []error{engine.ErrSwitched, e.err} }
 
 // outlast waits until no transaction is left that is older than the rows: to its
 // snapshot the tables would be empty. Those that do not end find the tables
@@ -408,10 +393,10 @@ func (s *swap) follow(ctx context.Context) error {
 	defer cancel()
 	for _, p := range s.parts {
 		if err := p.mark.follow(ctx, s.c); err != nil {
-			return switched(err)
+			return engine.Switched(err)
 		}
 	}
-	return switched(s.t.pauses.at(ctx, "followed"))
+	return engine.Switched(s.t.pauses.at(ctx, "followed"))
 }
 
 // follow makes what the journal says belongs to the tables that are now in place;

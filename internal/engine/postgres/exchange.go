@@ -278,7 +278,7 @@ func (x *exchange) Switch(ctx context.Context, manifest []byte) error {
 	if err = x.t.pauses.at(ctx, "switched"); err == nil {
 		err = x.tidy(ctx)
 	}
-	return switched(err)
+	return engine.Switched(err)
 }
 
 // commit commits. Without an answer the server is asked what became of it.
@@ -297,34 +297,17 @@ func (x *exchange) commit(ctx context.Context, c *conn) error {
 // outcome finds out what became of a COMMIT without an answer: the claim was
 // written in the same transaction. The committing process must be gone first.
 func (x *exchange) outcome(pid uint32, cause error) error {
-	ctx, cancel := context.WithTimeout(context.Background(), switchDeadline) // undo: the run's context may be over, and the answer matters
-	defer cancel()
-	for {
-		var run string
-		gone := false
-		err := x.t.with(ctx, func(c *conn) error {
+	return engine.Outcome("commit the exchange", cause, switchDeadline, func(ctx context.Context) (over, stands bool, err error) {
+		return over, stands, x.t.with(ctx, func(c *conn) error {
 			there, err := c.value(ctx, "look for the session", `SELECT EXISTS (SELECT FROM pg_catalog.pg_stat_activity WHERE pid = $1)`, pid)
 			if err != nil {
 				return err
 			}
-			gone = there == "f"
-			g, _, _, err := readClaim(ctx, c, x.t.at.database)
-			if g != nil {
-				run = g.ID
-			}
+			present, _, _, err := readClaim(ctx, c, x.t.at.database)
+			over, stands = there == "f", present != nil && present.ID == x.spec.RunID
 			return err
 		})
-		switch {
-		case err == nil && gone && run == x.spec.RunID:
-			return switched(cause)
-		case err == nil && gone:
-			return cause
-		}
-		if wait(ctx, 100*time.Millisecond) != nil {
-			return &engine.Error{Code: engine.Unreachable, Doing: "commit the exchange", Err: cause,
-				Say: "the connection broke and the server cannot be asked whether it took place", Hint: "the next refresh finds out by itself"}
-		}
-	}
+	})
 }
 
 // tidy drops the side tables, gathers statistics of what changed much, and

@@ -78,14 +78,14 @@ func (l *load) Switch(ctx context.Context, manifest []byte) error {
 		return err
 	}
 	if err := l.lastMoment(ctx, s.away); err != nil {
-		return switched(err)
+		return engine.Switched(err)
 	}
 	l.spec.Step("drop older generations")
 	err = l.t.pauses.at(ctx, "switched")
 	if err == nil {
 		err = tidy(ctx, l.guard, s.target, l.spec.Keep)
 	}
-	return switched(err)
+	return engine.Switched(err)
 }
 
 // unchanged compares the target's structure with what it was when the load
@@ -137,21 +137,6 @@ func (l *load) lastMoment(ctx context.Context, away string) error {
 	}
 	return err
 }
-
-// switched marks an error as one that came after the switch took place.
-func switched(err error) error {
-	if err == nil {
-		return nil
-	}
-	return &afterSwitch{err}
-}
-
-type afterSwitch struct{ err error }
-
-func (e *afterSwitch) Error() string {
-	return engine.ErrSwitched.Error() + ", but then: " + e.err.Error()
-}
-func (e *afterSwitch) Unwrap() []error { return []error{engine.ErrSwitched, e.err} }
 
 // leaveClaim writes understudy's table into a database, which makes it claimed.
 // The manifest is empty for a generation that understudy did not load; database is
@@ -328,21 +313,10 @@ func keepEnding(ctx context.Context, c *conn, databases ...string) (stop func())
 // outcome finds out what became of a COMMIT without an answer, by looking which
 // database bears the target's name. The committing process must be gone first.
 func (t *target) outcome(s swap, pid uint32, cause error) error {
-	ctx, cancel := context.WithTimeout(context.Background(), switchDeadline) // undo: the run's context may be over, and the answer matters
-	defer cancel()
-	for {
+	return engine.Outcome("commit the switch", cause, switchDeadline, func(ctx context.Context) (over, stands bool, err error) {
 		oid, gone, err := t.whoBears(ctx, s.target, pid)
-		switch {
-		case err == nil && gone && oid == s.oid:
-			return switched(cause)
-		case err == nil && gone:
-			return cause
-		}
-		if wait(ctx, 100*time.Millisecond) != nil {
-			return &engine.Error{Code: engine.Unreachable, Doing: "commit the switch", Err: cause,
-				Say: "the connection broke and the server cannot be asked whether it took place", Hint: "the next refresh finds out by itself"}
-		}
-	}
+		return gone, oid == s.oid, err
+	})
 }
 
 func (t *target) whoBears(ctx context.Context, name string, pid uint32) (oid uint32, gone bool, err error) {

@@ -428,7 +428,7 @@ func TestObstacles(t *testing.T) {
 		t.Fatal(err)
 	}
 	all := strings.Join(state.Obstacles, "\n")
-	for _, want := range []string{"may not create databases: ALTER ROLE", "does not own the database", "1 large objects", "may not read public.secret", "other owners"} {
+	for _, want := range []string{"may not create databases: ALTER ROLE", "does not own the database", "1 large objects", "may not read the table public.secret", "other owners"} {
 		if !strings.Contains(all+strings.Join(state.Notes, "\n"), want) {
 			t.Errorf("no word of %q in:\n%s", want, all)
 		}
