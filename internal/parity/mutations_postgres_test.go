@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -284,44 +285,122 @@ func TestEveryMutationIsFoundOnPostgres(t *testing.T) {
 	scratchtest.SQL(t, source, everything)
 	base := catalogOf(t, source)
 	seen := map[string]bool{} // kinds that differed
-	for i, m := range mutations() {
-		t.Run(m.sql, func(t *testing.T) {
-			address := copyOf(t, source, fmt.Sprintf("parity_mutation_%d_%d", os.Getpid(), i))
-			scratchtest.SQL(t, address, "SET allow_system_table_mods = on; "+m.sql)
-			changed := catalogOf(t, address)
-			there, back := compareAll(t, base, changed), compareAll(t, changed, base)
-			var lines []string
-			for _, d := range there.Differences {
-				lines = append(lines, d.Kind+" "+d.Object+": "+d.Change)
-				seen[d.Kind] = true
-				if m.effect != "" && len(there.Differences) == 1 && d.Effect != m.effect {
-					t.Errorf("%s (%s), want %s", d.Effect, d.Why, m.effect)
-				}
-				if strings.Contains(fmt.Sprint(d), "CANARY") {
-					t.Errorf("a secret is told: %+v", d)
-				}
+	one := func(t *testing.T, m mutation) {
+		address := copyOf(t, source, fmt.Sprintf("parity_mutation_%d", os.Getpid()))
+		scratchtest.SQL(t, address, "SET allow_system_table_mods = on; "+m.sql)
+		if wrong := found(t, address, base, []mutation{m}, seen); wrong != "" {
+			t.Error(wrong)
+		}
+	}
+	for i, group := range apart(mutations()) {
+		if len(group) == 1 {
+			t.Run(group[0].sql, func(t *testing.T) { one(t, group[0]) })
+			continue
+		}
+		alone := false
+		t.Run(fmt.Sprintf("group %d", i), func(t *testing.T) {
+			address := copyOf(t, source, fmt.Sprintf("parity_mutation_%d", os.Getpid()))
+			statements := "SET allow_system_table_mods = on;"
+			for _, m := range group {
+				statements += "\n" + m.sql + ";"
 			}
-			slices.Sort(lines)
-			want := m.want
-			if want == "none" {
-				want = ""
+			err := scratch.Script(t.Context(), address, strings.NewReader(statements))
+			wrong := fmt.Sprint(err)
+			if err == nil {
+				wrong = found(t, address, base, group, seen)
 			}
-			if got := strings.Join(lines, "\n"); got != want {
-				t.Errorf("found\n%s\nwant\n%s", got, want)
-			}
-			if left := closes(t, address, base, there); left != "" && !unclosed(m) {
-				t.Errorf("the closing statements do not close it: %s", left)
-			}
-			if len(back.Differences) != len(there.Differences) {
-				t.Errorf("%d differences, mirrored %d", len(there.Differences), len(back.Differences))
+			if alone = wrong != ""; alone {
+				t.Logf("the group's mutations are tried one by one, for together: %s", wrong)
 			}
 		})
+		for _, m := range group {
+			if alone {
+				t.Run(m.sql, func(t *testing.T) { one(t, m) })
+			}
+		}
 	}
 	for _, kind := range base.Kinds {
 		if !seen[kind] && kind != "subscription" && kind != "server" { // these need another server
 			t.Errorf("no mutation touches a %s", kind)
 		}
 	}
+}
+
+// found compares a database that was mutated with the base, both ways, runs the
+// closing statements, and gives what is not as the mutations want it.
+func found(t *testing.T, address string, base *catalog.Catalog, ms []mutation, seen map[string]bool) (wrong string) {
+	t.Helper()
+	changed := catalogOf(t, address)
+	there, back := compareAll(t, base, changed), compareAll(t, changed, base)
+	var lines, want []string
+	effects, closed := map[string]parity.Effect{}, true
+	for _, m := range ms {
+		closed = closed && !unclosed(m)
+		if m.want == "none" {
+			continue
+		}
+		each := strings.Split(m.want, "\n")
+		want = append(want, each...)
+		if len(each) == 1 && m.effect != "" {
+			effects[m.want] = m.effect
+		}
+	}
+	for _, d := range there.Differences {
+		line := d.Kind + " " + d.Object + ": " + d.Change
+		lines = append(lines, line)
+		seen[d.Kind] = true
+		if effect := effects[line]; effect != "" && d.Effect != effect {
+			wrong += fmt.Sprintf("%s: %s (%s), want %s\n", line, d.Effect, d.Why, effect)
+		}
+		if strings.Contains(fmt.Sprint(d), "CANARY") {
+			wrong += fmt.Sprintf("a secret is told: %+v\n", d)
+		}
+	}
+	slices.Sort(lines)
+	slices.Sort(want)
+	if !slices.Equal(lines, want) {
+		wrong += fmt.Sprintf("found\n%s\nwant\n%s\n", strings.Join(lines, "\n"), strings.Join(want, "\n"))
+	}
+	if len(back.Differences) != len(there.Differences) {
+		wrong += fmt.Sprintf("%d differences, mirrored %d\n", len(there.Differences), len(back.Differences))
+	}
+	if closed {
+		if left := closes(t, address, base, there); left != "" {
+			wrong += "the closing statements do not close it: " + left
+		}
+	}
+	return wrong
+}
+
+// named finds what a mutation is about: names of the schema s, and of what stands in none.
+var named = regexp.MustCompile(`\bs\.("[^"]+"|\w+)|\b(far|bare|wrapper|tongue|parity_\w+|child_\w+|citext|LANGUAGE|DATABASE|SCHEMA|DEFAULT PRIVILEGES|understudy|public|CAST|EXTENSION|CREATE)\b`)
+
+// apart puts mutations into groups of which no two are about the same thing, so that a
+// group can be tried on one copy: each then costs a small part of one. Those that no
+// statement closes stand apart from the others.
+func apart(ms []mutation) (groups [][]mutation) {
+	const most = 8
+	var taken []map[string]bool
+	for _, m := range ms {
+		about := named.FindAllString(m.sql+" "+m.want, -1)
+		place := -1
+		for i := range groups {
+			if len(groups[i]) < most && unclosed(groups[i][0]) == unclosed(m) && len(about) > 0 && !taken[i][""] && !slices.ContainsFunc(about, func(n string) bool { return taken[i][n] }) {
+				place = i
+				break
+			}
+		}
+		if place < 0 {
+			place = len(groups)
+			groups, taken = append(groups, nil), append(taken, map[string]bool{})
+			taken[place][""] = len(about) == 0 // about the whole of it: alone
+		}
+		groups[place] = append(groups[place], m)
+		for _, n := range about {
+			taken[place][n] = true
+		}
+	}
+	return groups
 }
 
 // unclosed tells mutations that no statement undoes: what is in use, what would
