@@ -164,6 +164,7 @@ func between(t testing.TB, c *pgx.Conn, next string) string {
 // Everything that may happen to the program happens to one staging, one after
 // the other, and the server's own death comes last.
 func TestPostgresKill(t *testing.T) {
+	killing(t)
 	s := newPostgresStaging(t)
 	t.Run("in every stage", func(t *testing.T) { killInEveryStage(t, &s.staging, rounds(5, 1)) })
 	t.Run("between the statements of the switch", s.killBetweenRenames)

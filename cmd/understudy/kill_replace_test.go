@@ -38,6 +38,7 @@ func newReplacedStaging(t testing.TB) *postgresStaging {
 }
 
 func TestReplaceKill(t *testing.T) {
+	killing(t)
 	s := newReplacedStaging(t)
 	t.Run("in every stage", func(t *testing.T) { killInEveryStage(t, &s.staging, rounds(5, 1)) })
 	t.Run("by interrupts", func(t *testing.T) {
@@ -52,6 +53,7 @@ func inPlaceInstead(job string) string {
 }
 
 func TestReplaceKillOfAFile(t *testing.T) {
+	killing(t)
 	s := newSQLiteStaging(t, "wal", 0, inPlaceInstead)
 	stop := s.watch(t)
 	t.Run("in every stage", func(t *testing.T) { killInEveryStage(t, &s.staging, rounds(5, 1)) })

@@ -17,7 +17,7 @@ const kind = `regexp_replace(application_name, '[0-9]{14}[0-9a-f]{4}', 'run')`
 // with 6 and staging as it was, or goes on to the new generation because it did
 // not need that one any more. Nothing stays open on the source.
 func TestKillEachSessionOfARun(t *testing.T) {
-	t.Parallel()
+	killing(t)
 	for _, mode := range []string{"swap", "replace"} {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
@@ -75,7 +75,7 @@ func (e *errand) survives(t *testing.T, prod, staging, harm string, refresh func
 
 // Sessions that are ended while rows pass through them, at any moment of the load.
 func TestKillSessionsWhileRowsPass(t *testing.T) {
-	t.Parallel()
+	killing(t)
 	server := scratchtest.Own(t, scratch.Options{})
 	prod, staging := scratchtest.DatabaseOn(t, server.URL("postgres")), scratchtest.DatabaseOn(t, server.URL("postgres"))
 	scratchtest.SQL(t, prod, people+peopleRows+"INSERT INTO visits (person_id, note, score) SELECT 1 + n % 300, 'more ' || n, n FROM generate_series(1, 200000) n")

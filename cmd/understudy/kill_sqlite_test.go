@@ -246,6 +246,7 @@ func (s *sqliteStaging) journal(t testing.TB, want string) {
 // Everything that may happen to the program happens to one staging, one after
 // the other, while an application reads it.
 func TestSQLiteKill(t *testing.T) {
+	killing(t)
 	s := newSQLiteStaging(t, "wal", 0)
 	stop := s.watch(t)
 	t.Run("in every stage", func(t *testing.T) { killInEveryStage(t, &s.staging, rounds(5, 1)) })
@@ -262,6 +263,7 @@ func TestSQLiteKill(t *testing.T) {
 
 // Without a write-ahead log a reader alone makes the switch wait.
 func TestSQLiteKillWithoutWriteAheadLog(t *testing.T) {
+	killing(t)
 	s := newSQLiteStaging(t, "delete", 0)
 	s.killWaiting(t, "BEGIN; SELECT count(*) FROM countries")
 	s.journal(t, "delete")
@@ -269,6 +271,7 @@ func TestSQLiteKillWithoutWriteAheadLog(t *testing.T) {
 
 // The switch copies enough pages here that a kill meets it in the middle.
 func TestSQLiteKillInTheSwitch(t *testing.T) {
+	killing(t)
 	for _, journal := range []string{"wal", "delete"} {
 		t.Run(journal, func(t *testing.T) {
 			s := newSQLiteStaging(t, journal, rounds(8000, 6000))

@@ -12,8 +12,18 @@ import (
 	"understudy/schemas"
 )
 
-// killVariable, set to "full", makes the kill tests do all their rounds.
+// killVariable, set to "full", makes the kill tests do all their rounds; set to "later"
+// it leaves them to another run.
 const killVariable = "UNDERSTUDY_KILL"
+
+// killing begins a test that kills.
+func killing(t *testing.T) {
+	t.Helper()
+	if os.Getenv(killVariable) == "later" {
+		t.Skip(killVariable + "=later: the kill stage of .ci/test runs this")
+	}
+	t.Parallel() // each has servers or files of its own
+}
 
 // rounds is how often something is killed: full times where the environment
 // asks for all, else a few times.
