@@ -322,7 +322,7 @@ func TestCanariesStayInTheSource(t *testing.T) {
 	empty, there := scratchtest.DatabaseOn(t, to.URL("postgres")), scratchtest.DatabaseOn(t, to.URL("postgres"))
 	scratchtest.SQL(t, there, structure+"REFRESH MATERIALIZED VIEW directory")
 	look := &lookout{list: list, server: to}
-	for _, target := range []string{empty, there} {
+	for _, target := range scratchtest.Some(t, []string{empty, there}, 1) {
 		e := cagedErrand(t, prod, target, masking)
 		for _, args := range [][]string{{"plan"}, {"plan", "--json"}, {"refresh"}, {"refresh", "--json"}, {"verify"}, {"verify", "--json"}, {"parity"}, {"parity", "--json"},
 			{"why", "people", "1"}, {"rules", "list"}, {"rules", "list", "--json"}, {"rollback", "--list", "--json"}, {"rollback"}} {
@@ -408,7 +408,7 @@ func TestCanariesStayInTheSourceWhenRunsFail(t *testing.T) {
 	shared := scratchtest.DatabaseOn(t, from.URL("postgres"))
 	scratchtest.SQL(t, shared, structure+rows)
 	cases := mishaps()
-	for _, name := range slices.Sorted(maps.Keys(cases)) {
+	for _, name := range scratchtest.Some(t, slices.Sorted(maps.Keys(cases)), 5) {
 		t.Run(name, func(t *testing.T) {
 			m, prod, staging := cases[name], shared, scratchtest.DatabaseOn(t, to.URL("postgres"))
 			if m.prod != "" {

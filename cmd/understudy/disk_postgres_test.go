@@ -1,9 +1,11 @@
 package main
 
 import (
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -36,7 +38,9 @@ func ownDatabase(t *testing.T, server *scratch.Postgres, megabytes int, setup st
 // ends the run with 6; the old generation stands, and nothing lies beside it.
 func TestTheTargetsDiskIsFull(t *testing.T) {
 	t.Parallel()
-	for name, megabytes := range map[string]int{"rows": 19, "indexes": 24, "last": 29, "side tables": 13, "exchange": 25} {
+	sizes := map[string]int{"rows": 19, "indexes": 24, "last": 29, "side tables": 13, "exchange": 25}
+	for _, name := range scratchtest.Some(t, slices.Sorted(maps.Keys(sizes)), 2) {
+		megabytes := sizes[name]
 		t.Run(name, func(t *testing.T) {
 			prod := scratchtest.Database(t)
 			scratchtest.SQL(t, prod, wide)

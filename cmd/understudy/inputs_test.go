@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
@@ -366,7 +367,15 @@ func TestInputs(t *testing.T) {
 				for _, asJSON := range []bool{false, true} {
 					row.try(t, dir, listener, asJSON)
 				}
-				if diff := cmp.Diff(before, digestFolder(t, dir)); diff != "" {
+				after := digestFolder(t, dir)
+				maps.DeleteFunc(after, func(name, _ string) bool {
+					report := strings.HasPrefix(name, "reports/refresh-") // of a run that was refused once its plan was made
+					if report {
+						wantNoCanary(t, filepath.Join(dir, name))
+					}
+					return report
+				})
+				if diff := cmp.Diff(before, after); diff != "" {
 					t.Errorf("something was written:\n%s", diff)
 				}
 			})
@@ -413,6 +422,15 @@ limits: {lock_wait: soon}
 	}
 	if len(places) < 10 {
 		t.Errorf("%d places are named, want 10", len(places))
+	}
+}
+
+// wantNoCanary wants a file in which no value stands that a bad input held.
+func wantNoCanary(t *testing.T, path string) {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil || strings.Contains(string(text), inputCanary) {
+		t.Errorf("%s holds the canary, or cannot be read (%v)", path, err)
 	}
 }
 

@@ -166,7 +166,7 @@ func between(t testing.TB, c *pgx.Conn, next string) string {
 func TestPostgresKill(t *testing.T) {
 	killing(t)
 	s := newPostgresStaging(t)
-	t.Run("in every stage", func(t *testing.T) { killInEveryStage(t, &s.staging, rounds(5, 1)) })
+	t.Run("in every stage", func(t *testing.T) { killInEveryStage(t, &s.staging, scratchtest.Few(5, 1)) })
 	t.Run("between the statements of the switch", s.killBetweenRenames)
 	t.Run("by interrupts", func(t *testing.T) {
 		interruptInEveryStage(t, &s.staging, func() string { s.waitForSessions(t); return s.leftovers(t) + s.sourceHeld(t) })
@@ -184,7 +184,7 @@ func (s *postgresStaging) killBetweenRenames(t *testing.T) {
 	random := newRandom(t)
 	holder, watcher := s.connect(t, "postgres"), s.connect(t, "postgres")
 	var waits []string
-	for i := range rounds(10, 2) {
+	for i := range scratchtest.Few(10, 2) {
 		p := s.begin(t)
 		if !p.in("load") {
 			_, told := p.wait()
@@ -226,7 +226,7 @@ func (s *postgresStaging) killServer(t *testing.T) {
 	random, deaths := newRandom(t), histogram{}
 	var slowest time.Duration
 	codes := map[int]int{}
-	for _, aim := range random.Perm(len(stages()))[:rounds(10, 2)] {
+	for _, aim := range random.Perm(len(stages()))[:scratchtest.Few(10, 2)] {
 		p := s.begin(t)
 		if p.in(stages()[aim]) {
 			p.after(s.within(random, stages()[aim]))

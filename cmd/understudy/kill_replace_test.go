@@ -40,7 +40,7 @@ func newReplacedStaging(t testing.TB) *postgresStaging {
 func TestReplaceKill(t *testing.T) {
 	killing(t)
 	s := newReplacedStaging(t)
-	t.Run("in every stage", func(t *testing.T) { killInEveryStage(t, &s.staging, rounds(5, 1)) })
+	t.Run("in every stage", func(t *testing.T) { killInEveryStage(t, &s.staging, scratchtest.Few(5, 1)) })
 	t.Run("by interrupts", func(t *testing.T) {
 		interruptInEveryStage(t, &s.staging, func() string { s.waitForSessions(t); return s.trash(t) })
 	})
@@ -56,7 +56,7 @@ func TestReplaceKillOfAFile(t *testing.T) {
 	killing(t)
 	s := newSQLiteStaging(t, "wal", 0, inPlaceInstead)
 	stop := s.watch(t)
-	t.Run("in every stage", func(t *testing.T) { killInEveryStage(t, &s.staging, rounds(5, 1)) })
+	t.Run("in every stage", func(t *testing.T) { killInEveryStage(t, &s.staging, scratchtest.Few(5, 1)) })
 	t.Run("by interrupts", func(t *testing.T) {
 		interruptInEveryStage(t, &s.staging, func() string { return s.leftovers(t) })
 	})

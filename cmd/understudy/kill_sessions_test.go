@@ -41,7 +41,7 @@ func killEachSession(t *testing.T, mode string) {
 			t.Fatalf("%s: exit %d\n%s", stage, code, told)
 		}
 		random.Shuffle(len(open), func(i, j int) { open[i], open[j] = open[j], open[i] })
-		for _, name := range open[:rounds(len(open), 1)] {
+		for _, name := range open[:scratchtest.Few(len(open), 1)] {
 			end := "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'understudy%' AND " + kind + " = '" + name + "'"
 			e.survives(t, prod, staging, stage+", "+name, func() (int, string) {
 				return e.atStage(t, stage, func() { scratchtest.SQL(t, prod, end) }, "refresh")

@@ -6,6 +6,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"understudy/internal/scratch/scratchtest"
 )
 
 // interruptInEveryStage interrupts a refresh in every stage, by both signals in
@@ -16,7 +18,7 @@ func interruptInEveryStage(t *testing.T, s *staging, trash func() string) {
 	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
 	var slowest time.Duration
 	turn := 0
-	for range rounds(2, 1) {
+	for range scratchtest.Few(2, 1) {
 		for _, stage := range stages() {
 			if stage == "report" { // staging is new by then, and the run as good as over
 				continue

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"understudy/internal/scratch/scratchtest"
 	"understudy/schemas"
 )
 
@@ -148,11 +149,16 @@ func linesOf(tx *sql.Tx, query string) ([]string, error) {
 		if err := rows.Scan(places...); err != nil {
 			return nil, err
 		}
-		if len(cells) == 1 {
-			out = append(out, cells[0].String)
-		} else {
-			out = append(out, fmt.Sprint(cells))
+		var line strings.Builder
+		for i, c := range cells {
+			if i > 0 {
+				line.WriteByte('|')
+			}
+			if line.WriteString(c.String); !c.Valid {
+				line.WriteString("NULL")
+			}
 		}
+		out = append(out, line.String())
 	}
 	return out, rows.Err()
 }
@@ -198,7 +204,7 @@ func (s *sqliteStaging) watch(t testing.TB) (stop func()) {
 	ctx, cancel := context.WithCancel(t.Context())
 	seen, done := map[string]int{}, make(chan error, 1)
 	go func() {
-		tick := time.NewTicker(15 * time.Millisecond)
+		tick := time.NewTicker(100 * time.Millisecond)
 		defer tick.Stop()
 		for {
 			content, err := contentOf(ctx, reader)
@@ -249,7 +255,7 @@ func TestSQLiteKill(t *testing.T) {
 	killing(t)
 	s := newSQLiteStaging(t, "wal", 0)
 	stop := s.watch(t)
-	t.Run("in every stage", func(t *testing.T) { killInEveryStage(t, &s.staging, rounds(5, 1)) })
+	t.Run("in every stage", func(t *testing.T) { killInEveryStage(t, &s.staging, scratchtest.Few(5, 1)) })
 	t.Run("while the switch waits", func(t *testing.T) { s.killWaiting(t, "BEGIN IMMEDIATE") })
 	t.Run("by interrupts", func(t *testing.T) {
 		interruptInEveryStage(t, &s.staging, func() string { return s.leftovers(t) })
@@ -274,7 +280,7 @@ func TestSQLiteKillInTheSwitch(t *testing.T) {
 	killing(t)
 	for _, journal := range []string{"wal", "delete"} {
 		t.Run(journal, func(t *testing.T) {
-			s := newSQLiteStaging(t, journal, rounds(8000, 6000))
+			s := newSQLiteStaging(t, journal, scratchtest.Few(8000, 6000))
 			stop := func() {}
 			if journal == "wal" {
 				stop = s.watch(t)
@@ -291,7 +297,7 @@ func TestSQLiteKillInTheSwitch(t *testing.T) {
 func (s *sqliteStaging) killSwitching(t *testing.T) {
 	random := newRandom(t)
 	switched, died, torn := 0, 0, 0
-	for n := rounds(10, 2); died < n; {
+	for n := scratchtest.Few(10, 2); died < n; {
 		p := s.begin(t)
 		p.in("switch")
 		poll(t, "the present generation is never put aside", func() bool {
@@ -341,7 +347,7 @@ func (s *sqliteStaging) hold(t testing.TB, lock string) (release func()) {
 // killWaiting kills the program while its switch waits for an application's lock.
 func (s *sqliteStaging) killWaiting(t *testing.T, lock string) {
 	random := newRandom(t)
-	n := rounds(10, 2)
+	n := scratchtest.Few(10, 2)
 	for range n {
 		p := s.begin(t)
 		if !p.in("prove") {

@@ -12,8 +12,7 @@ import (
 	"understudy/schemas"
 )
 
-// killVariable, set to "full", makes the kill tests do all their rounds; set to "later"
-// it leaves them to another run.
+// killVariable, set to "later", leaves the tests that kill to another run.
 const killVariable = "UNDERSTUDY_KILL"
 
 // killing begins a test that kills.
@@ -23,15 +22,6 @@ func killing(t *testing.T) {
 		t.Skip(killVariable + "=later: the kill stage of .ci/test runs this")
 	}
 	t.Parallel() // each has servers or files of its own
-}
-
-// rounds is how often something is killed: full times where the environment
-// asks for all, else a few times.
-func rounds(full, few int) int {
-	if os.Getenv(killVariable) == "full" {
-		return full
-	}
-	return few
 }
 
 // newRandom gives a source of delays whose seed is printed.

@@ -32,7 +32,7 @@ const outcomeEvery = 100 * time.Millisecond
 // The answer is cause where nothing took place, cause marked by [Switched] where it
 // did, and an error of its own where the server could not be asked.
 func Outcome(doing string, cause error, patience time.Duration, look func(context.Context) (over, stands bool, err error)) error {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), patience) // undo: the run's context may be over, and the answer matters
 	defer cancel()
 	tick := time.NewTicker(outcomeEvery)
 	defer tick.Stop()

@@ -79,6 +79,7 @@ func TestEveryMutationIsFoundOnMySQL(t *testing.T) {
 			base := mysqlCatalog(t, server.URL(source))
 			target, db := fresh()
 			seen, proved := map[string]bool{}, map[string]bool{}
+			proofs := scratchtest.Some(t, changesOnMySQL(), 25) // each that makes a copy takes a second
 			for _, m := range changesOnMySQL() {
 				if m.only != "" && m.only != product {
 					continue
@@ -110,7 +111,7 @@ func TestEveryMutationIsFoundOnMySQL(t *testing.T) {
 				for _, d := range there.Differences {
 					what += d.Kind + " " + d.Change + " " + d.Detail[:strings.IndexByte(d.Detail+":", ':')] + ";"
 				}
-				if !proved[what] || os.Getenv("UNDERSTUDY_TEST_PROOFS") != "" { // a copy is made for each; one for each sort shows that they close
+				if !proved[what] && slices.Contains(proofs, m) || os.Getenv("UNDERSTUDY_TEST_PROOFS") != "" { // one for each sort shows that they close
 					proved[what] = true
 					provesMySQL(t, m.sql, server.URL(source), server.URL(target), there)
 				}

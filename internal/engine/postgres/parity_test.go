@@ -155,7 +155,7 @@ func TestParityOfOneChange(t *testing.T) {
 	scratchtest.SQL(t, source, parityShop)
 	target := scratchtest.Database(t)
 	full, reader := read(t, source), read(t, scratchtest.Role(t, source))
-	for _, c := range cases {
+	for _, c := range scratchtest.Some(t, cases, 30) {
 		t.Run(c.sql, func(t *testing.T) {
 			scratchtest.SQL(t, target, `DROP SCHEMA IF EXISTS shop, "Odd schema", understudy CASCADE;`+parityShop+c.sql)
 			changed := read(t, target)
