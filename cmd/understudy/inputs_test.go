@@ -217,7 +217,7 @@ func badFlags() []badInput {
 		{name: "flag unknown command", args: "refesh", exit: 2, says: `no command "refesh"`, hint: "refresh"},
 		{name: "flag unknown subcommand", args: "rules chek", exit: 2, says: `"check"`, hint: "rules --help"},
 		{name: "flag unknown key command", args: "key make", exit: 2, says: "make", hint: "understudy key --help"},
-		{name: "flag unknown", args: "plan --clam=" + c, exit: 2, says: `"claim"`, hint: "plan --help"},
+		{name: "flag unknown", args: "plan --clam=" + c, exit: 2, says: `"--claim"`, hint: "plan --help"},
 		{name: "flag unknown letter", args: "plan -x", exit: 2, says: "-x", hint: "--help"},
 		{name: "flag without its value", args: "plan --job", exit: 2, says: "--job", hint: "--help"},
 		{name: "flag not a number", args: "plan --batch-bytes " + c, exit: 2, says: "--batch-bytes", hint: "--help"},

@@ -27,6 +27,7 @@ type Verdict struct {
 	Table   schema.Name `json:"table,omitzero"`
 	Column  string      `json:"column,omitempty"`
 	Name    string      `json:"name,omitempty"` // of what an engine proved: a constraint, a sequence, a view
+	Mend    string      `json:"mend,omitempty"` // the statement that puts right what failed, where there is one
 	// Beyond: what was not measured is nothing that a refresh makes measurable, so it
 	// is told and changes no exit code.
 	Beyond bool `json:"-"`
@@ -123,16 +124,33 @@ func Proved(p engine.Proof) Verdict {
 	case p.Failures < 0:
 		v.Outcome, v.Detail = Unmeasured, p.Name+": "+p.Detail
 	case p.Failures > 0 && p.Detail != "":
-		v.Outcome, v.Detail = Failed, p.Name+": "+p.Detail
+		v.Outcome, v.Detail, v.Mend = Failed, p.Name+": "+p.Detail, p.Mend
 	case p.Failures > 0:
 		v.Outcome, v.Detail = Failed, fmt.Sprintf("%s: %d rows fail (%s)", p.Name, p.Failures, p.Method)
+		v.Mend = p.Mend
 	}
 	return v
 }
 
-// Judge turns verdicts into findings: a failed one stops the run before the
+// Judge turns the verdicts of a run into findings: a failed one stops it before the
 // switch (exit 5), an unmeasured one is told (exit 7).
 func Judge(vs []Verdict) []finding.Finding {
+	return judge(vs, func(Verdict) string {
+		return "the target is unchanged; `understudy plan` shows how this table was selected and masked"
+	})
+}
+
+// Again is Judge for a generation that stands in the target and was proved afresh.
+func Again(vs []Verdict) []finding.Finding {
+	return judge(vs, func(v Verdict) string {
+		if v.Mend != "" {
+			return "run " + v.Mend + "; or refresh the target again"
+		}
+		return "something wrote to the target after its refresh; refresh it again if it should be as loaded"
+	})
+}
+
+func judge(vs []Verdict, hint func(Verdict) string) []finding.Finding {
 	var out []finding.Finding
 	for _, v := range vs {
 		f := finding.Finding{Check: "proof-" + v.Check, Column: v.Column, Message: v.Detail}
@@ -142,7 +160,7 @@ func Judge(vs []Verdict) []finding.Finding {
 		switch v.Outcome {
 		case Failed:
 			f.Severity, f.Code = finding.Error, int(fault.Integrity)
-			f.Hint = "the target is unchanged; `understudy plan` shows how this table was selected and masked"
+			f.Hint = hint(v)
 		case Unmeasured:
 			f.Severity, f.Code = finding.Warning, int(fault.Unmeasured)
 			if v.Beyond {

@@ -99,7 +99,7 @@ func manPage(c *cobra.Command) ([]byte, error) {
 // with a default where it says something.
 func asTyped(page string, c *cobra.Command) string {
 	for _, name := range flags(c) {
-		f, form := c.Flag(name), `\fB--`+name+`\fP`
+		f, form := c.Flag(strings.TrimPrefix(name, "--")), `\fB`+name+`\fP`
 		before, after, found := strings.Cut(page, form)
 		if !found {
 			continue

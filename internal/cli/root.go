@@ -230,7 +230,7 @@ func describe(c *cobra.Command, codes ...fault.Code) *cobra.Command {
 	var b strings.Builder
 	b.WriteString(report.Wrap(strings.ReplaceAll(c.Long, "\n", " "), 0))
 	b.WriteString(exitsHeading)
-	for _, code := range append([]fault.Code{fault.Done}, codes...) {
+	for _, code := range slices.Concat([]fault.Code{fault.Done}, codes, []fault.Code{fault.Bug}) {
 		fmt.Fprintf(&b, "\n  %3d  %s", int(code), report.Wrap(meaning(code), hang))
 	}
 	c.Long = b.String()
@@ -258,6 +258,8 @@ func meaning(c fault.Code) string {
 		return "done, but something asked for was not measured"
 	case fault.LaterFailed:
 		return "done (new generation), but a later step failed"
+	case fault.Bug:
+		return "a bug in understudy"
 	}
 	return c.Outcome()
 }

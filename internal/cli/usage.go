@@ -66,7 +66,7 @@ func flagFault(c *cobra.Command, err error) error {
 		if unknown.GetSpecifiedShortnames() != "" {
 			return wrong("there is no flag -%s", name)
 		}
-		return wrong("there is no flag --%s%s", name, suggestion(name, flags(c)))
+		return wrong("there is no flag --%s%s", name, suggestion("--"+name, flags(c)))
 	case strings.HasPrefix(text, "bad flag syntax"):
 		return wrong("a flag cannot be read")
 	}
@@ -83,12 +83,12 @@ func wanted(kind string) string {
 	return "a text"
 }
 
-// flags lists the names of the flags a command takes.
+// flags lists the flags a command takes, each as it is written.
 func flags(c *cobra.Command) []string {
 	var names []string
 	for _, word := range strings.Fields(c.Flags().FlagUsages()) {
-		if name, ok := strings.CutPrefix(word, "--"); ok {
-			names = append(names, name)
+		if strings.HasPrefix(word, "--") {
+			names = append(names, word)
 		}
 	}
 	return names

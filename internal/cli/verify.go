@@ -61,12 +61,7 @@ func (a *app) verify(cmd *cobra.Command) error {
 	if !a.json {
 		report.Verdicts(a.Stdout, verdicts)
 	}
-	found := check.Judge(verdicts)
-	for i := range found {
-		if found[i].Code == int(fault.Integrity) {
-			found[i].Hint = "something wrote to the target after its refresh; refresh it again if it should be as loaded"
-		}
-	}
+	found := check.Again(verdicts)
 	if err := fault.From(found, fault.Integrity); err != nil {
 		return err
 	}

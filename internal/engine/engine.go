@@ -474,4 +474,7 @@ type Proof struct {
 	// the reason in Detail. Where what fails is not rows, Detail says what it is.
 	Failures int64
 	Detail   string
+	// Mend is a statement that puts right what fails, where there is one that takes
+	// nothing away; it names objects and holds no value.
+	Mend string
 }

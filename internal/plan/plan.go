@@ -5,6 +5,7 @@
 package plan
 
 import (
+	"encoding/json"
 	"slices"
 	"time"
 
@@ -57,7 +58,7 @@ type After struct {
 	Statements int    `json:"statements"`
 }
 
-// A Table is one line of the plan.
+// A Table is one line of the plan. In JSON a number that is not known is null.
 type Table struct {
 	Table schema.Name `json:"table"`
 	// Rows to be loaded; an estimate where About, and then -1 where the server has none.
@@ -66,6 +67,24 @@ type Table struct {
 	About  bool   `json:"about,omitempty"`
 	Fate   Fate   `json:"fate"`
 	Reason string `json:"reason"`
+}
+
+// MarshalJSON writes null for a number of rows that is not known.
+func (t Table) MarshalJSON() ([]byte, error) {
+	known := func(n int64) *int64 {
+		if n < 0 {
+			return nil
+		}
+		return &n
+	}
+	return json.Marshal(struct {
+		Table  schema.Name `json:"table"`
+		Rows   *int64      `json:"rows"`
+		Of     *int64      `json:"of"`
+		About  bool        `json:"about,omitempty"`
+		Fate   Fate        `json:"fate"`
+		Reason string      `json:"reason"`
+	}{t.Table, known(t.Rows), known(t.Of), t.About, t.Fate, t.Reason})
 }
 
 // A Mask is what becomes of one column.
@@ -188,6 +207,12 @@ func (p *Plan) Rows() int64 {
 		}
 	}
 	return n
+}
+
+// Uncounted tells whether rows come of which not even the source's server says how
+// many they are.
+func (p *Plan) Uncounted() bool {
+	return slices.ContainsFunc(p.Tables, func(t Table) bool { return t.About && t.Rows < 0 })
 }
 
 // Masks lists the decisions of a binding as plan lines.

@@ -124,8 +124,10 @@ func (p Page) facts() []fact {
 			if t.Fate == plan.Copied {
 				copied++
 			}
-			if t.About && t.Rows < 0 {
-				total = "≥ " + Number(p.Plan.Rows())
+		}
+		if p.Plan.Uncounted() {
+			if total = "≥ " + total; p.Plan.Rows() == 0 {
+				total = "?"
 			}
 		}
 		note := "in " + many(copied, "table")

@@ -95,10 +95,12 @@ func rowsOf(w io.Writer, p *plan.Plan) {
 			copied++
 			schemas[t.Table.Schema] = true // what edges lead between
 		}
-		if t.About && t.Rows < 0 {
-			total = "at least " + Number(p.Rows())
-		}
 		known = known || t.Of >= 0 && t.Of != t.Rows
+	}
+	if p.Uncounted() {
+		if total = "at least " + total; p.Rows() == 0 {
+			total = "unknown before they are read (ANALYZE tells),"
+		}
 	}
 	fmt.Fprintf(w, "\nRows: %s in %s\n", total, many(copied, "table"))
 	g := grid{indent: 2, right: map[int]bool{1: true, 2: known}}

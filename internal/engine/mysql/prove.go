@@ -237,7 +237,8 @@ func (p *prover) number(ctx context.Context, t *schema.Table) error {
 	switch next {
 	case "1":
 	case "0":
-		proof.Failures, proof.Detail = 1, "the next number is one that is there"
+		proof.Failures, proof.Detail = 1, "the number it gives next is one that is there"
+		proof.Mend = "ALTER TABLE " + quoteName(t.Name) + " AUTO_INCREMENT = 1" // InnoDB makes of it the first that is free
 	default:
 		proof.Failures, proof.Detail = -1, "the server does not tell the next number"
 	}

@@ -358,13 +358,20 @@ func (p *prover) sequences(ctx context.Context, c *conn, schemas []string) error
 		if len(schemas) > 0 && !slices.Contains(schemas, s.name.Schema) || !s.counted() {
 			continue
 		}
-		proof := engine.Proof{Kind: "sequence", Name: s.name.String(), Method: "compared with the columns"}
+		proof := engine.Proof{Kind: "sequence", Name: s.name.String(), Method: "compared with the columns",
+			Detail: "the number it gives next is one that its column holds already, or comes to", Mend: s.mend()}
 		for _, column := range s.columns {
 			proof.Table = column.table
 		}
 		p.questions = append(p.questions, question{s.behind(), []int{p.add(proof)}})
 	}
 	return nil
+}
+
+// mend writes a statement, to be run by hand, after which the sequence goes on past
+// what its columns hold.
+func (s sequence) mend() string {
+	return "SELECT setval(" + literal(quoteName(s.name)) + ", (SELECT " + s.extreme() + "::bigint))"
 }
 
 // behind writes a query that is 1 when the sequence's next value is not beyond

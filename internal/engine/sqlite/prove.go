@@ -268,6 +268,11 @@ func (p *prover) duplicates(t *schema.Table, k schema.Key) string {
 		" GROUP BY " + quotes(k.Columns) + " HAVING count(*)>1)"
 }
 
+// restart writes a statement after which AUTOINCREMENT goes on past the highest row number.
+func (s *shape) restart(table string) string {
+	return "DELETE FROM sqlite_sequence WHERE name = " + literal(table) + "; INSERT INTO sqlite_sequence SELECT " + literal(table) + ", max(" + s.rowid + ") FROM " + quote(table)
+}
+
 // sequence compares an AUTOINCREMENT counter with the highest row number.
 func (p *prover) sequence(t *schema.Table) error {
 	s := p.found.shapes[t.Name.Table]
@@ -275,7 +280,8 @@ func (p *prover) sequence(t *schema.Table) error {
 		return nil
 	}
 	behind, err := p.conn.integer(p.ctx, "SELECT coalesce((SELECT max("+s.rowid+") FROM main."+quote(t.Name.Table)+"),0) > coalesce((SELECT seq FROM main.sqlite_sequence WHERE name=?),0)", t.Name.Table)
-	p.proofs = append(p.proofs, engine.Proof{Kind: "sequence", Table: t.Name, Name: t.Name.Table, Method: "compared with the highest row number", Failures: behind})
+	p.proofs = append(p.proofs, engine.Proof{Kind: "sequence", Table: t.Name, Name: t.Name.Table, Method: "compared with the highest row number", Failures: behind,
+		Detail: "the number it gives next is one that the table holds already, or comes to", Mend: s.restart(t.Name.Table)})
 	return err
 }
 
