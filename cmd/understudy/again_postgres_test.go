@@ -82,6 +82,7 @@ func TestAMigrationThatTheRulesDoNotKnow(t *testing.T) {
 // Where somebody always needs the table, or the job wants no second try, the
 // refresh ends with 6, and staging is what it was.
 func TestGivingWayHasAnEnd(t *testing.T) {
+	scratchtest.Long(t)
 	t.Parallel()
 	prod, staging := orphanage(t), scratchtest.Database(t)
 	job := func(limits string) string { return plainJob("orphans: drop", orphanReferences, limits) }

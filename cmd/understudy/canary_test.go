@@ -400,6 +400,7 @@ func mishaps() map[string]mishap {
 }
 
 func TestCanariesStayInTheSourceWhenRunsFail(t *testing.T) {
+	scratchtest.Long(t)
 	t.Parallel()
 	from := scratchtest.Own(t, scratch.Options{})
 	to := scratchtest.Own(t, scratch.Options{Settings: map[string]string{"log_statement": "all", "log_min_duration_statement": "0", "log_error_verbosity": "verbose", "log_parameter_max_length_on_error": "-1"}})

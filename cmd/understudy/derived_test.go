@@ -29,6 +29,7 @@ func derivedRule(t *testing.T, people, name, code, price string) map[string]stri
 // plan over all rows: what the load would refuse, the plan refuses, and what the
 // plan lets pass, the load takes.
 func TestPlanComputesUniqueKeys(t *testing.T) {
+	scratchtest.Long(t)
 	t.Parallel()
 	source, target := scratchtest.Database(t), scratchtest.Database(t)
 	scratchtest.SQL(t, source, `

@@ -77,6 +77,7 @@ func wantAlone(t *testing.T, server *scratch.Postgres, name string) {
 // A server whose write-ahead log finds no room ends itself; the old generation
 // is there when it comes back.
 func TestTheTargetsLogHasNoRoom(t *testing.T) {
+	scratchtest.Long(t)
 	t.Parallel()
 	prod := scratchtest.Database(t)
 	scratchtest.SQL(t, prod, wide+"INSERT INTO wide VALUES (1, 1, 'first', 'generation', 'x')")
@@ -117,6 +118,7 @@ func TestTheTargetsLogHasNoRoom(t *testing.T) {
 // Where the source has no room for the temporary files of a sort, or the role's
 // share of it is used up, the run ends with 6 and leaves nothing there.
 func TestTheSourceHasNoRoomToSort(t *testing.T) {
+	scratchtest.Long(t)
 	t.Parallel()
 	server := scratchtest.Own(t, scratch.Options{Settings: map[string]string{"work_mem": "64kB", "max_parallel_workers_per_gather": "0"}})
 	folder := scratchtest.SmallDisk(t, server, 1)

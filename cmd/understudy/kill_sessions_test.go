@@ -124,6 +124,7 @@ func TestKillSessionsWhileRowsPass(t *testing.T) {
 // Limits that a database sets for its roles do not end a run's long transaction,
 // nor the wait between its stages; the job's own limits do, with 6 and the word for it.
 func TestLimitsOfServerAndJob(t *testing.T) {
+	scratchtest.Long(t)
 	t.Parallel()
 	server := scratchtest.Own(t, scratch.Options{})
 	prod, staging := scratchtest.DatabaseOn(t, server.URL("postgres")), scratchtest.DatabaseOn(t, server.URL("postgres"))

@@ -70,6 +70,7 @@ tables:
 // What a standby does not have, and what policies of a table or of its partitions
 // hide, is refused in the plan, by name; a table's owner reads all of it.
 func TestRowsThatAreWithheld(t *testing.T) {
+	scratchtest.Long(t)
 	t.Parallel()
 	_, _, prod, replica := replicated(t, nil, people+peopleRows+`
 		CREATE UNLOGGED TABLE fast (id int PRIMARY KEY, name text); INSERT INTO fast VALUES (1, 'private fast');
@@ -101,6 +102,7 @@ func TestRowsThatAreWithheld(t *testing.T) {
 // Whatever takes a table's name between the plan and the moment is not read in
 // its place: a view, another server's table, a table of another shape.
 func TestWhatIsSwappedInIsNotRead(t *testing.T) {
+	scratchtest.Long(t)
 	t.Parallel()
 	server := scratchtest.Own(t, scratch.Options{})
 	for name, swap := range map[string]string{

@@ -10,6 +10,7 @@ import (
 // TestTooManyTablesForTheServer reads from, and builds on, a server that has no
 // room for a lock on each partition: the run ends with what to raise.
 func TestTooManyTablesForTheServer(t *testing.T) {
+	scratchtest.Long(t)
 	t.Parallel()
 	small := scratchtest.Own(t, scratch.Options{Settings: map[string]string{"max_locks_per_transaction": "10", "max_connections": "10", "max_worker_processes": "0", "max_wal_senders": "0", "autovacuum_max_workers": "1"}})
 	many := `CREATE TABLE events (id int NOT NULL) PARTITION BY RANGE (id);

@@ -31,6 +31,7 @@ tables:
 // before, where that is known to be all; the outcome is always that of a refresh
 // that begins anew. Whatever happens to either side between is found out.
 func TestReplaceBuildsOnTheRefreshBefore(t *testing.T) {
+	scratchtest.Long(t)
 	server := scratchtest.Own(t, scratch.Options{})
 	url := server.URL("postgres")
 	prod, staging, control := scratchtest.DatabaseOn(t, url), scratchtest.DatabaseOn(t, url), scratchtest.DatabaseOn(t, url)

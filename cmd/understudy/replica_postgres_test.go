@@ -59,6 +59,7 @@ func (e *errand) whenTold(t *testing.T, says string, do func(), args ...string) 
 // reading: the run begins anew, or ends with 6 and the settings that would help.
 // With hot_standby_feedback it reads on, whatever is written meanwhile.
 func TestAStandbyUnderWritingLoad(t *testing.T) {
+	scratchtest.Long(t)
 	t.Parallel()
 	_, second, prod, replica := replicated(t, map[string]string{"max_standby_streaming_delay": "0", "hot_standby_feedback": "off"}, people+peopleRows)
 	staging := scratchtest.Database(t)
@@ -104,6 +105,7 @@ func TestAStandbyUnderWritingLoad(t *testing.T) {
 
 // Rows wait while a replica of staging is too far behind, and pass when it is not.
 func TestRowsWaitForAReplica(t *testing.T) {
+	scratchtest.Long(t)
 	t.Parallel()
 	_, second, staging, _ := replicated(t, nil, people)
 	prod := scratchtest.Database(t)
@@ -142,6 +144,7 @@ func TestRowsWaitForAReplica(t *testing.T) {
 // A limit that cannot be kept, because the role may not see the replicas, is
 // refused before a row is read; a standby that we ourselves hold back is let go.
 func TestTheLagOfASource(t *testing.T) {
+	scratchtest.Long(t)
 	t.Parallel()
 	first, second, prod, replica := replicated(t, nil, people+peopleRows)
 	staging := scratchtest.Database(t)

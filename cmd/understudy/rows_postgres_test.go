@@ -56,6 +56,7 @@ func wantQuery(t *testing.T, what, address, query, want string) {
 // Orphans of a production that is copied whole are dropped with all that hangs
 // on them, or lose the columns that may be NULL; staging's keys hold.
 func TestOrphansOfAWholeProduction(t *testing.T) {
+	scratchtest.Long(t)
 	t.Parallel()
 	prod, staging := orphanage(t), scratchtest.Database(t)
 	before := scratchtest.Digest(t, prod)

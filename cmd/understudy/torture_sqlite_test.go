@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"understudy/internal/scratch/scratchtest"
 )
 
 // liteTold tells a whole file as lines, sorted: each object's SQL, and each row
@@ -162,6 +164,7 @@ func TestSQLiteTorture(t *testing.T) {
 // TestSQLiteHugeRows carries a value of a hundred megabytes, and a table as wide
 // as SQLite allows, into an empty target and by an exchange of rows.
 func TestSQLiteHugeRows(t *testing.T) {
+	scratchtest.Long(t)
 	t.Parallel()
 	dir := t.TempDir()
 	source, target := filepath.Join(dir, "from.db"), filepath.Join(dir, "to.db")

@@ -11,6 +11,7 @@ import (
 // columns' fakes stay apart or the plan refuses their masks, whoever gives the
 // structure. What the view's query makes apart by itself takes any mask.
 func TestPlanKnowsUniqueKeysOfViews(t *testing.T) {
+	scratchtest.Long(t)
 	t.Parallel()
 	source, target := scratchtest.Database(t), scratchtest.Database(t)
 	scratchtest.SQL(t, source, `

@@ -118,6 +118,7 @@ func TestReplaceKilledInAStatement(t *testing.T) {
 
 // TestReplaceServerKilled kills the server at each step of the transaction.
 func TestReplaceServerKilled(t *testing.T) {
+	scratchtest.Long(t)
 	for name, maria := range map[string]bool{"MariaDB": true, "MySQL": false} {
 		t.Run(name, func(t *testing.T) {
 			server := scratchtest.OwnMySQL(t, maria, map[string]string{"innodb_flush_log_at_trx_commit": "1"})

@@ -9,6 +9,7 @@ import (
 
 	"understudy/internal/engine"
 	"understudy/internal/scratch"
+	"understudy/internal/scratch/scratchtest"
 )
 
 // tangled has what makes an order of statements hard to find: a circle of NOT NULL
@@ -117,6 +118,7 @@ func tangleContent(t *testing.T, db *sql.DB) (rows, orphans string) {
 
 // TestReplaceAnyRowsByAny exchanges random rows for random rows.
 func TestReplaceAnyRowsByAny(t *testing.T) {
+	scratchtest.Long(t)
 	onBoth(t, func(t *testing.T, server *scratch.MySQL) {
 		production, staging := freshDatabase(t, server), freshDatabase(t, server)
 		from, to := application(t, production), application(t, staging)

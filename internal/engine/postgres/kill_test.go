@@ -160,6 +160,7 @@ func TestKilledAtAPlace(t *testing.T) {
 }
 
 func TestKilledAnyTime(t *testing.T) {
+	scratchtest.Long(t)
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
@@ -197,6 +198,7 @@ func TestKilledAnyTime(t *testing.T) {
 // The server dies by kill -9 at any place; after its own recovery the target is
 // whole, and the next run needs no hand work.
 func TestServerKilled(t *testing.T) {
+	scratchtest.Long(t)
 	server := scratchtest.Own(t, scratch.Options{Settings: map[string]string{"fsync": "on", "synchronous_commit": "on"}})
 	production, staging := scratchtest.DatabaseOn(t, server.URL("postgres")), scratchtest.DatabaseOn(t, server.URL("postgres"))
 	scratchtest.SQL(t, production, small+smallRows)

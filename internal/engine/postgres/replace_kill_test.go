@@ -63,6 +63,7 @@ func afterKillInPlace(t *testing.T, production, staging, before, triggers, run s
 }
 
 func TestReplaceKilled(t *testing.T) {
+	scratchtest.Long(t)
 	t.Setenv(childMode, "replace")
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
@@ -111,6 +112,7 @@ func TestReplaceKilled(t *testing.T) {
 // The server dies by kill -9; after its own recovery the target is whole, and
 // the next run needs no hand work.
 func TestReplaceServerKilled(t *testing.T) {
+	scratchtest.Long(t)
 	server := scratchtest.Own(t, scratch.Options{Settings: map[string]string{"fsync": "on", "synchronous_commit": "on"}})
 	production, staging := scratchtest.DatabaseOn(t, server.URL("postgres")), scratchtest.DatabaseOn(t, server.URL("postgres"))
 	scratchtest.SQL(t, production, small+smallRows)

@@ -113,6 +113,7 @@ func tangle(r *rand.Rand, calm bool) string {
 // Whatever rows stand in staging and whatever rows come, staging holds the rows
 // that came, its constraints hold, and nothing but rows is different.
 func TestReplaceAnyRowsByAny(t *testing.T) {
+	scratchtest.Long(t)
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 0))

@@ -1,6 +1,7 @@
 package scratchtest
 
 import (
+	"errors"
 	"math/rand/v2"
 	"os"
 	"testing"
@@ -43,4 +44,29 @@ func Some[T any](t testing.TB, all []T, few int) []T {
 		}
 	}
 	return out
+}
+
+// LeftOutVariable names a file to which the names of tests are appended that
+// [Long] left to another run.
+const LeftOutVariable = "UNDERSTUDY_LEFT_OUT"
+
+// Long begins a test that takes long and seldom finds what the others do not. Where
+// not all cases are asked for it runs one time in three, by chance; else it is
+// skipped, and said.
+func Long(t testing.TB) {
+	t.Helper()
+	if All() || rand.IntN(3) == 0 {
+		return
+	}
+	if path := os.Getenv(LeftOutVariable); path != "" {
+		f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+		if err == nil {
+			_, err = f.WriteString(t.Name() + "\n")
+			err = errors.Join(err, f.Close())
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Skip("runs one time in three; " + CasesVariable + "=all runs it always")
 }
