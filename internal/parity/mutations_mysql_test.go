@@ -123,7 +123,7 @@ func TestEveryMutationIsFoundOnMySQL(t *testing.T) {
 				}
 			}
 			for _, kind := range base.Kinds {
-				if !seen[kind] && kind != "setting" && (kind != "sequence" || server.MariaDB()) { // settings are the server's, which both sides share here
+				if !seen[kind] && kind != "setting" && kind != "server" && (kind != "sequence" || server.MariaDB()) { // settings are the server's, which both sides share here
 					t.Errorf("no mutation touches a %s", kind)
 				}
 			}
@@ -368,10 +368,42 @@ func changesOnMySQL() []changed {
 		{`ALTER EVENT nightly ON SCHEDULE EVERY 2 DAY STARTS '2037-01-01 00:00:00'`, "event nightly: different", parity.ChangesBehaviour, ""},
 		{`ALTER EVENT nightly DO DELETE FROM plain`, "event nightly: different", parity.ChangesBehaviour, ""},
 		{`ALTER EVENT nightly ON COMPLETION PRESERVE`, "event nightly: different", parity.ChangesBehaviour, ""},
+		{`SET SESSION time_zone = '+05:00';; ALTER EVENT nightly ON SCHEDULE EVERY 1 DAY STARTS '2037-01-01 05:00:00';; SET SESSION time_zone = DEFAULT`, "event nightly: different", parity.ChangesBehaviour, ""},
+		{`SET SESSION sql_mode = 'ANSI_QUOTES';; DROP TRIGGER stamp;; CREATE TRIGGER stamp BEFORE INSERT ON child FOR EACH ROW SET NEW.note = 'x';; SET SESSION sql_mode = DEFAULT`, "trigger child.stamp: different", parity.ChangesBehaviour, ""},
+		{`SET SESSION collation_connection = latin1_bin;; DROP FUNCTION twice;; CREATE FUNCTION twice (n int) RETURNS int DETERMINISTIC RETURN n * 2;; SET SESSION collation_connection = DEFAULT`, "function twice: different", parity.ChangesBehaviour, ""},
+		{`ALTER EVENT nightly RENAME TO weekly`, "event nightly: missing in target; event weekly: extra in target", "", ""},
+		{`ALTER EVENT nightly ON SCHEDULE AT '2038-01-01 00:00:00'`, "event nightly: different", parity.ChangesBehaviour, ""},
+		{`ALTER TABLE plain MODIFY what varchar(9) COMPRESSED`, "column plain.what: different", "", maria},
+		{`SET SESSION system_versioning_alter_history = KEEP;; ALTER TABLE kept MODIFY v int WITHOUT SYSTEM VERSIONING`, "column kept.v: different", "", maria},
+		{`ALTER TABLE plain MODIFY id int DEFAULT (1 + 1)`, "column plain.id: different", parity.ChangesBehaviour, ""},
+		{`ALTER TABLE plain PARTITION BY LIST (id) (PARTITION a VALUES IN (1, 2))`, "table plain: different", parity.ChangesBehaviour, ""},
+		{`ALTER SEQUENCE numbers MAXVALUE 99`, "sequence numbers: different", parity.ChangesBehaviour, maria},
+		{`ALTER SEQUENCE numbers CACHE 7`, "sequence numbers: different", parity.ChangesBehaviour, maria},
+		{`ALTER SEQUENCE numbers CYCLE`, "sequence numbers: different", parity.ChangesBehaviour, maria},
 		{`ALTER EVENT nightly COMMENT 'said'`, "event nightly: different", parity.ChangesBehaviour, ""},
 		{`ALTER SEQUENCE numbers INCREMENT BY 2`, "sequence numbers: different", parity.ChangesBehaviour, maria},
 		{`DROP SEQUENCE numbers`, "sequence numbers: missing in target", parity.ApplicationFails, maria},
 		{`ALTER DATABASE CHARACTER SET latin1`, "schema own: different", parity.ChangesBehaviour, ""},
 		{`ALTER DATABASE COLLATE utf8mb4_unicode_ci`, "schema own: different", parity.ChangesBehaviour, ""},
+	}
+}
+
+// TestServersThatAreSetOtherwise compares two servers of one product.
+func TestServersThatAreSetOtherwise(t *testing.T) {
+	server := scratchtest.MariaDB(t)
+	other := scratchtest.OwnMySQL(t, true, map[string]string{"default_time_zone": "+05:00", "sql_mode": "ANSI", "event_scheduler": "ON", "transaction_isolation": "READ-COMMITTED", "group_concat_max_len": "99"})
+	name := "test_" + strings.ToLower(rand.Text()[:12])
+	for _, s := range []*scratch.MySQL{server, other} {
+		runs(t, mysqlClient(t, s.URL("")), "CREATE DATABASE "+name+" CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci")
+		runs(t, mysqlClient(t, s.URL(name)), "CREATE TABLE t (id int)")
+	}
+	var found []string
+	for _, d := range compareMySQL(t, mysqlCatalog(t, server.URL(name)), mysqlCatalog(t, other.URL(name)), name, name).Differences {
+		found = append(found, d.Kind+" "+d.Object+": "+d.Change)
+	}
+	slices.Sort(found)
+	want := []string{"setting event_scheduler: different", "setting group_concat_max_len: different", "setting sql_mode: different", "setting time_zone: different", "setting transaction_isolation: different"}
+	if !slices.Equal(found, want) {
+		t.Errorf("found %q, want %q", found, want)
 	}
 }

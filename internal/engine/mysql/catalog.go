@@ -84,7 +84,7 @@ type objectReader struct {
 
 // outcome leaves out kinds of which something may be hidden.
 func (r *objectReader) outcome() (facts []catalog.Fact, kinds, unseen []string) {
-	for _, kind := range []string{"schema", "setting", "view", "function", "procedure", "trigger", "event", "sequence"} {
+	for _, kind := range []string{"schema", "server", "setting", "view", "function", "procedure", "trigger", "event", "sequence"} {
 		if why := r.unseen[kind]; why != "" {
 			unseen = append(unseen, kind+": "+why)
 		} else {
@@ -94,18 +94,57 @@ func (r *objectReader) outcome() (facts []catalog.Fact, kinds, unseen []string) 
 	return slices.DeleteFunc(r.facts, func(f catalog.Fact) bool { return r.unseen[f.Kind] != "" }), kinds, unseen
 }
 
-// settings reads those of the server that change what statements of an application mean.
+// settingNames are the server's settings that decide what an application's statements mean
+// or whether they work, and that MariaDB and MySQL both have.
+var settingNames = []string{
+	"auto_increment_increment", "auto_increment_offset", "autocommit", "character_set_server", "collation_server", "default_storage_engine", "default_week_format", "div_precision_increment",
+	"event_scheduler", "explicit_defaults_for_timestamp", "foreign_key_checks", "group_concat_max_len", "innodb_ft_min_token_size", "innodb_strict_mode", "lc_time_names", "lower_case_table_names",
+	"max_allowed_packet", "sql_mode", "sql_safe_updates", "time_zone", "unique_checks",
+}
+
+// settings reads the server's product and version, and those settings.
 func (r *objectReader) settings([]string) error {
-	for _, name := range []string{"sql_mode", "lower_case_table_names", "explicit_defaults_for_timestamp"} {
-		value, err := r.c.value(r.ctx, "read the server's settings", "SELECT @@GLOBAL."+name)
-		if err != nil {
-			return err
-		}
-		words := strings.Split(value, ",")
-		slices.Sort(words)
-		r.facts = append(r.facts, catalog.Fact{Kind: "setting", Object: name, Definition: strings.Join(words, ",")})
+	doing := "read the server's settings"
+	row, err := r.c.row(r.ctx, doing, "SELECT @@GLOBAL.version, @@GLOBAL.system_time_zone")
+	if err != nil {
+		return err
 	}
-	return nil
+	server := catalog.Fact{Kind: "server", Object: "server", Parts: []catalog.Part{{Name: "product", Text: product(r.c)}}}
+	if v := strings.SplitN(row[0], ".", 3); len(v) == 3 {
+		server.Parts = append(server.Parts, catalog.Part{Name: "version", Text: v[0] + "." + v[1]})
+	}
+	r.facts = append(r.facts, server)
+	found, err := r.c.rows(r.ctx, doing, "SHOW GLOBAL VARIABLES WHERE Variable_name IN ("+literals(append([]string{"tx_isolation", "transaction_isolation"}, settingNames...))+")")
+	isolation := ""
+	for _, s := range found {
+		name, value := strings.ToLower(s[0]), s[1]
+		switch name {
+		case "sql_mode":
+			words := strings.Split(value, ",")
+			slices.Sort(words)
+			value = strings.Join(words, ",")
+		case "time_zone":
+			if value == "SYSTEM" {
+				value += " (" + row[1] + ")"
+			}
+		case "tx_isolation", "transaction_isolation": // the same by its older and its newer name; a server may have both
+			isolation = value
+			continue
+		}
+		r.facts = append(r.facts, catalog.Fact{Kind: "setting", Object: name, Definition: value})
+	}
+	if isolation != "" {
+		r.facts = append(r.facts, catalog.Fact{Kind: "setting", Object: "transaction_isolation", Definition: isolation})
+	}
+	return err
+}
+
+// product names what the server is.
+func product(c *conn) string {
+	if c.maria {
+		return "MariaDB"
+	}
+	return "MySQL"
 }
 
 func (r *objectReader) databases(databases []string) error {
@@ -178,6 +217,7 @@ func (o object) fact(database string) catalog.Fact {
 	part("sql_mode", o.Mode)
 	part("character set", o.Charset)
 	part("collation", o.Collation)
+	part("time zone", o.Zone)
 	return f
 }
 
@@ -191,6 +231,9 @@ func (o object) closing() string {
 	if charset := o.charset(); o.Collation != "" {
 		set = append(set, "character_set_client = "+charset, "collation_connection = "+o.Collation)
 		back = append(back, "SET NAMES utf8mb4")
+	}
+	if o.Zone != "" {
+		set, back = append(set, "time_zone = "+literal(o.Zone)), append(back, "SET SESSION time_zone = DEFAULT")
 	}
 	if len(set) == 0 {
 		return o.Create

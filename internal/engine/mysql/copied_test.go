@@ -81,9 +81,9 @@ func TestACopyIsWhatItIsACopyOf(t *testing.T) {
 		if server.MariaDB() {
 			must(t, db, "CREATE TABLE counted (id bigint DEFAULT nextval(`"+name+"`.`numbers`) PRIMARY KEY, v int)")
 		}
-		before := standing(t, db, own)
 		must(t, db, "SET GLOBAL event_scheduler = ON") // the target's own event writes rows; the copy's must not
 		defer must(t, db, "SET GLOBAL event_scheduler = OFF")
+		before := standing(t, db, own)
 		l := copyOf(t, openTarget(t, own), engine.Spec{})
 		there, err := l.Catalog(t.Context(), nil)
 		if err != nil {

@@ -25,6 +25,7 @@ type object struct {
 	Mode      string `json:"mode"`
 	Charset   string `json:"charset"`
 	Collation string `json:"collation"`
+	Zone      string `json:"zone,omitempty"` // of an event: what its schedule's times are told in
 }
 
 // A routine's and a trigger's settings that are not texts are pinned by the
@@ -33,6 +34,9 @@ func (o object) settings() string {
 	set := "SET SESSION sql_mode = " + literal(o.Mode) + ", character_set_client = " + o.charset()
 	if o.Collation != "" {
 		set += ", collation_connection = " + o.Collation
+	}
+	if o.Zone != "" {
+		set += ", time_zone = " + literal(o.Zone)
 	}
 	return set
 }
@@ -60,7 +64,7 @@ func (o object) make(ctx context.Context, c *conn, database string) error {
 	if err == nil {
 		err = c.exec(ctx, doing, o.Create)
 	}
-	if back := c.exec(context.WithoutCancel(ctx), doing, "SET SESSION sql_mode = "+literal(plainMode)+", character_set_client = utf8mb4, collation_connection = utf8mb4_general_ci"); err == nil {
+	if back := c.exec(context.WithoutCancel(ctx), doing, "SET SESSION sql_mode = "+literal(plainMode)+", character_set_client = utf8mb4, collation_connection = utf8mb4_general_ci, time_zone = '+00:00'"); err == nil {
 		err = back
 	}
 	return err
@@ -188,6 +192,9 @@ func (o *object) take(row []string) bool {
 		return false
 	}
 	o.Create, o.Charset, o.Collation = row[at[0]], row[at[2]], row[at[3]]
+	if o.Kind == "EVENT" {
+		o.Zone = row[2]
+	}
 	if at[1] >= 0 {
 		o.Mode = row[at[1]]
 	}

@@ -150,9 +150,13 @@ func (d *declaration) coded(parts []catalog.Part) {
 	}
 }
 
-// conditional gives what a comment says to a server that reads it.
+// conditional gives what a comment says to a server that reads it: to every one, or
+// to MariaDB alone.
 func conditional(text string) string {
 	inside, ok := strings.CutPrefix(text, "/*!")
+	if !ok {
+		inside, ok = strings.CutPrefix(text, "/*M!")
+	}
 	if !ok {
 		return ""
 	}
