@@ -36,7 +36,7 @@ func mysqlDatabase(t *testing.T, product string) (url string) {
 	return server.URL(name)
 }
 
-func mysqlClient(t *testing.T, url string) *sql.DB {
+func mysqlClient(t testing.TB, url string) *sql.DB {
 	t.Helper()
 	at, err := neturl.Parse(url)
 	if err != nil {
@@ -50,7 +50,7 @@ func mysqlClient(t *testing.T, url string) *sql.DB {
 	return db
 }
 
-func statement(t *testing.T, db *sql.DB, statements ...string) {
+func statement(t testing.TB, db *sql.DB, statements ...string) {
 	t.Helper()
 	for _, s := range statements {
 		if _, err := db.ExecContext(t.Context(), s); err != nil {
@@ -60,7 +60,7 @@ func statement(t *testing.T, db *sql.DB, statements ...string) {
 }
 
 // column gives the first column of a query's rows, joined.
-func column(t *testing.T, db *sql.DB, query string) string {
+func column(t testing.TB, db *sql.DB, query string) string {
 	t.Helper()
 	rows, err := db.QueryContext(t.Context(), query)
 	if err != nil {

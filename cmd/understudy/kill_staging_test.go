@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"understudy/schemas"
 )
 
@@ -42,6 +44,7 @@ type staging struct {
 	lasts   map[string]time.Duration
 
 	job     func(text string) string  // changes the job; nil leaves it
+	rules   func(text string) string  // changes the rules; nil leaves them
 	look    func(t testing.TB) string // the content, by checksum
 	settle  func(t testing.TB)        // waits until nothing of a dead run is alive
 	trash   func(t testing.TB) string // what a finished run should not have left; empty is right
@@ -66,6 +69,9 @@ func (s *staging) prepare(t testing.TB, source, target string) {
 		text = strings.Replace(text, "percent: 10}", "percent: 100}", 1)
 		if s.job != nil && name == "understudy.yaml" {
 			text = s.job(text)
+		}
+		if s.rules != nil && strings.HasPrefix(name, "rules/") {
+			text = s.rules(text)
 		}
 		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
@@ -110,14 +116,15 @@ func (s *staging) within(r *rand.Rand, stage string) time.Duration {
 // which; it tells whether it is the new one.
 func (s *staging) whole(t testing.TB, when string) (switched bool) {
 	t.Helper()
-	switch s.look(t) {
+	now := s.look(t)
+	switch now {
 	case s.content[s.present]:
 		return false
 	case s.content[1-s.present]:
 		s.present = 1 - s.present
 		return true
 	}
-	t.Fatalf("%s: staging is neither the old generation nor the new one", when)
+	t.Fatalf("%s: staging is neither the old generation nor the new one; beside the old one\n%s\nbeside the new one\n%s", when, cmp.Diff(s.content[s.present], now), cmp.Diff(s.content[1-s.present], now))
 	return false
 }
 

@@ -84,7 +84,7 @@ func TestTheShopIsOneOnAllEngines(t *testing.T) {
 	})
 }
 
-func executeShop(t *testing.T, url string, statements []string) {
+func executeShop(t testing.TB, url string, statements []string) {
 	t.Helper()
 	if path, ok := strings.CutPrefix(url, "sqlite:"); ok {
 		if err := os.WriteFile(path, nil, 0o600); err != nil {
