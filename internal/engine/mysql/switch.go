@@ -267,7 +267,7 @@ func (s *swap) try(ctx context.Context) error {
 		return err
 	}
 	for _, p := range s.parts {
-		for _, o := range p.mark.Triggers {
+		for _, o := range slices.Backward(p.mark.Triggers) { // what a kill leaves of them is in their order
 			if err := o.drop(ctx, s.c, p.target); err != nil {
 				return err
 			}
@@ -412,7 +412,9 @@ func (m journal) follow(ctx context.Context, c *conn) error {
 	return makeAll(ctx, c, m.Of, others)
 }
 
-// makeTriggers makes those of the objects that are triggers and not there.
+// makeTriggers makes those of the objects that are triggers and not there. A trigger
+// fires after those of its table that were made before it, so behind one that was
+// missing all of the table are made anew.
 func makeTriggers(ctx context.Context, c *conn, database string, list []object) error {
 	if !slices.ContainsFunc(list, func(o object) bool { return o.Kind == "TRIGGER" }) {
 		return nil
@@ -421,9 +423,17 @@ func makeTriggers(ctx context.Context, c *conn, database string, list []object) 
 	if err != nil {
 		return err
 	}
+	gap := map[string]bool{} // by table
 	for _, o := range list {
-		if o.Kind != "TRIGGER" || slices.ContainsFunc(there, func(r []string) bool { return r[0] == o.Name }) {
+		present := slices.ContainsFunc(there, func(r []string) bool { return r[0] == o.Name })
+		if o.Kind != "TRIGGER" || present && !gap[o.Table] {
 			continue
+		}
+		gap[o.Table] = true
+		if present {
+			if err := o.drop(ctx, c, database); err != nil {
+				return err
+			}
 		}
 		if err := o.make(ctx, c, database); err != nil {
 			return err
