@@ -121,7 +121,7 @@ func mysqlContent(t testing.TB, db *sql.DB) string {
 		for _, c := range strings.Split(column(t, db, "SELECT column_name FROM information_schema.columns WHERE table_schema = database() AND table_name = '"+name+"' ORDER BY ordinal_position"), ";") {
 			cells = append(cells, "coalesce(hex(`"+c+"`), 'NULL')")
 		}
-		out = append(out, name+" "+column(t, db, "SELECT concat(count(*), ' ', hex(coalesce(bit_xor(CAST(conv(left(sha1(concat_ws('|', "+strings.Join(cells, ", ")+")), 16), 16, 10) AS unsigned)), 0))) FROM `"+name+"`"))
+		out = append(out, name+" "+column(t, db, "SELECT concat(count(*), ' ', hex(coalesce(bit_xor(CAST(conv(left(sha2(concat_ws('|', "+strings.Join(cells, ", ")+"), 256), 16), 16, 10) AS unsigned)), 0))) FROM `"+name+"`"))
 	}
 	return strings.Join(out, "\n")
 }
