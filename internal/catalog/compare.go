@@ -498,7 +498,7 @@ func last(object string) string {
 }
 
 // requalify replaces schema names that stand before a dot. Names are matched as
-// whole words, quoted or not, inside string literals as well: a default like
+// whole words, in quotes of either sort or in none, inside string literals as well: a default like
 // nextval('shop.ids'::regclass) names its schema there.
 func requalify(text string, names map[string]string) string {
 	var b strings.Builder
@@ -511,7 +511,12 @@ func requalify(text string, names map[string]string) string {
 		}
 		to, ok := names[word]
 		if ok && end < len(text) && text[end] == '.' && (i == 0 || text[i-1] != '.') {
-			b.WriteString(schema.Ident(to))
+			if text[i] == '`' {
+				to = "`" + strings.ReplaceAll(to, "`", "``") + "`"
+			} else {
+				to = schema.Ident(to)
+			}
+			b.WriteString(to)
 		} else {
 			b.WriteString(text[i:end])
 		}
@@ -523,13 +528,13 @@ func requalify(text string, names map[string]string) string {
 // wordAt reads the identifier that begins at i, with its quotes taken off; an
 // empty word if none begins there.
 func wordAt(text string, i int) (word string, end int) {
-	if text[i] == '"' {
+	if quote := text[i]; quote == '"' || quote == '`' {
 		var b strings.Builder
 		for j := i + 1; j < len(text); j++ {
-			if text[j] != '"' {
+			if text[j] != quote {
 				b.WriteByte(text[j])
-			} else if j+1 < len(text) && text[j+1] == '"' {
-				b.WriteByte('"')
+			} else if j+1 < len(text) && text[j+1] == quote {
+				b.WriteByte(quote)
 				j++
 			} else {
 				return b.String(), j + 1

@@ -279,7 +279,7 @@ func (t *target) Admit(ctx context.Context, texts, schemas []string) (refused []
 		if err != nil {
 			return err
 		}
-		if missing := may.missing(t.databases[0], false); len(missing) > 0 {
+		if missing := may.missing(t.databases[0]); len(missing) > 0 {
 			return &engine.Error{Code: engine.Denied, Doing: "make a copy beside the target", Say: missing[0]}
 		}
 		b, err := readBounds(ctx, c, t.databases[0], beside(t.databases[0], "next", "x"))

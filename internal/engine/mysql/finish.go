@@ -2,6 +2,7 @@ package mysql
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -108,11 +109,27 @@ func (l *load) alter(ctx context.Context, d *databasePlan, c *creation, doing st
 	})
 }
 
-// rehearse makes triggers, views, routines and events of a structure from
-// elsewhere beside the target: what the server does not take shows before the
-// switch. They go with the database; triggers would keep its tables there.
+// rehearse makes triggers, and of a structure from elsewhere views, routines and
+// events, beside the target: what the server does not take, such as a trigger of an
+// account that only the mightiest may make one for, shows before the switch. They go
+// with the database; triggers would keep its tables there.
 func (l *load) rehearse(ctx context.Context) error {
 	if !l.plan.foreign {
+		for _, d := range l.plan.databases {
+			for _, o := range d.triggers {
+				err := o.make(ctx, l.guard, d.next)
+				if engine.CodeOf(err) == engine.Denied {
+					return &engine.Error{Code: engine.Denied, Doing: "make trigger " + schema.Ident(o.Name) + " beside the target", Table: schema.Name{Schema: d.name, Table: o.Table}, Err: err,
+						Say: "the user may not make it again for " + account(o.Definer) + ", to whom it belongs", Hint: "make the trigger in the target as the user of the refresh, or on MySQL: GRANT SYSTEM_USER ON *.* to that user, where the owner has it"}
+				}
+				if err == nil {
+					err = o.drop(ctx, l.guard, d.next)
+				}
+				if err != nil {
+					return err
+				}
+			}
+		}
 		return nil
 	}
 	l.spec.Step("try views, routines and triggers")
@@ -200,12 +217,14 @@ func (t *target) Fit(ctx context.Context, from engine.Source, schemas []string) 
 				}
 			}
 		}
+		var needed []string
 		for _, need := range []struct{ kind, privilege string }{{"TRIGGER", "TRIGGER"}, {"VIEW", "CREATE VIEW"}, {"FUNCTION", "CREATE ROUTINE"}, {"PROCEDURE", "CREATE ROUTINE"}, {"EVENT", "EVENT"}} {
-			for _, database := range t.databases {
-				if kinds[need.kind] && !may.has(need.privilege, database) {
-					obstacles = append(obstacles, "the user "+may.user+" lacks "+need.privilege+" in the target: GRANT "+need.privilege+" ON "+quote(pattern(database))+".* TO "+may.user)
-				}
+			if kinds[need.kind] && !slices.Contains(needed, need.privilege) {
+				needed = append(needed, need.privilege)
 			}
+		}
+		for _, database := range t.databases {
+			obstacles = append(obstacles, may.lacks(needed, generational(), database, "the target", pattern(database))...)
 		}
 		return nil
 	})

@@ -13,12 +13,14 @@ type privileges struct {
 	user    string
 	granted []grant
 	opaque  bool // the grants could not be read: nothing is known
+	merged  bool // all grants on a database count, not the most specific alone
 }
 
 // A grant is one line of SHOW GRANTS on databases or on everything.
 type grant struct {
 	names   []string // in upper case; ALL PRIVILEGES is one
 	pattern string   // of databases, as LIKE has it; * means all
+	who     string   // the user or the role that it is granted to
 	taken   bool     // a REVOKE of a part of what a wider one gives
 }
 
@@ -32,6 +34,7 @@ func readPrivileges(ctx context.Context, c *conn) (*privileges, error) {
 	show := "SHOW GRANTS"
 	if !c.maria && !strings.EqualFold(row[1], "NONE") {
 		show += " FOR CURRENT_USER() USING " + row[1]
+		p.merged = true
 	}
 	rows, err := c.rows(ctx, "read the user's grants", show)
 	if err != nil {
@@ -63,6 +66,13 @@ func parseGrant(line string) (grant, bool) {
 	if !all[on+1].mark("*") {
 		g.pattern, _ = all[on+1].name()
 	}
+	if to := slices.IndexFunc(all, func(t token) bool { return t.is("TO") || t.is("FROM") }); to > on {
+		end := to + 1
+		for end < len(all) && !all[end].is("WITH") && !all[end].is("IDENTIFIED") && !all[end].is("REQUIRE") {
+			end++
+		}
+		g.who = plain(all[to+1 : end])
+	}
 	for _, p := range parts(all[1:on]) {
 		var words []string
 		for _, t := range p {
@@ -77,26 +87,55 @@ func parseGrant(line string) (grant, bool) {
 
 // has tells whether the user has a privilege in a database, or on everything
 // where database is empty.
+//
+// Of the grants on databases whose patterns match, the server follows the one that is
+// most specific alone, for the user and for each role: a grant of one privilege on
+// `a\_b` takes away what one on `a%` gives there (MySQL's manual, "Access Control,
+// Stage 2"). Only with roles of MySQL all of them count.
 func (p *privileges) has(privilege, database string) bool {
 	if p.opaque {
 		return true
 	}
-	has := false
+	if p.everywhere(privilege) {
+		return database == "" || !slices.ContainsFunc(p.granted, func(g grant) bool {
+			return g.taken && g.gives(privilege) && strings.EqualFold(strings.ReplaceAll(g.pattern, `\`, ""), database)
+		})
+	}
+	if database == "" {
+		return false
+	}
+	nearest := map[string]int{}
 	for _, g := range p.granted {
-		if !slices.Contains(g.names, privilege) && !slices.Contains(g.names, "ALL PRIVILEGES") && !slices.Contains(g.names, "ALL") {
-			continue
-		}
-		switch {
-		case g.pattern == "*" && g.taken:
-		case g.pattern == "*":
-			has = true
-		case database != "" && g.taken && strings.EqualFold(strings.ReplaceAll(g.pattern, `\`, ""), database):
-			return false
-		case database != "" && !g.taken && like(g.pattern, database):
-			has = true
+		if g.pattern != "*" && !g.taken && like(g.pattern, database) {
+			nearest[g.who] = max(nearest[g.who], specificity(g.pattern))
 		}
 	}
-	return has
+	return slices.ContainsFunc(p.granted, func(g grant) bool {
+		return g.pattern != "*" && !g.taken && g.gives(privilege) && like(g.pattern, database) && (p.merged || specificity(g.pattern) == nearest[g.who])
+	})
+}
+
+// everywhere tells whether the user has a privilege on everything.
+func (p *privileges) everywhere(privilege string) bool {
+	return slices.ContainsFunc(p.granted, func(g grant) bool { return g.pattern == "*" && !g.taken && g.gives(privilege) })
+}
+
+func (g grant) gives(privilege string) bool {
+	return slices.Contains(g.names, privilege) || slices.Contains(g.names, "ALL PRIVILEGES") || slices.Contains(g.names, "ALL")
+}
+
+// specificity orders patterns as servers do: one without a wildcard before those whose
+// first wildcard stands later.
+func specificity(pattern string) int {
+	for i := 0; i < len(pattern); i++ {
+		switch pattern[i] {
+		case '\\':
+			i++
+		case '%', '_':
+			return min(i+1, 127)
+		}
+	}
+	return 128
 }
 
 // like matches a name as LIKE does, without regard to case: a difference that a
@@ -124,28 +163,46 @@ func like(pattern, name string) bool {
 	return err == nil && re.MatchString(name)
 }
 
-// missing lists the privileges that a new generation of a database needs and the
-// user lacks, each a sentence with the statement that grants it.
-func (p *privileges) missing(database string, triggers bool) []string {
-	var out []string
-	side := beside(database, "next", "x")
-	needed := []string{"SELECT", "INSERT", "DELETE", "CREATE", "DROP", "ALTER", "INDEX", "REFERENCES", "LOCK TABLES"}
-	if triggers {
-		needed = append(needed, "TRIGGER")
-	}
-	for _, privilege := range needed {
-		if !p.has(privilege, database) {
-			out = append(out, fmt.Sprintf("the user %s lacks %s in the target: GRANT %s ON %s.* TO %s", p.user, privilege, privilege, quote(pattern(database)), p.user))
+// generational are the privileges that every new generation needs.
+func generational() []string {
+	return []string{"SELECT", "INSERT", "DELETE", "CREATE", "DROP", "ALTER", "INDEX", "REFERENCES", "LOCK TABLES"}
+}
+
+// missing lists what a new generation of a database needs and the user lacks. Without
+// TRIGGER it does not see which tables have triggers, and those do not move.
+func (p *privileges) missing(database string) []string {
+	needed := append(generational(), "TRIGGER")
+	out := p.lacks(needed, nil, database, "the target", pattern(database))
+	beneath := p.lacks(needed, nil, beside(database, "next", "x"), "the databases that are built beside the target", pattern(database+"_")+"%")
+	for _, say := range beneath {
+		if !p.has("CREATE", beside(database, "next", "x")) {
+			say += ", or write `load: {mode: replace}`, which makes none"
 		}
-		if privilege != "TRIGGER" && !p.has(privilege, side) {
-			say := fmt.Sprintf("the user %s lacks %s in the databases that are built beside the target: GRANT %s ON %s.* TO %s", p.user, privilege, privilege, quote(pattern(database+"_")+"%"), p.user)
-			if privilege == "CREATE" {
-				say += ", or write `load: {mode: replace}`, which makes none"
-			}
-			out = append(out, say)
-		}
+		out = append(out, say)
 	}
 	return out
+}
+
+// lacks tells, in one sentence or none, which of the needed privileges the user lacks
+// in a database, and the statement that grants them. The statement names all that are
+// needed there, and those besides that others tell of: a new grant on a narrower
+// pattern would hide those of a wider one.
+func (p *privileges) lacks(needed, besides []string, database, where, pattern string) []string {
+	var missing, all []string
+	for _, privilege := range needed {
+		if !p.has(privilege, database) {
+			missing = append(missing, privilege)
+		}
+	}
+	for _, privilege := range slices.Concat(needed, besides) {
+		if !p.everywhere(privilege) {
+			all = append(all, privilege)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("the user %s lacks %s in %s: GRANT %s ON %s.* TO %s", p.user, strings.Join(missing, ", "), where, strings.Join(all, ", "), quote(pattern), p.user)}
 }
 
 // mayDefine tells whether the user may make objects that belong to others.

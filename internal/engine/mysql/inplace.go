@@ -130,15 +130,11 @@ func (t *inPlace) obstacles(ctx context.Context, c *conn, may *privileges, state
 		say(isReplica)
 	}
 	for _, database := range t.databases {
-		for _, privilege := range []string{"SELECT", "INSERT", "DELETE", "CREATE", "DROP", "TRIGGER"} {
-			why := ""
-			if privilege == "TRIGGER" {
-				why = ", without which it does not see which tables have triggers, and those would fire"
-			}
-			if !may.has(privilege, database) {
-				say("the user %s lacks %s in the target%s: GRANT %s ON %s.* TO %s", may.user, privilege, why, privilege, quote(pattern(database)), may.user)
-			}
+		where := "the target"
+		if !may.has("TRIGGER", database) {
+			where += " (without TRIGGER it does not see which tables have triggers, and those would fire)"
 		}
+		state.Obstacles = append(state.Obstacles, may.lacks([]string{"SELECT", "INSERT", "DELETE", "CREATE", "DROP", "TRIGGER"}, nil, database, where, pattern(database))...)
 		s, err := findSides(ctx, c, database)
 		if err != nil {
 			return err

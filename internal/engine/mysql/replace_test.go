@@ -305,7 +305,7 @@ func TestReplaceObstacles(t *testing.T) {
 			t.Fatal(err)
 		}
 		told := strings.Join(state.Obstacles, "\n")
-		for _, want := range []string{"GRANT INSERT ON ", "GRANT DELETE ON ", "GRANT CREATE ON ", "GRANT DROP ON ", "GRANT TRIGGER ON ", "understudy_side_3"} {
+		for _, want := range []string{"lacks INSERT, DELETE, CREATE, DROP, TRIGGER in the target", "GRANT SELECT, INSERT, DELETE, CREATE, DROP, TRIGGER ON ", "understudy_side_3"} {
 			if !strings.Contains(told, want) {
 				t.Errorf("%q is not among the obstacles:\n%s", want, told)
 			}

@@ -19,6 +19,15 @@ func (t *target) State(ctx context.Context) (*engine.State, error) {
 		if c.maria {
 			state.Mechanism += "; triggers follow at once, by a journalled step"
 		}
+		may, err := readPrivileges(ctx, c)
+		if err != nil {
+			return err
+		}
+		for _, database := range t.databases {
+			if !may.has("SELECT", database) { // without it nothing can be told of the rest
+				return &engine.Error{Code: engine.Denied, Doing: "look at the target", Say: strings.Join(may.missing(database), "; ")}
+			}
+		}
 		if err := t.look(ctx, c, state); err != nil {
 			return err
 		}
@@ -150,11 +159,14 @@ func (t *target) obstacles(ctx context.Context, c *conn) (obstacles, notes []str
 		say(isReplica)
 	}
 	for _, database := range t.databases {
+		obstacles = append(obstacles, may.missing(database)...)
+		if !may.has("TRIGGER", database) {
+			continue
+		}
 		triggers, err := readTriggers(ctx, c, database)
 		if err != nil {
 			return nil, nil, err
 		}
-		obstacles = append(obstacles, may.missing(database, len(triggers) > 0)...)
 		if len(triggers) > 0 && row[1] != "0" && row[2] == "0" && !may.has("SUPER", "") {
 			say("the server writes a binary log and lets only SUPER make triggers, of which the target %s has some: SET GLOBAL log_bin_trust_function_creators = 1, or GRANT SUPER ON *.* TO %s", quote(database), may.user)
 		}
