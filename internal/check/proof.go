@@ -73,6 +73,9 @@ type Column struct {
 	// Expected is the average that chance alone would make.
 	Distinct, Same int64
 	Expected       float64
+	// Left are distinct values that the mask leaves as they are, by what it is: the
+	// lower end of a bucket, the first of a month.
+	Left int64
 	// Blind: the mask does not depend on the value, so equality proves nothing.
 	Blind bool
 	// Counted is the number of NULLs in the target.
@@ -96,6 +99,10 @@ func Nulls(c Column) Verdict {
 	return v
 }
 
+// Idle tells whether a mask changes nothing: none of the distinct values that it met is
+// one that it changes, and they are too many to be the few words that tell of nobody.
+func Idle(judged, left int64) bool { return judged == 0 && left >= 20 }
+
 // Changed judges that masking took place: not more values became themselves
 // than chance explains. By Chernoff's bound chance makes k or more of them, where
 // it makes l on average and k > l, with probability at most (e*l/k)^k * e^-l;
@@ -110,6 +117,9 @@ func Changed(c Column) (v Verdict) {
 		return v
 	}
 	v.Detail = fmt.Sprintf("%d of %d distinct values became themselves; chance makes %.3g", c.Same, c.Distinct, c.Expected)
+	if Idle(c.Distinct, c.Left) {
+		v.Outcome, v.Detail = Failed, fmt.Sprintf("each of %d distinct values is one that the mask leaves as it is", c.Left)
+	}
 	k, l := float64(c.Same), c.Expected
 	if k > l && (l == 0 || k*(1+math.Log(l/k))-l < math.Log(1e-9)) {
 		v.Outcome = Failed

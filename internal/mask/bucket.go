@@ -138,6 +138,12 @@ func buildBucket(d *draft) (recipe, *Refusal) {
 	} else {
 		d.text = "the lower end of its bucket among " + d.given["bounds"]
 	}
+	if b.width != nil && (d.limits.Kind == schema.Integer || d.limits.Scale >= 0) {
+		unit := *b.width
+		if unit.trim(); len(unit.digits) == 1 && unit.digits[0] == '1' && unit.scale == b.scale() {
+			return nil, &Refusal{Reason: "a bucket as wide as the column's last digit holds one number and changes nothing", Hint: "make it wider"}
+		}
+	}
 	a := &arithmetic{}
 	for _, end := range ends {
 		trimmed := end

@@ -200,6 +200,8 @@ func TestTextMasksRefuse(t *testing.T) {
 		{"bucket", nil, Limits{Kind: schema.Integer}, "either width or bounds"},
 		{"bucket", map[string]string{"width": "-1"}, Limits{Kind: schema.Integer}, "not above zero"},
 		{"bucket", map[string]string{"width": "0.5"}, Limits{Kind: schema.Integer}, "more decimals"},
+		{"bucket", map[string]string{"width": "1"}, Limits{Kind: schema.Integer}, "changes nothing"},
+		{"bucket", map[string]string{"width": "0.010"}, Limits{Kind: schema.Decimal, Scale: 2}, "changes nothing"},
 		{"bucket", map[string]string{"bounds": "1"}, Limits{Kind: schema.Integer}, "fewer than two"},
 		{"bucket", map[string]string{"bounds": "0, 70000"}, Limits{Kind: schema.Integer, Max: 32767}, "outside 0 to 32767"},
 		{"date_truncate", map[string]string{"to": "yaer"}, Limits{Kind: schema.Date}, "did you mean year?"},

@@ -91,13 +91,18 @@ type judgement struct {
 	Distinct int64   // values judged
 	Same     int64   // of these, fakes that equal their original
 	Expected float64 // of these, as many as chance alone makes equal, on average
+	Left     int64   // values that are not judged, for the mask leaves them as they are
 	blind    bool
 	seen     [1 << 16 / 64]uint64
 }
 
 // judge takes a value and its fake in.
 func (j *judgement) judge(m *mask.Mask, value, fake []byte) {
-	if !j.first(value) || m.Keeps(value) {
+	if !j.first(value) {
+		return
+	}
+	if m.Keeps(value) {
+		j.Left++
 		return
 	}
 	j.Distinct++

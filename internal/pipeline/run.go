@@ -330,7 +330,7 @@ func (r *rewriter) verdicts(nulls []int64) []check.Verdict {
 			continue
 		}
 		for _, j := range r.makers[i].judged() {
-			column.Path, column.Distinct, column.Same, column.Expected, column.Blind = j.path, j.Distinct, j.Same, j.Expected, j.blind
+			column.Path, column.Distinct, column.Same, column.Expected, column.Left, column.Blind = j.path, j.Distinct, j.Same, j.Expected, j.Left, j.blind
 			out = append(out, check.Changed(column))
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 
+	"understudy/internal/check"
 	"understudy/internal/engine"
 	"understudy/internal/fault"
 	"understudy/internal/finding"
@@ -210,6 +211,7 @@ func (s *Session) tryTable(ctx context.Context, t *trial) error {
 	}
 	for i := range r.columns {
 		t.undecided = append(t.undecided, r.undecidedPaths(i)...)
+		t.undecided = append(t.undecided, r.idle(i)...)
 	}
 	r.countPaths(s.work.plan.Masks)
 	ended := err == nil
@@ -221,6 +223,26 @@ func (s *Session) tryTable(ctx context.Context, t *trial) error {
 		return err
 	}
 	return nil
+}
+
+// idle finds a mask that leaves each of the values tried as it is.
+func (r *rewriter) idle(i int) (out []finding.Finding) {
+	if r.makers[i] == nil {
+		return nil
+	}
+	for _, j := range r.makers[i].judged() {
+		if j.blind || !check.Idle(j.Distinct, j.Left) {
+			continue
+		}
+		what := r.table.String() + "." + schema.Ident(r.columns[i].name)
+		if j.path != "" {
+			what += ", " + j.path
+		}
+		out = append(out, finding.Finding{Check: "mask-changes-nothing", Severity: finding.Error, Code: int(fault.Usage), Table: r.table.String(), Column: r.columns[i].name,
+			Message: fmt.Sprintf("%s: the mask leaves each of the %d values tried as it is", what, j.Left),
+			Hint:    "choose a mask, or a width or a unit of it, that changes them; or keep the column with a reason"})
+	}
+	return out
 }
 
 // plenty tells that counting on would cost time and tell nothing new: a refused row

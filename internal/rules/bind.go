@@ -24,6 +24,8 @@ type binder struct {
 	chosen []choice
 	used   map[*Default]bool
 
+	classifier *classifier // made when it is first asked
+
 	findings []finding.Finding
 }
 
@@ -182,6 +184,9 @@ func (b *binder) decideGroup(group []int) {
 		for _, e := range b.graph.columns[i].follows {
 			if b.graph.columns[e.to].group != b.graph.columns[i].group {
 				followed := b.chosen[e.to]
+				if b.withheld(i, e) {
+					continue
+				}
 				try(i, choice{rule: followed.rule, by: e.by, via: e.to, broken: followed.broken})
 			}
 		}
@@ -197,6 +202,30 @@ func (b *binder) decideGroup(group []int) {
 	for _, i := range group {
 		b.chosen[i] = b.spread(group, i, from, pick)
 	}
+}
+
+// withheld tells whether a column does not take over that what it references is kept:
+// where only the job says that it references it, nothing holds its values to those that
+// somebody decided to keep, and by its name and type it may tell of a person. Such a
+// column is decided by itself, and kept by a reason of its own.
+func (b *binder) withheld(i int, e edge) bool {
+	to := b.chosen[e.to].rule
+	if !e.declared || to == nil || to.Outcome != Keep {
+		return false
+	}
+	n := &b.graph.columns[i]
+	if b.classifier == nil {
+		b.classifier = newClassifier()
+	}
+	if b.classifier.propose(n.table, n.column).choices[0].mask == "" {
+		return false
+	}
+	if own := b.lines[i]; own != nil && own.Outcome != Keep && own.Outcome != "" {
+		b.report(finding.Finding{Check: checkAgainst, Table: n.table.Name.String(), Column: n.column.Name, At: own.At,
+			Message: fmt.Sprintf("%s is masked, and by a reference of the job it is to be equal to %s, which is kept at %s", n.name(), b.graph.columns[e.to].name(), to.At),
+			Hint:    "mask both, or take the reference out of the job; to keep this one, write a reason of its own"})
+	}
+	return true
 }
 
 // spread gives the choice of column i when its group's pick came to column from.

@@ -97,6 +97,27 @@ func TestReferencesOnACondition(t *testing.T) {
 	}
 }
 
+// A reference that only the job declares holds no value to anything, so it must not
+// bring a keep to a column that tells of a person.
+func TestKeepIsNotTakenOverFromADeclaredReference(t *testing.T) {
+	s := build(t, "p.films: title text, code int pk\np.people: email text, film int\ndeclared p.people(email) -> p.films(title)\ndeclared p.people(film) -> p.films(code)\n")
+	s.References[0].When = "film < 0"
+	const films = "version: 1\ntables:\n  p.films: {columns: {title: {keep: \"of films\"}, code: {keep: \"a number\"}}}\n"
+	b, bad := rules.Bind([]*rules.File{parse(t, "r.yaml", films)}, s)
+	open, _ := rules.UndecidedColumns(b, s)
+	if len(bad) != 0 || len(open) != 1 || open[0].Column != "email" || !strings.Contains(open[0].Hint, "reason") {
+		t.Errorf("%s, undecided %s", lines(bad), lines(open))
+	}
+	_, bad = rules.Bind([]*rules.File{parse(t, "r.yaml", films+"  p.people: {columns: {email: email}}\n")}, s)
+	if len(bad) != 1 || !strings.Contains(bad[0].Message, "p.people.email is masked, and by a reference of the job") {
+		t.Error(lines(bad))
+	}
+	b, bad = rules.Bind([]*rules.File{parse(t, "r.yaml", films+"  p.people: {columns: {email: {keep: \"no address: a title\"}}}\n")}, s)
+	if open, _ := rules.UndecidedColumns(b, s); len(bad) != 0 || len(open) != 0 {
+		t.Errorf("%s, undecided %s", lines(bad), lines(open))
+	}
+}
+
 func TestDomains(t *testing.T) {
 	s := build(t, `
 p.a: email varchar(80), alias citext

@@ -4,6 +4,8 @@
 package rules
 
 import (
+	"slices"
+
 	"understudy/internal/finding"
 	"understudy/internal/mask"
 	"understudy/internal/schema"
@@ -66,4 +68,9 @@ func (b *Binding) Of(table schema.Name) []Decision {
 		}
 	}
 	return out
+}
+
+// keeps tells whether a column is kept.
+func (b *Binding) keeps(table schema.Name, column string) bool {
+	return slices.ContainsFunc(b.Of(table), func(d Decision) bool { return d.Column == column && d.Outcome == Keep })
 }

@@ -29,8 +29,9 @@ type node struct {
 }
 
 type edge struct {
-	to int
-	by Source
+	to       int
+	by       Source
+	declared bool // only the job says so: no database holds the values to it
 }
 
 func newGraph(s *schema.Schema, without map[schema.Name]bool) *graph {
@@ -50,13 +51,13 @@ func newGraph(s *schema.Schema, without map[schema.Name]bool) *graph {
 	for _, t := range g.tables {
 		for _, parent := range t.Inherits {
 			for _, c := range t.Columns {
-				g.connect(g.number(t.Name, c.Name), g.number(parent, c.Name), ByParent)
+				g.connect(g.number(t.Name, c.Name), g.number(parent, c.Name), ByParent, false)
 			}
 		}
 	}
 	for _, r := range s.References {
 		for i := range min(len(r.Columns), len(r.ToColumns)) {
-			g.connect(g.number(r.From, r.Columns[i]), g.number(r.To, r.ToColumns[i]), ByReference)
+			g.connect(g.number(r.From, r.Columns[i]), g.number(r.To, r.ToColumns[i]), ByReference, r.Declared)
 		}
 	}
 	for i := range g.columns {
@@ -81,7 +82,7 @@ func (g *graph) number(table schema.Name, column string) int {
 
 // connect adds an edge. A generated column has no decision to take over and
 // takes none; its values follow from the columns it is computed from.
-func (g *graph) connect(from, to int, by Source) {
+func (g *graph) connect(from, to int, by Source, declared bool) {
 	if from < 0 || to < 0 || g.columns[from].column.Generated || g.columns[to].column.Generated {
 		return
 	}
@@ -96,10 +97,11 @@ func (g *graph) connect(from, to int, by Source) {
 			if by == ByReference {
 				g.columns[from].follows[i].by = by
 			}
+			g.columns[from].follows[i].declared = e.declared && declared
 			return
 		}
 	}
-	g.columns[from].follows = append(g.columns[from].follows, edge{to, by})
+	g.columns[from].follows = append(g.columns[from].follows, edge{to, by, declared})
 }
 
 // findGroups numbers the strongly connected components so that a group's

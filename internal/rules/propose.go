@@ -52,14 +52,14 @@ func UndecidedColumns(b *Binding, s *schema.Schema) (found []finding.Finding, pr
 	d.settle()
 	for i := range d.graph.columns {
 		if open[i] {
-			found = append(found, d.undecided(i))
+			found = append(found, d.undecided(i, b))
 		}
 	}
 	finding.Sort(found)
 	return found, string(d.file("# Columns that no rule decides yet, as proposals by name and type. Review each.\n"))
 }
 
-func (d *draft) undecided(i int) finding.Finding {
+func (d *draft) undecided(i int, decided *Binding) finding.Finding {
 	n := &d.graph.columns[i]
 	f := finding.Finding{Check: "undecided", Severity: finding.Error, Code: int(fault.Undecided),
 		Table: n.table.Name.String(), Column: n.column.Name,
@@ -68,6 +68,10 @@ func (d *draft) undecided(i int) finding.Finding {
 		f.Hint = fmt.Sprintf("under %s, columns: write `%s: %s`, or keep it with a reason", n.table.Name, document.Name(schema.Ident(n.column.Name)), rule.yaml())
 	} else {
 		for _, e := range n.follows {
+			if to := &d.graph.columns[e.to]; e.declared && decided.keeps(to.table.Name, to.column.Name) {
+				f.Hint = fmt.Sprintf("that %s is kept is not taken over, for only the job says that this one references it: mask both, or keep this one with a reason of its own", to.name())
+				break
+			}
 			f.Hint = "it follows " + d.graph.columns[e.to].name() + ": decide that one"
 			break
 		}
