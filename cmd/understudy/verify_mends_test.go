@@ -1,8 +1,10 @@
 package main
 
 import (
+	"crypto/rand"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 
 	"understudy/internal/scratch/scratchtest"
@@ -46,4 +48,19 @@ func statementIn(t *testing.T, s said) string {
 		t.Fatalf("no statement in\n%s", s.all())
 	}
 	return found[1]
+}
+
+// The role that reads production has privileges there and none in staging: that is no
+// drift. Those of an application are.
+func TestPrivilegesOfTheReaderAreNoDrift(t *testing.T) {
+	t.Parallel()
+	e, prod, staging := peopleErrand(t, "", "parity: {minimum: 100}")
+	app := "app_" + strings.ToLower(rand.Text()[:10])
+	scratchtest.SQL(t, prod, "CREATE ROLE "+app)
+	scratchtest.SQL(t, prod, "GRANT INSERT ON visits TO "+app)
+	scratchtest.SQL(t, staging, "GRANT INSERT ON visits TO "+app)
+	e.env["PROD_URL"] = scratchtest.Role(t, prod, "GRANT SELECT ON ALL TABLES IN SCHEMA public TO %s", "GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO %s", "GRANT USAGE ON SCHEMA public TO %s")
+	e.run(t, 0, "parity").wants(t, "no difference found")
+	scratchtest.SQL(t, staging, "REVOKE INSERT ON visits FROM "+app)
+	e.run(t, 1, "parity").wants(t, "1 difference", "public.visits")
 }

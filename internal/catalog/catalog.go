@@ -96,6 +96,9 @@ type Catalog struct {
 	Unseen []string
 	// Histories are what migration tools say that they applied.
 	Histories []History
+	// Reader is the role that read this, as access lists write it; empty where there
+	// are none. What a source grants to it is no part of what an application needs.
+	Reader string
 
 	dialect Dialect
 	schemas []*schema.Schema

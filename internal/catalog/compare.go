@@ -90,6 +90,7 @@ func Compare(ctx context.Context, source, target *Catalog, names map[string]stri
 		src  = index(source.Facts, both, nil)
 		dst  = index(target.Facts, both, back)
 	)
+	forgive(src, dst, source.Reader)
 	out.Unseen = unseen(source, target)
 	for _, k := range both {
 		out.Compared = append(out.Compared, Count{Kind: k, Source: src.count(k), Target: dst.count(k)})
@@ -102,6 +103,46 @@ func Compare(ctx context.Context, source, target *Catalog, names map[string]stri
 		return nil, err
 	}
 	return out, nil
+}
+
+// forgive leaves out of the source's access lists what they grant to the role that
+// reads it, where the target's say the rest: that role is made for reading production,
+// and its privileges there, one for each table, would hide what has drifted.
+func forgive(src, dst *inventory, reader string) {
+	if reader == "" {
+		return
+	}
+	src.ids = slices.DeleteFunc(src.ids, func(id factID) bool {
+		have := src.facts[id]
+		if !strings.HasPrefix(id.kind, "grant") || len(have) != 1 || len(have[0].Parts) > 0 {
+			return false
+		}
+		rest := withoutGrantee(have[0].Definition, reader)
+		there := dst.facts[id]
+		switch {
+		case there == nil && rest == "":
+			delete(src.facts, id)
+			return true
+		case len(there) == 1 && there[0].Definition == rest:
+			have[0].Definition = rest
+		}
+		return false
+	})
+}
+
+// withoutGrantee takes one role's privileges out of an access list, whose parts stand
+// between "; " and whose privileges stand between ", ".
+func withoutGrantee(list, role string) string {
+	var parts []string
+	for _, part := range strings.Split(list, "; ") {
+		kept := slices.DeleteFunc(strings.Split(part, ", "), func(p string) bool {
+			return strings.HasSuffix(strings.TrimSuffix(p, " WITH GRANT OPTION"), " TO "+role)
+		})
+		if len(kept) > 0 {
+			parts = append(parts, strings.Join(kept, ", "))
+		}
+	}
+	return strings.Join(parts, "; ")
 }
 
 // joined counts the objects that either side has, and lists the tables among them.

@@ -20,7 +20,11 @@ func (s *side) Catalog(ctx context.Context, schemas []string) (*catalog.Catalog,
 	var facts []catalog.Fact
 	var kinds, unseen []string
 	var histories []catalog.History
-	err = s.with(ctx, func(c *conn) error {
+	reader := ""
+	err = s.with(ctx, func(c *conn) (err error) {
+		if reader, err = c.value(ctx, "ask who reads", "SELECT pg_catalog.quote_ident(current_user)"); err != nil {
+			return err
+		}
 		for _, k := range objectKinds(c.version) {
 			kinds = append(kinds, k.kind)
 			rows, err := c.query(ctx, "read every "+k.kind, k.statement(), schemas)
@@ -58,6 +62,7 @@ func (s *side) Catalog(ctx context.Context, schemas []string) (*catalog.Catalog,
 		return nil, err
 	}
 	out := catalog.New(tables, facts, kinds, unseen)
+	out.Reader = reader
 	out.Histories = histories
 	return out, nil
 }
