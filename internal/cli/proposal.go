@@ -16,8 +16,12 @@ import (
 func (a *app) propose(text string) {
 	name, listed := newRules(a.job)
 	path := report.Clean(beside(a.job, name))
+	then := ""
+	if hasLock(a.job) {
+		then = "Then write " + lockName + " anew, that `rules check` knows of them too:\n\nunderstudy init --lock-only\n\n"
+	}
 	if listed {
-		a.say("To decide them, review these lines and save them as a new file, which the\njob's `rules` take in:\n\n%s\n\n%s\n", path, report.Clean(text))
+		a.say("To decide them, review these lines and save them as a new file, which the\njob's `rules` take in:\n\n%s\n\n%s%s\n", path, then, report.Clean(text))
 		return
 	}
 	var list []string
@@ -25,7 +29,7 @@ func (a *app) propose(text string) {
 		list = append(list, document.Quoted(r.Value))
 	}
 	list = append(list, document.Quoted(filepath.ToSlash(name)))
-	a.say("To decide them, review these lines and save them as a new file:\n\n%s\n\nand name it in %s:\n\nrules: [%s]\n\n%s\n", path, report.Clean(a.job.Path), strings.Join(list, ", "), report.Clean(text))
+	a.say("To decide them, review these lines and save them as a new file:\n\n%s\n\nand name it in %s:\n\nrules: [%s]\n\n%s%s\n", path, report.Clean(a.job.Path), strings.Join(list, ", "), then, report.Clean(text))
 }
 
 // newRules names a rules file that does not exist yet, as the job would name it,

@@ -53,7 +53,18 @@ func (a *app) bound(ctx context.Context) (*rules.Binding, *schema.Schema, []find
 	scope.References = append(scope.References, declared...)
 	scope.Sort()
 	b, fs := plan.Bind(files, source, scope)
+	for i := range fs {
+		if fs[i].Check == rules.UnknownName && hasLock(job) {
+			fs[i].Hint += "; if production has it by now: `understudy init --lock-only`, for this looks at " + lockName
+		}
+	}
 	return b, scope, append(found, fs...), nil
+}
+
+// hasLock tells whether the structure comes from a lock file.
+func hasLock(job *config.Job) bool {
+	_, err := os.Stat(filepath.Join(job.Dir, lockName))
+	return err == nil
 }
 
 // joined adds findings to an error's own, so that nothing found is lost.

@@ -214,6 +214,7 @@ func (s *Session) decide(ctx context.Context) []finding.Finding {
 	if open, _ := rules.UndecidedColumns(w.binding, w.scope); len(open) > 0 {
 		found = append(found, open...)
 	}
+	found = append(found, rules.Doubts(w.binding, w.scope)...)
 	found = append(found, s.viewKeys()...)
 	found = append(found, s.makeMasks()...)
 

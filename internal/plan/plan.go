@@ -94,12 +94,14 @@ type Mask struct {
 	Type     string        `json:"type"`
 	Decision rules.Outcome `json:"decision"`
 	Mask     string        `json:"mask,omitempty"`
-	Class    string        `json:"class,omitempty"`
-	Domain   string        `json:"domain,omitempty"`
-	Reason   string        `json:"reason,omitempty"`
-	By       rules.Source  `json:"by,omitempty"`
-	Via      string        `json:"via,omitempty"`
-	At       finding.At    `json:"at"`
+	// Parameters are the mask's as the rule gives them: they say how much it changes.
+	Parameters map[string]string `json:"parameters,omitempty"`
+	Class      string            `json:"class,omitempty"`
+	Domain     string            `json:"domain,omitempty"`
+	Reason     string            `json:"reason,omitempty"`
+	By         rules.Source      `json:"by,omitempty"`
+	Via        string            `json:"via,omitempty"`
+	At         finding.At        `json:"at"`
 	// Each: the mask takes the elements of arrays one by one.
 	Each bool `json:"each,omitempty"`
 	// Paths and Others are of columns of documents, whose decision is json.
@@ -113,13 +115,14 @@ type Mask struct {
 
 // A Path is what becomes of one path in documents.
 type Path struct {
-	Path     string        `json:"path"`
-	Decision rules.Outcome `json:"decision"`
-	Mask     string        `json:"mask,omitempty"`
-	Class    string        `json:"class,omitempty"`
-	Domain   string        `json:"domain,omitempty"`
-	Reason   string        `json:"reason,omitempty"`
-	At       finding.At    `json:"at"`
+	Path       string            `json:"path"`
+	Decision   rules.Outcome     `json:"decision"`
+	Mask       string            `json:"mask,omitempty"`
+	Parameters map[string]string `json:"parameters,omitempty"`
+	Class      string            `json:"class,omitempty"`
+	Domain     string            `json:"domain,omitempty"`
+	Reason     string            `json:"reason,omitempty"`
+	At         finding.At        `json:"at"`
 	// Values were decided by it, in the documents looked at.
 	Values int64 `json:"values"`
 }
@@ -221,13 +224,13 @@ func Masks(b *rules.Binding, s *schema.Schema) []Mask {
 	for _, d := range b.Decisions {
 		m := Mask{Table: d.Table, Column: d.Column, Decision: d.Outcome, Reason: d.Reason, By: d.By, Via: d.Via, At: d.At}
 		if d.Outcome == rules.Mask {
-			m.Mask, m.Class, m.Domain = d.Spec.Mask, d.Spec.Class, d.Spec.Domain
+			m.Mask, m.Parameters, m.Class, m.Domain = d.Spec.Mask, d.Spec.Params, d.Spec.Class, d.Spec.Domain
 			m.Each = d.Each
 		}
 		if d.Outcome == rules.ByPath {
 			m.Others = d.Documents.Others
 			for _, p := range d.Documents.Paths {
-				m.Paths = append(m.Paths, Path{Path: p.Path.String(), Decision: p.Outcome, Mask: p.Spec.Mask, Class: p.Spec.Class, Domain: p.Spec.Domain, Reason: p.Reason, At: p.At})
+				m.Paths = append(m.Paths, Path{Path: p.Path.String(), Decision: p.Outcome, Mask: p.Spec.Mask, Parameters: p.Spec.Params, Class: p.Spec.Class, Domain: p.Spec.Domain, Reason: p.Reason, At: p.At})
 			}
 		}
 		if t := s.Table(d.Table); t != nil {

@@ -25,11 +25,11 @@ var pageText string
 // nothing, follows the reader's light or dark, folds up on a phone and prints.
 func HTML(w io.Writer, p Page) error {
 	t, err := template.New("page").Funcs(template.FuncMap{
-		"v":         func(s string) string { return visible(s, false) },
-		"code":      func(s string) string { return strings.TrimRight(visible(s, true), "\n") },
-		"number":    func(n int) string { return Number(int64(n)) },
-		"many":      many,
-		"why":       why,
+		"v":      func(s string) string { return visible(s, false) },
+		"code":   func(s string) string { return strings.TrimRight(visible(s, true), "\n") },
+		"number": func(n int) string { return Number(int64(n)) },
+		"many":   many,
+		"why":    why, "words": maskWords,
 		"pieces":    pieces,
 		"moment":    func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") },
 		"of":        func(n map[rules.Outcome]int, o string) int { return n[rules.Outcome(o)] },

@@ -285,7 +285,7 @@ func (p Page) columnsByTable() []tableColumns {
 		t.Lines = append(t.Lines, m)
 		for _, path := range m.Paths {
 			path.At.File = strings.TrimPrefix(path.At.File, dir)
-			t.Lines = append(t.Lines, plan.Mask{Column: m.Column + " " + path.Path, Decision: path.Decision, Mask: path.Mask, Class: path.Class, Domain: path.Domain, Reason: path.Reason, At: path.At})
+			t.Lines = append(t.Lines, plan.Mask{Column: m.Column + " " + path.Path, Decision: path.Decision, Mask: path.Mask, Parameters: path.Parameters, Class: path.Class, Domain: path.Domain, Reason: path.Reason, At: path.At})
 		}
 	}
 	return out

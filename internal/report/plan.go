@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -223,12 +224,30 @@ func masksOf(w io.Writer, p *plan.Plan) {
 	kept(w, p.Masks)
 }
 
-// maskWords names a column's mask, and whether it is for elements of arrays.
+// maskWords names a column's mask with its parameters, and says whether it is for
+// elements of arrays.
 func maskWords(m plan.Mask) string {
+	words := withParameters(m.Mask, m.Parameters)
 	if m.Each {
-		return m.Mask + ", each element"
+		return words + ", each element"
 	}
-	return m.Mask
+	return words
+}
+
+// withParameters names a mask as a rule does, a long parameter by its beginning.
+func withParameters(mask string, parameters map[string]string) string {
+	var list []string
+	for _, name := range slices.Sorted(maps.Keys(parameters)) {
+		value := []rune(line(parameters[name]))
+		if len(value) > 24 {
+			value = append(value[:23], '…')
+		}
+		list = append(list, name+": "+string(value))
+	}
+	if len(list) == 0 {
+		return mask
+	}
+	return mask + " {" + strings.Join(list, ", ") + "}"
 }
 
 // documents writes a column of documents: a line for each path, and what became
@@ -253,7 +272,7 @@ func pathFate(p plan.Path) string {
 	if p.Decision == rules.Keep {
 		return "kept"
 	}
-	return p.Mask
+	return withParameters(p.Mask, p.Parameters)
 }
 
 // unnamed tells how much no path named, by the named path above it.

@@ -14,10 +14,13 @@ import (
 	"understudy/internal/schema"
 )
 
+// UnknownName is the check of findings about names that the structure does not have.
+const UnknownName = "rule-unknown-name"
+
 // Checks that findings of this package carry.
 const (
 	checkRule    = "rule"
-	checkUnknown = "rule-unknown-name"
+	checkUnknown = UnknownName
 	checkTwice   = "rule-twice"
 	checkAgainst = "rule-contradiction"
 	checkType    = "rule-type"

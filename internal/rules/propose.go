@@ -59,6 +59,46 @@ func UndecidedColumns(b *Binding, s *schema.Schema) (found []finding.Finding, pr
 	return found, string(d.file("# Columns that no rule decides yet, as proposals by name and type. Review each.\n"))
 }
 
+// proposed begins the reasons of a draft that nobody has looked at.
+const proposed = "review:"
+
+// Doubts tells a reviewer of what was kept and wants a second look: columns that by
+// their names hold what the draft would mask, and reasons that are still the draft's
+// own. They are warnings: to keep is the reviewer's to decide.
+func Doubts(b *Binding, s *schema.Schema) (out []finding.Finding) {
+	c := newClassifier()
+	still, first := 0, Decision{}
+	for _, d := range b.Decisions {
+		if d.Outcome != Keep {
+			continue
+		}
+		if strings.HasPrefix(d.Reason, proposed) {
+			if still++; still == 1 {
+				first = d
+			}
+		}
+		t := s.Table(d.Table)
+		if t == nil {
+			continue
+		}
+		col := t.Column(d.Column)
+		if col == nil || c.isFixedSet(t, col) {
+			continue
+		}
+		if rule := c.byName(t, col); rule != nil && rule.mask != "" {
+			out = append(out, finding.Finding{Check: "kept-by-name", Severity: finding.Warning, At: d.At, Table: d.Table.String(), Column: d.Column,
+				Message: fmt.Sprintf("%s.%s is kept (%q), and by its name it tells of a person", d.Table, schema.Ident(d.Column), d.Reason),
+				Hint:    "if it does: `" + document.Name(schema.Ident(d.Column)) + ": " + rule.yaml() + "`"})
+		}
+	}
+	if still > 0 {
+		out = append(out, finding.Finding{Check: "reasons-proposed", Severity: finding.Warning, At: first.At, Table: first.Table.String(), Column: first.Column,
+			Message: fmt.Sprintf("%d of the columns are kept for a reason that a draft proposed (%q) and nobody has put in words since", still, proposed),
+			Hint:    "say why each may be kept, in place of the proposal"})
+	}
+	return out
+}
+
 func (d *draft) undecided(i int, decided *Binding) finding.Finding {
 	n := &d.graph.columns[i]
 	f := finding.Finding{Check: "undecided", Severity: finding.Error, Code: int(fault.Undecided),
