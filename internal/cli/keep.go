@@ -3,10 +3,12 @@ package cli
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"understudy/internal/config"
 	"understudy/internal/fault"
@@ -35,6 +37,9 @@ func (a *app) reportable() error {
 	err := os.MkdirAll(dir, 0o755)
 	if err == nil {
 		err = probe(dir)
+	}
+	if errors.Is(err, syscall.ENOSPC) {
+		return fault.New(fault.Usage, "report-dir", "make room, or write report: {dir: DIRECTORY} with one on another disk", "the disk is full on which %s is, and the run's report is to go there", dir)
 	}
 	if err != nil {
 		return fault.New(fault.Usage, "report-dir", "write report: {dir: DIRECTORY} with one you may write to", "%s cannot be written to, and the run's report is to go there", dir)

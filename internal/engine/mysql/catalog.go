@@ -192,10 +192,30 @@ func (r *objectReader) others(databases []string) error {
 		}
 		for _, h := range hidden {
 			kind, name, _ := strings.Cut(h, " ")
-			r.unseen[kind] = fmt.Sprintf("the user may not read the definition of every one (%s)", name)
+			r.unseen[kind] = fmt.Sprintf("the user may not read the definition of every one (%s)%s", name, revealing(r.c, kind, database))
 		}
 	}
 	return nil
+}
+
+// revealing is the grant, after ": ", that shows a user the definitions of a kind of
+// objects that are not its own (MariaDB's and MySQL's manuals, SHOW CREATE). Objects that
+// are hidden for another reason have none.
+func revealing(c *conn, kind, database string) string {
+	on := quote(pattern(database)) + ".*"
+	switch {
+	case kind == "view":
+		return ": GRANT SHOW VIEW, SELECT ON " + on
+	case kind == "event":
+		return ": GRANT EVENT ON " + on
+	case kind != "function" && kind != "procedure":
+		return ""
+	case !c.maria:
+		return ": GRANT SHOW_ROUTINE ON *.*"
+	case c.version >= 1103:
+		return ": GRANT SHOW CREATE ROUTINE ON " + on
+	}
+	return ": GRANT SELECT ON mysql.proc"
 }
 
 // fact tells an object without whom it belongs to.

@@ -186,9 +186,7 @@ func (t *target) Fit(ctx context.Context, from engine.Source, schemas []string) 
 	}
 	obstacles = plan.refused
 	notes = append(notes, plan.blind...)
-	for _, h := range plan.hidden {
-		notes = append(notes, "the "+h+" of the source is not visible to its user, and will be missing: grant SHOW VIEW, SHOW_ROUTINE or EVENT there")
-	}
+	notes = append(notes, plan.hidden...)
 	kinds := map[string]bool{}
 	for _, d := range plan.databases {
 		for _, o := range append(d.triggers, d.after...) {

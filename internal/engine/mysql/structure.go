@@ -94,7 +94,10 @@ func (b *blueprint) addForeign(ctx context.Context, c *conn, d *databasePlan, re
 	if err != nil {
 		return err
 	}
-	b.hidden = append(b.hidden, hidden...)
+	for _, h := range hidden {
+		kind, _, _ := strings.Cut(h, " ")
+		b.hidden = append(b.hidden, "the "+h+" of the source is not visible to its user, and will be missing"+revealing(c, kind, d.from))
+	}
 	p, err := readPrivileges(ctx, c)
 	if err != nil {
 		return err
