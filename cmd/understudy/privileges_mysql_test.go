@@ -13,7 +13,7 @@ import (
 )
 
 // granting finds the statements that a plan tells to run.
-var granting = regexp.MustCompile("GRANT [A-Z_, ]+ ON [^ ]+ TO [^ \\n]+")
+var granting = regexp.MustCompile(`GRANT [A-Z_, ]+ ON [^ ]+ TO [^ \n]+`)
 
 // mysqlFamily is two databases with a foreign key across them.
 func mysqlFamily(one, other string) (parents, children []string) {

@@ -255,6 +255,8 @@ func (s *Session) acceptFragments(ctx context.Context) []finding.Finding {
 			f.Message, f.Hint = "the fragment is refused: "+e.Say, cmp.Or(e.Hint, f.Hint)
 		}
 		switch engine.CodeOf(err) {
+		case engine.Constraint:
+			f.Hint = "give each value in it the form of its column's type"
 		case engine.Unreachable, engine.Stopped, engine.Timeout:
 			f.Code, f.Hint = int(fault.Unavailable), ""
 		}

@@ -212,6 +212,7 @@ func (s *Session) tryTable(ctx context.Context, t *trial) error {
 	for i := range r.columns {
 		t.undecided = append(t.undecided, r.undecidedPaths(i)...)
 		t.undecided = append(t.undecided, r.idle(i)...)
+		s.work.plan.Findings = append(s.work.plan.Findings, r.weak(i)...)
 	}
 	r.countPaths(s.work.plan.Masks)
 	ended := err == nil
@@ -241,6 +242,22 @@ func (r *rewriter) idle(i int) (out []finding.Finding) {
 		out = append(out, finding.Finding{Check: "mask-changes-nothing", Severity: finding.Error, Code: int(fault.Usage), Table: r.table.String(), Column: r.columns[i].name,
 			Message: fmt.Sprintf("%s: the mask leaves each of the %d values tried as it is", what, j.Left),
 			Hint:    "choose a mask, or a width or a unit of it, that changes them; or keep the column with a reason"})
+	}
+	return out
+}
+
+// weak warns of a permutation of so few values that it leaves many of them in their place.
+func (r *rewriter) weak(i int) (out []finding.Finding) {
+	m := r.columns[i].mask
+	if r.makers[i] == nil || m == nil || m.Kind().Name != "fpe" && m.Kind().Name != "int" {
+		return nil
+	}
+	for _, j := range r.makers[i].judged() {
+		if j.Distinct > 0 && j.Expected > float64(j.Distinct)/4 {
+			out = append(out, finding.Finding{Check: "small-domain", Severity: finding.Warning, Table: r.table.String(), Column: r.columns[i].name,
+				Message: fmt.Sprintf("%s.%s: so few values can stand there that of %d distinct ones %.2g stay what they are, on average", r.table, schema.Ident(r.columns[i].name), j.Distinct, j.Expected),
+				Hint:    "choice and nullify do not depend on the value, and tell nothing of it"})
+		}
 	}
 	return out
 }

@@ -164,6 +164,12 @@ func (c *classifier) propose(t *schema.Table, col *schema.Column) proposal {
 	return p
 }
 
+// tellsOfAPerson tells whether a column's name says that it holds what is masked.
+func (c *classifier) tellsOfAPerson(t *schema.Table, col *schema.Column) bool {
+	rule := c.byName(t, col)
+	return rule != nil && rule.mask != ""
+}
+
 func (c *classifier) byName(t *schema.Table, col *schema.Column) *draftRule {
 	name := nameWords(col.Name)
 	for i := range c.clues {

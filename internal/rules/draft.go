@@ -162,7 +162,7 @@ func (d *draft) countEvents() {
 // defaultFor gives the draft's default that decides a column; "" if none does.
 func (d *draft) defaultFor(n *node) string {
 	switch {
-	case isSurrogate(n.table, n.column):
+	case isSurrogate(n.table, n.column) && !d.classifier.tellsOfAPerson(n.table, n.column):
 		return surrogateDefault
 	case n.column.Kind == schema.Boolean && d.classifier.byName(n.table, n.column) == nil:
 		return booleanDefault

@@ -106,14 +106,17 @@ func (d *draft) undecided(i int, decided *Binding) finding.Finding {
 		Message: fmt.Sprintf("no rule decides %s (%s)", n.name(), typeWords(n.column))}
 	if rule := d.chosen(i); rule != nil {
 		f.Hint = fmt.Sprintf("under %s, columns: write `%s: %s`, or keep it with a reason", n.table.Name, document.Name(schema.Ident(n.column.Name)), rule.yaml())
+		if rule.mask == "" {
+			f.Hint = fmt.Sprintf("under %s, columns: write `%s: %s` with the reason that you find, or mask it", n.table.Name, document.Name(schema.Ident(n.column.Name)), rule.yaml())
+		}
 	} else {
+		if len(n.follows) > 0 {
+			f.Hint = "it follows " + d.graph.columns[n.follows[0].to].name() + ": decide that one"
+		}
 		for _, e := range n.follows {
 			if to := &d.graph.columns[e.to]; e.declared && decided.keeps(to.table.Name, to.column.Name) {
 				f.Hint = fmt.Sprintf("that %s is kept is not taken over, for only the job says that this one references it: mask both, or keep this one with a reason of its own", to.name())
-				break
 			}
-			f.Hint = "it follows " + d.graph.columns[e.to].name() + ": decide that one"
-			break
 		}
 	}
 	return f

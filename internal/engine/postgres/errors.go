@@ -163,7 +163,7 @@ func meaning(state string) (say, hint string) {
 	case "28000":
 		return "the server does not let this user in", "check the user name and the server's pg_hba.conf"
 	case "28P01":
-		return "the password is wrong", "check the user name and password in the URL"
+		return "the password is wrong, missing or no longer valid", "check the user name and password in the URL, and in pg_roles until when it holds (rolvaliduntil)"
 	case "3D000":
 		return "there is no such database", "check the database name in the URL"
 	case "3F000":

@@ -99,7 +99,7 @@ func TestErrorsOfConnecting(t *testing.T) {
 		code   engine.Code
 		say    string
 	}{
-		{"password", func(a *address) { a.password = secretOf("CANARY7731") }, engine.Denied, "password is wrong"},
+		{"password", func(a *address) { a.password = secretOf("CANARY7731") }, engine.Denied, "password is wrong, missing or no longer valid"},
 		{"user", func(a *address) { a.user = "nosuch" }, engine.Denied, ""},
 		{"database", func(a *address) { a.database = "nosuch" }, engine.Unreachable, "no such database"},
 		{"port", func(a *address) { a.port = 1 }, engine.Unreachable, "refused"},
