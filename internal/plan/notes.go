@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"fmt"
 	"slices"
 
 	"understudy/internal/fault"
@@ -35,5 +36,31 @@ func Notes(source, target *schema.Schema, fromSource bool) []finding.Finding {
 			add(n, "in the target: ", true)
 		}
 	}
+	if fromSource {
+		out = append(out, literals(source)...)
+	}
 	return out
+}
+
+// literals tells that a structure which comes from production brings along what is
+// written in it: nobody masks a default or a CHECK.
+func literals(s *schema.Schema) []finding.Finding {
+	defaults, checks, labels := 0, 0, 0
+	for _, t := range s.Tables {
+		checks += len(t.Checks)
+		for _, c := range t.Columns {
+			if c.Default != "" && !c.Identity {
+				defaults++
+			}
+			if len(c.Labels) > 0 {
+				labels++
+			}
+		}
+	}
+	if defaults+checks+labels == 0 {
+		return nil
+	}
+	return []finding.Finding{{Check: "structure-literals", Severity: finding.Warning,
+		Message: fmt.Sprintf("production's structure comes along with what is written in it, which no rule masks: %d defaults, %d checks, columns of enumerations: %d, and the texts of views, routines and triggers", defaults, checks, labels),
+		Hint:    "look through it once; or give staging its structure by its own migrations, and only rows come"}}
 }
