@@ -153,7 +153,8 @@ func TestStandbyConflict(t *testing.T) {
 		if code := engine.CodeOf(last); code != engine.Stopped || !strings.Contains(fmt.Sprint(last), "conflict with recovery") && !strings.Contains(fmt.Sprint(last), "gave way") {
 			t.Errorf("%s: got %v", name, last)
 		}
-		if err := snap.Close(); err != nil {
+		// The standby ends each session when it comes to it, one perhaps only now.
+		if err := snap.Close(); err != nil && engine.CodeOf(err) != engine.Stopped {
 			t.Error(err)
 		}
 	}
