@@ -158,35 +158,7 @@ func mysqlKill(t *testing.T, maria bool) {
 	if bad := strings.TrimSpace(mysqlOrphans(t, s.app)); bad != "" {
 		t.Errorf("orphans in staging:\n%s", bad)
 	}
-	t.Run("the server", s.killServer)
-}
-
-func (s *mysqlStaging) killServer(t *testing.T) {
-	random, deaths := newRandom(t), histogram{}
-	codes := map[int]int{}
-	for _, aim := range random.Perm(len(stages()))[:scratchtest.Few(10, 2)] {
-		p := s.begin(t)
-		if p.in(stages()[aim]) {
-			p.after(s.within(random, stages()[aim]))
-		}
-		stage := p.now()
-		s.server.Kill()
-		code, told := p.wait()
-		codes[code]++
-		if err := s.server.Restart(t.Context(), nil); err != nil {
-			t.Fatal(err)
-		}
-		s.app, s.admin = mysqlClient(t, s.target), mysqlClient(t, s.server.URL(""))
-		deaths[stage]++
-		when := "the server killed in " + stage
-		switched := s.whole(t, when)
-		if code != 6 && !(switched && (code == 8 || code == 0)) {
-			t.Errorf("%s: exit %d, new generation: %t\n%s", when, code, switched, told)
-		}
-		if strings.Contains(told, password(t, s.target)) {
-			t.Errorf("%s: the password is in the complaint", when)
-		}
-		s.next(t, when)
-	}
-	t.Logf("server's deaths by stage; the program's exit codes %v:%v", codes, deaths)
+	t.Run("the server", func(t *testing.T) {
+		killServer(t, &s.staging, s.server, s.target, func() { s.app, s.admin = mysqlClient(t, s.target), mysqlClient(t, s.server.URL("")) })
+	})
 }

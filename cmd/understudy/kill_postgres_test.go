@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -176,7 +175,7 @@ func TestPostgresKill(t *testing.T) {
 		twentyStarts(t, &s.staging, func() (release func()) { return hold(t, holder, unfinished(t, watcher)) })
 	})
 	s.unharmed(t)
-	t.Run("the server", s.killServer)
+	t.Run("the server", func(t *testing.T) { killServer(t, &s.staging, s.server, s.target, func() {}) })
 }
 
 func (s *postgresStaging) killBetweenRenames(t *testing.T) {
@@ -220,47 +219,4 @@ func (s *postgresStaging) killBetweenRenames(t *testing.T) {
 		s.next(t, "killed between the renames")
 	}
 	t.Logf("%d deaths between the first and the last statement of the switch, after %s of waiting; %d next runs met the dead one's lock", len(waits), strings.Join(waits, ", "), s.patient)
-}
-
-func (s *postgresStaging) killServer(t *testing.T) {
-	random, deaths := newRandom(t), histogram{}
-	var slowest time.Duration
-	codes := map[int]int{}
-	for _, aim := range random.Perm(len(stages()))[:scratchtest.Few(10, 2)] {
-		p := s.begin(t)
-		if p.in(stages()[aim]) {
-			p.after(s.within(random, stages()[aim]))
-		}
-		stage := p.now()
-		s.server.Kill()
-		crash := time.Now()
-		code, told := p.wait()
-		slowest = max(slowest, time.Since(crash))
-		codes[code]++
-		if err := s.server.Restart(t.Context(), nil); err != nil {
-			t.Fatal(err)
-		}
-		deaths[stage]++
-		when := "the server killed in " + stage
-		switched := s.whole(t, when)
-		// 6: unavailable. 8: new, but a later step failed. 0: it was done already.
-		if code != 6 && !(switched && (code == 8 || code == 0)) {
-			t.Errorf("%s: exit %d, new generation: %t\n%s", when, code, switched, told)
-		}
-		if strings.Contains(told, password(t, s.target)) {
-			t.Errorf("%s: the password is in the complaint", when)
-		}
-		s.next(t, when)
-	}
-	t.Logf("server's deaths by stage; the program's exit codes %v, at most %v after the crash:%v", codes, slowest.Round(time.Millisecond), deaths)
-}
-
-func password(t testing.TB, address string) string {
-	t.Helper()
-	u, err := url.Parse(address)
-	if err != nil {
-		t.Fatal("the server's address is not a URL")
-	}
-	p, _ := u.User.Password()
-	return p
 }

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"understudy/internal/scratch/scratchtest"
 	"understudy/schemas"
 )
 
@@ -214,4 +217,57 @@ func killInEveryStage(t *testing.T, s *staging, want int) {
 		}
 	}
 	t.Logf("deaths by stage, %d in all, %d of them after the switch took place, %d next runs met the dead one's lock:%v", tries, switched, s.patient, deaths)
+}
+
+// A crashing is a server that a test kills and starts again.
+type crashing interface {
+	Kill()
+	Restart(ctx context.Context, settings map[string]string) error
+}
+
+// killServer kills the target's server in stages at random: the program ends with 6, or
+// after the switch as one that is done, staging is one generation, and the next run needs
+// no hand work. again is called when the server is back.
+func killServer(t *testing.T, s *staging, server crashing, target string, again func()) {
+	random, deaths := newRandom(t), histogram{}
+	var slowest time.Duration
+	codes := map[int]int{}
+	for _, aim := range random.Perm(len(stages()))[:scratchtest.Few(10, 2)] {
+		p := s.begin(t)
+		if p.in(stages()[aim]) {
+			p.after(s.within(random, stages()[aim]))
+		}
+		stage := p.now()
+		server.Kill()
+		crash := time.Now()
+		code, told := p.wait()
+		slowest = max(slowest, time.Since(crash))
+		codes[code]++
+		if err := server.Restart(t.Context(), nil); err != nil {
+			t.Fatal(err)
+		}
+		again()
+		deaths[stage]++
+		when := "the server killed in " + stage
+		switched := s.whole(t, when)
+		// 6: unavailable. 8: new, but a later step failed. 0: it was done already.
+		if code != 6 && !(switched && (code == 8 || code == 0)) {
+			t.Errorf("%s: exit %d, new generation: %t\n%s", when, code, switched, told)
+		}
+		if strings.Contains(told, password(t, target)) {
+			t.Errorf("%s: the password is in the complaint", when)
+		}
+		s.next(t, when)
+	}
+	t.Logf("server's deaths by stage; the program's exit codes %v, at most %v after the crash:%v", codes, slowest.Round(time.Millisecond), deaths)
+}
+
+func password(t testing.TB, address string) string {
+	t.Helper()
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal("the server's address is not a URL")
+	}
+	p, _ := u.User.Password()
+	return p
 }

@@ -90,7 +90,7 @@ func (x *exchange) Switch(ctx context.Context, manifest []byte) error {
 		return err
 	}
 	if err := removeDatabase(x.path); err != nil {
-		return errors.Join(engine.ErrSwitched, err)
+		return engine.Switched(err)
 	}
 	return nil
 }

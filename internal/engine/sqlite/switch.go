@@ -49,10 +49,10 @@ func (l *load) Switch(ctx context.Context, manifest []byte) error {
 	}
 	// What is left is short, and to stop in it would only leave files behind.
 	if err := l.target.prune(context.WithoutCancel(ctx), l.spec.Keep); err != nil {
-		return errors.Join(engine.ErrSwitched, err)
+		return engine.Switched(err)
 	}
 	if err := removeDatabase(l.path); err != nil {
-		return errors.Join(engine.ErrSwitched, err)
+		return engine.Switched(err)
 	}
 	return nil
 }
@@ -270,7 +270,7 @@ func (t *target) Rollback(ctx context.Context, generation string) error {
 		return err
 	}
 	if err := removeDatabase(from); err != nil {
-		return errors.Join(engine.ErrSwitched, err)
+		return engine.Switched(err)
 	}
 	return nil
 }
