@@ -14,11 +14,13 @@ import (
 	"understudy/internal/fault"
 	"understudy/internal/finding"
 	"understudy/internal/mask"
+	"understudy/internal/parity"
 	"understudy/internal/pipeline"
 	"understudy/internal/plan"
 	"understudy/internal/report"
 	"understudy/internal/rules"
 	"understudy/internal/schema"
+	"understudy/internal/subset"
 )
 
 func (a *app) rulesCommand() *cobra.Command {
@@ -107,7 +109,7 @@ func (a *app) structure(ctx context.Context, job *config.Job) (*schema.Schema, e
 func (a *app) rulesCheck() *cobra.Command {
 	return describe(&cobra.Command{
 		Use: "check", Short: "Check the rule files, every mistake at once", Args: none,
-		Long:    "Parse the job's rule files and bind them to the structure: every column must have one\ndecision with a reason, every mask must fit its column. Every mistake is told at once, with\nits place.",
+		Long:    "Parse the job's rule files and bind them to the structure: every column must have one\ndecision with a reason, every mask must fit its column. The names in the job's subset and its\nfile of waivers are looked at as well; its SQL is read by `understudy plan`.\nEvery mistake is told at once, with its place.",
 		Example: "  understudy rules check\n  understudy rules check --json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			a.command = "rules check"
@@ -119,6 +121,7 @@ func (a *app) rulesCheck() *cobra.Command {
 			masks := plan.Masks(b, s)
 			a.payload = map[string]any{"undecided": plan.OpenColumns(masks), "columns": len(masks)}
 			found = append(append(found, open...), unfit(b, found)...)
+			found = append(found, a.named(s)...)
 			err = fault.From(found, fault.Usage)
 			if fault.CodeOf(err) == fault.Undecided { // else mistakes in the files may be why columns are open
 				a.propose(proposal)
@@ -131,6 +134,17 @@ func (a *app) rulesCheck() *cobra.Command {
 			return nil
 		},
 	}, fault.Usage, fault.Undecided)
+}
+
+// named finds what is wrong with the names that the job's subset gives, and with
+// its waivers, as far as the structure tells without a database.
+func (a *app) named(s *schema.Schema) []finding.Finding {
+	_, found := subset.Resolve(a.job.Subset, s)
+	file, text, fs := config.ReadWaivers(a.job)
+	if file != "" && len(fs) == 0 {
+		_, fs = parity.ReadWaivers(file, []byte(text), a.Now().UTC())
+	}
+	return append(found, fs...)
 }
 
 // unfit tries to make every mask, with a throwaway key: whether a mask fits its

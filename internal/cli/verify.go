@@ -106,6 +106,10 @@ func (a *app) parityCommand() *cobra.Command {
 			}
 			r.Age(in.Past, in.Now)
 			found := r.Judge(in.Standard, in.Now)
+			for _, f := range r.Blind() {
+				f.Severity, f.Code = finding.Error, int(fault.Unmeasured)
+				found = append(found, f)
+			}
 			a.payload = r
 			if err := pipeline.ProveCauses(ctx, in, source, target, r); err != nil {
 				return err
@@ -129,7 +133,7 @@ func (a *app) parityCommand() *cobra.Command {
 	c.Flags().BoolVar(&claim, "claim", false, "make such copies beside a target that holds rows but bears no marker of understudy, this once")
 	a.files.register(c, "the comparison")
 	a.files.registerCI(c)
-	return describe(c, fault.Gate, fault.Usage, fault.Refused, fault.Unavailable)
+	return describe(c, fault.Gate, fault.Usage, fault.Refused, fault.Unavailable, fault.Unmeasured)
 }
 
 func (a *app) showParity(r *parity.Report) {

@@ -32,6 +32,21 @@ const (
 
 const checkJob = "job"
 
+// homes tells where a key belongs that somebody wrote into another part of the job.
+var homes = map[string]string{
+	"version": atTop, "source": atTop, "target": atTop, "key": atTop, "rules": atTop, "schemas": atTop, "references": atTop, "orphans": atTop,
+	"subset": atTop, "load": atTop, "limits": atTop, "parity": atTop, "report": atTop, "target_is_a_clone": atTop, "allow_subqueries": atTop,
+	"mode": "under load", "preserve": "under load", "discard": "under load", "after": "under load", "keep": "under load or under report",
+	"seeds": "under subset", "follow": "under subset", "unreached": "under subset", "budget": "under subset",
+	"tables": "under subset; masks stand in the rule files", "per_parent": "under subset: {tables: {NAME: {...}}}", "by": "under subset: {tables: {NAME: {...}}}",
+	"percent": "under subset: {seeds: [{...}]}", "limit": "under subset: {seeds: [{...}]}", "where": "in a seed or a table under subset",
+	"readers": "under limits", "lock_wait": "under limits", "snapshot_age": "under limits", "statement": "under limits", "replica_lag": "under limits", "retries": "under limits",
+	"minimum": "under parity", "critical": "under parity", "waivers": "under parity", "migrations": "under parity", "dir": "under report",
+	"defaults": "in a file of rules", "columns": "in a file of rules",
+}
+
+const atTop = "at the top of the job file, not indented"
+
 // Read reads the job file at path. Getenv gives environment variables, "" for
 // an unset one. The job is never nil and as whole as its mistakes allow; it is
 // not to be run when a finding has severity Error (exit code 2).
@@ -79,6 +94,7 @@ func Parse(path string, data []byte, getenv func(string) string) (*Job, []findin
 	}
 	if !root.Missing() {
 		p := &parser{r: r, getenv: getenv, dir: job.Dir}
+		r.Homes(homes)
 		p.job(root, job)
 	}
 	fs := r.Findings()

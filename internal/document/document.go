@@ -39,6 +39,8 @@ type Reader struct {
 	written map[place]string
 	// broken are nodes that already have a finding about their form.
 	broken map[*yaml.Node]bool
+	// homes tells where a key belongs that stands elsewhere.
+	homes map[string]string
 }
 
 type place struct{ line, col int }
@@ -65,6 +67,10 @@ func (r *Reader) Findings() []finding.Finding {
 	finding.Sort(r.findings)
 	return r.findings
 }
+
+// Homes tells where keys belong ("under load"), for those that stand in the wrong
+// place. Set it before the file is looked into.
+func (r *Reader) Homes(homes map[string]string) { r.homes = homes }
 
 // Report adds a mistake of severity Error. The message must not contain what the file says.
 func (r *Reader) Report(at finding.At, check, hint, format string, args ...any) {

@@ -104,7 +104,9 @@ func (m Mapping) Only(known ...string) {
 func (m Mapping) unknown(e Entry, known []string) {
 	r := m.Value.r
 	near := schema.Nearest(e.Key, known)
-	switch {
+	switch home := r.homes[e.Key]; {
+	case home != "" && near == "" && !e.bare:
+		r.Report(e.KeyAt, CheckStructure, "write it "+home, "%s does not belong in %s", e.Key, m.Value.what)
 	case e.bare && near == "":
 		r.Report(e.KeyAt, CheckStructure, `put the whole text in double quotes: {keep: "this, and that"}`,
 			"in braces an unquoted text ends at its comma, so what follows is taken for a key")

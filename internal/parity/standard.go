@@ -76,6 +76,18 @@ func (r *Report) Judge(s Standard, now time.Time) []finding.Finding {
 	return found
 }
 
+// Blind tells, where gates were asked for and all of them passed, that something
+// was not seen: what nobody saw may differ. It is a warning; whoever was asked for
+// the gates alone has not measured them (code 7).
+func (r *Report) Blind() []finding.Finding {
+	if len(r.Gates) == 0 || len(r.Unseen) == 0 || slices.ContainsFunc(r.Gates, func(g Gate) bool { return !g.Passed }) {
+		return nil
+	}
+	return []finding.Finding{{Check: "parity-unseen", Severity: finding.Warning,
+		Message: "the gates passed on what could be seen; not seen: " + strings.Join(r.Unseen, "; "),
+		Hint:    "grant the reading roles what is named here, and what is hidden is compared as well"}}
+}
+
 // about names what a waiver is for.
 func (w Waived) about() string {
 	if w.Object != "" {

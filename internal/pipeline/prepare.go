@@ -256,7 +256,7 @@ func (s *Session) acceptFragments(ctx context.Context) []finding.Finding {
 		}
 		switch engine.CodeOf(err) {
 		case engine.Constraint:
-			f.Hint = "give each value in it the form of its column's type"
+			f.Code, f.Hint = int(fault.Usage), "give each value in it the form of its column's type"
 		case engine.Unreachable, engine.Stopped, engine.Timeout:
 			f.Code, f.Hint = int(fault.Unavailable), ""
 		}
@@ -319,7 +319,7 @@ func (s *Session) compare(ctx context.Context) error {
 		return err
 	}
 	r.Age(s.in.Past, s.in.Now)
-	w.gates = r.Judge(s.in.Standard, s.in.Now)
+	w.gates = append(r.Judge(s.in.Standard, s.in.Now), r.Blind()...)
 	w.plan.Parity = r
 	return nil
 }

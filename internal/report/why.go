@@ -28,7 +28,13 @@ func Why(w io.Writer, a *subset.Answer) {
 	}
 	fmt.Fprintf(w, "%s: the row is left out\n", line(a.Table.String()))
 	g := grid{indent: 2}
+	var needs []string // tables none of whose rows needed it; each partition is one
 	for _, c := range a.Cuts {
+		if c.By != "" {
+			if needs = append(needs, c.By); len(needs) > fewNeeds {
+				continue
+			}
+		}
 		edge := c.Edge
 		if edge == "" {
 			edge = "seeds"
@@ -39,8 +45,14 @@ func Why(w io.Writer, a *subset.Answer) {
 		}
 		g.add(edge, text)
 	}
+	if n := len(needs) - fewNeeds; n > 0 {
+		g.add("", "nor does a row of "+many(n, "other table")+"; --json lists them")
+	}
 	g.write(w)
 }
+
+// fewNeeds is how many tables that could have needed a row are told one by one.
+const fewNeeds = 6
 
 func placed(at finding.At) string {
 	if at.File == "" {

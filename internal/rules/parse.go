@@ -45,11 +45,22 @@ func Parse(name string, data []byte) (*File, []finding.Finding) {
 		p.names = append(p.names, k.Name)
 	}
 	f := &File{Name: name, Broken: true}
+	r.Homes(homes)
 	if !root.Missing() {
 		p.file(root, f)
 	}
 	return f, withCode(r.Findings(), fault.Usage)
 }
+
+// homes tells where a key belongs that somebody wrote into another part of a file.
+var homes = map[string]string{
+	"defaults": "at the top of the file, not indented", "tables": "at the top of the file, not indented",
+	"columns": "under a table: {tables: {NAME: {columns: {...}}}}", "match": "in a line of defaults",
+	"reason": "as the text of keep; a mask needs none",
+	"subset": inJob, "seeds": inJob, "load": inJob, "preserve": inJob, "discard": inJob, "source": inJob, "target": inJob, "references": inJob, "parity": inJob, "report": inJob,
+}
+
+const inJob = "in the job file; this one holds rules"
 
 func withCode(fs []finding.Finding, code fault.Code) []finding.Finding {
 	for i := range fs {

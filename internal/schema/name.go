@@ -171,7 +171,11 @@ func (s *Schema) ResolveColumn(text string) (*Table, *Column, error) {
 	if len(parts) < 2 || len(parts) > 3 {
 		return nil, nil, fmt.Errorf("%q is not table.column or schema.table.column", text)
 	}
-	t, err := s.lookup(text, parts[:len(parts)-1])
+	var table []string
+	for _, p := range parts[:len(parts)-1] {
+		table = append(table, Ident(p))
+	}
+	t, err := s.lookup(strings.Join(table, "."), parts[:len(parts)-1])
 	if err != nil {
 		return nil, nil, err
 	}
@@ -217,7 +221,7 @@ func (s *Schema) lookup(text string, parts []string) (*Table, error) {
 // Nearest gives the known word closest to word, or "" if none is close: at
 // most a third of its letters differ (Levenshtein distance, case ignored).
 func Nearest(word string, known []string) string {
-	best, bestAt := "", len(word)/3+1
+	best, bestAt := "", (len(word)+2)/3
 	for _, k := range known {
 		if d := Distance(strings.ToLower(word), strings.ToLower(k), bestAt); d < bestAt || d == bestAt && best == "" {
 			best, bestAt = k, d

@@ -48,6 +48,8 @@ type Cut struct {
 	Why  string     `json:"why"`
 	Hint string     `json:"hint,omitempty"`
 	At   finding.At `json:"at,omitempty"`
+	// By is the table whose rows, had one come along, would have needed this one.
+	By string `json:"-"`
 }
 
 // Why computes the selection and tells, for the row of a table that has the
@@ -316,7 +318,7 @@ func (a *asker) cuts(ctx context.Context, row *located) ([]Cut, error) {
 		cuts = append(cuts, cut)
 	}
 	for _, e := range n.in {
-		cuts = append(cuts, Cut{Edge: edgeName(e.ref), Why: "no row of " + e.ref.From.String() + " that came along references it"})
+		cuts = append(cuts, Cut{Edge: edgeName(e.ref), By: e.ref.From.String(), Why: "no row of " + e.ref.From.String() + " that came along references it"})
 	}
 	if n.unreached {
 		cuts = append(cuts, Cut{Why: "no edge leads to " + n.table.Name.String() + " from the seeds", Hint: "unreached: all, or " + n.table.Name.String() + ": all"})

@@ -17,6 +17,7 @@ import (
 // the environment or from option files, so that a job file means the same
 // database on every machine.
 type address struct {
+	scheme   string // mysql or mariadb, as it was written; the server tells what it is
 	host     string // a name or an IP address; empty with a socket
 	port     uint16
 	socket   string // the path of a unix socket
@@ -51,7 +52,7 @@ func parseAddress(text secret.Text) (*address, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &address{port: 3306, timeout: 10 * time.Second}
+	a := &address{scheme: scheme, port: 3306, timeout: 10 * time.Second}
 	if err := a.place(u, query); err != nil {
 		return nil, err
 	}
@@ -163,9 +164,9 @@ func (a *address) hostPort() string { return net.JoinHostPort(a.host, strconv.It
 func (a *address) String() string {
 	user := url.User(a.user).String()
 	if a.socket != "" {
-		return fmt.Sprintf("mysql://%s@localhost/%s?socket=%s", user, url.PathEscape(a.database), url.QueryEscape(a.socket))
+		return fmt.Sprintf("%s://%s@localhost/%s?socket=%s", a.scheme, user, url.PathEscape(a.database), url.QueryEscape(a.socket))
 	}
-	return fmt.Sprintf("mysql://%s@%s/%s", user, a.hostPort(), url.PathEscape(a.database))
+	return fmt.Sprintf("%s://%s@%s/%s", a.scheme, user, a.hostPort(), url.PathEscape(a.database))
 }
 
 // Schema is the database that an unqualified name means.

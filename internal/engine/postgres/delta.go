@@ -34,7 +34,10 @@ type exchanged struct {
 	// continued: exactly these rows stand in the table, and what waits are rows that
 	// come in or take the place of the one with their key; no other row goes.
 	continued *memory
-	counted   int64 // rows of the table after the exchange, once Count has counted them, else -1
+	// apart: what was written stands once more in a table of its own, for the many
+	// questions that are asked of it alone.
+	apart   bool
+	counted int64 // rows of the table after the exchange, once Count has counted them, else -1
 	// What the delta holds, once it is made.
 	gone, changed, came int64
 }
@@ -54,6 +57,11 @@ func (e *exchanged) candidates() schema.Name {
 }
 func (e *exchanged) kept() schema.Name {
 	return schema.Name{Schema: sideSchema, Table: fmt.Sprintf("kept_%d", e.oid)}
+}
+
+// rewritten names the table of what was written to a table that is continued.
+func (e *exchanged) rewritten() schema.Name {
+	return schema.Name{Schema: sideSchema, Table: fmt.Sprintf("written_%d", e.oid)}
 }
 
 // parts lists the numbers of the tables that hold rows, as an array.
@@ -226,7 +234,7 @@ func (e *exchanged) makeDelta(ctx context.Context, c *conn) error {
 	if e.gone+e.changed == 0 {
 		return nil
 	}
-	return c.exec(ctx, doing, "ANALYZE "+quoteName(e.delta())) // so that few rows are looked up, and many joined
+	return c.exec(ctx, doing, "ANALYZE "+quoteName(e.delta())+" (rel)") // so that few rows are looked up, and many joined
 }
 
 // A share is one of the kinds of rows in a delta, as a condition on it.

@@ -13,34 +13,41 @@ type lateWrites struct{ tables []*exchanged }
 func (l *lateWrites) Error() string { return fmt.Sprintf("%d tables were written to", len(l.tables)) }
 
 // late looks for tables that are not as they were when rows were paired with
-// theirs. Nobody can write to them now.
-func (x *exchange) late(ctx context.Context, c *conn) error {
+// theirs. Nobody can write to them now; where others can read them, unless alone
+// has locked them against that too, several sessions look.
+func (x *exchange) late(ctx context.Context, c *conn, alone bool) error {
 	x.spec.Step("look for late writes")
 	now, err := c.value(ctx, "look for late writes", `SELECT pg_catalog.txid_snapshot_xmax(pg_catalog.txid_current_snapshot())`)
 	if err != nil {
 		return err
 	}
-	var out []*exchanged
+	var asked []*exchanged
 	for _, e := range x.sorted() {
-		if e.continued != nil {
-			if err := e.stillContinued(ctx, c, x.before.tables[e.name]); err != nil {
-				return err
+		if e.continued != nil || e.seen != nil {
+			asked = append(asked, e)
+		}
+	}
+	changed := make([]bool, len(asked))
+	look := func(ctx context.Context, c *conn, i int) (err error) {
+		changed[i], err = x.lateTo(ctx, c, asked[i], uint64(number([]byte(now))))
+		return err
+	}
+	if workers := min(len(asked), x.spec.Writers); workers > 1 && !alone {
+		err = spread(ctx, x.pool, workers, len(asked), look)
+		x.pool.hangUp(false)
+	} else {
+		for i := range asked {
+			if err = look(ctx, c, i); err != nil {
+				break
 			}
 		}
-		if e.seen == nil {
-			continue
-		}
-		files, err := e.files(ctx, c)
-		if err != nil {
-			return err
-		}
-		state := ""
-		if files == e.seen.files {
-			if state, err = e.stateOf(ctx, c, e.seen.by.from, uint64(number([]byte(now)))); err != nil {
-				return err
-			}
-		}
-		if state != e.seen.state {
+	}
+	if err != nil {
+		return err
+	}
+	var out []*exchanged
+	for i, e := range asked {
+		if changed[i] {
 			out = append(out, e)
 		}
 	}
@@ -48,6 +55,20 @@ func (x *exchange) late(ctx context.Context, c *conn) error {
 		return &lateWrites{out}
 	}
 	return nil
+}
+
+// lateTo tells whether a table whose rows were paired was written to since then.
+// One that is continued must not have been at all.
+func (x *exchange) lateTo(ctx context.Context, c *conn, e *exchanged, now uint64) (bool, error) {
+	if e.continued != nil {
+		return false, e.stillContinued(ctx, c, x.before.tables[e.name])
+	}
+	files, err := e.files(ctx, c)
+	if err != nil || files != e.seen.files {
+		return err == nil, err
+	}
+	state, err := e.stateOf(ctx, c, e.seen.by.from, now)
+	return state != e.seen.state, err
 }
 
 // recall puts into the side table what was left out of it because it stood in

@@ -56,20 +56,30 @@ func (x *exchange) Finish(ctx context.Context) error {
 // measure has the server count what waits, where that decides how it is compared.
 func (x *exchange) measure(ctx context.Context) error {
 	const few = 1000
-	var names []string
+	type relation struct{ name, columns string }
+	var todo []relation
 	for _, e := range x.sorted() {
 		if e.incoming() {
 			continue // nothing to compare with
 		}
 		if e.sent > few {
-			names = append(names, quoteName(e.side()))
+			columns := ""
+			if len(e.match) > 0 {
+				columns = " (" + quoteList(e.match) + ")"
+			}
+			todo = append(todo, relation{quoteName(e.side()), columns})
 		}
 		if e.left > few {
-			names = append(names, quoteName(e.candidates()))
+			todo = append(todo, relation{quoteName(e.candidates()), ""})
 		}
 	}
-	return spread(ctx, x.pool, min(len(names), max(1, x.spec.Writers)), len(names), func(ctx context.Context, c *conn, i int) error {
-		return analyze(ctx, c, names[i], x.spec.Step)
+	return spread(ctx, x.pool, min(len(todo), max(1, x.spec.Writers)), len(todo), func(ctx context.Context, c *conn, i int) error {
+		if r := todo[i]; r.columns != "" {
+			if err := c.exec(ctx, "gather statistics of "+r.name, "ANALYZE "+r.name+r.columns); !incomparable(err) {
+				return err
+			}
+		}
+		return analyze(ctx, c, todo[i].name, x.spec.Step)
 	})
 }
 
@@ -111,6 +121,13 @@ func (x *exchange) exchange(ctx context.Context, c *conn, aside *bool) error {
 	} else if more == "t" {
 		begin += "; SET LOCAL work_mem = '64MB'" // whole tables are compared
 	}
+	// The rows that are looked up one by one are those that are then written: to read
+	// a whole table for them costs more wherever they are few.
+	if dear, err := c.value(ctx, "look at random_page_cost", `SELECT setting::float8 > 1.1 FROM pg_catalog.pg_settings WHERE name = 'random_page_cost'`); err != nil {
+		return err
+	} else if dear == "t" {
+		begin += "; SET LOCAL random_page_cost = 1.1"
+	}
 	if err := c.exec(ctx, "begin the exchange", begin); err != nil {
 		return err
 	}
@@ -128,7 +145,7 @@ func (x *exchange) exchange(ctx context.Context, c *conn, aside *bool) error {
 	if ties, err = readTies(ctx, c); err != nil { // as they are now that nobody can change them
 		return err
 	}
-	if err := x.late(ctx, c); err != nil {
+	if err := x.late(ctx, c, *aside); err != nil {
 		return err
 	}
 	if err := x.t.pauses.at(ctx, "locked"); err != nil {
@@ -150,6 +167,11 @@ func (x *exchange) exchange(ctx context.Context, c *conn, aside *bool) error {
 	}
 	for i := len(loud) - 1; i >= 0; i-- {
 		if err := c.exec(ctx, "let the triggers fire again", loud[i].awake); err != nil {
+			return err
+		}
+	}
+	for _, e := range list {
+		if err := e.setApart(ctx, c); err != nil {
 			return err
 		}
 	}
