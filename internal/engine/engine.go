@@ -445,6 +445,13 @@ type Continuing interface {
 	// Met gives, after that Write, the rows which stand there under the keys of those
 	// that were written. Of r count Columns and Look.
 	Met(ctx context.Context, table schema.Name, r Read) iter.Seq2[*Batch, error]
+	// Keys names the columns by which the rows of a continued table are told.
+	Keys(table schema.Name) []string
+	// Stay takes, after that Write, the Keys of every row that is to be there, and lets
+	// the others go; it gives how many keys it took.
+	Stay(ctx context.Context, table schema.Name, keys iter.Seq2[*Batch, error]) (sent int64, err error)
+	// Gone gives the rows that Stay lets go, as they stand there. Of r count Columns and Look.
+	Gone(ctx context.Context, table schema.Name, r Read) iter.Seq2[*Batch, error]
 	// Renounce takes Continue and the rows that were written since back: the next
 	// Write brings every row.
 	Renounce(ctx context.Context, table schema.Name) error

@@ -1,11 +1,14 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"iter"
 	"runtime/debug"
+	"slices"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
@@ -22,8 +25,9 @@ import (
 // that is proved to be the same as beginning anew: the same key, rules and
 // structure, so the same fakes; the target's rows are those that it left; and the
 // source can tell which of its rows came or changed since. Those alone are read.
-// Rows that went from the source are known by their number: where there are any,
-// the table is read whole.
+// That rows went from the source is known by their number: then the keys of all its
+// rows are read, and which of the target's have none of these shows what went. Where
+// many did, the table is read whole.
 
 // stood is what is known of the rows of a table that are left where they stand.
 type stood struct {
@@ -181,6 +185,12 @@ func (s *Session) settle(ctx context.Context, load engine.Load, runs []*tableRun
 			if err != nil || gone == 0 {
 				return Explain(err, "target")
 			}
+			if gone > 0 && gone <= run.stood.before.Rows/fewGone {
+				s.note(StageLoad, "rows are gone from %s: its keys are read", run.source.Name)
+				if found, err := s.depart(gctx, continuing, run, gone, held, bytes); found || err != nil {
+					return err
+				}
+			}
 			if err := continuing.Renounce(gctx, run.target); err != nil {
 				return Explain(err, "target")
 			}
@@ -198,38 +208,123 @@ func (s *Session) settle(ctx context.Context, load engine.Load, runs []*tableRun
 // target has the rows of then; of these stay those that did not change, and those
 // that did are found there under the keys of what was written.
 func (s *Session) stay(ctx context.Context, load engine.Continuing, run *tableRun) (gone int64, err error) {
-	before := run.stood.before
+	before, there := run.stood.before, s.work.target.Table(run.target)
+	met, err := s.told(run, func(columns []string) iter.Seq2[*engine.Batch, error] {
+		return load.Met(ctx, run.target, engine.Read{Table: there, Columns: columns, Look: upTo(len(columns))})
+	})
+	if err != nil {
+		return 0, err
+	}
+	run.ledger.Stood = run.stood.rows - run.ledger.Read
+	if whole, ok := mask.ParseDigest(before.Digest); ok && len(before.Digested) > 0 {
+		run.stood.digest = whole.Sub(met.digest)
+	}
+	run.stood.nulls = map[string]int64{}
+	for _, name := range before.Masked {
+		run.stood.nulls[name] = before.Nulls[name] - met.nulls[name]
+	}
+	return before.Rows - run.ledger.Stood - met.rows, nil
+}
+
+// fewGone is the part of a table's rows up to which those that went are found by
+// the keys of those that did not.
+const fewGone = 4
+
+// depart finds which of the target's rows went from the source, so many by their
+// number, and lets them go. It says false where it does not find as many, so that
+// the table is read whole.
+func (s *Session) depart(ctx context.Context, load engine.Continuing, run *tableRun, gone int64, held *brake, bytes *atomic.Int64) (found bool, err error) {
+	keys := load.Keys(run.target)
+	if slices.ContainsFunc(keys, func(k string) bool { return !slices.Contains(run.columns, k) }) {
+		return false, nil
+	}
+	rewrite := newRewriter(run.source.Name, only(run.rewrite.columns, keys), s.in.Key)
+	var broken error // of the source, so that it is not blamed on the target
+	rows := func(yield func(*engine.Batch, error) bool) {
+		read := engine.Read{Table: run.source, Columns: keys, Look: rewrite.look(), Blind: rewrite.unseen(), Rows: run.parts[0].Rows, Into: load, As: run.target}
+		for b, err := range held.braked(ctx, readAhead(s.snapshot.Read(ctx, read), 2)) {
+			if err != nil {
+				broken = Explain(err, "source")
+				yield(nil, broken)
+				return
+			}
+			if err = rewrite.rewrite(b); err == nil {
+				bytes.Add(int64(len(b.Raw)))
+			}
+			if !yield(b, err) || err != nil {
+				return
+			}
+		}
+	}
+	sent, err := load.Stay(ctx, run.target, rows)
+	if broken != nil || err != nil {
+		return false, cmp.Or(broken, Explain(err, "target"))
+	}
+	if sent != run.stood.rows {
+		return false, nil
+	}
 	there := s.work.target.Table(run.target)
+	left, err := s.told(run, func(columns []string) iter.Seq2[*engine.Batch, error] {
+		return load.Gone(ctx, run.target, engine.Read{Table: there, Columns: columns, Look: upTo(len(columns))})
+	})
+	if err != nil || left.rows != gone {
+		return false, Explain(err, "target")
+	}
+	if run.stood.digest != (mask.Digest{}) { // else there is none
+		run.stood.digest = run.stood.digest.Sub(left.digest)
+	}
+	for name, n := range left.nulls {
+		run.stood.nulls[name] -= n
+	}
+	return true, nil
+}
+
+// only gives those of a table's masked columns that are among names, as they are
+// looked at where these alone are read.
+func only(columns []maskedColumn, names []string) (out []maskedColumn) {
+	for _, c := range columns {
+		if i := slices.Index(names, c.name); i >= 0 {
+			c.index = i
+			out = append(out, c)
+		}
+	}
+	slices.SortFunc(out, func(a, b maskedColumn) int { return cmp.Compare(a.index, b.index) })
+	return out
+}
+
+// told is what some of the rows that stand in the target add up to.
+type told struct {
+	rows   int64
+	digest mask.Digest
+	nulls  map[string]int64 // of masked columns
+}
+
+// told adds up rows that the refresh before left, by the columns that it is asked for.
+func (s *Session) told(run *tableRun, rows func(columns []string) iter.Seq2[*engine.Batch, error]) (t told, err error) {
+	before := run.stood.before
 	columns := before.Masked
 	if len(columns) == 0 {
 		columns = run.columns[:1] // to be counted
 	}
-	d := s.in.Key.Digester(run.source.Name.Table)
-	nulls := make([]int64, len(columns))
-	met := int64(0)
+	d, nulls := s.in.Key.Digester(run.source.Name.Table), make([]int64, len(columns))
 	counted := func(yield func(*engine.Batch, error) bool) {
-		for b, err := range load.Met(ctx, run.target, engine.Read{Table: there, Columns: columns, Look: upTo(len(columns))}) {
+		for b, err := range rows(columns) {
 			if err == nil {
-				met += int64(b.Rows)
+				t.rows += int64(b.Rows)
 			}
 			if !yield(b, err) {
 				return
 			}
 		}
 	}
-	if err := tellRows(counted, there, columns, before, d, nulls); err != nil {
-		return 0, err
+	if err := tellRows(counted, s.work.target.Table(run.target), columns, before, d, nulls); err != nil {
+		return t, err
 	}
-	run.ledger.Stood = run.stood.rows - run.ledger.Read
-	gone = before.Rows - run.ledger.Stood - met
-	if whole, ok := mask.ParseDigest(before.Digest); ok && len(before.Digested) > 0 {
-		run.stood.digest = whole.Sub(d.Sum())
-	}
-	run.stood.nulls = map[string]int64{}
+	t.digest, t.nulls = d.Sum(), map[string]int64{}
 	for i, name := range before.Masked {
-		run.stood.nulls[name] = before.Nulls[name] - nulls[i]
+		t.nulls[name] = nulls[i]
 	}
-	return gone, nil
+	return t, nil
 }
 
 // remember asks the source for words, while its snapshot is open.

@@ -96,18 +96,27 @@ func (e *exchanged) setApart(ctx context.Context, c *conn) error {
 
 // Met gives the rows that stand there under the keys of those that wait.
 func (x *exchange) Met(ctx context.Context, table schema.Name, r engine.Read) iter.Seq2[*engine.Batch, error] {
+	return x.standing(ctx, table, r, x.tables[table].written())
+}
+
+// Gone gives the rows that stand there and are to go.
+func (x *exchange) Gone(ctx context.Context, table schema.Name, r engine.Read) iter.Seq2[*engine.Batch, error] {
+	e := x.tables[table]
+	return x.standing(ctx, table, r, "(SELECT t.* FROM "+e.from()+" t JOIN "+quoteName(e.departing())+" d ON t.ctid = d.at AND t.tableoid = d.rel)")
+}
+
+// standing reads rows of the target that stand in what can follow FROM.
+func (x *exchange) standing(ctx context.Context, table schema.Name, r engine.Read, from string) iter.Seq2[*engine.Batch, error] {
 	return func(yield func(*engine.Batch, error) bool) {
-		e, facts := x.tables[table], x.before.tables[table]
 		var p *packer
 		err := x.pool.with(ctx, func(c *conn) error {
 			ctx, cancel := context.WithCancel(ctx)
 			defer cancel()
-			p = &packer{snap: &snapshot{limits: x.t.limits.WithDefaults()}, look: r.Look, form: newForm(facts, r.Columns), yield: yield, stop: cancel}
+			p = &packer{snap: &snapshot{limits: x.t.limits.WithDefaults()}, look: r.Look, form: newForm(x.before.tables[table], r.Columns), yield: yield, stop: cancel}
 			p.size = p.snap.limits.BatchBytes
 			defer p.drop()
 			defer closeUnlessDone(c, p)
-			columns := quoteList(r.Columns)
-			err := c.copyOut(ctx, "COPY (SELECT "+columns+" FROM "+e.written()+" t) TO STDOUT", p, "read rows of "+table.String())
+			err := c.copyOut(ctx, "COPY (SELECT "+quoteList(r.Columns)+" FROM "+from+" t) TO STDOUT", p, "read rows of "+table.String())
 			if err == nil {
 				p.flush()
 			}
@@ -120,25 +129,57 @@ func (x *exchange) Met(ctx context.Context, table schema.Name, r engine.Read) it
 	}
 }
 
+// Keys names the columns by which the table's rows are told.
+func (x *exchange) Keys(table schema.Name) []string { return slices.Clone(x.tables[table].match) }
+
+// Stay takes the keys of all rows that are to be there. Those that go are found by
+// their place, which stays theirs as long as nobody writes to the table.
+func (x *exchange) Stay(ctx context.Context, table schema.Name, keys iter.Seq2[*engine.Batch, error]) (sent int64, err error) {
+	x.mu.Lock()
+	e := x.tables[table]
+	x.mu.Unlock()
+	doing := "find the rows of " + table.String() + " that go"
+	err = x.pool.with(ctx, func(c *conn) error {
+		columns := quoteList(e.match)
+		err := c.exec(ctx, doing, "CREATE UNLOGGED TABLE "+quoteName(e.staying())+" AS SELECT "+columns+" FROM "+e.from()+" WHERE false")
+		if err != nil {
+			return x.triggered(err)
+		}
+		err = inPath(ctx, c, c.path, func() (err error) {
+			sent, err = copyInto(ctx, c, e.staying(), e.match, keys)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		err = c.exec(ctx, doing, "CREATE UNLOGGED TABLE "+quoteName(e.departing())+" AS SELECT t.tableoid AS rel, t.ctid AS at FROM "+e.from()+" t WHERE NOT EXISTS (SELECT FROM "+
+			quoteName(e.staying())+" w WHERE "+e.same("w.", "t.")+"); DROP TABLE "+quoteName(e.staying()))
+		if err != nil {
+			return x.triggered(err)
+		}
+		n, err := c.value(ctx, doing, "SELECT count(*) FROM "+quoteName(e.departing()))
+		e.departs = number([]byte(n))
+		return err
+	})
+	return sent, renamed(err, e)
+}
+
 // Renounce takes a Continue back.
 func (x *exchange) Renounce(ctx context.Context, table schema.Name) error {
 	x.mu.Lock()
 	e := x.tables[table]
-	waiting := e.waiting
-	e.continued, e.waiting, e.sent = nil, false, 0
+	e.continued, e.waiting, e.sent, e.departs = nil, false, 0, 0
 	x.mu.Unlock()
-	if !waiting {
-		return nil
-	}
 	return x.pool.with(ctx, func(c *conn) error {
-		return x.triggered(c.exec(ctx, "begin "+table.String()+" anew", "DROP TABLE "+quoteName(e.side())))
+		return x.triggered(c.exec(ctx, "begin "+table.String()+" anew", "DROP TABLE IF EXISTS "+quoteName(e.side())+", "+quoteName(e.staying())+", "+quoteName(e.departing())))
 	})
 }
 
 // countContinued counts the rows of the table, and the NULLs of those written. What
-// stood there was counted under the lock. Where no row of any table went, that and
-// the rows that came are all there are, once those that were written are found there.
-func (x *exchange) countContinued(ctx context.Context, c *conn, e *exchanged, columns []string) (all int64, nulls []int64, err error) {
+// stood there was counted under the lock, and no row of it goes because another
+// table's does (see guard). So where none is to go, that and the rows that came are
+// all there are, once those that were written are found there.
+func (e *exchanged) countContinued(ctx context.Context, c *conn, columns []string) (all int64, nulls []int64, err error) {
 	all, nulls = e.continued.rows, make([]int64, len(columns))
 	if e.waiting {
 		var written int64
@@ -151,11 +192,9 @@ func (x *exchange) countContinued(ctx context.Context, c *conn, e *exchanged, co
 		}
 		all += e.came
 	}
-	for _, o := range x.tables {
-		if o.gone > 0 { // what references its rows may have gone with them
-			text, err := c.value(ctx, "count "+e.name.String(), "SELECT count(*) FROM "+e.from())
-			return number([]byte(text)), nulls, err
-		}
+	if e.gone > 0 {
+		text, err := c.value(ctx, "count "+e.name.String(), "SELECT count(*) FROM "+e.from())
+		return number([]byte(text)), nulls, err
 	}
 	return all, nulls, nil
 }

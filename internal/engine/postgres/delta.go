@@ -34,6 +34,9 @@ type exchanged struct {
 	// continued: exactly these rows stand in the table, and what waits are rows that
 	// come in or take the place of the one with their key; no other row goes.
 	continued *memory
+	// departs: so many rows of a continued table go, whose places wait in a table of
+	// their own.
+	departs int64
 	// apart: what was written stands once more in a table of its own, for the many
 	// questions that are asked of it alone.
 	apart   bool
@@ -62,6 +65,15 @@ func (e *exchanged) kept() schema.Name {
 // rewritten names the table of what was written to a table that is continued.
 func (e *exchanged) rewritten() schema.Name {
 	return schema.Name{Schema: sideSchema, Table: fmt.Sprintf("written_%d", e.oid)}
+}
+
+// staying names the table of the keys of all rows that are to be in a continued
+// table, departing that of the places of those that go.
+func (e *exchanged) staying() schema.Name {
+	return schema.Name{Schema: sideSchema, Table: fmt.Sprintf("keys_%d", e.oid)}
+}
+func (e *exchanged) departing() schema.Name {
+	return schema.Name{Schema: sideSchema, Table: fmt.Sprintf("gone_%d", e.oid)}
 }
 
 // parts lists the numbers of the tables that hold rows, as an array.
@@ -116,8 +128,17 @@ func (e *exchanged) place(column string) string {
 
 // compare writes the query that finds what is to be done.
 func (e *exchanged) compare() string {
-	if !e.waiting {
+	departing := ""
+	if e.departs > 0 {
+		departing = "SELECT rel, at, false AS here FROM " + quoteName(e.departing())
+	}
+	switch {
+	case !e.waiting && departing != "":
+		return departing
+	case !e.waiting:
 		return "SELECT t.tableoid AS rel, t.ctid AS at, false AS here FROM " + e.from() + " t"
+	case departing != "":
+		departing = " UNION ALL SELECT rel, at, false" + strings.Repeat(", NULL", len(e.columns)) + " FROM " + quoteName(e.departing())
 	}
 	places := e.places()
 	var named, came []string
@@ -147,7 +168,7 @@ func (e *exchanged) compare() string {
 	}
 	image := func(q string) string { return "ROW(" + q + strings.Join(places, ", "+q) + ")::record" }
 	return out + " FROM (" + waiting + ") n" + join + old + ") o ON " + strings.Join(on, " AND ") +
-		" WHERE n.here IS NULL OR o.at IS NULL OR " + image("n.") + " OPERATOR(pg_catalog.*<>) " + image("o.")
+		" WHERE n.here IS NULL OR o.at IS NULL OR " + image("n.") + " OPERATOR(pg_catalog.*<>) " + image("o.") + departing
 }
 
 // waits gives, for a FROM clause, the rows that came.
@@ -192,7 +213,7 @@ func (e *exchanged) todo() string {
 // makeDelta finds out what is to be done. Nobody writes to the table meanwhile.
 func (e *exchanged) makeDelta(ctx context.Context, c *conn) error {
 	doing := "compare the rows of " + e.name.String()
-	if e.continued != nil && !e.waiting {
+	if e.continued != nil && !e.waiting && e.departs == 0 {
 		return nil
 	}
 	e.gone, e.changed, e.came = 0, 0, 0

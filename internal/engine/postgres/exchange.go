@@ -200,7 +200,7 @@ func (x *exchange) Count(ctx context.Context, table schema.Name, columns []strin
 			return err
 		}
 		if e != nil && e.continued != nil {
-			rows, nulls, err = x.countContinued(ctx, c, e, columns)
+			rows, nulls, err = e.countContinued(ctx, c, columns)
 		} else {
 			rows, nulls, err = count(ctx, c, table, kind, columns)
 		}
