@@ -89,6 +89,27 @@ func TestTortureOnMySQL(t *testing.T) {
 				same(t, "dumps after another refresh", want, dump(staging))
 			})
 		}
+		t.Run("masked", func(t *testing.T) {
+			staging, to := fresh()
+			e := newErrand(t, prod, staging, plainJob(keepNone), nil)
+			masked, kept := e.maskEverything(t)
+			if masked < 4*kept {
+				t.Errorf("%d columns are masked, and %d are kept", masked, kept)
+			}
+			e.run(t, 0, "refresh")
+			tables := 0
+			for name := range strings.SplitSeq(column(t, from, "SELECT group_concat(table_name SEPARATOR '/') FROM information_schema.tables WHERE table_schema = database() AND table_type IN ('BASE TABLE', 'SYSTEM VERSIONED')"), "/") {
+				count := "SELECT count(*) FROM `" + strings.ReplaceAll(name, "`", "``") + "`"
+				if want, got := column(t, from, count), column(t, to, count); want != got {
+					t.Errorf("%s has %s rows, not %s", name, got, want)
+				}
+				tables++
+			}
+			if tables < 15 {
+				t.Errorf("%d tables were compared", tables)
+			}
+			e.verifies(t)
+		})
 	})
 }
 

@@ -21,18 +21,24 @@ const redacted = "redacted"
 // documentationMAC is of the range kept for documentation (RFC 7042, section 2.1.2).
 const documentationMAC = "00:00:5e:00:53:00"
 
+// documentationIPv6 is of the range kept for documentation (RFC 3849).
+const documentationIPv6 = "2001:db8::1"
+
 // buildRedact picks the neutral value of a type, within its limits.
 func buildRedact(d *draft) (recipe, *Refusal) {
 	text := map[schema.Kind]string{
 		schema.Text: redacted, schema.Decimal: "0", schema.Boolean: "false",
-		schema.Date: "1970-01-01", schema.Timestamp: "1970-01-01 00:00:00", schema.Time: "00:00:00",
+		schema.Date: "1970-01-01", schema.Timestamp: "1970-01-02 00:00:00", schema.Time: "00:00:00",
 		schema.Interval: "00:00:00", schema.UUID: "00000000-0000-0000-0000-000000000000",
 		schema.JSON: "{}", schema.Net: "192.0.2.1", schema.Array: "{}", schema.Bytes: "",
 	}[d.limits.Kind]
 	switch d.limits.Kind {
 	case schema.Net:
-		if strings.HasPrefix(strings.ToLower(d.limits.Type), "mac") {
+		switch kind := strings.ToLower(d.limits.Type); {
+		case strings.HasPrefix(kind, "mac"):
 			text = documentationMAC
+		case kind == "inet6": // MariaDB's, which takes no other
+			text = documentationIPv6
 		}
 	case schema.Text:
 		if len(text) > d.length() {

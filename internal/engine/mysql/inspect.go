@@ -44,6 +44,7 @@ type columnFacts struct {
 	bits      int  // of a BIT
 	trims     bool // trailing spaces do not count where the column is compared as a key
 	invisible bool
+	late      bool // a TIMESTAMP reaches to 2106: MariaDB from 11.5 on
 	versioned bool // ROW START and ROW END of a system-versioned table
 }
 
@@ -121,7 +122,7 @@ func (r *structureReader) columns(ctx context.Context) error {
 			continue
 		}
 		col := schema.Column{Name: row[2], Type: row[4], NotNull: row[5] == "NO"}
-		facts := &columnFacts{base: strings.ToLower(row[3]), charset: row[9], collation: row[10], unsigned: strings.Contains(row[4], "unsigned")}
+		facts := &columnFacts{base: strings.ToLower(row[3]), charset: row[9], collation: row[10], unsigned: strings.Contains(row[4], "unsigned"), late: r.c.maria && r.c.version >= 1105}
 		length, _ := strconv.Atoi(row[6]) // a longtext's is beyond what matters
 		precision, _ := strconv.Atoi(row[7])
 		scale, _ := strconv.Atoi(row[8])

@@ -1,7 +1,9 @@
 package mysql
 
 import (
+	"cmp"
 	"encoding/json"
+	"fmt"
 	"math/big"
 	"net/netip"
 	"slices"
@@ -45,7 +47,7 @@ func (f *formColumn) refuses(value []byte) string {
 		}
 		return ""
 	case "inet4", "inet6":
-		if a, err := netip.ParseAddr(text); err != nil || a.Zone() != "" || base == "inet4" && !a.Is4() {
+		if a, err := netip.ParseAddr(text); err != nil || a.Zone() != "" || (base == "inet4") != a.Is4() {
 			return "not an address"
 		}
 		return ""
@@ -141,7 +143,7 @@ func (f *formColumn) refusesTime(text string) string {
 		if !ok || n[0] > 9999 || n[1] > 12 || n[2] > 31 {
 			return "not a date"
 		}
-		if f.facts.base == "timestamp" && n[0]+n[1]+n[2] > 0 && (n[0] < 1970 || n[0] > 2106 || n[1] == 0 || n[2] == 0) {
+		if f.facts.base == "timestamp" && n[0]+n[1]+n[2] > 0 && f.facts.beyondTimestamp(n[0], n[1], n[2], clock) {
 			return "out of range"
 		}
 	}
@@ -161,6 +163,17 @@ func (f *formColumn) refusesTime(text string) string {
 		return "out of range"
 	}
 	return ""
+}
+
+// beyondTimestamp tells a moment of UTC that a TIMESTAMP cannot hold (MySQL 8.4
+// manual, section 13.2.2; MariaDB's on TIMESTAMP): 32 bits of seconds, 0 not among them.
+func (f *columnFacts) beyondTimestamp(year, month, day int, clock string) bool {
+	moment := fmt.Sprintf("%04d-%02d-%02d %s", year, month, day, cmp.Or(clock, "00:00:00"))
+	latest := "2038-01-19 03:14:07.999999"
+	if f.late {
+		latest = "2106-02-07 06:28:15.999999"
+	}
+	return month == 0 || day == 0 || moment < "1970-01-01 00:00:01" || moment > latest
 }
 
 // fieldsOf reads so many numbers between separators.
