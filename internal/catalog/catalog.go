@@ -51,6 +51,14 @@ type Part struct {
 // compared over the columns both sides have, so that a column too many is told once.
 const ColumnOrder = "column order"
 
+// TriggerOrder names the part of a table that lists its triggers in the order in
+// which they fire, where that is not the order of their names. It is compared over
+// those that both sides have.
+const TriggerOrder = "trigger order"
+
+// isOrder tells a part that is a list, one name a line.
+func isOrder(part string) bool { return part == ColumnOrder || part == TriggerOrder }
+
 // A Dialect is one product's half of Atlas. Both fields work without a
 // connection: comparing never asks a server, so no expression of a source is ever run.
 type Dialect struct {

@@ -459,14 +459,14 @@ func differ(a, b []Fact) (detail string, differing []Piece) {
 		}
 		for _, name := range partNames(a[i], b[i]) {
 			x, y := a[i].part(name), b[i].part(name)
-			if name == ColumnOrder {
+			if isOrder(name) {
 				x, y = common(x, y), common(y, x)
 			}
 			if x == y {
 				continue
 			}
 			differing = append(differing, Piece{name, x, y})
-			if name == ColumnOrder {
+			if isOrder(name) {
 				said = append(said, name)
 			} else {
 				said = append(said, contrast(name, x, y))

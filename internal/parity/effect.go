@@ -115,9 +115,10 @@ var manners = func() map[string]manner {
 var pieceManners = map[string]judgement{
 	catalog.OwnName: namedElse, "comment": wordsElse, "storage": spaceElse, "storage options": spaceElse, "compression": spaceElse, "row format": spaceElse, "tablespace": spaceElse,
 	"key block size": spaceElse, "checksum": spaceElse, "page checksum": spaceElse, "page compressed": spaceElse, "avg row length": spaceElse, "stats persistent": plannedElse, "stats auto recalc": plannedElse, "stats sample pages": plannedElse,
-	catalog.ColumnOrder: {ChangesBehaviour, "statements that name no columns meet them in another order"},
-	"persistence":       {ChangesBehaviour, "rows outlive a crash on one side and not on the other"},
-	"replica identity":  repeatsElse, "access method": plannedElse, "partition key": {ChangesRehearsal, "a migration of partitions works otherwise in staging"},
+	catalog.ColumnOrder:  {ChangesBehaviour, "statements that name no columns meet them in another order"},
+	catalog.TriggerOrder: reactsElse,
+	"persistence":        {ChangesBehaviour, "rows outlive a crash on one side and not on the other"},
+	"replica identity":   repeatsElse, "access method": plannedElse, "partition key": {ChangesRehearsal, "a migration of partitions works otherwise in staging"},
 	"cluster":     spaceElse,
 	"validity":    {ChangesBehaviour, "an index that is not valid on one side is not used there"},
 	"visibility":  {ChangesBehaviour, "the planner may use it on one side only"},

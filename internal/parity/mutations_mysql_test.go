@@ -43,6 +43,8 @@ func everythingOnMySQL(maria bool) []string {
 		`CREATE FUNCTION twice (n int) RETURNS int DETERMINISTIC RETURN n * 2`,
 		`CREATE PROCEDURE tidy (IN n int) MODIFIES SQL DATA DELETE FROM log WHERE id < n`,
 		`CREATE TRIGGER stamp BEFORE INSERT ON child FOR EACH ROW SET NEW.note = 'x'`,
+		`CREATE TRIGGER one BEFORE UPDATE ON child FOR EACH ROW SET NEW.note = concat(NEW.note, '1')`,
+		`CREATE TRIGGER two BEFORE UPDATE ON child FOR EACH ROW SET NEW.note = concat(NEW.note, '2')`,
 		`CREATE EVENT nightly ON SCHEDULE EVERY 1 DAY STARTS '2037-01-01 00:00:00' DO DELETE FROM log`,
 	}
 	if maria {
@@ -116,7 +118,7 @@ func TestEveryMutationIsFoundOnMySQL(t *testing.T) {
 					provesMySQL(t, m.sql, server.URL(source), server.URL(target), there)
 				}
 				if left := closesMySQL(t, db, closing, base, server.URL(target), source, target); left != "" {
-					if left != catalog.ColumnOrder {
+					if left != catalog.ColumnOrder && left != catalog.TriggerOrder {
 						t.Errorf("%s: the closing statements do not close it: %s", m.sql, left)
 					}
 					target, db = fresh()
@@ -181,6 +183,9 @@ func closesMySQL(t *testing.T, db *sql.DB, closing []string, base *catalog.Catal
 	}
 	left := ""
 	for _, d := range compareMySQL(t, base, mysqlCatalog(t, url), source, target).Differences {
+		if d.Detail == catalog.TriggerOrder {
+			return d.Detail // nobody can say it of a trigger that is there
+		}
 		if d.Detail == catalog.ColumnOrder && strings.Contains(strings.Join(closing, ""), "ADD COLUMN") {
 			return catalog.ColumnOrder // a column that is added stands last
 		}
@@ -359,6 +364,8 @@ func changesOnMySQL() []changed {
 		{`DROP PROCEDURE tidy;; CREATE PROCEDURE tidy (IN n int) MODIFIES SQL DATA DELETE FROM log WHERE id > n`, "procedure tidy: different", parity.ChangesBehaviour, ""},
 		{`DROP PROCEDURE tidy;; CREATE PROCEDURE tidy (INOUT n int) MODIFIES SQL DATA DELETE FROM log WHERE id < n`, "procedure tidy: different", parity.ChangesBehaviour, ""},
 		{`CREATE PROCEDURE more () SELECT 1`, "procedure more: extra in target", parity.ChangesRehearsal, ""},
+		{`SET NAMES utf8mb4 COLLATE utf8mb4_general_ci;; DROP TRIGGER one;; CREATE TRIGGER one BEFORE UPDATE ON child FOR EACH ROW SET NEW.note = concat(NEW.note, '1')`, "table child: different", parity.ChangesBehaviour, ""},
+		{`DROP TRIGGER two`, "trigger child.two: missing in target", parity.ChangesBehaviour, ""},
 		{`DROP TRIGGER stamp`, "trigger child.stamp: missing in target", parity.ChangesBehaviour, ""},
 		{`DROP TRIGGER stamp;; CREATE TRIGGER stamp BEFORE INSERT ON child FOR EACH ROW SET NEW.note = 'y'`, "trigger child.stamp: different", parity.ChangesBehaviour, ""},
 		{`DROP TRIGGER stamp;; CREATE TRIGGER stamp BEFORE UPDATE ON child FOR EACH ROW SET NEW.note = 'x'`, "trigger child.stamp: different", parity.ChangesBehaviour, ""},

@@ -37,6 +37,7 @@ func (s *side) Catalog(ctx context.Context, schemas []string) (*catalog.Catalog,
 	if err := ctx.Err(); err != nil {
 		return nil, wrap(ctx, err, "read the structure for parity")
 	}
+	firing(tables.Facts, r.orders)
 	facts, kinds, unseen := r.outcome()
 	out := catalog.New(tables, facts, kinds, unseen)
 	out.Histories = histories
@@ -53,7 +54,7 @@ func readFacts(ctx context.Context, c *conn, databases []string) (*catalog.Struc
 	for _, t := range inv.schema.Tables {
 		tables.Facts = append(tables.Facts, declare(t.Name, inv.tables[t.Name])...)
 	}
-	r := &objectReader{ctx: ctx, c: c, unseen: map[string]string{}}
+	r := &objectReader{ctx: ctx, c: c, unseen: map[string]string{}, orders: map[string][]string{}}
 	for _, step := range []func([]string) error{r.settings, r.databases, r.sequences, r.others, r.privileges} {
 		if err := step(databases); err != nil {
 			return nil, nil, err
@@ -79,7 +80,8 @@ type objectReader struct {
 	ctx    context.Context
 	c      *conn
 	facts  []catalog.Fact
-	unseen map[string]string // kinds, and why
+	unseen map[string]string   // kinds, and why
+	orders map[string][]string // of triggers, by table
 }
 
 // outcome leaves out kinds of which something may be hidden.
@@ -190,12 +192,25 @@ func (r *objectReader) others(databases []string) error {
 		for _, o := range append(objects, more...) {
 			r.facts = append(r.facts, o.fact(database))
 		}
+		for _, o := range objects { // in the order in which those of one table and moment fire
+			table := schema.Name{Schema: database, Table: o.Table}.String()
+			r.orders[table] = append(r.orders[table], o.Moment+" "+o.Name)
+		}
 		for _, h := range hidden {
 			kind, name, _ := strings.Cut(h, " ")
 			r.unseen[kind] = fmt.Sprintf("the user may not read the definition of every one (%s)%s", name, revealing(r.c, kind, database))
 		}
 	}
 	return nil
+}
+
+// firing adds to tables of several triggers in which order they fire.
+func firing(facts []catalog.Fact, orders map[string][]string) {
+	for i, f := range facts {
+		if order := orders[f.Object]; f.Kind == "table" && len(order) > 1 {
+			facts[i].Parts = append(f.Parts, catalog.Part{Name: catalog.TriggerOrder, Text: strings.Join(order, "\n")})
+		}
+	}
 }
 
 // revealing is the grant, after ": ", that shows a user the definitions of a kind of

@@ -17,6 +17,8 @@ type object struct {
 	Kind  string `json:"kind"` // TRIGGER, VIEW, FUNCTION, PROCEDURE, EVENT
 	Name  string `json:"name"`
 	Table string `json:"table,omitempty"` // of a trigger
+	// Moment is when a trigger fires: BEFORE INSERT.
+	Moment string `json:"-"`
 	// Create is the statement without its database, which is the present one.
 	Create string `json:"create"`
 	// Definer is in Create as well; empty means whoever makes it.
@@ -82,7 +84,7 @@ func readTriggers(ctx context.Context, c *conn, database string) ([]object, erro
 		FROM information_schema.triggers WHERE trigger_schema = `+literal(database)+` ORDER BY event_object_table, action_timing, event_manipulation, action_order`)
 	var out []object
 	for _, r := range rows {
-		o := object{Kind: "TRIGGER", Name: r[0], Table: r[1], Definer: r[4], Mode: r[5], Charset: r[6], Collation: r[7]}
+		o := object{Kind: "TRIGGER", Name: r[0], Table: r[1], Moment: r[2] + " " + r[3], Definer: r[4], Mode: r[5], Charset: r[6], Collation: r[7]}
 		doing := "read trigger " + schema.Ident(o.Name)
 		shown, err := c.row(ctx, doing, "SHOW CREATE TRIGGER "+quote(database)+"."+quote(o.Name)) // elsewhere MariaDB shows characters beyond the BMP as ?
 		if err != nil {
