@@ -50,7 +50,19 @@ func takeApart(t *schema.Table, f *tableFacts) creation {
 		primary = primary || k.primary
 		leads = leads || k.primary && len(k.columns) > 0 && k.columns[0] == numbered
 	}
-	for _, e := range entries {
+	// A key that rows need brings those before it along: the server keeps keys of a
+	// kind in the order in which they came.
+	needed := -1
+	for i, e := range entries {
+		if len(e) == 0 || !isIndex(e[0]) {
+			continue
+		}
+		mentions := numbered != "" && !leads && slices.ContainsFunc(e, func(t token) bool { name, _ := t.name(); return t.kind == quoted && name == numbered })
+		if mentions || !primary && e[0].is("UNIQUE") {
+			needed = i
+		}
+	}
+	for i, e := range entries {
 		if len(e) == 0 {
 			continue
 		}
@@ -59,8 +71,7 @@ func takeApart(t *schema.Table, f *tableFacts) creation {
 			c.foreign = append(c.foreign, fk)
 			continue
 		}
-		mentions := numbered != "" && !leads && slices.ContainsFunc(e, func(t token) bool { name, _ := t.name(); return t.kind == quoted && name == numbered })
-		if f.transactional() && isIndex(e[0]) && !mentions && (primary || !e[0].is("UNIQUE")) {
+		if f.transactional() && isIndex(e[0]) && i > needed {
 			c.later = append(c.later, entry)
 		} else {
 			c.parts = append(c.parts, entry)
