@@ -31,7 +31,7 @@ func tortureOnMySQL(maria bool) []string {
 		"CREATE TABLE chicken (id int PRIMARY KEY, egg int NOT NULL)", "CREATE TABLE egg (id int PRIMARY KEY, chicken int NOT NULL, FOREIGN KEY (chicken) REFERENCES chicken (id))",
 		"INSERT INTO chicken VALUES (1, 1)", "INSERT INTO egg VALUES (1, 1)", "ALTER TABLE chicken ADD CONSTRAINT laid FOREIGN KEY (egg) REFERENCES egg (id)",
 		"CREATE TABLE keyless (a int, b varchar(9))", "INSERT INTO keyless VALUES (1, 'x'), (1, 'x'), (NULL, NULL), (NULL, NULL)",
-		"CREATE TABLE prefixed (id int PRIMARY KEY, t text, v varchar(200), UNIQUE KEY (t(20)), KEY (v(5), id), FULLTEXT KEY words (t, v))", "INSERT INTO prefixed VALUES (1, 'some words to find', 'v'), (2, 'others', NULL)",
+		"CREATE TABLE prefixed (id int PRIMARY KEY, t text, v varchar(200), UNIQUE KEY (t(20)), KEY (v(5), id), FULLTEXT KEY words (t, v), FULLTEXT KEY other_words (v), FULLTEXT KEY more_words (t))", "INSERT INTO prefixed VALUES (1, 'some words to find', 'v'), (2, 'others', NULL)",
 		"CREATE TABLE ranged (id int, at date, PRIMARY KEY (id, at)) PARTITION BY RANGE (year(at)) (PARTITION old VALUES LESS THAN (2000), PARTITION new VALUES LESS THAN MAXVALUE)", "INSERT INTO ranged VALUES (1, '1999-01-01'), (1, '2020-01-01')",
 		"CREATE TABLE hashed (id int PRIMARY KEY, v int) PARTITION BY KEY (id) PARTITIONS 5", "INSERT INTO hashed VALUES (1, 1), (2, 2), (3, 3)",
 		"CREATE TABLE squeezed (id int PRIMARY KEY, v text) ROW_FORMAT = COMPRESSED KEY_BLOCK_SIZE = 8", "INSERT INTO squeezed VALUES (1, repeat('x', 5000))",

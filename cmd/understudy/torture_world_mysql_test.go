@@ -35,6 +35,7 @@ type mysqlWorldColumn struct {
 	name    string // quoted
 	typ     mysqlWorldType
 	notNull bool
+	refers  bool // of a foreign key
 }
 
 // A mysqlWorldType is a type as DDL writes it, and literals of it.
@@ -43,6 +44,8 @@ type mysqlWorldType struct {
 	value func() string
 	key   string // behind the column's name in a key: a length, or nothing
 	bare  bool   // no key can hold it
+	// loose: values that differ in more than case are one to a key, as é and e.
+	loose bool
 }
 
 func newMySQLWorld(seed uint64, maria bool) []string {
@@ -126,7 +129,7 @@ func (w *mysqlWorld) typ() mysqlWorldType {
 	fraction := func(name string) string { return name + oneOf(w, "", "(1)", "(3)", "(6)") }
 	text := func(ddl, key string) mysqlWorldType {
 		set := oneOf(w, "", "", "", " CHARACTER SET latin1", " CHARACTER SET utf8mb3", " COLLATE utf8mb4_bin", " COLLATE utf8mb4_unicode_ci", " COLLATE utf8mb4_general_ci")
-		return mysqlWorldType{ddl: ddl + set, key: key, value: func() string { return w.text(!strings.Contains(set, "latin1") && !strings.Contains(set, "mb3")) }}
+		return mysqlWorldType{ddl: ddl + set, key: key, loose: !strings.HasSuffix(set, "_bin"), value: func() string { return w.text(!strings.Contains(set, "latin1") && !strings.Contains(set, "mb3")) }}
 	}
 	bytes := func() string {
 		n := w.r.IntN(12)
@@ -233,7 +236,7 @@ func (w *mysqlWorld) table() {
 		k := key{to: to, there: oneOf(w, to.keys...)}
 		for _, at := range k.there {
 			k.from = append(k.from, len(t.columns))
-			t.columns = append(t.columns, mysqlWorldColumn{name: w.name(), typ: to.columns[at].typ})
+			t.columns = append(t.columns, mysqlWorldColumn{name: w.name(), typ: to.columns[at].typ, refers: true})
 		}
 		refs = append(refs, k)
 	}
@@ -271,7 +274,10 @@ func (w *mysqlWorld) table() {
 	if len(primary) > 0 {
 		lines = append(lines, "PRIMARY KEY "+part(primary))
 	}
-	if len(primary) > 0 && !slices.ContainsFunc(primary, func(i int) bool { return t.columns[i].typ.key != "" }) {
+	apart := func(list []int) bool { // whose values a mask, too, tells apart as the key does
+		return !slices.ContainsFunc(list, func(i int) bool { return t.columns[i].typ.key != "" || t.columns[i].typ.loose })
+	}
+	if len(primary) > 0 && apart(primary) {
 		t.keys = append(t.keys, primary)
 	}
 	for range w.r.IntN(3) {
@@ -281,7 +287,7 @@ func (w *mysqlWorld) table() {
 		}
 		unique := w.chance(40)
 		lines = append(lines, map[bool]string{true: "UNIQUE ", false: ""}[unique]+"KEY "+w.name()+" "+part(list))
-		if unique && !slices.ContainsFunc(list, func(i int) bool { return t.columns[i].typ.key != "" }) {
+		if unique && apart(list) {
 			t.keys = append(t.keys, list)
 		}
 	}
@@ -302,7 +308,7 @@ func (w *mysqlWorld) table() {
 		k := key{to: &t, there: to}
 		for _, at := range to {
 			k.from = append(k.from, len(t.columns))
-			c := mysqlWorldColumn{name: w.name(), typ: t.columns[at].typ}
+			c := mysqlWorldColumn{name: w.name(), typ: t.columns[at].typ, refers: true}
 			t.columns = append(t.columns, c)
 			lines = append(lines, c.name+" "+strings.TrimSuffix(c.typ.ddl, " NULL")+" NULL")
 		}
@@ -348,7 +354,9 @@ func (w *mysqlWorld) alter() {
 	case 2:
 		w.try("ALTER TABLE %s ADD CONSTRAINT %s CHECK (%s IS NULL OR length(%s) >= 0)", t.name, w.name(), c.name, c.name)
 	case 3:
-		w.try("ALTER TABLE %s ADD FULLTEXT KEY %s (%s)", t.name, w.name(), c.name)
+		if !c.refers { // MariaDB takes it for the key that the foreign key needs, and drops that
+			w.try("ALTER TABLE %s ADD FULLTEXT KEY %s (%s)", t.name, w.name(), c.name)
+		}
 	case 4:
 		w.try("ALTER TABLE %s ADD COLUMN %s int NOT NULL AUTO_INCREMENT, ADD UNIQUE KEY (%s)", t.name, "`seq no`", "`seq no`")
 	case 5:

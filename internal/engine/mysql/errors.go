@@ -4,10 +4,12 @@ import (
 	"context"
 	"database/sql/driver"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	client "github.com/go-sql-driver/mysql"
 
@@ -69,7 +71,7 @@ func namedIn(message string, table *schema.Table) (column, constraint string) {
 	if _, after, ok := lastCut(message, " for column "); ok {
 		for _, c := range table.Columns {
 			// MariaDB gives `database`.`table`.`column`, MySQL 'column'.
-			if strings.HasPrefix(after, "'"+c.Name+"' at row ") || strings.HasPrefix(after, quoteName(table.Name)+"."+quote(c.Name)+" at row ") {
+			if strings.HasPrefix(after, "'"+c.Name+"' at row ") || strings.HasPrefix(after, "'"+printable(c.Name)+"' at row ") || strings.HasPrefix(after, quoteName(table.Name)+"."+quote(c.Name)+" at row ") {
 				return c.Name, ""
 			}
 		}
@@ -96,6 +98,20 @@ func namedIn(message string, table *schema.Table) (column, constraint string) {
 		}
 	}
 	return "", ""
+}
+
+// printable writes a name as MariaDB's messages do: control characters beyond ASCII
+// by their number.
+func printable(name string) string {
+	var b strings.Builder
+	for _, r := range name {
+		if r > 0x7f && unicode.IsControl(r) {
+			fmt.Fprintf(&b, `\%04X`, r)
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
 }
 
 func lastCut(s, sep string) (before, after string, found bool) {

@@ -73,9 +73,16 @@ func (l *load) parallel(ctx context.Context, do func(context.Context, *databaseP
 // table is rebuilt by the same statement: to a snapshot that is older than its
 // rows it would be empty, and after that the server refuses to read it.
 func (l *load) index(ctx context.Context, d *databasePlan, c *creation) error {
-	var add []string
+	var add, words []string
 	for _, key := range c.later {
-		add = append(add, "ADD "+key)
+		if strings.HasPrefix(key, "FULLTEXT") {
+			words = append(words, "ADD "+key)
+		} else {
+			add = append(add, "ADD "+key)
+		}
+	}
+	if len(words) > 0 {
+		add, words = append(add, words[0]), words[1:]
 	}
 	if !l.watches && c.facts.transactional() {
 		add = append(add, "FORCE")
@@ -83,7 +90,14 @@ func (l *load) index(ctx context.Context, d *databasePlan, c *creation) error {
 	if len(add) == 0 {
 		return nil
 	}
-	return l.alter(ctx, d, c, "make the indexes of ", add)
+	const doing = "make the indexes of "
+	err := l.alter(ctx, d, c, doing, add)
+	for _, one := range words { // InnoDB makes one at a time (error 1795)
+		if err == nil {
+			err = l.alter(ctx, d, c, doing, []string{one})
+		}
+	}
+	return err
 }
 
 func (l *load) tie(ctx context.Context, d *databasePlan, c *creation) error {
@@ -102,6 +116,11 @@ func (l *load) tie(ctx context.Context, d *databasePlan, c *creation) error {
 // 1291 labels that its collation takes for one.
 var structural = []int{1067, 1291}
 
+// notInPlace are errors about what a table can be made with and copied to, and not
+// changed into where it stands: 138 on MariaDB a foreign key on a column that a
+// stored one is computed from.
+var notInPlace = []int{138, 1845, 1846}
+
 func (l *load) alter(ctx context.Context, d *databasePlan, c *creation, doing string, add []string) error {
 	name := schema.Name{Schema: d.name, Table: c.name.Table}
 	return l.with(ctx, func(s *conn) error {
@@ -111,6 +130,9 @@ func (l *load) alter(ctx context.Context, d *databasePlan, c *creation, doing st
 		w.shape = &shape
 		sql := "ALTER TABLE " + quoteName(shape.Name) + " " + strings.Join(add, ", ")
 		_, err := w.run(ctx, sql)
+		if slices.Contains(notInPlace, numberOf(err)) {
+			_, err = w.run(ctx, sql+", ALGORITHM=COPY")
+		}
 		if !slices.Contains(structural, numberOf(err)) {
 			return err
 		}
