@@ -2,6 +2,7 @@ package mysql
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -212,13 +213,19 @@ func (t *trial) place(name string) int {
 }
 
 func (t *trial) evaluate(ctx context.Context, check schema.Check, rows []int) error {
+	number := "n"
+	for slices.ContainsFunc(check.Columns, func(c string) bool { return strings.EqualFold(c, number) }) {
+		number += "n"
+	}
+	// The columns' names stand in a list of their own: MySQL takes the space that a
+	// name begins with away from an alias.
 	var b strings.Builder
-	b.WriteString("SELECT n FROM (")
+	b.WriteString("WITH " + quote(t.table.Name.Table) + " (" + quotes(append([]string{number}, check.Columns...)) + ") AS (")
 	for k, row := range rows {
 		if k > 0 {
 			b.WriteString(" UNION ALL ")
 		}
-		b.WriteString("SELECT " + strconv.Itoa(row) + " AS n")
+		b.WriteString("SELECT " + strconv.Itoa(row))
 		for _, name := range check.Columns {
 			i := t.place(name)
 			value, ok := t.rows.At(row, i)
@@ -228,10 +235,9 @@ func (t *trial) evaluate(ctx context.Context, check schema.Check, rows []int) er
 			} else {
 				b.WriteString("NULL")
 			}
-			b.WriteString(" AS " + quote(name))
 		}
 	}
-	b.WriteString(") AS " + quote(t.table.Name.Table) + " WHERE NOT (" + check.Expr + ")")
+	b.WriteString(") SELECT " + quote(number) + " FROM " + quote(t.table.Name.Table) + " WHERE NOT (" + check.Expr + ")")
 	found, err := t.c.rows(ctx, "try rows on "+t.table.Name.String(), b.String())
 	switch {
 	case engine.CodeOf(err) == engine.Constraint && len(rows) > 1: // the check itself fails on some value
