@@ -129,18 +129,22 @@ func (l *load) alter(ctx context.Context, d *databasePlan, c *creation, doing st
 		shape.Name = schema.Name{Schema: d.next, Table: c.name.Table}
 		w.shape = &shape
 		sql := "ALTER TABLE " + quoteName(shape.Name) + " " + strings.Join(add, ", ")
-		_, err := w.run(ctx, sql)
-		if slices.Contains(notInPlace, numberOf(err)) {
-			_, err = w.run(ctx, sql+", ALGORITHM=COPY")
+		run := func() error {
+			_, err := w.run(ctx, sql)
+			if slices.Contains(notInPlace, numberOf(err)) {
+				sql += ", ALGORITHM=COPY"
+				_, err = w.run(ctx, sql)
+			}
+			return err
 		}
-		if !slices.Contains(structural, numberOf(err)) {
+		if err := run(); !slices.Contains(structural, numberOf(err)) {
 			return err
 		}
 		// As the table was made: what it holds of such a kind was let in elsewhere.
 		if err := s.exec(ctx, w.doing, "SET SESSION sql_mode = "+literal(structureMode)); err != nil {
 			return err
 		}
-		_, err = w.run(ctx, sql)
+		err := run()
 		if back := s.exec(context.WithoutCancel(ctx), w.doing, "SET SESSION sql_mode = "+literal(plainMode)); err == nil {
 			err = back
 		}
