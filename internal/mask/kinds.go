@@ -57,7 +57,7 @@ func table() []entry {
 			build: buildCoded("countries", countries, countryCodes, countryCodes3)},
 		{Kind: Kind{Name: "fpe", Family: "ids", Accepts: []schema.Kind{schema.Text, schema.Integer, schema.Decimal},
 			Injective: true, Strength: "linkable", Reversible: true,
-			Params: []Param{{Name: "others", Doc: "characters beyond ASCII: stop the run, or keep them in place", Default: "stop"}},
+			Params: []Param{{Name: "others", Doc: "characters beyond ASCII: stop the run, or keep them in place (where they are not most of a value)", Default: "stop"}},
 			Doc:    "format-preserving permutation (FF1, AES-256): length, punctuation and uniqueness stay"},
 			read: func(o *options) { readFormat(o) }, build: buildFormat},
 		{Kind: Kind{Name: "int", Family: "ids", Accepts: []schema.Kind{schema.Integer}, Injective: true, Strength: "linkable", Reversible: true,

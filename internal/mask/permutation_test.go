@@ -243,6 +243,18 @@ func TestUUIDs(t *testing.T) {
 	}
 }
 
+// What lies beyond ASCII may stay beside letters that are permuted, and may not be
+// most of what stays.
+func TestFPEKeepsNoMoreThanItPermutes(t *testing.T) {
+	w := makeMask(t, "fpe", Limits{Kind: schema.Text}, "others", "keep").Worker()
+	for value, fine := range map[string]bool{"Müller-Straße 5": true, "é1": true, "日本1": false, "日本12": true, "Żółć a": false, "日本": false} {
+		out, _, err := w.Append(nil, []byte(value))
+		if (err == nil) != fine {
+			t.Errorf("%q: %q, %v", value, out, err)
+		}
+	}
+}
+
 func FuzzFPE(f *testing.F) {
 	for _, s := range []string{"", "7", "123-45-6789", "AB-12 xyz", "é1", "\xff\x00", strings.Repeat("9", 40), strings.Repeat("zZ9-", 30), "-", "日本1"} {
 		f.Add(s, false)

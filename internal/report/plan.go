@@ -36,23 +36,40 @@ func Outline(w io.Writer, p *plan.Plan) {
 	rowsOf(w, p)
 	orphansOf(w, p)
 	fmt.Fprintf(w, "\n%s\n", columnCounts(p.Masks))
-	g := grid{indent: 2}
-	var names []string
-	for i, m := range p.Masks {
-		if m.Decision == rules.Mask || m.Decision == rules.ByPath {
-			names = append(names, m.Column)
-		}
-		if last := i+1 == len(p.Masks) || p.Masks[i+1].Table != m.Table; last && len(names) > 0 {
-			g.add(m.Table.String(), strings.Join(names, ", "))
-			names = nil
-		}
-	}
-	g.write(w)
+	maskedNames(w, p.Masks)
 	if p.Parity != nil {
 		fmt.Fprintln(w)
 		Drift(w, p.Parity)
 	}
 	warnings(w, p.Findings)
+}
+
+// longPlan is how many masked columns a plan tells one by one, each with its mask.
+const longPlan = 300
+
+func masked(ms []plan.Mask) (n int) {
+	for _, m := range ms {
+		if m.Decision == rules.Mask || m.Decision == rules.ByPath {
+			n++
+		}
+	}
+	return n
+}
+
+// maskedNames writes the masked columns by table.
+func maskedNames(w io.Writer, ms []plan.Mask) {
+	g := grid{indent: 2}
+	var names []string
+	for i, m := range ms {
+		if m.Decision == rules.Mask || m.Decision == rules.ByPath {
+			names = append(names, m.Column)
+		}
+		if last := i+1 == len(ms) || ms[i+1].Table != m.Table; last && len(names) > 0 {
+			g.add(m.Table.String(), strings.Join(names, ", "))
+			names = nil
+		}
+	}
+	g.write(w)
 }
 
 func head(w io.Writer, p *plan.Plan) {
@@ -191,6 +208,12 @@ func masksOf(w io.Writer, p *plan.Plan) {
 		return
 	}
 	fmt.Fprintf(w, "\n%s\n", columnCounts(p.Masks))
+	if decided := slices.IndexFunc(p.Masks, func(m plan.Mask) bool { return m.Decision == rules.Undecided }) < 0; decided && masked(p.Masks) > longPlan {
+		fmt.Fprintf(w, "  (each with its mask and place: understudy rules list)\n")
+		maskedNames(w, p.Masks)
+		kept(w, p.Masks)
+		return
+	}
 	dir := folder(p.Masks)
 	var last schema.Name
 	g := grid{indent: 4}

@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -12,6 +13,19 @@ import (
 	"understudy/internal/rules"
 	"understudy/internal/schema"
 )
+
+// A plan of very many columns names them by table, and says where each stands.
+func TestPlanOfManyColumnsIsShort(t *testing.T) {
+	p := &plan.Plan{}
+	for i := range 400 {
+		p.Masks = append(p.Masks, plan.Mask{Table: schema.Name{Schema: "s", Table: fmt.Sprintf("t%d", i/10)}, Column: fmt.Sprintf("c%d", i), Type: "text", Decision: rules.Mask, Mask: "email"})
+	}
+	var out bytes.Buffer
+	Plan(&out, p)
+	if n := strings.Count(out.String(), "\n"); n > 120 || !strings.Contains(out.String(), "understudy rules list") || !strings.Contains(out.String(), "c399") {
+		t.Errorf("%d lines:\n%s", n, out.String())
+	}
+}
 
 // TestPlanReads lays out a plan with long, wide and hostile names: it fits, it
 // tells a message once, and nothing steers the terminal.
