@@ -124,6 +124,8 @@ func meaning(state string) (say, hint string) {
 	switch state {
 	case "08000", "08003", "08006", "08001", "08004":
 		return "the connection failed", ""
+	case "08P01": // PgBouncer's only state
+		return "the server, or a pooler before it, refused the connection", "behind a pooler: is the URL's database among its databases, and the user among its users? Its log says which it lacks"
 	case "0A000":
 		return "the server does not support this", ""
 	case "22001":
