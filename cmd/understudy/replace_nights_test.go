@@ -67,7 +67,7 @@ func (n *night) one() string {
 	case 2:
 		return fmt.Sprintf("DELETE FROM people WHERE id = %d", k())
 	case 3:
-		return fmt.Sprintf("INSERT INTO people SELECT max(id) + 1, min(id), 'new' || max(id) || '@private.test', NULL, repeat('p', 90), NULL FROM people")
+		return "INSERT INTO people SELECT max(id) + 1, min(id), 'new' || max(id) || '@private.test', NULL, repeat('p', 90), NULL FROM people"
 	case 4:
 		return "UPDATE people SET boss = NULL WHERE " + some("id")
 	case 5:
@@ -79,7 +79,7 @@ func (n *night) one() string {
 	case 8:
 		return fmt.Sprintf("UPDATE accounts SET region = region + 10 WHERE no BETWEEN %d AND %[1]d + 20", k())
 	case 9:
-		return fmt.Sprintf("INSERT INTO accounts SELECT 99, coalesce(max(no), 0) + 1, (SELECT min(id) FROM people), 5, repeat('a', 90) FROM accounts")
+		return "INSERT INTO accounts SELECT 99, coalesce(max(no), 0) + 1, (SELECT min(id) FROM people), 5, repeat('a', 90) FROM accounts"
 	case 10:
 		return "DELETE FROM moves WHERE " + some("id")
 	case 11:
