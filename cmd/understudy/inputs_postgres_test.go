@@ -49,7 +49,7 @@ func TestInputsOnPostgres(t *testing.T) {
 		{name: "fragment union", args: "refresh --claim", edit: where("true) union select * from orders where (true"), exit: 4, at: "understudy.yaml:8", says: "fragment", shows: true},
 		{name: "fragment subquery", args: "refresh --claim", edit: where("id in (select customer_id from orders)"), exit: 4, at: "understudy.yaml:8", says: "fragment", shows: true},
 		{name: "fragment writes", args: "refresh --claim", edit: where("pg_terminate_backend(1)"), exit: 4, at: "understudy.yaml:8", says: "fragment", shows: true},
-		{name: "fragment unknown column", args: "refresh --claim", edit: where("nosuch = '" + inputCanary + "'"), exit: 4, at: "understudy.yaml:8", says: "fragment", shows: true},
+		{name: "fragment unknown column", args: "refresh --claim", edit: where("nosuch = '" + inputCanary + "'"), exit: 2, at: "understudy.yaml:8", says: "fragment", shows: true},
 	}
 	good := map[string]string{"understudy.yaml": goodJob, "rules/rules.yaml": strings.Replace(goodRules, "{match: {key: surrogate}, keep: \"generated number\"}", "{match: {type: boolean}, keep: \"two values\"}", 1)}
 	good["rules/rules.yaml"] = strings.Replace(good["rules/rules.yaml"], `"age, vip"`, `"id, age"`, 1)

@@ -75,8 +75,13 @@ func joined(err error, found []finding.Finding) error {
 	if bad == nil {
 		return err
 	}
-	return &fault.Error{Code: fault.Worse(fault.CodeOf(err), fault.CodeOf(bad)), Cause: err,
-		Findings: append(fault.FindingsOf(bad), fault.FindingsOf(err)...)}
+	all := fault.FindingsOf(bad)
+	for _, f := range fault.FindingsOf(err) { // which may come of reading the same job
+		if !slices.ContainsFunc(all, func(o finding.Finding) bool { return o.At == f.At && o.Message == f.Message }) {
+			all = append(all, f)
+		}
+	}
+	return &fault.Error{Code: fault.Worse(fault.CodeOf(err), fault.CodeOf(bad)), Cause: err, Findings: all}
 }
 
 // structure reads the lock file, or inspects the source where there is none.
@@ -122,6 +127,11 @@ func (a *app) rulesCheck() *cobra.Command {
 			a.payload = map[string]any{"undecided": plan.OpenColumns(masks), "columns": len(masks)}
 			found = append(append(found, open...), unfit(b, found)...)
 			found = append(found, a.named(s)...)
+			for _, f := range rules.Doubts(b, s, a.Now()) {
+				if f.Check == rules.Overdue { // the others are for whoever reads a plan
+					found = append(found, f)
+				}
+			}
 			err = fault.From(found, fault.Usage)
 			if fault.CodeOf(err) == fault.Undecided { // else mistakes in the files may be why columns are open
 				a.propose(proposal)

@@ -70,6 +70,9 @@ func (v Value) remedy(expected string) string {
 	case "a whole number", "a number":
 		return "write it in digits, without quotes"
 	}
+	if strings.HasPrefix(expected, "a duration") {
+		return "write a number and s, m, h or d"
+	}
 	return "write one value on the line"
 }
 

@@ -71,21 +71,23 @@ func (f *format) append(w *Worker, dst, value []byte) ([]byte, error) {
 // why it cannot be masked.
 func (f *format) classify(w *Worker, value []byte) string {
 	w.shape, w.figures = w.shape[:0], w.figures[:0]
-	others := 0
+	beyond, others := false, 0 // bytes of characters beyond ASCII, and how many characters they are
 	for _, c := range value {
 		switch {
 		case c-'0' < 10:
 			w.shape, w.figures = append(w.shape, 10), append(w.figures, c-'0')
 		case lower(c)-'a' < 26:
 			w.shape, w.figures = append(w.shape, 26), append(w.figures, lower(c)-'a')
-		case c >= 0xc0: // where a character begins
-			others++
+		case c >= 0x80:
+			if beyond = true; c >= 0xc0 { // where a character begins
+				others++
+			}
 		}
 	}
 	switch {
-	case others > 0 && !f.others:
+	case beyond && !f.others:
 		return "it has characters beyond ASCII, which cannot be permuted (others: keep leaves them in place)"
-	case others > 0 && len(w.figures) == 0:
+	case beyond && len(w.figures) == 0:
 		return "it has no ASCII letter or digit to permute"
 	case others > len(w.figures):
 		return "most of it is characters beyond ASCII, which would stay as they are"

@@ -24,7 +24,8 @@ const documentationMAC = "00:00:5e:00:53:00"
 // documentationIPv6 is of the range kept for documentation (RFC 3849).
 const documentationIPv6 = "2001:db8::1"
 
-// buildRedact picks the neutral value of a type, within its limits.
+// buildRedact picks the neutral value of a type, within its limits. The moment is a
+// day after the first that MySQL's TIMESTAMP holds, in every time zone.
 func buildRedact(d *draft) (recipe, *Refusal) {
 	text := map[schema.Kind]string{
 		schema.Text: redacted, schema.Decimal: "0", schema.Boolean: "false",

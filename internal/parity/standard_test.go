@@ -86,6 +86,23 @@ func TestGates(t *testing.T) {
 	if _, found := judge(parity.Standard{Minimum: least(40.1)}); fault.CodeOf(fault.From(found, fault.Usage)) != fault.Gate {
 		t.Errorf("the score is not reached: %v", codes(found))
 	}
+	for _, c := range []struct {
+		standard parity.Standard
+		unseen   []string
+		blind    int
+	}{
+		{parity.Standard{Minimum: least(40)}, []string{"target: trigger: the user may not see any"}, 1},
+		{parity.Standard{Minimum: least(40)}, nil, 0},
+		{parity.Standard{}, []string{"target: trigger"}, 0},             // nothing was asked for
+		{parity.Standard{Minimum: least(41)}, []string{"target: x"}, 0}, // which says no anyway
+	} {
+		r := report(t, source, target, nil)
+		r.Unseen = c.unseen
+		r.Judge(c.standard, now)
+		if found := r.Blind(); len(found) != c.blind {
+			t.Errorf("%v, unseen %v: %v", c.standard, c.unseen, found)
+		}
+	}
 	for table, want := range map[string]fault.Code{"a": fault.Gate, "shop.a": fault.Gate, "b": fault.Usage, "shop.gone": fault.Gate, "more": fault.Gate} {
 		if _, found := judge(parity.Standard{Critical: []parity.Critical{{Table: table}}}); fault.CodeOf(fault.From(found, fault.Done)) != want {
 			t.Errorf("critical %s: %v", table, codes(found))

@@ -180,6 +180,10 @@ func (s *Session) decide(ctx context.Context) []finding.Finding {
 		found = append(found, finding.Finding{Check: "empty-source", Severity: finding.Error, Code: int(fault.Usage),
 			Message: "the source has no table that this role can see in the job's schemas", Hint: "check the URL's database, the role's privileges and `schemas` in the job"})
 	}
+	if s.in.Lock == nil {
+		found = append(found, finding.Finding{Check: "no-lock-file", Severity: finding.Warning, Message: "no schema.lock.json lies beside the job, so a column whose type has changed since its rule was reviewed does not stop a run",
+			Hint: "`understudy init --lock-only` writes it"})
+	}
 	if s.in.Lock != nil {
 		if locked, err := rules.ReadLock(s.in.Lock); err != nil {
 			found = append(found, finding.Finding{Check: "lock-file", Severity: finding.Error, Code: int(fault.Usage), Message: err.Error(), Hint: "write it anew with `understudy init --lock-only`"})
@@ -214,7 +218,7 @@ func (s *Session) decide(ctx context.Context) []finding.Finding {
 	if open, _ := rules.UndecidedColumns(w.binding, w.scope); len(open) > 0 {
 		found = append(found, open...)
 	}
-	found = append(found, rules.Doubts(w.binding, w.scope)...)
+	found = append(found, rules.Doubts(w.binding, w.scope, s.in.Now)...)
 	found = append(found, s.viewKeys()...)
 	found = append(found, s.makeMasks()...)
 
@@ -253,6 +257,9 @@ func (s *Session) acceptFragments(ctx context.Context) []finding.Finding {
 			Message: "the fragment is refused: " + err.Error(), Hint: "a fragment is one condition over the table's columns: balanced, without `;`, comments or subqueries"}
 		if e := (*engine.Error)(nil); errors.As(err, &e) && e.Say != "" {
 			f.Message, f.Hint = "the fragment is refused: "+e.Say, cmp.Or(e.Hint, f.Hint)
+			if e.State != "" && e.Code == engine.Syntax { // the server's word on a mistake; what is not let through never comes to it
+				f.Code = int(fault.Usage)
+			}
 		}
 		switch engine.CodeOf(err) {
 		case engine.Constraint:

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"iter"
 	"runtime/debug"
 	"slices"
@@ -58,7 +59,7 @@ func (s *Session) resume(ctx context.Context, load engine.Load, runs []*tableRun
 		if there := s.work.target.Table(run.target); there == nil || len(there.Written()) != len(run.columns) {
 			continue // what no row brings, a load fills anew
 		}
-		if !ok || t.Since.Made != run.since.Made {
+		if !ok || t.Since.Made != run.since.Made || !run.keyedAlike(continuing.Keys(run.target), s.work.target.Table(run.target)) {
 			continue
 		}
 		g.Go(func() (err error) {
@@ -79,6 +80,25 @@ func (s *Session) resume(ctx context.Context, load engine.Load, runs []*tableRun
 		})
 	}
 	return g.Wait()
+}
+
+// keyedAlike tells whether production tells its rows by the target's key as well,
+// value by value alike. By a key that takes for one what production tells apart, a row
+// that came could stand in for one that went.
+func (run *tableRun) keyedAlike(keys []string, there *schema.Table) bool {
+	named := slices.Sorted(slices.Values(keys))
+	if !slices.ContainsFunc(run.source.Keys, func(k schema.Key) bool {
+		return k.Identifies() && slices.Equal(slices.Sorted(slices.Values(k.Columns)), named)
+	}) {
+		return false
+	}
+	for _, name := range keys {
+		a, b := run.source.Column(name), there.Column(name)
+		if a == nil || b == nil || a.Type != b.Type || a.FoldCase || b.FoldCase {
+			return false
+		}
+	}
+	return true
 }
 
 // worthwhile is the size in bytes from which on a table is built on; a smaller one
@@ -261,7 +281,8 @@ func (s *Session) depart(ctx context.Context, load engine.Continuing, run *table
 		return false, cmp.Or(broken, Explain(err, "target"))
 	}
 	if sent != run.stood.rows {
-		return false, nil
+		return false, Explain(&engine.Error{Code: engine.Failed, Doing: "read the keys of " + run.source.Name.String(), Table: run.source.Name,
+			Say: fmt.Sprintf("%d came of the %d rows that the moment has", sent, run.stood.rows)}, "source")
 	}
 	there := s.work.target.Table(run.target)
 	left, err := s.told(run, func(columns []string) iter.Seq2[*engine.Batch, error] {

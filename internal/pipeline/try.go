@@ -232,12 +232,18 @@ func (r *rewriter) idle(i int) (out []finding.Finding) {
 		return nil
 	}
 	for _, j := range r.makers[i].judged() {
-		if j.blind || !check.Idle(j.Distinct, j.Left) {
-			continue
-		}
 		what := r.table.String() + "." + schema.Ident(r.columns[i].name)
 		if j.path != "" {
 			what += ", " + j.path
+		}
+		if !j.blind && j.Distinct > 0 && j.Left > j.Distinct {
+			s := finding.Finding{Check: "mask-changes-little", Severity: finding.Warning, Table: r.table.String(), Column: r.columns[i].name,
+				Message: fmt.Sprintf("%s: the mask leaves %d of the %d values tried as they are", what, j.Left, j.Left+j.Distinct),
+				Hint:    "choose a mask, or a width or a unit of it, that changes more of them"}
+			out = append(out, s)
+		}
+		if j.blind || !check.Idle(j.Distinct, j.Left) {
+			continue
 		}
 		out = append(out, finding.Finding{Check: "mask-changes-nothing", Severity: finding.Error, Code: int(fault.Usage), Table: r.table.String(), Column: r.columns[i].name,
 			Message: fmt.Sprintf("%s: the mask leaves each of the %d values tried as it is", what, j.Left),

@@ -34,6 +34,10 @@ func Declare(refs []config.Reference, s *schema.Schema) ([]schema.Reference, []f
 			bad = append(bad, wrong(r.From, fmt.Errorf("%d columns reference %d", len(columns), len(toColumns))))
 			continue
 		}
+		if from == to && slices.Equal(columns, toColumns) {
+			bad = append(bad, wrong(r.From, fmt.Errorf("%s.%s references itself", from.Name, strings.Join(columns, ", "))))
+			continue
+		}
 		ok := true
 		for j := range columns {
 			a, b := from.Column(columns[j]), to.Column(toColumns[j])

@@ -3,11 +3,13 @@ package rules
 import (
 	"fmt"
 	"strings"
+	"time"
 	"unicode"
 
 	"understudy/internal/document"
 	"understudy/internal/fault"
 	"understudy/internal/finding"
+	"understudy/internal/jsondoc"
 	"understudy/internal/schema"
 )
 
@@ -62,13 +64,43 @@ func UndecidedColumns(b *Binding, s *schema.Schema) (found []finding.Finding, pr
 // proposed begins the reasons of a draft that nobody has looked at.
 const proposed = "review:"
 
-// Doubts tells a reviewer of what was kept and wants a second look: columns that by
-// their names hold what the draft would mask, and reasons that are still the draft's
-// own. They are warnings: to keep is the reviewer's to decide.
-func Doubts(b *Binding, s *schema.Schema) (out []finding.Finding) {
+// Overdue is the check of findings about reviews whose day has passed.
+const Overdue = "review-overdue"
+
+// Doubts tells a reviewer of what was kept and wants a second look: columns and paths
+// that by their names hold what the draft would mask, reasons that are still the
+// draft's own, and reviews that are overdue today.
+func Doubts(b *Binding, s *schema.Schema, today time.Time) (out []finding.Finding) {
 	c := newClassifier()
 	still, first := 0, Decision{}
+	day := today.UTC().Format(time.DateOnly)
 	for _, d := range b.Decisions {
+		t := s.Table(d.Table)
+		if t == nil || t.Column(d.Column) == nil {
+			continue
+		}
+		what := d.Table.String() + "." + schema.Ident(d.Column)
+		doubt := func(check string, at finding.At, hint, format string, args ...any) {
+			out = append(out, finding.Finding{Check: check, Severity: finding.Warning, At: at, Table: d.Table.String(), Column: d.Column, Message: fmt.Sprintf(format, args...), Hint: hint})
+		}
+		overdue := func(what, by string, at finding.At) {
+			if by != "" && by < day { // days in this form are in the order of their text
+				doubt(Overdue, at, "review it, and write the next day: review_by", "%s was to be reviewed by %s", what, by)
+			}
+		}
+		overdue(what, d.ReviewBy, d.At)
+		if d.Documents != nil {
+			for _, p := range d.Documents.Paths {
+				overdue(what+", "+p.Path.String(), p.ReviewBy, p.At)
+				if p.Outcome != Keep || len(p.Path) == 0 || p.Path[len(p.Path)-1].Kind != jsondoc.Member {
+					continue
+				}
+				value := &schema.Column{Name: p.Path[len(p.Path)-1].Name, Kind: schema.Text}
+				if rule := c.byName(t, value); rule != nil && rule.mask != "" {
+					doubt("kept-by-name", p.At, "if it does: `{mask: "+rule.mask+"}`", "%s, %s is kept (%q), and by its name it tells of a person", what, p.Path, p.Reason)
+				}
+			}
+		}
 		if d.Outcome != Keep {
 			continue
 		}
@@ -77,18 +109,12 @@ func Doubts(b *Binding, s *schema.Schema) (out []finding.Finding) {
 				first = d
 			}
 		}
-		t := s.Table(d.Table)
-		if t == nil {
-			continue
-		}
 		col := t.Column(d.Column)
-		if col == nil || c.isFixedSet(t, col) {
+		if c.isFixedSet(t, col) {
 			continue
 		}
 		if rule := c.byName(t, col); rule != nil && rule.mask != "" {
-			out = append(out, finding.Finding{Check: "kept-by-name", Severity: finding.Warning, At: d.At, Table: d.Table.String(), Column: d.Column,
-				Message: fmt.Sprintf("%s.%s is kept (%q), and by its name it tells of a person", d.Table, schema.Ident(d.Column), d.Reason),
-				Hint:    "if it does: `" + document.Name(schema.Ident(d.Column)) + ": " + rule.yaml() + "`"})
+			doubt("kept-by-name", d.At, "if it does: `"+document.Name(schema.Ident(d.Column))+": "+rule.yaml()+"`", "%s is kept (%q), and by its name it tells of a person", what, d.Reason)
 		}
 	}
 	if still > 0 {

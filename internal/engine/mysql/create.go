@@ -52,14 +52,14 @@ func takeApart(t *schema.Table, f *tableFacts) creation {
 	}
 	// A key that rows need brings those before it along: the server keeps keys of a
 	// kind in the order in which they came.
-	needed := -1
+	needed := map[string]int{} // by kind, the last of them
 	for i, e := range entries {
 		if len(e) == 0 || !isIndex(e[0]) {
 			continue
 		}
 		mentions := numbered != "" && !leads && slices.ContainsFunc(e, func(t token) bool { name, _ := t.name(); return t.kind == quoted && name == numbered })
 		if mentions || !primary && e[0].is("UNIQUE") {
-			needed = i
+			needed[strings.ToUpper(e[0].text)] = i + 1
 		}
 	}
 	for i, e := range entries {
@@ -71,7 +71,7 @@ func takeApart(t *schema.Table, f *tableFacts) creation {
 			c.foreign = append(c.foreign, fk)
 			continue
 		}
-		if f.transactional() && isIndex(e[0]) && i > needed {
+		if f.transactional() && isIndex(e[0]) && i >= needed[strings.ToUpper(e[0].text)] {
 			c.later = append(c.later, entry)
 		} else {
 			c.parts = append(c.parts, entry)

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	client "github.com/go-sql-driver/mysql"
+
 	"understudy/internal/engine"
 	"understudy/internal/schema"
 )
@@ -118,7 +120,8 @@ var structural = []int{1067, 1291}
 
 // notInPlace are errors about what a table can be made with and copied to, and not
 // changed into where it stands: 138 on MariaDB a foreign key on a column that a
-// stored one is computed from.
+// stored one is computed from, 1845 and 1846 where the server's settings
+// (alter_algorithm) want it in place.
 var notInPlace = []int{138, 1845, 1846}
 
 func (l *load) alter(ctx context.Context, d *databasePlan, c *creation, doing string, add []string) error {
@@ -131,26 +134,44 @@ func (l *load) alter(ctx context.Context, d *databasePlan, c *creation, doing st
 		sql := "ALTER TABLE " + quoteName(shape.Name) + " " + strings.Join(add, ", ")
 		run := func() error {
 			_, err := w.run(ctx, sql)
-			if slices.Contains(notInPlace, numberOf(err)) {
-				sql += ", ALGORITHM=COPY"
+			if slices.Contains(notInPlace, numberOf(err)) && !strings.HasSuffix(sql, copying) {
+				sql += copying
 				_, err = w.run(ctx, sql)
 			}
+			return err
+		}
+		if err := s.exec(ctx, w.doing, "SET SESSION sql_mode = "+literal(writeMode)); err != nil {
 			return err
 		}
 		if err := run(); !slices.Contains(structural, numberOf(err)) {
 			return err
 		}
-		// As the table was made: what it holds of such a kind was let in elsewhere.
-		if err := s.exec(ctx, w.doing, "SET SESSION sql_mode = "+literal(structureMode)); err != nil {
+		// As the table was made: what it holds of such a kind was let in elsewhere. A
+		// value that is computed anew must not change for all that.
+		if err := s.exec(ctx, w.doing, "SET SESSION sql_mode = "+literal(structureMode+",ALLOW_INVALID_DATES")); err != nil {
 			return err
 		}
 		err := run()
-		if back := s.exec(context.WithoutCancel(ctx), w.doing, "SET SESSION sql_mode = "+literal(plainMode)); err == nil {
+		if err == nil {
+			var said []*client.MySQLError
+			said, err = w.warnings(ctx)
+			for _, m := range said {
+				if !slices.Contains(structural, int(m.Number)) && err == nil {
+					err = w.wrap(ctx, m)
+				}
+			}
+		}
+		if back := s.exec(context.WithoutCancel(ctx), w.doing, "SET SESSION sql_mode = "+literal(writeMode)); err == nil {
 			err = back
+		} else if back != nil {
+			s.hangUp() // it must not serve others as it is
 		}
 		return err
 	})
 }
+
+// copying makes a table anew beside itself.
+const copying = ", ALGORITHM=COPY"
 
 // rehearse makes triggers, and of a structure from elsewhere views, routines and
 // events, beside the target: what the server does not take, such as a trigger of an

@@ -1,7 +1,6 @@
 package mysql
 
 import (
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"math/big"
@@ -132,6 +131,7 @@ func (f *formColumn) refusesDecimal(text string) string {
 
 func (f *formColumn) refusesTime(text string) string {
 	day, clock := text, ""
+	var date [3]int
 	if f.facts.base != "date" {
 		day, clock, _ = strings.Cut(strings.Replace(text, "T", " ", 1), " ")
 	}
@@ -143,12 +143,10 @@ func (f *formColumn) refusesTime(text string) string {
 		if !ok || n[0] > 9999 || n[1] > 12 || n[2] > 31 {
 			return "not a date"
 		}
-		if f.facts.base == "timestamp" && n[0]+n[1]+n[2] > 0 && f.facts.beyondTimestamp(n[0], n[1], n[2], clock) {
-			return "out of range"
-		}
+		date = [3]int(n)
 	}
 	if clock == "" && f.facts.base != "time" {
-		return ""
+		clock = "00:00:00"
 	}
 	whole, fraction, _ := strings.Cut(clock, ".")
 	n, ok := fieldsOf(whole, ":", 3)
@@ -159,7 +157,7 @@ func (f *formColumn) refusesTime(text string) string {
 	if !ok || n[1] > 59 || n[2] > 59 || strings.Trim(fraction, "0123456789") != "" {
 		return "not a time"
 	}
-	if n[0] > hours {
+	if n[0] > hours || f.facts.base == "timestamp" && date != [3]int{} && f.facts.beyondTimestamp(date, [3]int(n)) {
 		return "out of range"
 	}
 	return ""
@@ -167,13 +165,13 @@ func (f *formColumn) refusesTime(text string) string {
 
 // beyondTimestamp tells a moment of UTC that a TIMESTAMP cannot hold (MySQL 8.4
 // manual, section 13.2.2; MariaDB's on TIMESTAMP): 32 bits of seconds, 0 not among them.
-func (f *columnFacts) beyondTimestamp(year, month, day int, clock string) bool {
-	moment := fmt.Sprintf("%04d-%02d-%02d %s", year, month, day, cmp.Or(clock, "00:00:00"))
-	latest := "2038-01-19 03:14:07.999999"
+func (f *columnFacts) beyondTimestamp(day, clock [3]int) bool {
+	moment := fmt.Sprintf("%04d-%02d-%02d %02d:%02d:%02d", day[0], day[1], day[2], clock[0], clock[1], clock[2])
+	latest := "2038-01-19 03:14:07"
 	if f.late {
-		latest = "2106-02-07 06:28:15.999999"
+		latest = "2106-02-07 06:28:15"
 	}
-	return month == 0 || day == 0 || moment < "1970-01-01 00:00:01" || moment > latest
+	return day[1] == 0 || day[2] == 0 || moment < "1970-01-01 00:00:01" || moment > latest
 }
 
 // fieldsOf reads so many numbers between separators.

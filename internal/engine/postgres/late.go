@@ -13,41 +13,24 @@ type lateWrites struct{ tables []*exchanged }
 func (l *lateWrites) Error() string { return fmt.Sprintf("%d tables were written to", len(l.tables)) }
 
 // late looks for tables that are not as they were when rows were paired with
-// theirs. Nobody can write to them now; where others can read them, unless alone
-// has locked them against that too, several sessions look.
-func (x *exchange) late(ctx context.Context, c *conn, alone bool) error {
+// theirs. Nobody can write to them now. The session that holds the locks looks
+// itself: another one would queue behind whoever waits for our locks.
+func (x *exchange) late(ctx context.Context, c *conn) error {
 	x.spec.Step("look for late writes")
 	now, err := c.value(ctx, "look for late writes", `SELECT pg_catalog.txid_snapshot_xmax(pg_catalog.txid_current_snapshot())`)
 	if err != nil {
 		return err
 	}
-	var asked []*exchanged
-	for _, e := range x.sorted() {
-		if e.continued != nil || e.seen != nil {
-			asked = append(asked, e)
-		}
-	}
-	changed := make([]bool, len(asked))
-	look := func(ctx context.Context, c *conn, i int) (err error) {
-		changed[i], err = x.lateTo(ctx, c, asked[i], uint64(number([]byte(now))))
-		return err
-	}
-	if workers := min(len(asked), x.spec.Writers); workers > 1 && !alone {
-		err = spread(ctx, x.pool, workers, len(asked), look)
-		x.pool.hangUp(false)
-	} else {
-		for i := range asked {
-			if err = look(ctx, c, i); err != nil {
-				break
-			}
-		}
-	}
-	if err != nil {
-		return err
-	}
 	var out []*exchanged
-	for i, e := range asked {
-		if changed[i] {
+	for _, e := range x.sorted() {
+		if e.continued == nil && e.seen == nil {
+			continue
+		}
+		changed, err := x.lateTo(ctx, c, e, uint64(number([]byte(now))))
+		if err != nil {
+			return err
+		}
+		if changed {
 			out = append(out, e)
 		}
 	}

@@ -339,7 +339,9 @@ func limits(c *schema.Column, oid uint32, typmod int) {
 			if scale >= 0x400 { // eleven bits with a sign, since version 15
 				scale -= 0x800
 			}
-			c.Scale = scale
+			if c.Scale = scale; scale < 0 { // the server rounds to tens or more, which no mask does
+				c.Kind, c.Scale = schema.Other, -1
+			}
 		}
 	case 19:
 		c.Length = 63

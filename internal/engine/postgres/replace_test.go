@@ -346,6 +346,43 @@ func TestReplaceMeetsOthers(t *testing.T) {
 	}
 }
 
+// Who waits for a lock that an exchange holds, as a migration does, holds up no
+// session of the exchange.
+func TestReplaceBeforeOneWhoWaits(t *testing.T) {
+	production, _ := pair(t)
+	staging, _ := plain(t, small)
+	tg, source := openInPlace(t, staging), openSource(t, production)
+	mustRefresh(t, source, tg, quietSpec("r1"), false)
+	waiter, err := connect(t.Context(), tg.at, session{name: "waiter", limits: engine.Limits{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer waiter.hangUp()
+	done := make(chan error, 1)
+	spec, tries := quietSpec("r2"), 0
+	spec.Writers = 4
+	spec.Step = func(step string) {
+		switch {
+		case strings.HasPrefix(step, "lock the tables"):
+			tries++
+		case step == "look for late writes" && tries == 1:
+			go func() {
+				done <- waiter.exec(t.Context(), "wait", "BEGIN; LOCK TABLE public.log IN ACCESS EXCLUSIVE MODE; COMMIT")
+			}()
+			for len(done) == 0 && !strings.HasPrefix(scratchtest.Query(t, staging, "SELECT count(*) FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock' AND relation = 'log'::regclass"), "1") {
+			}
+		}
+	}
+	mustRefresh(t, source, tg, spec, false)
+	if tries != 1 {
+		t.Errorf("it had to lock the tables %d times", tries)
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	same(t, "staging", contents(t, production), contents(t, staging))
+}
+
 // Rows that break what production never proved come along, as production has them.
 func TestReplaceKeepsWhatIsNotProved(t *testing.T) {
 	const before, after = `CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE c (id int PRIMARY KEY, p int, v int);`,

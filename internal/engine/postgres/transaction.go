@@ -121,8 +121,8 @@ func (x *exchange) exchange(ctx context.Context, c *conn, aside *bool) error {
 	} else if more == "t" {
 		begin += "; SET LOCAL work_mem = '64MB'" // whole tables are compared
 	}
-	// The rows that are looked up one by one are those that are then written: to read
-	// a whole table for them costs more wherever they are few.
+	// Until rows are exchanged, those that are looked up one by one are those that are
+	// then written: to read a whole table for them costs more wherever they are few.
 	if dear, err := c.value(ctx, "look at random_page_cost", `SELECT setting::float8 > 1.1 FROM pg_catalog.pg_settings WHERE name = 'random_page_cost'`); err != nil {
 		return err
 	} else if dear == "t" {
@@ -145,7 +145,7 @@ func (x *exchange) exchange(ctx context.Context, c *conn, aside *bool) error {
 	if ties, err = readTies(ctx, c); err != nil { // as they are now that nobody can change them
 		return err
 	}
-	if err := x.late(ctx, c, *aside); err != nil {
+	if err := x.late(ctx, c); err != nil {
 		return err
 	}
 	if err := x.t.pauses.at(ctx, "locked"); err != nil {
@@ -171,9 +171,12 @@ func (x *exchange) exchange(ctx context.Context, c *conn, aside *bool) error {
 		}
 	}
 	for _, e := range list {
-		if err := e.setApart(ctx, c); err != nil {
+		if err := e.setApart(ctx, c, x.before.schema.Table(e.name)); err != nil {
 			return err
 		}
+	}
+	if err := c.exec(ctx, "plan as the server does", "SET LOCAL random_page_cost TO DEFAULT"); err != nil {
+		return err
 	}
 	if err := x.t.pauses.at(ctx, "exchanged"); err != nil {
 		return err

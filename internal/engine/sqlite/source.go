@@ -3,6 +3,9 @@ package sqlite
 import (
 	"context"
 	"fmt"
+	"io"
+	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"time"
@@ -208,4 +211,28 @@ func (s *structure) hasTables() bool {
 // nowLiteral writes the run's instant as SQLite writes times.
 func nowLiteral(at time.Time) string {
 	return literal(strings.TrimSuffix(at.UTC().Format("2006-01-02 15:04:05.000"), ".000"))
+}
+
+// leavesNothing refuses a database in WAL mode that nobody has open and that another
+// user owns: SQLite would make the files that its readers share as ours, they would
+// stay, and the owner's application could not write any more.
+func leavesNothing(path string) error {
+	info, err := os.Stat(path)
+	if err != nil || !foreign(info) {
+		return nil // what cannot be seen is told where it is opened
+	}
+	if _, err := os.Stat(path + "-shm"); err == nil {
+		return nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	head := make([]byte, 20)
+	if _, err := io.ReadFull(f, head); err != nil || head[18] != 2 && head[19] != 2 { // the format for writing and reading: 2 is WAL (sqlite.org/fileformat.html, section 1.3)
+		return nil
+	}
+	return &engine.Error{Code: engine.Denied, Doing: "open " + filepath.Base(path), Say: "it is in WAL mode, belongs to another user, and no application has it open: reading it would leave files beside it that its owner cannot write",
+		Hint: "run as the file's owner, or while its application is connected, or read a copy: sqlite3 FILE '.backup COPY'"}
 }

@@ -43,6 +43,9 @@ func (p *product) Source(ctx context.Context, at engine.Address, limits engine.L
 	if err != nil {
 		return nil, err
 	}
+	if err := leavesNothing(path); err != nil {
+		return nil, err
+	}
 	s := &source{side: side{product: p, path: path, mode: readOnly, limits: limits.WithDefaults()}}
 	if err := s.with(ctx, checkReadOnly); err != nil {
 		return nil, err
