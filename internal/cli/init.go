@@ -138,7 +138,11 @@ func (a *app) draft(ctx context.Context, f initFlags) error {
 		}
 	}
 	a.payload = map[string]any{"files": files, "tables": len(scope.Tables)}
-	a.say("%d tables read, no row. Written:\n", len(s.Tables))
+	tables := "tables"
+	if len(s.Tables) == 1 {
+		tables = "table"
+	}
+	a.say("%d %s read, no row. Written:\n", len(s.Tables), tables)
 	for _, path := range files {
 		a.say("  %s\n", path)
 	}

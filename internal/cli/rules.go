@@ -150,6 +150,11 @@ func (a *app) rulesCheck() *cobra.Command {
 // its waivers, as far as the structure tells without a database.
 func (a *app) named(s *schema.Schema) []finding.Finding {
 	_, found := subset.Resolve(a.job.Subset, s)
+	for _, c := range a.job.Parity.Critical { // a table that the lock file lacks may be staging's, or preserved
+		if _, err := s.Resolve(c.Value); err != nil && len(a.job.Load.Preserve) == 0 {
+			found = append(found, finding.Finding{Check: "parity-critical", Severity: finding.Warning, At: c.At, Message: "critical: " + err.Error()})
+		}
+	}
 	file, text, fs := config.ReadWaivers(a.job)
 	if file != "" && len(fs) == 0 {
 		_, fs = parity.ReadWaivers(file, []byte(text), a.Now().UTC())
@@ -268,7 +273,8 @@ func (a *app) rulesExplain() *cobra.Command {
 			}
 			var own []finding.Finding
 			for _, f := range found {
-				if f.Table == t.Name.String() && f.Column == c.Name || f.Table == "" {
+				same := f.Table == t.Name.String() || f.Table == t.Name.Table // as a file writes it
+				if f.Table == "" || same && (f.Column == "" || f.Column == c.Name || strings.Contains(f.Column, c.Name)) {
 					own = append(own, f)
 				}
 			}

@@ -88,7 +88,7 @@ func New(key Key, spec Spec, limits Limits) (*Mask, error) {
 			"masks for this type: " + strings.Join(Accepting(limits.Kind), " ")}
 	case limits.Overlap && spec.Mask != "nullify":
 		return nil, &Refusal{spec.Mask, "an exclusion constraint compares the column's values by more than equality, and no fake is sure to satisfy it",
-			"use nullify, or keep with a reason"}
+			map[bool]string{true: "keep it with a reason: it may not be NULL either", false: "use nullify, or keep with a reason"}[limits.NotNull]}
 	case limits.Unique && limits.NullsEqual && limits.Rows != 1 && spec.Mask == "nullify":
 		return nil, &Refusal{spec.Mask, "the column is unique and NULL is a value like others there (NULLS NOT DISTINCT)", "use " + uniqueFor(limits.Kind)}
 	case limits.Unique && !e.Injective && limits.Rows != 1 && spec.Mask != "nullify": // NULLs do not repeat

@@ -191,6 +191,14 @@ func (s *Session) decide(ctx context.Context) []finding.Finding {
 			found = append(found, rules.CompareLock(locked.Within(s.in.Job.SourceSchemas()), w.source)...)
 		}
 	}
+	for _, c := range s.in.Standard.Critical { // of either side; whether it is equal shows later
+		if _, err := w.source.Resolve(c.Table); err == nil {
+			continue
+		}
+		if _, err := w.target.Resolve(c.Table); err != nil && len(w.target.Tables) > 0 {
+			found = append(found, finding.Finding{Check: "parity-critical", Severity: finding.Error, At: c.At, Code: int(fault.Usage), Message: "critical: " + err.Error(), Hint: "name a table of production or staging"})
+		}
+	}
 	var fs []finding.Finding
 	w.shape, fs = plan.Fit(s.in.Job, w.source, w.target, w.state)
 	found = append(found, fs...)

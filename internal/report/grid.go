@@ -75,7 +75,9 @@ func (g *grid) write(w io.Writer) {
 			}
 		}
 		for l := range strings.SplitSeq(b.String(), "\n") {
-			fmt.Fprintln(w, strings.TrimRight(l, " "))
+			if l = strings.TrimRight(l, " "); l != "" { // nothing follows a cell too wide for its column
+				fmt.Fprintln(w, l)
+			}
 		}
 	}
 }

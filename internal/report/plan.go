@@ -194,6 +194,17 @@ func columnCounts(ms []plan.Mask) string {
 		count[m.Decision]++
 	}
 	text := fmt.Sprintf("Columns: %d masked, %d kept", count[rules.Mask]+count[rules.ByPath], count[rules.Keep])
+	paths := 0
+	for _, m := range ms {
+		for _, p := range m.Paths {
+			if p.Decision == rules.Keep {
+				paths++
+			}
+		}
+	}
+	if paths > 0 {
+		text += ", " + many(paths, "path") + " kept"
+	}
 	if n := count[rules.Derived]; n > 0 {
 		text += fmt.Sprintf(", %d computed by the database", n)
 	}

@@ -49,7 +49,33 @@ func Parse(name string, data []byte) (*File, []finding.Finding) {
 	if !root.Missing() {
 		p.file(root, f)
 	}
-	return f, withCode(r.Findings(), fault.Usage)
+	return f, withCode(f.placed(r.Findings()), fault.Usage)
+}
+
+// placed adds to findings which table's and which columns' line they are about, as
+// the file writes them.
+func (f *File) placed(found []finding.Finding) []finding.Finding {
+	for i := range found {
+		for _, t := range f.Tables {
+			if found[i].Table != "" || t.Name == "" || found[i].At.Line <= t.At.Line && found[i].At != t.At {
+				continue
+			}
+			last := true
+			for _, o := range f.Tables {
+				last = last && (o.At.Line <= t.At.Line || o.At.Line > found[i].At.Line)
+			}
+			if !last {
+				continue
+			}
+			found[i].Table = t.Name
+			for _, l := range t.Lines {
+				if l.At.Line == found[i].At.Line && l.At.Col <= found[i].At.Col {
+					found[i].Column = strings.Join(l.Columns, ", ")
+				}
+			}
+		}
+	}
+	return found
 }
 
 // homes tells where a key belongs that somebody wrote into another part of a file.
