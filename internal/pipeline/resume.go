@@ -205,7 +205,7 @@ func (s *Session) settle(ctx context.Context, load engine.Load, runs []*tableRun
 			if err != nil || gone == 0 {
 				return Explain(err, "target")
 			}
-			if gone > 0 && gone <= run.stood.before.Rows/fewGone {
+			if gone > 0 && gone <= run.stood.before.Rows/goneShare {
 				s.note(StageLoad, "rows are gone from %s: its keys are read", run.source.Name)
 				if found, err := s.depart(gctx, continuing, run, gone, held, bytes); found || err != nil {
 					return err
@@ -246,9 +246,9 @@ func (s *Session) stay(ctx context.Context, load engine.Continuing, run *tableRu
 	return before.Rows - run.ledger.Stood - met.rows, nil
 }
 
-// fewGone is the part of a table's rows up to which those that went are found by
+// goneShare is the part of a table's rows up to which those that went are found by
 // the keys of those that did not.
-const fewGone = 4
+const goneShare = 4
 
 // depart finds which of the target's rows went from the source, so many by their
 // number, and lets them go. It says false where it does not find as many, so that

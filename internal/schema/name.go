@@ -219,7 +219,7 @@ func (s *Schema) lookup(text string, parts []string) (*Table, error) {
 }
 
 // Nearest gives the known word closest to word, or "" if none is close: at
-// most a third of its letters differ (Levenshtein distance, case ignored).
+// most a third of its letters differ, rounded up (Levenshtein distance, case ignored).
 func Nearest(word string, known []string) string {
 	best, bestAt := "", (len(word)+2)/3
 	for _, k := range known {
