@@ -255,9 +255,27 @@ func (d *draft) table(out *strings.Builder, k int, t *schema.Table, first bool) 
 		out.WriteString("      " + line + "\n")
 	}
 	for _, rule := range g.rules {
-		fmt.Fprintf(out, "      %s: %s\n", document.Name(strings.Join(g.columns[rule], ", ")), rule)
+		for _, key := range keysOf(g.columns[rule]) {
+			fmt.Fprintf(out, "      %s: %s\n", key, rule)
+		}
 	}
 	return true
+}
+
+// longestKey is how long a key that names columns grows: YAML 1.2 (section 7.4.2)
+// takes none of more than 1024 characters.
+const longestKey = 900
+
+// keysOf names columns in as few keys as YAML allows.
+func keysOf(columns []string) (keys []string) {
+	from := 0
+	for i := range columns {
+		if i > from && len(document.Name(strings.Join(columns[from:i+1], ", "))) > longestKey {
+			keys = append(keys, document.Name(strings.Join(columns[from:i], ", ")))
+			from = i
+		}
+	}
+	return append(keys, document.Name(strings.Join(columns[from:], ", ")))
 }
 
 func maskLine(name string, rule *draftRule) string {
