@@ -241,3 +241,20 @@ func TestSchemaOfOurNameIsNotPassedOver(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// A column that the server rounds to hundreds is one that no mask makes numbers for:
+// they would be others than were proved.
+func TestNumbersThatTheServerRounds(t *testing.T) {
+	url := scratchtest.Database(t)
+	scratchtest.SQL(t, url, "CREATE TABLE rounded (id int PRIMARY KEY, whole numeric(5,0), cents numeric(8,2), hundreds numeric(3,-2), list numeric(5,-2)[])")
+	s, _ := openSnapshot(t, sourceAt(t, url, engine.Limits{}))
+	table := mustTable(t, s, "rounded")
+	for name, want := range map[string]schema.Kind{"whole": schema.Decimal, "cents": schema.Decimal, "hundreds": schema.Other} {
+		if got := table.Column(name).Kind; got != want {
+			t.Errorf("%s is %s", name, got)
+		}
+	}
+	if c := table.Column("list"); c.Kind == schema.Array && c.Element == schema.Decimal {
+		t.Errorf("the elements of %s are masked as decimals", c.Name)
+	}
+}
