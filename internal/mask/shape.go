@@ -38,7 +38,7 @@ func buildRedact(d *draft) (recipe, *Refusal) {
 		switch kind := strings.ToLower(d.limits.Type); {
 		case strings.HasPrefix(kind, "mac"):
 			text = documentationMAC
-		case kind == "inet6": // MariaDB's, which takes no other
+		case kind == "inet6": // it takes no other
 			text = documentationIPv6
 		}
 	case schema.Text:

@@ -8,7 +8,6 @@ import (
 
 	"understudy/internal/catalog"
 	"understudy/internal/engine"
-	"understudy/internal/secret"
 )
 
 // BenchmarkCatalog reads what parity compares of a thousand tables with twenty
@@ -28,15 +27,7 @@ func BenchmarkCatalog(b *testing.B) {
 				}
 				must(b, db, fmt.Sprintf("CREATE TABLE t%d (id bigint PRIMARY KEY, parent bigint REFERENCES t%d (id), %s CHECK (id > 0), KEY (c1, c2))", i, i-1, columns.String()))
 			}
-			at, err := New().Parse(secret.New(url))
-			if err != nil {
-				b.Fatal(err)
-			}
-			side, err := New().Source(b.Context(), at, engine.Limits{})
-			if err != nil {
-				b.Fatal(err)
-			}
-			defer side.Close()
+			side := openSource(b, url, engine.Limits{})
 			var reading time.Duration
 			for b.Loop() {
 				began := time.Now()

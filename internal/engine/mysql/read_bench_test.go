@@ -23,29 +23,13 @@ func BenchmarkRead(b *testing.B) {
 				"CREATE TABLE wide (id bigint PRIMARY KEY, account bigint, name varchar(80), mail varchar(80), url text, at datetime(3), k int, price decimal(12,4), notes text, uid char(36), flag tinyint, lang char(2))",
 				`INSERT INTO wide SELECT n, n % 977, concat('Name of ', n), concat('mail', n, '@example.com'), concat('https://shop.example.com/path/', n, '?q=', n), '2024-01-01' + interval n second, n % 7, n / 7, repeat('lorem ipsum ', 12), uuid(), n % 2, 'en'
 FROM (SELECT a.d + b.d * 10 + c.d * 100 + e.d * 1000 + f.d * 10000 + g.d * 100000 AS n FROM digits a, digits b, digits c, digits e, digits f, digits g WHERE g.d < 4) x`)
-			at, err := New().Parse(secret.New(url))
+			o := open(b, url, engine.Limits{})
+			wide := o.table(b, "wide")
+			at, err := parseAddress(secret.New(url))
 			if err != nil {
 				b.Fatal(err)
 			}
-			side, err := New().Source(b.Context(), at, engine.Limits{})
-			if err != nil {
-				b.Fatal(err)
-			}
-			defer side.Close()
-			structure, err := side.Inspect(b.Context(), nil)
-			if err != nil {
-				b.Fatal(err)
-			}
-			snap, err := side.Snapshot(b.Context(), structure)
-			if err != nil {
-				b.Fatal(err)
-			}
-			defer func() { _ = snap.Close() }()
-			wide, err := structure.Resolve("wide")
-			if err != nil {
-				b.Fatal(err)
-			}
-			bare, err := connect(b.Context(), at.(*address), session{name: "bare"})
+			bare, err := connect(b.Context(), at, session{name: "bare"})
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -58,7 +42,7 @@ FROM (SELECT a.d + b.d * 10 + c.d * 100 + e.d * 1000 + f.d * 10000 + g.d * 10000
 				}
 				alone = append(alone, time.Since(began))
 				began, n = time.Now(), 0
-				for batch, err := range snap.Read(b.Context(), engine.Read{Table: wide, Columns: wide.Written(), Look: []int{2, 3, 4}}) {
+				for batch, err := range o.snap.Read(b.Context(), engine.Read{Table: wide, Columns: wide.Written(), Look: []int{2, 3, 4}}) {
 					if err != nil {
 						b.Fatal(err)
 					}

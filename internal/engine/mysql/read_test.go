@@ -22,7 +22,7 @@ type opened struct {
 }
 
 // open opens a source and takes a moment of it.
-func open(t *testing.T, url string, limits engine.Limits) *opened {
+func open(t testing.TB, url string, limits engine.Limits) *opened {
 	t.Helper()
 	s := openSource(t, url, limits)
 	structure, err := s.Inspect(t.Context(), nil)
@@ -37,7 +37,7 @@ func open(t *testing.T, url string, limits engine.Limits) *opened {
 	return &opened{s, structure, snap}
 }
 
-func openSource(t *testing.T, url string, limits engine.Limits) engine.Source {
+func openSource(t testing.TB, url string, limits engine.Limits) engine.Source {
 	t.Helper()
 	at, err := New().Parse(secret.New(url))
 	if err != nil {
@@ -51,7 +51,7 @@ func openSource(t *testing.T, url string, limits engine.Limits) engine.Source {
 	return s
 }
 
-func (o *opened) table(t *testing.T, name string) *schema.Table {
+func (o *opened) table(t testing.TB, name string) *schema.Table {
 	t.Helper()
 	out, err := o.schema.Resolve(name)
 	if err != nil {

@@ -72,8 +72,8 @@ func (e *exchanged) same(a, b string) string {
 
 // written gives, in brackets for a FROM clause, the table's rows under the keys of those that wait.
 func (e *exchanged) written() string {
-	if e.apart {
-		return quoteName(e.rewritten())
+	if e.copied {
+		return quoteName(e.writtenCopy())
 	}
 	which := "false"
 	if e.waiting {
@@ -82,15 +82,15 @@ func (e *exchanged) written() string {
 	return "(SELECT t.* FROM " + e.from() + " t WHERE " + which + ")"
 }
 
-// aPart of a table's rows is written at most where they are set apart: to copy more
+// copiedShare of a table's rows is written at most where they are set apart: to copy more
 // would take longer, under the locks, than to ask the table itself.
-const aPart = 10
+const copiedShare = 10
 
-// setApart copies what was written, as it stands in the table now, to a table of its
+// copyWritten copies what was written, as it stands in the table now, to a table of its
 // own, in the transaction that wrote it: to find it costs as much as a question does.
-func (e *exchanged) setApart(ctx context.Context, c *conn, table *schema.Table) error {
-	e.apart = false
-	if e.continued == nil || !e.waiting || e.sent > e.continued.rows/aPart {
+func (e *exchanged) copyWritten(ctx context.Context, c *conn, table *schema.Table) error {
+	e.copied = false
+	if e.continued == nil || !e.waiting || e.sent > e.continued.rows/copiedShare {
 		return nil
 	}
 	if table == nil || slices.ContainsFunc(table.Checks, func(k schema.Check) bool {
@@ -98,8 +98,8 @@ func (e *exchanged) setApart(ctx context.Context, c *conn, table *schema.Table) 
 	}) {
 		return nil // a check may ask which table a row is of
 	}
-	err := c.exec(ctx, "set apart what was written to "+e.name.String(), "CREATE TABLE "+quoteName(e.rewritten())+" AS SELECT * FROM "+e.written()+" t")
-	e.apart = err == nil
+	err := c.exec(ctx, "set apart what was written to "+e.name.String(), "CREATE TABLE "+quoteName(e.writtenCopy())+" AS SELECT * FROM "+e.written()+" t")
+	e.copied = err == nil
 	return err
 }
 

@@ -37,9 +37,9 @@ type exchanged struct {
 	// departs: so many rows of a continued table go, whose places wait in a table of
 	// their own.
 	departs int64
-	// apart: what was written stands once more in a table of its own, for the many
+	// copied: what was written stands once more in a table of its own, for the many
 	// questions that are asked of it alone.
-	apart   bool
+	copied  bool
 	counted int64 // rows of the table after the exchange, once Count has counted them, else -1
 	// What the delta holds, once it is made.
 	gone, changed, came int64
@@ -62,8 +62,8 @@ func (e *exchanged) kept() schema.Name {
 	return schema.Name{Schema: sideSchema, Table: fmt.Sprintf("kept_%d", e.oid)}
 }
 
-// rewritten names the table of what was written to a table that is continued.
-func (e *exchanged) rewritten() schema.Name {
+// writtenCopy names the table of what was written to a table that is continued.
+func (e *exchanged) writtenCopy() schema.Name {
 	return schema.Name{Schema: sideSchema, Table: fmt.Sprintf("written_%d", e.oid)}
 }
 

@@ -171,7 +171,7 @@ func (x *exchange) exchange(ctx context.Context, c *conn, aside *bool) error {
 		}
 	}
 	for _, e := range list {
-		if err := e.setApart(ctx, c, x.before.schema.Table(e.name)); err != nil {
+		if err := e.copyWritten(ctx, c, x.before.schema.Table(e.name)); err != nil {
 			return err
 		}
 	}
