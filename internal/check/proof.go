@@ -117,6 +117,9 @@ func Changed(c Column) (v Verdict) {
 		return v
 	}
 	v.Detail = fmt.Sprintf("%d of %d distinct values became themselves; chance makes %.3g", c.Same, c.Distinct, c.Expected)
+	if c.Left > 0 {
+		v.Detail += fmt.Sprintf("; %d more are such as the mask leaves", c.Left)
+	}
 	if Idle(c.Distinct, c.Left) {
 		v.Outcome, v.Detail = Failed, fmt.Sprintf("each of %d distinct values is one that the mask leaves as it is", c.Left)
 	}

@@ -70,6 +70,9 @@ func (a *app) input(ctx context.Context, n needs) (pipeline.Input, error) {
 			Message: "cannot be read", Hint: "check its permissions, or write it anew with `understudy init --lock-only`"})
 	}
 	if err := fault.From(found, fault.Usage); err != nil {
+		if n.rules {
+			err = a.foretold(in, found)
+		}
 		return in, err
 	}
 	a.notes = append(a.notes, found...)

@@ -49,9 +49,14 @@ func (a *app) bound(ctx context.Context) (*rules.Binding, *schema.Schema, []find
 	if err != nil {
 		return nil, nil, nil, joined(err, found)
 	}
+	b, scope, fs := bind(job, files, source)
+	return b, scope, further(found, fs), nil
+}
+
+// bind binds the job's rules to the structure of the tables that take part.
+func bind(job *config.Job, files []*rules.File, source *schema.Schema) (*rules.Binding, *schema.Schema, []finding.Finding) {
 	scope := plan.Scope(job, source)
-	declared, fs := plan.Declare(job.References, scope)
-	found = append(found, fs...)
+	declared, found := plan.Declare(job.References, scope)
 	scope.References = append(scope.References, declared...)
 	scope.Sort()
 	b, fs := plan.Bind(files, source, scope)
@@ -60,7 +65,7 @@ func (a *app) bound(ctx context.Context) (*rules.Binding, *schema.Schema, []find
 			fs[i].Hint += "; if production has it by now: `understudy init --lock-only`, for this looks at " + lockName
 		}
 	}
-	return b, scope, append(found, fs...), nil
+	return b, scope, append(found, fs...)
 }
 
 // hasLock tells whether the structure comes from a lock file.
@@ -76,11 +81,7 @@ func joined(err error, found []finding.Finding) error {
 		return err
 	}
 	all := fault.FindingsOf(bad)
-	for _, f := range fault.FindingsOf(err) { // which may come of reading the same job
-		if !slices.ContainsFunc(all, func(o finding.Finding) bool { return o.At == f.At && o.Message == f.Message }) {
-			all = append(all, f)
-		}
-	}
+	all = further(all, fault.FindingsOf(err)) // which may come of reading the same job
 	return &fault.Error{Code: fault.Worse(fault.CodeOf(err), fault.CodeOf(bad)), Cause: err, Findings: all}
 }
 
@@ -122,11 +123,10 @@ func (a *app) rulesCheck() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			open, proposal := rules.UndecidedColumns(b, s)
+			_, proposal := rules.UndecidedColumns(b, s)
 			masks := plan.Masks(b, s)
 			a.payload = map[string]any{"undecided": plan.OpenColumns(masks), "columns": len(masks)}
-			found = append(append(found, open...), unfit(b, found)...)
-			found = append(found, a.named(s)...)
+			found = a.judged(b, s, found)
 			for _, f := range rules.Doubts(b, s, a.Now()) {
 				if f.Check == rules.Overdue { // the others are for whoever reads a plan
 					found = append(found, f)
@@ -144,6 +144,39 @@ func (a *app) rulesCheck() *cobra.Command {
 			return nil
 		},
 	}, fault.Usage, fault.Undecided)
+}
+
+// judged adds to what was found in binding all else that shows without a database.
+func (a *app) judged(b *rules.Binding, s *schema.Schema, found []finding.Finding) []finding.Finding {
+	open, _ := rules.UndecidedColumns(b, s)
+	found = append(found, open...)
+	return further(slices.Concat(found, unfit(b, found)), a.named(s))
+}
+
+// further adds what else was found, but for places where a mistake is told already.
+func further(found, more []finding.Finding) []finding.Finding {
+	told := map[finding.At]bool{}
+	for _, f := range finding.Errors(found) {
+		told[f.At] = f.At.Line > 0
+	}
+	return append(found, slices.DeleteFunc(more, func(f finding.Finding) bool { return told[f.At] })...)
+}
+
+// foretold ends a run whose files have mistakes, so that no database is opened. It tells
+// what else is wrong with them as far as the lock file shows it: whoever mends the first
+// should not meet the next only then.
+func (a *app) foretold(in pipeline.Input, found []finding.Finding) error {
+	rest := finding.Finding{Check: "not-looked-at", Severity: finding.Note,
+		Message: "no database was opened: what the files say of tables, columns and rows is looked at when these mistakes are mended",
+		Hint:    "with a lock file (`understudy init --lock-only`) names are looked at beside them"}
+	whole := len(in.Rules) > 0 && !slices.ContainsFunc(in.Rules, func(f *rules.File) bool { return f.Broken })
+	if source, err := rules.ReadLock(in.Lock); whole && err == nil {
+		b, scope, fs := bind(in.Job, in.Rules, source.Within(in.Job.SourceSchemas()))
+		found = a.judged(b, scope, further(found, fs))
+		rest.Message, rest.Hint = "no database was opened: names were looked for in "+lockName+"; SQL is looked at when these mistakes are mended", ""
+	}
+	bad := fault.From(found, fault.Usage)
+	return &fault.Error{Code: fault.CodeOf(bad), Findings: append(fault.FindingsOf(bad), rest)}
 }
 
 // named finds what is wrong with the names that the job's subset gives, and with

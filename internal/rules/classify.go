@@ -71,7 +71,7 @@ func clues() []clue {
 		{words(`province|region|county|prefecture|canton|bundesland|state_?(province|code|name)`), text, draftRule{mask: "region"}},
 		{words(`country(_?name)?$`), text, draftRule{mask: "country"}},
 		{words(`street(_?(name|address|no|number))?|addr(ess)?[0-9]?|address_?(line_?)?[0-9]?|line_?[0-9]|house_?(no|number)`), text, draftRule{mask: "street"}},
-		{words(`gender|sex|religion|ethnicity|race|nationality|marital(_?status)?|civil_?status|blood_?(type|group)|diagnos[ie]s|disability|orientation|health|medication|allerg(y|ies)`), []schema.Kind{schema.Text, schema.Enum},
+		{words(`gender|sex|religi(on|ous)|faith|ethnic(ity|_?(group|origin))?|race|nationality|marital(_?status)?|civil_?status|blood_?(type|group)|diagnos([ie]s|ed)|disability|orientation|health|medication|allerg(y|ies|ic)|hiv|pregnan(t|cy)|illness(es)?|diseases?|diabetic|smoker|vaccinat(ed|ion)|transgender|sexual(ity)?|political|trade_?union|union_?member(ship)?|criminal|convict(ed|ions?)|offences?|bankrupt(cy)?`), []schema.Kind{schema.Text, schema.Enum, schema.Boolean},
 			draftRule{mask: "redact", class: "special_category", comment: "a special category of personal data"}},
 		{words(`salary|wage|income|net_?worth|credit_?(score|limit)`), []schema.Kind{schema.Integer, schema.Decimal}, draftRule{mask: "redact", class: "income"}},
 		{words(`lat|latitude|lng|lon|long|longitude|coordinates?|location|position|geo`), []schema.Kind{schema.Decimal, schema.Text, schema.Geo}, draftRule{mask: "redact", class: "location"}},
