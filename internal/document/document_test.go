@@ -2,6 +2,7 @@ package document_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -156,4 +157,28 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A key that stands in the wrong part of a file is told where it belongs, and one
+// that resembles a key of this part what it was meant for.
+func TestHomes(t *testing.T) {
+	root, r := document.Parse("f.yaml", []byte("seeds: []\nlimit:\n  preserve: [a]\nlimits:\n  keep: 1\n  nowhere: 2\n"))
+	r.Homes(map[string]string{"seeds": "under subset", "preserve": "under load", "keep": "under load or under report", "limit": "in a seed"})
+	m, _ := root.Called("the job").Known("version", "limits")
+	if v := m.Get("limits"); !v.Missing() {
+		v.Called("limits").Known("readers")
+	}
+	var got []string
+	for _, f := range r.Findings() {
+		got = append(got, f.String()+" -- "+f.Hint)
+	}
+	want := []string{
+		"f.yaml:1:1: seeds does not belong in the job -- write it under subset",
+		"f.yaml:2:1: unknown key \"limit\" -- did you mean limits?",
+		"f.yaml:5:3: keep does not belong in limits -- write it under load or under report",
+		"f.yaml:6:3: unknown key in limits -- known here: readers",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
 }
