@@ -393,6 +393,10 @@ type Spec struct {
 	Names map[string]string
 	// Schemas are the schemas the job covers; none means all.
 	Schemas []string
+	// Positions are where sequences of the source stand that no column tells of, by
+	// their names in the target, so that the target gives no number again that the
+	// source's rows may hold.
+	Positions []Position
 	// Preserve: tables whose present rows are carried into the new generation.
 	Preserve []schema.Name
 	// Keep: how many earlier generations remain after the switch.

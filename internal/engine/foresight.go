@@ -47,6 +47,21 @@ type Lag struct {
 	Itself bool
 }
 
+// A Counting is a Source with sequences of which no column's numbers tell how far they
+// are, such as those of invoice numbers with letters.
+type Counting interface {
+	// Positions tells where they stand, at some time after the call began; one that the
+	// role may not read has no Last. No schemas given means all.
+	Positions(ctx context.Context, schemas []string) ([]Position, error)
+}
+
+// A Position is where a sequence stands.
+type Position struct {
+	Name   schema.Name
+	Last   string // the number it gave last or, unless Called, gives next; "" when it may not be read
+	Called bool
+}
+
 // A Momentary is a Snapshot whose moment is not taken in the same way everywhere.
 type Momentary interface {
 	// Moment says in a few words how it was taken, what several readers are known

@@ -76,6 +76,11 @@ func (s *Session) Run(ctx, undo context.Context) (report *Report, err error) {
 	if w.shape.FromSource {
 		spec.Structure, spec.Names = s.snapshot.Structure(), w.shape.Renamed()
 	}
+	if counting, ok := s.source.(engine.Counting); ok {
+		if spec.Positions, err = s.positions(ctx, counting); err != nil {
+			return report, Explain(err, "source")
+		}
+	}
 	begun := time.Now()
 	lap := func(stage Stage) {
 		report.Timings = append(report.Timings, Timing{stage, time.Since(begun).Seconds()})
@@ -318,6 +323,17 @@ func (s *Session) prove(ctx context.Context, load engine.Load, runs []*tableRun,
 		return cmp.Or(cmp.Compare(a.Check, b.Check), a.Table.Compare(b.Table), cmp.Compare(a.Column, b.Column), cmp.Compare(a.Detail, b.Detail))
 	})
 	return fault.From(check.Judge(report.Verification), fault.Integrity)
+}
+
+// positions reads where sequences of the source stand that no column tells of, and names
+// them as the target does.
+func (s *Session) positions(ctx context.Context, source engine.Counting) ([]engine.Position, error) {
+	all, err := source.Positions(ctx, s.in.Job.SourceSchemas())
+	names := s.work.shape.Renamed()
+	for i, p := range all {
+		all[i].Name.Schema = cmp.Or(names[p.Name.Schema], p.Name.Schema)
+	}
+	return all, err
 }
 
 // verdicts judges each masked column by what was counted on the way and in the target.

@@ -3,8 +3,10 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
+	"understudy/internal/engine"
 	"understudy/internal/schema"
 )
 
@@ -105,9 +107,9 @@ func (s sequence) set() string {
 		ELSE pg_catalog.setval(%[3]s::regclass, %[2]s, false) END FROM (SELECT %[5]s AS v) x`, past, s.start, literal(quoteName(s.name)), clamp, s.extreme())
 }
 
-// setSequences puts every sequence past the values of its columns. One that no
-// column tells about goes on where the present target's stands; when the
-// structure is the source's, it begins at its start, which says nothing of the source.
+// setSequences puts every sequence past the values of its columns. One that no column
+// tells about goes on where it stands in the source, or in the present target if it is
+// further there: rows of both are there already, or will be.
 func (l *load) setSequences(ctx context.Context, c *conn) error {
 	list, err := sequences(ctx, c)
 	if err != nil {
@@ -123,31 +125,126 @@ func (l *load) setSequences(ctx context.Context, c *conn) error {
 			return err
 		}
 	}
-	if l.plan.foreign || len(free) == 0 {
+	if len(free) == 0 {
 		return nil
 	}
-	return l.carrySequences(ctx, c, free)
+	var present []engine.Position
+	if !l.plan.foreign {
+		err := l.t.with(ctx, func(from *conn) (err error) {
+			present, err = positions(ctx, from, free)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	for _, s := range free {
+		at := s.further(position(present, s.name), s.inSource(&l.spec))
+		if at.Last == "" {
+			continue
+		}
+		if _, err := c.value(ctx, "set the sequence "+s.name.String(), s.put(at)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// carrySequences takes the position of free sequences over from the present target.
-func (l *load) carrySequences(ctx context.Context, c *conn, free []sequence) error {
-	return l.t.with(ctx, func(from *conn) error {
-		for _, s := range free {
-			is, err := from.value(ctx, "look for the sequence "+s.name.String(), `SELECT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = pg_catalog.to_regclass($1) AND c.relkind = 'S')`, quoteName(s.name))
-			if err != nil {
-				return err
-			}
-			if is != "t" {
-				continue // dropped there since
-			}
-			rows, err := from.query(ctx, "read the sequence "+s.name.String(), "SELECT last_value, is_called FROM "+quoteName(s.name))
-			if err != nil || len(rows) != 1 {
-				return err
-			}
-			if _, err := c.value(ctx, "set the sequence "+s.name.String(), `SELECT pg_catalog.setval($1::regclass, $2, $3)`, quoteName(s.name), rows[0][0], isTrue(rows[0][1])); err != nil {
-				return err
-			}
+// put writes the statement that puts a sequence to a position, as near as its own bounds allow.
+func (s sequence) put(at engine.Position) string {
+	return fmt.Sprintf(`SELECT pg_catalog.setval(%s::regclass, greatest(least((%s)::numeric, %s), %s)::bigint, %t)`, literal(quoteName(s.name)), at.Last, s.maximum, s.minimum, at.Called)
+}
+
+// further gives that of two positions which the sequence comes to later.
+func (s sequence) further(a, b engine.Position) engine.Position {
+	if a.Last == "" {
+		return b
+	}
+	x, y := number([]byte(a.Last)), number([]byte(b.Last))
+	switch {
+	case b.Last == "" || x == y && a.Called:
+		return a
+	case x == y:
+		return b
+	case (x > y) == s.descending():
+		return b
+	}
+	return a
+}
+
+// inSource gives where the sequence stands in the source, and tells if that may not be read.
+func (s sequence) inSource(spec *engine.Spec) engine.Position {
+	at := position(spec.Positions, s.name)
+	if at.Last == "" && slices.Contains(spec.Positions, at) {
+		spec.Miss("the sequence " + s.name.String() + " may give numbers again that production gave: no column tells, and the source's role may not read it: GRANT SELECT ON SEQUENCE")
+	}
+	return at
+}
+
+// position finds a sequence's position; one without Last if there is none.
+func position(all []engine.Position, name schema.Name) engine.Position {
+	for _, p := range all {
+		if p.Name == name {
+			return p
 		}
-		return nil
+	}
+	return engine.Position{Name: name}
+}
+
+// positions reads where sequences stand. Those that are not there are left out, those
+// that may not be read have no Last; what a standby cannot show of unlogged ones as well.
+func positions(ctx context.Context, c *conn, list []sequence) ([]engine.Position, error) {
+	const atOnce = 200
+	var out []engine.Position
+	for part := range slices.Chunk(list, atOnce) {
+		names := make([]string, len(part))
+		for i, s := range part {
+			names[i] = quoteName(s.name)
+		}
+		rows, err := c.query(ctx, "look for sequences", `
+			SELECT n.ord, pg_catalog.has_sequence_privilege(c.oid, 'SELECT') AND pg_catalog.has_schema_privilege(c.relnamespace, 'USAGE')
+				AND (c.relpersistence = 'p' OR NOT pg_catalog.pg_is_in_recovery())
+			FROM pg_catalog.unnest($1::text[]) WITH ORDINALITY n(name, ord) JOIN pg_catalog.pg_class c ON c.oid = pg_catalog.to_regclass(n.name) AND c.relkind = 'S'`, names)
+		if err != nil {
+			return nil, err
+		}
+		var reads []string
+		for _, r := range rows {
+			i := int(number(r[0])) - 1
+			if !isTrue(r[1]) {
+				out = append(out, engine.Position{Name: part[i].name})
+				continue
+			}
+			reads = append(reads, fmt.Sprintf("SELECT %d, last_value, is_called FROM %s", i, names[i]))
+		}
+		if len(reads) == 0 {
+			continue
+		}
+		if rows, err = c.query(ctx, "read sequences", strings.Join(reads, " UNION ALL ")); err != nil {
+			return nil, err
+		}
+		for _, r := range rows {
+			out = append(out, engine.Position{Name: part[number(r[0])].name, Last: string(r[1]), Called: isTrue(r[2])})
+		}
+	}
+	return out, nil
+}
+
+var _ engine.Counting = (*source)(nil)
+
+// Positions reads in a session of its own: in that of a snapshot the sequences would be
+// locked against their change for as long as it lasts.
+func (s *source) Positions(ctx context.Context, schemas []string) (out []engine.Position, err error) {
+	err = s.with(ctx, func(c *conn) error {
+		list, err := sequences(ctx, c)
+		if err != nil {
+			return err
+		}
+		list = slices.DeleteFunc(list, func(q sequence) bool {
+			return q.counted() || len(schemas) > 0 && !slices.Contains(schemas, q.name.Schema)
+		})
+		out, err = positions(ctx, c, list)
+		return err
 	})
+	return out, err
 }

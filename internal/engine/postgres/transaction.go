@@ -369,7 +369,13 @@ func (x *exchange) setSequences(ctx context.Context, c *conn, all bool) error {
 		return err
 	}
 	for _, s := range list {
-		if !s.counted() || !slices.ContainsFunc(s.columns, func(col sequenceColumn) bool { e := x.tables[col.table]; return e != nil && (all || e.touched()) }) {
+		if !s.counted() {
+			if err := x.carrySequence(ctx, c, s); err != nil {
+				return err
+			}
+			continue
+		}
+		if !slices.ContainsFunc(s.columns, func(col sequenceColumn) bool { e := x.tables[col.table]; return e != nil && (all || e.touched()) }) {
 			continue
 		}
 		doing := "set the sequence " + s.name.String()
@@ -381,6 +387,32 @@ func (x *exchange) setSequences(ctx context.Context, c *conn, all bool) error {
 		}
 	}
 	return nil
+}
+
+// carrySequence moves a sequence that no column tells about on to where it stands in the
+// source, if it is not further already.
+func (x *exchange) carrySequence(ctx context.Context, c *conn, s sequence) error {
+	there := s.inSource(&x.spec)
+	if there.Last == "" {
+		return nil
+	}
+	present, err := positions(ctx, c, []sequence{s})
+	if err != nil {
+		return err
+	}
+	if at := s.further(position(present, s.name), there); at == position(present, s.name) {
+		return nil
+	}
+	doing := "set the sequence " + s.name.String()
+	if own, err := c.value(ctx, doing, `SELECT pg_catalog.pg_has_role(c.relowner, 'USAGE') FROM pg_catalog.pg_class c WHERE c.oid = $1::pg_catalog.regclass`, quoteName(s.name)); err != nil || own != "t" {
+		x.spec.Miss("the sequence " + s.name.String() + " stands behind production's, and the role does not own it: ALTER SEQUENCE ... OWNER TO it")
+		return err
+	}
+	if err := c.exec(ctx, doing, "ALTER SEQUENCE "+quoteName(s.name)+" RESTART"); err != nil {
+		return err
+	}
+	_, err = c.value(ctx, doing, s.put(there))
+	return err
 }
 
 // refreshViews fills the materialized views again: row by row where a unique
