@@ -9,7 +9,7 @@ import (
 // An integers permutes ranges of integers, each in itself: the positive numbers,
 // the negative ones. Zero stays zero. Unless the rule gives a range, the lower
 // and the upper half of a sign's range are apart, so that fakes of small numbers
-// leave a sequence room to go on.
+// leave a sequence room to go on; so is what lies beyond 2^53.
 type integers struct{ ranges []bracket }
 
 // A bracket is the magnitudes low..high of one sign, with their permutation.
@@ -92,14 +92,26 @@ func buildIntegers(d *draft) (recipe, *Refusal) {
 	return r, nil
 }
 
+// exact is the largest number up to which readers of JSON, which take numbers for binary64,
+// agree on integers (RFC 8259, section 6). Those that a program can read there have fakes
+// that it can read as well.
+const exact = 1<<53 - 1
+
 // halvesFrom is the size from which a range is taken in two halves.
 const halvesFrom = 1000
 
 func (r *integers) add(d *draft, low, high uint64, negative, whole bool) {
 	cuts := [][2]uint64{{low, high}}
 	if !whole && high-low >= halvesFrom {
-		middle := low + (high-low)/2
-		cuts = [][2]uint64{{low, middle}, {middle + 1, high}}
+		near := high
+		if low < exact {
+			near = min(high, exact)
+		}
+		middle := low + (near-low)/2
+		cuts = [][2]uint64{{low, middle}, {middle + 1, near}}
+		if near < high {
+			cuts = append(cuts, [2]uint64{near + 1, high})
+		}
 	}
 	for _, c := range cuts {
 		name := fmt.Sprintf("%t %d %d", negative, c[0], c[1])

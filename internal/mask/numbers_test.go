@@ -224,3 +224,17 @@ func TestNoiseOfTheSmallestFloats(t *testing.T) {
 		}
 	}
 }
+
+// What a reader of JSON can hold exactly has a fake that it can hold, and stays apart from the rest.
+func TestIntegersStayExact(t *testing.T) {
+	w := makeMask(t, "int", Limits{Kind: schema.Integer, Min: -1 << 63, Max: 1<<63 - 1}).Worker()
+	for _, v := range []string{"1", "7", "123456789", "4503599627370495", "4503599627370496", "9007199254740991", "9007199254740992", "9223372036854775807"} {
+		for _, sign := range []string{"", "-"} {
+			whole, _ := new(big.Int).SetString(sign+v, 10)
+			f, ok := new(big.Int).SetString(fake(t, w, sign+v), 10)
+			if limit := big.NewInt(1<<53 - 1); !ok || f.Sign() != whole.Sign() || (f.CmpAbs(limit) > 0) != (whole.CmpAbs(limit) > 0) {
+				t.Errorf("%s becomes %s", whole, f)
+			}
+		}
+	}
+}
