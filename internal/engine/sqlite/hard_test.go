@@ -295,13 +295,13 @@ func TestFindUsesIndexes(t *testing.T) {
 
 func TestContradictionStops(t *testing.T) {
 	const canary = "cAnArY"
-	path := made(t, "a.db", []string{`CREATE TABLE a (id INTEGER PRIMARY KEY, n INTEGER, born DATE, ok TEXT, yes BOOLEAN, whole INTEGER, u UUID, name BOOLEAN, memo TEXT)`,
-		`INSERT INTO a VALUES (1, '` + canary + `', 170000, 'x', 't', 1.5, x'00', '` + canary + `', x'00'), (2, 5, '2020-01-01', 'y', 'FALSE', 2, x'a0eebc999c0b4ef8bb6d6bb9bd380a11', 1, ''), (3, 5, 2460369.5, 'y', 0, 9e999, NULL, NULL, NULL)`})
+	path := made(t, "a.db", []string{`CREATE TABLE a (id INTEGER PRIMARY KEY, n INTEGER, born DATE, ok TEXT, yes BOOLEAN, whole INTEGER, u UUID, name BOOLEAN, memo TEXT, hollow INTEGER)`,
+		`INSERT INTO a VALUES (1, '` + canary + `', 170000, 'x', 't', 1.5, x'00', '` + canary + `', x'00', ''), (2, 5, '2020-01-01', 'y', 'FALSE', 2, x'a0eebc999c0b4ef8bb6d6bb9bd380a11', 1, '', 3), (3, 5, 2460369.5, 'y', 0, 9e999, NULL, NULL, NULL, NULL)`})
 	structure, snap := snapshotOf(t, path)
 	a := &structure.Tables[0]
 	for _, c := range []struct{ kept, looked, want []string }{
-		{[]string{"id", "n", "born", "ok", "yes", "whole", "u", "name", "memo"}, nil, []string{"n", "name"}},
-		{nil, []string{"id", "n", "born", "ok", "yes", "whole", "u", "name", "memo"}, []string{"n", "whole", "u", "name", "memo"}},
+		{[]string{"id", "n", "born", "ok", "yes", "whole", "u", "name", "memo", "hollow"}, nil, []string{"n", "name"}},
+		{nil, []string{"id", "n", "born", "ok", "yes", "whole", "u", "name", "memo", "hollow"}, []string{"n", "whole", "u", "name", "memo", "hollow"}},
 		{[]string{"whole"}, []string{"born", "u"}, []string{"u"}},
 		{nil, nil, nil},
 	} {

@@ -75,6 +75,9 @@ func inspect(ctx context.Context, c *conn, schemas []string) (*inspection, error
 		if isOwn(name) {
 			return nil
 		}
+		if name == "" {
+			return nameless("a table")
+		}
 		tables = append(tables, name)
 		shapes[name] = &shape{sql: texts[name], virtual: str(row[1]) == "virtual", withoutRowid: str(row[2]) == "1", strict: str(row[3]) == "1"}
 		return nil
@@ -249,6 +252,9 @@ func (x *tableReader) readColumns() error {
 		hidden, _ := row[5].(int64)
 		if hidden == 1 {
 			return nil
+		}
+		if str(row[0]) == "" {
+			return nameless("a column of " + x.table.Name.String())
 		}
 		notNull, _ := row[2].(int64)
 		col := schema.Column{Name: str(row[0]), Type: str(row[1]), NotNull: notNull != 0, Default: str(row[3]), Generated: hidden == 2 || hidden == 3}
@@ -604,6 +610,12 @@ func (x *tableReader) readChecks() {
 		x.table.Checks = append(x.table.Checks, check)
 	}
 	x.shape.checks = x.table.Checks
+}
+
+// nameless refuses what SQLite alone lets have the empty name: a rule could not be told
+// from one that forgot it.
+func nameless(what string) error {
+	return &engine.Error{Code: engine.Unsupported, Doing: "read the structure", Say: what + " has the empty name", Hint: "give it a name: ALTER TABLE ... RENAME"}
 }
 
 // unsupported tells that a table cannot be carried, and why.

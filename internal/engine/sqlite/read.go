@@ -259,18 +259,18 @@ func (s *snapshot) Contradictions(ctx context.Context, table *schema.Table, kept
 	}
 	defer s.release(c)
 	var terms, asked []string
-	ask := func(names []string, allowed func(*schema.Column) classes) {
+	ask := func(names []string, allowed func(*schema.Column) classes, but string) {
 		for _, name := range names {
 			col := table.Column(name)
 			if col == nil || col.Kind == schema.Other {
 				continue
 			}
 			asked = append(asked, name)
-			terms = append(terms, "coalesce(max("+outside(col, allowed(col))+"),0)")
+			terms = append(terms, "coalesce(max("+outside(col, allowed(col))+strings.ReplaceAll(but, "?", quote(name))+"),0)")
 		}
 	}
-	ask(kept, holds)
-	ask(looked, fits)
+	ask(kept, holds, " AND (typeof(?)<>'text' OR ?<>'')") // the empty text tells of nobody
+	ask(looked, fits, "")
 	if len(terms) == 0 {
 		return nil, nil
 	}
