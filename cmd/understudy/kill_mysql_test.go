@@ -18,6 +18,7 @@ type mysqlStaging struct {
 	server         *scratch.MySQL
 	source, target string
 	app, admin     *sql.DB // an application's sessions on staging, and the test's own
+	all            string  // staging's triggers
 }
 
 func newMySQLStaging(t testing.TB, maria bool) *mysqlStaging {
@@ -41,14 +42,14 @@ func newMySQLStaging(t testing.TB, maria bool) *mysqlStaging {
 	// of a dead program goes on until it is done: the list of tables tells of the half of
 	// it, which no statement on the tables sees.
 	s.look = func(t testing.TB) string { s.waitForSessions(t); return mysqlContent(t, s.app) }
-	triggers := s.triggers(t)
+	s.all = s.triggers(t)
 	s.settle = s.waitForSessions
 	s.trash = func(t testing.TB) string {
 		beside := column(t, s.admin, `SELECT schema_name FROM information_schema.schemata WHERE schema_name LIKE 'stage\_%next%'`)
 		if kept := column(t, s.admin, `SELECT count(*) FROM information_schema.schemata WHERE schema_name LIKE 'stage\_%prev%'`); kept > "1" {
 			beside += " kept generations: " + kept
 		}
-		if now := s.triggers(t); now != triggers {
+		if now := s.triggers(t); now != s.all {
 			beside += " the triggers are " + now
 		}
 		return beside + column(t, s.admin, "SELECT concat('open transaction of ', trx_mysql_thread_id) FROM information_schema.innodb_trx WHERE trx_mysql_thread_id > 0")
@@ -98,7 +99,7 @@ func (s *mysqlStaging) hold(t testing.TB) (release func()) {
 func (s *mysqlStaging) killSwitching(t *testing.T) {
 	random := newRandom(t)
 	s.patient = 0
-	switched, late, waiting := 0, 0, 0
+	switched, late, waiting, lost := 0, 0, 0, 0
 	for n := 0; n < scratchtest.Few(10, 3); {
 		p := s.begin(t)
 		release := func() {}
@@ -130,9 +131,39 @@ func (s *mysqlStaging) killSwitching(t *testing.T) {
 		if s.whole(t, "killed in the switch") {
 			switched++
 		}
+		if s.triggers(t) != s.all {
+			lost++
+			s.tells(t)
+		}
 		s.next(t, "killed in the switch")
 	}
-	t.Logf("deaths in the switch, %d of them while it waited; %d found the new generation in place, %d kills came too late, %d next runs met the dead one's lock", waiting, switched, late, s.patient)
+	t.Logf("deaths in the switch, %d of them while it waited; %d found the new generation in place, %d left triggers undone, %d kills came too late, %d next runs met the dead one's lock", waiting, switched, lost, late, s.patient)
+}
+
+// tells wants what a killed run left undone to be told, and a run that is itself refused
+// to make it.
+func (s *mysqlStaging) tells(t *testing.T) {
+	t.Helper()
+	s.waitForSessions(t)
+	runs := func(want int, says string, args ...string) {
+		t.Helper()
+		p := start(t, s.dir, append(s.env, "UNDERSTUDY_KEY="+killKeys()[s.present]), args...)
+		if code, told := p.wait(); code != want || !strings.Contains(told, says) {
+			t.Errorf("%v: exit %d, want %d and %q\n%s", args, code, want, says, told)
+		}
+	}
+	runs(5, "lacks trigger noted_", "verify")
+	source := mysqlClient(t, s.source)
+	statement(t, source, "ALTER TABLE customers ADD passport varchar(20)")
+	runs(3, "passport", "refresh")
+	statement(t, source, "ALTER TABLE customers DROP passport")
+	if now := s.triggers(t); now != s.all {
+		t.Errorf("after a run that was refused the triggers are\n%s\nwant\n%s", now, s.all)
+	}
+	runs(0, "", "verify")
+	if s.whole(t, "after a run that was refused") {
+		t.Error("a run that was refused switched")
+	}
 }
 
 // moment gives a random moment of the switch.

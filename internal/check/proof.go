@@ -19,6 +19,9 @@ const (
 	Unmeasured Outcome = "not measured"
 )
 
+// Switched is the check of whether a killed run's switch was finished.
+const Switched = "switch"
+
 // A Verdict is one proof with its outcome. Its JSON is part of the contract.
 type Verdict struct {
 	Check   string      `json:"check"`
@@ -156,6 +159,9 @@ func Judge(vs []Verdict) []finding.Finding {
 // Again is Judge for a generation that stands in the target and was proved afresh.
 func Again(vs []Verdict) []finding.Finding {
 	return judge(vs, func(v Verdict) string {
+		if v.Check == Switched {
+			return "`understudy refresh` makes them first, also where it is refused, and so does `understudy rollback`"
+		}
 		if v.Mend != "" {
 			return "run " + v.Mend + "; or refresh the target again"
 		}

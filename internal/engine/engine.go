@@ -352,6 +352,9 @@ type State struct {
 	Leftovers []string
 	// Switched: a crashed run got as far as the switch.
 	Switched string
+	// Unfinished tells, in a sentence, what whoever reads the target misses because a run
+	// was killed in its switch; empty if nothing. A Mender finishes it.
+	Unfinished string
 	// Busy describes the run that holds the target's lock now; empty when none does.
 	Busy string
 	// Obstacles: why a new generation could not be built or switched here, each a

@@ -77,6 +77,13 @@ type Holder interface {
 	Hold(ctx context.Context, runID string) error
 }
 
+// A Mender is a Target whose switch has a step that cannot be one with the others.
+type Mender interface {
+	// Mend finishes what a killed run left undone in its switch, or takes it back, as
+	// Begin would. Code Busy while another run holds the target.
+	Mend(ctx context.Context, runID string, keep int) error
+}
+
 // A Deriver is a Side that can compute what those unique keys compare which are
 // not over plain columns alone, of rows that are in no table.
 type Deriver interface {

@@ -132,6 +132,9 @@ func (s *Session) inspect(ctx context.Context) error {
 		if w.state, err = s.settled(gctx); err != nil {
 			return Explain(err, "target")
 		}
+		if err = s.mend(gctx); err != nil {
+			return Explain(err, "target")
+		}
 		if w.target, err = s.target.Inspect(gctx, s.in.Job.TargetSchemas()); err != nil {
 			return Explain(err, "target")
 		}
@@ -146,6 +149,27 @@ func (s *Session) inspect(ctx context.Context) error {
 		w.plan.Findings = append(w.plan.Findings, finding.Finding{Check: "switch-changes", Severity: finding.Warning, Message: n})
 	}
 	return nil
+}
+
+// mend finishes what a killed run left undone in its switch before anything can refuse
+// this one: whoever reads the target misses it. Where a plan is only looked at, it is told.
+func (s *Session) mend(ctx context.Context) (err error) {
+	w := s.work
+	if w.state.Unfinished == "" || w.state.Busy != "" {
+		return nil
+	}
+	target, ok := s.target.(engine.Mender)
+	if s.in.Look || !ok {
+		w.plan.Findings = append(w.plan.Findings, finding.Finding{Check: "unfinished-switch", Severity: finding.Warning, Message: w.state.Unfinished,
+			Hint: "the next `understudy refresh` makes them first, also one that is refused, and so does `understudy rollback`"})
+		return nil
+	}
+	s.note(StageInspect, "%s: making them", w.state.Unfinished)
+	if err := target.Mend(ctx, s.in.RunID, s.in.Job.Load.Keep); err != nil {
+		return err
+	}
+	w.state, err = s.target.State(ctx)
+	return err
 }
 
 // settled reads the target's state. A run that was killed a moment ago may still

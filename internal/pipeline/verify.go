@@ -39,6 +39,9 @@ func Verify(ctx context.Context, target engine.Target, rows engine.Source, key *
 		return nil, m, Explain(err, "target")
 	}
 	var out []check.Verdict
+	if state.Unfinished != "" {
+		out = append(out, check.Verdict{Check: check.Switched, Outcome: check.Failed, Detail: state.Unfinished})
+	}
 	for _, p := range proofs {
 		out = append(out, check.Proved(p))
 	}

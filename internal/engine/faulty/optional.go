@@ -87,6 +87,14 @@ func (t *target) Hold(ctx context.Context, runID string) error {
 	return nil
 }
 
+// Mend is the wrapped target's, if it has one.
+func (t *target) Mend(ctx context.Context, runID string, keep int) error {
+	if m, ok := t.Target.(engine.Mender); ok {
+		return m.Mend(ctx, runID, keep)
+	}
+	return nil
+}
+
 // replaceable wraps what it gives.
 type replaceable struct {
 	there engine.Replaceable

@@ -266,6 +266,17 @@ func TestKilledAtAPlace(t *testing.T) {
 				if switched := after == whole; switched != slices.Contains([]string{"renamed", "followed", "switched"}, place) {
 					t.Errorf("killed at %s, switched: %v", place, switched)
 				}
+				missing := slices.Contains([]string{"triggers dropped", "renamed"}, place)
+				unfinished(t, staging, missing)
+				if missing {
+					tg := openTarget(t, staging)
+					if err := tg.Mend(t.Context(), fmt.Sprintf("mend%d", i), 1); err != nil {
+						t.Fatal(err)
+					}
+					if state, err := tg.State(t.Context()); err != nil || state.Unfinished != "" || triggersOf(t, to) != triggers || filmContent(t, to) != after {
+						t.Errorf("after mending: %v, %q, triggers %s", err, state.Unfinished, triggersOf(t, to))
+					}
+				}
 				must(t, from, fmt.Sprintf("INSERT INTO film (title) VALUES ('after %d')", i))
 				if err := untilFree(t.Context(), t, production, openTarget(t, staging), engine.Spec{RunID: fmt.Sprintf("next%d", i), Keep: 1}); err != nil {
 					t.Fatal(err)
@@ -282,6 +293,26 @@ func TestKilledAtAPlace(t *testing.T) {
 			})
 		}
 	})
+}
+
+// unfinished wants the state to tell of triggers that a killed run left missing, or of
+// nothing, as soon as the server has noticed that the run is gone.
+func unfinished(t *testing.T, staging string, missing bool) {
+	t.Helper()
+	tg := openTarget(t, staging)
+	for deadline := time.Now().Add(20 * time.Second); ; _ = wait(t.Context(), 20*time.Millisecond) {
+		state, err := tg.State(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if state.Busy != "" && time.Now().Before(deadline) {
+			continue
+		}
+		if said := strings.Contains(state.Unfinished, "lacks trigger "); said != missing || !missing && state.Unfinished != "" {
+			t.Errorf("the state tells %q", state.Unfinished)
+		}
+		return
+	}
 }
 
 // TestAFileLeftInAFolder leaves in the folder of a crashed run's database a file that

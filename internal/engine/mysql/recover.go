@@ -2,6 +2,7 @@ package mysql
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -22,6 +23,53 @@ func (t *target) recover(ctx context.Context, c *conn, keep int) error {
 		return err
 	}
 	return t.recoverBeside(ctx, c, keep)
+}
+
+// Mend is recover, for runs that may not come to a Begin.
+func (t *target) Mend(ctx context.Context, runID string, keep int) error {
+	c, err := t.session(ctx, runID)
+	if err != nil {
+		return err
+	}
+	defer func() { t.unlock(c); c.hangUp() }()
+	if err := t.lock(ctx, c); err != nil {
+		return err
+	}
+	return t.recover(ctx, c, keep)
+}
+
+// missing tells what the target lacks of what belongs to its tables, while the switch
+// that displaced k, or was to, is pending; switched: it took place.
+func (k neighbour) missing(ctx context.Context, c *conn, switched bool) (string, error) {
+	want := k.mark.Triggers
+	if switched {
+		want = k.mark.After
+	}
+	if len(want) == 0 {
+		return "", nil
+	}
+	in := " = " + literal(k.mark.Of)
+	there, err := c.rows(ctx, "look for what a switch left undone", "SELECT 'TRIGGER', trigger_name FROM information_schema.triggers WHERE trigger_schema"+in+
+		" UNION ALL SELECT 'VIEW', table_name FROM information_schema.views WHERE table_schema"+in+
+		" UNION ALL SELECT 'EVENT', event_name FROM information_schema.events WHERE event_schema"+in+
+		" UNION ALL SELECT routine_type, routine_name FROM information_schema.routines WHERE routine_schema"+in)
+	if err != nil {
+		return "", err
+	}
+	var lacks []string
+	for _, o := range want {
+		if !slices.ContainsFunc(there, func(r []string) bool { return r[0] == o.Kind && r[1] == o.Name }) {
+			lacks = append(lacks, strings.ToLower(o.Kind)+" "+schema.Ident(o.Name))
+		}
+	}
+	const shown = 5
+	if n := len(lacks); n > shown {
+		lacks = append(lacks[:shown], fmt.Sprintf("%d more", n-shown))
+	}
+	if len(lacks) == 0 {
+		return "", nil
+	}
+	return "a run was killed in its switch, and " + quote(k.mark.Of) + " lacks " + strings.Join(lacks, ", "), nil
 }
 
 // recoverBeside is recover for the databases beside the target.

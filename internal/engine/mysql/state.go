@@ -96,7 +96,13 @@ func (t *target) lookBeside(ctx context.Context, c *conn, state *engine.State) e
 			}
 		}
 		for _, k := range kept {
-			switch switched := present != nil && present.ID == k.mark.Takes; {
+			switched := present != nil && present.ID == k.mark.Takes
+			if k.mark.Pending && who == "" && state.Unfinished == "" {
+				if state.Unfinished, err = k.missing(ctx, c, switched); err != nil {
+					return err
+				}
+			}
+			switch {
 			case k.mark.Pending && switched:
 				state.Switched = k.mark.By
 			case k.mark.Pending:
@@ -182,7 +188,9 @@ func (t *target) obstacles(ctx context.Context, c *conn) (obstacles, notes []str
 			}
 		}
 		if c.maria && len(triggers) > 0 {
-			notes = append(notes, fmt.Sprintf("for a moment of the switch the tables of %s have no triggers, because MariaDB does not move tables that have them", quote(database)))
+			notes = append(notes, fmt.Sprintf("for a moment of the switch the tables of %s have no triggers, because MariaDB does not move tables that have them; a kill in that moment leaves them so until the next run", quote(database)))
+		} else if len(triggers) > 0 {
+			notes = append(notes, fmt.Sprintf("the triggers of %s go and come again while its tables are locked for the switch, because MySQL does not move tables that have them; a kill in that moment leaves them so until the next run", quote(database)))
 		}
 	}
 	engines, err := c.rows(ctx, "look at the storage engines", "SELECT table_schema, table_name, engine FROM information_schema.tables WHERE table_schema IN ("+literals(t.databases)+

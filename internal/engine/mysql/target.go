@@ -27,6 +27,7 @@ var (
 	_ engine.Target = (*target)(nil)
 	_ engine.Scoped = (*target)(nil)
 	_ engine.Fitter = (*target)(nil)
+	_ engine.Mender = (*target)(nil)
 )
 
 // pauses lets a test fail or stop the work at a named place; nil does nothing.
