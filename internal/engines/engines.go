@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"understudy/internal/engine"
@@ -82,7 +83,7 @@ func example(name string) string {
 func Named(name string) (Entry, error) {
 	var known []string
 	for _, e := range List() {
-		if e.Name == name {
+		if e.Name == name || slices.Contains(e.Schemes, name) {
 			return e, nil
 		}
 		known = append(known, e.Name)

@@ -117,6 +117,9 @@ func (l *load) Amend(ctx context.Context, statements []script.Statement) (failed
 		}
 	}
 	if i, err := runAll(ctx, c, statements); err != nil {
+		if e := (*engine.Error)(nil); errors.As(err, &e) && e.Code == engine.Denied {
+			e.Hint = "they run in the database that is built beside the target: GRANT UPDATE, or what the statement does, ON " + quote(pattern(d.name+"_")+"%") + ".* with what is granted there"
+		}
 		return i, err
 	}
 	if err := c.exec(ctx, doing, "COMMIT"); err != nil {

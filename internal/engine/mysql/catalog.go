@@ -323,6 +323,9 @@ func (p *privileges) blindTo(database string) (out []blindness) {
 		{"function", []string{"EXECUTE", "CREATE ROUTINE", "ALTER ROUTINE", "SHOW_ROUTINE"}},
 		{"procedure", []string{"EXECUTE", "CREATE ROUTINE", "ALTER ROUTINE", "SHOW_ROUTINE"}},
 	} {
+		if p.routines && (k.kind == "function" || k.kind == "procedure") {
+			continue
+		}
 		if p.opaque || !slices.ContainsFunc(k.any, func(name string) bool { return p.has(name, database) }) {
 			out = append(out, blindness{k.kind, k.any[0]})
 		}

@@ -179,7 +179,7 @@ func meaningOf(number uint16) meaning {
 	case 1142, 1143, 1227, 1370, 1345, 1449, 3546, 4063, 4064:
 		return meaning{engine.Denied, "the user lacks a privilege", "grant it, or use another user"}
 	case 1419:
-		return meaning{engine.Denied, "the server lets only SUPER make triggers while it writes a binary log", "SET GLOBAL log_bin_trust_function_creators = 1, or grant the privilege"}
+		return meaning{engine.Denied, "the server lets only SUPER make triggers and functions while it writes a binary log", "SET GLOBAL log_bin_trust_function_creators = 1, or grant the privilege"}
 	case 1290, 1836, 3020:
 		return meaning{engine.Denied, "the server runs with an option that forbids this", "it may be read-only: use the primary"}
 	case 1792, 1207:

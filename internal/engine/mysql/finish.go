@@ -2,6 +2,7 @@ package mysql
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -237,16 +238,24 @@ func (t *target) Fit(ctx context.Context, from engine.Source, schemas []string) 
 	}
 	databases := s.self().covered(schemas)
 	var plan *blueprint
+	var comments string
 	err = s.self().with(ctx, func(c *conn) (err error) {
 		names := map[string]string{}
 		for i := range min(len(databases), len(t.databases)) { // the job names both in one order
 			names[databases[i]] = t.databases[i]
 		}
-		plan, err = readBlueprint(ctx, c, databases, names)
+		if plan, err = readBlueprint(ctx, c, databases, names); err != nil {
+			return err
+		}
+		comments, err = c.value(ctx, "count the comments", "SELECT (SELECT count(*) FROM information_schema.columns WHERE table_schema IN ("+literals(databases)+") AND column_comment <> '')"+
+			" + (SELECT count(*) FROM information_schema.tables WHERE table_schema IN ("+literals(databases)+") AND table_type <> 'VIEW' AND table_comment <> '')")
 		return err
 	})
 	if err != nil {
 		return nil, nil, err
+	}
+	if comments != "0" {
+		notes = append(notes, "comments of tables and columns come along as they are, and no rule masks them: "+comments)
 	}
 	obstacles = plan.refused
 	notes = append(notes, plan.blind...)
@@ -275,20 +284,35 @@ func (t *target) Fit(ctx context.Context, from engine.Source, schemas []string) 
 		for _, d := range plan.databases {
 			for _, table := range d.tables {
 				if strict && strings.EqualFold(table.engine, "MyISAM") {
-					obstacles = append(obstacles, unsafeForGTIDs(schema.Name{Schema: d.name, Table: table.name.Table}))
+					obstacles = append(obstacles, fmt.Sprintf("%s has the storage engine MyISAM in production, whose tables a target that enforces GTIDs does not lock together with others: give the target its structure first, by its own migrations, with ENGINE=InnoDB there", schema.Name{Schema: d.from, Table: table.name.Table}))
 				}
 			}
 		}
 		var needed []string
-		for _, need := range []struct{ kind, privilege string }{{"TRIGGER", "TRIGGER"}, {"VIEW", "CREATE VIEW"}, {"FUNCTION", "CREATE ROUTINE"}, {"PROCEDURE", "CREATE ROUTINE"}, {"EVENT", "EVENT"}} {
-			if kinds[need.kind] && !slices.Contains(needed, need.privilege) {
-				needed = append(needed, need.privilege)
+		routine := []string{"CREATE ROUTINE", "ALTER ROUTINE", "EXECUTE"} // with the latter two the server grants nothing for each, which would stay
+		for _, need := range []struct {
+			kind       string
+			privileges []string
+		}{{"TRIGGER", []string{"TRIGGER"}}, {"VIEW", []string{"CREATE VIEW"}}, {"FUNCTION", routine}, {"PROCEDURE", routine}, {"EVENT", []string{"EVENT"}}} {
+			for _, privilege := range need.privileges {
+				if kinds[need.kind] && !slices.Contains(needed, privilege) {
+					needed = append(needed, privilege)
+				}
 			}
 		}
-		for _, database := range t.databases {
-			obstacles = append(obstacles, may.lacks(needed, generational(), database, "the target", pattern(database))...)
+		besides := slices.DeleteFunc(append(generational(), "TRIGGER"), func(p string) bool { return slices.Contains(needed, p) })
+		for _, database := range t.databases { // they are made beside the target first, to be tried
+			obstacles = append(obstacles, may.lacks(needed, besides, database, "the target", pattern(database))...)
+			obstacles = append(obstacles, may.lacks(needed, besides, beside(database, "next", "x"), "the databases that are built beside the target", pattern(database+"_")+"%")...)
 		}
-		return nil
+		if !kinds["FUNCTION"] && !kinds["TRIGGER"] {
+			return nil
+		}
+		row, err := c.row(ctx, "look at the server", "SELECT @@GLOBAL.log_bin, @@GLOBAL.log_bin_trust_function_creators")
+		if err == nil && row[0] != "0" && row[1] == "0" && !may.has("SUPER", "") {
+			obstacles = append(obstacles, fmt.Sprintf("the server writes a binary log and lets only SUPER make triggers and functions, of which the source has some: SET GLOBAL log_bin_trust_function_creators = 1, or GRANT SUPER ON *.* TO %s", may.user))
+		}
+		return err
 	})
 	return obstacles, notes, err
 }

@@ -14,6 +14,8 @@ type privileges struct {
 	granted []grant
 	opaque  bool // the grants could not be read: nothing is known
 	merged  bool // all grants on a database count, not the most specific alone
+	// routines: the table in which MariaDB keeps routines may be read.
+	routines bool
 }
 
 // A grant is one line of SHOW GRANTS on databases or on everything.
@@ -45,11 +47,24 @@ func readPrivileges(ctx context.Context, c *conn) (*privileges, error) {
 		return p, nil
 	}
 	for _, r := range rows {
+		p.routines = p.routines || c.maria && readsRoutines(r[0])
 		if g, ok := parseGrant(r[0]); ok {
 			p.granted = append(p.granted, g)
 		}
 	}
 	return p, nil
+}
+
+// readsRoutines tells whether a line lets the user read the table of routines.
+func readsRoutines(line string) bool {
+	all := tokens(line)
+	on := slices.IndexFunc(all, func(t token) bool { return t.is("ON") })
+	if on < 0 || on+3 >= len(all) || !all[0].is("GRANT") || !slices.ContainsFunc(all[:on], func(t token) bool { return t.is("SELECT") }) {
+		return false
+	}
+	database, _ := all[on+1].name()
+	table, _ := all[on+3].name()
+	return strings.EqualFold(database, "mysql") && strings.EqualFold(table, "proc")
 }
 
 // parseGrant reads a line; false for one on single tables, routines or roles.

@@ -230,6 +230,8 @@ func (p *prover) number(ctx context.Context, t *schema.Table) error {
 	}
 	proof := engine.Proof{Kind: "sequence", Table: t.Name, Name: c.Name, Method: "compared with the highest number"}
 	next, err := p.c.value(ctx, doing, "SELECT auto_increment > "+literal(row[0])+" OR "+literal(row[0])+" <= 0 OR "+literal(row[0])+" >= "+limitOf(c, p.inv.tables[t.Name].columns[c.Name])+
+		// of MyISAM one that leads no index counts within each group of the columns before it
+		" OR NOT EXISTS (SELECT 1 FROM information_schema.statistics s WHERE s.table_schema = "+literal(t.Name.Schema)+" AND s.table_name = "+literal(t.Name.Table)+" AND s.column_name = "+literal(c.Name)+" AND s.seq_in_index = 1)"+
 		" FROM information_schema.tables WHERE table_schema = "+literal(t.Name.Schema)+" AND table_name = "+literal(t.Name.Table))
 	if err != nil {
 		return err

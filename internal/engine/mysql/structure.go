@@ -103,7 +103,11 @@ func (b *blueprint) addForeign(ctx context.Context, c *conn, d *databasePlan, re
 		return err
 	}
 	for _, k := range p.blindTo(d.from) {
-		b.blind = append(b.blind, "whether the source's database "+schema.Ident(d.from)+" has any "+k.kind+"s is not visible to its user, and they would be missing: GRANT "+k.needs+" ON "+quote(d.from)+".*")
+		shows := revealing(c, k.kind, d.from) // a routine's definition takes more than its name does
+		if k.kind == "trigger" {
+			shows = ": GRANT " + k.needs + " ON " + quote(pattern(d.from)) + ".*"
+		}
+		b.blind = append(b.blind, "whether the source's database "+schema.Ident(d.from)+" has any "+k.kind+"s is not visible to its user, and they would be missing"+shows)
 	}
 	for _, list := range [][]object{d.triggers, others} {
 		for i, o := range list {
