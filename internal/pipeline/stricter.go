@@ -36,14 +36,19 @@ func (s *Session) stricter(ctx context.Context) ([]finding.Finding, error) {
 			continue
 		}
 		for _, k := range to.Keys {
-			if compares(to, k) || coveredBy(from.Keys, k) || !isSubset(k.Columns, shape.Columns) {
+			covered, folds := coveredBy(from.Keys, k), coarser(from, to, k.Columns)
+			if compares(to, k) || covered && len(folds) == 0 || !isSubset(k.Columns, shape.Columns) {
 				continue
 			}
 			twice, err := s.twice(ctx, shape, to, k)
 			if err != nil {
 				return out, err
 			}
-			if twice > 0 {
+			if twice > 0 && covered {
+				out = append(out, finding.Finding{Check: "target-unique", Severity: finding.Error, Code: int(fault.Usage), Table: shape.Name.String(), Column: onlyOne(k.Columns),
+					Message: fmt.Sprintf("the target compares %s without regard to case and production does not, so that under its unique key %s %d of the rows to be loaded repeat another's", idents(folds), schema.Ident(k.Name), twice),
+					Hint:    "give the column production's collation in the target, or mend the rows in production"})
+			} else if twice > 0 {
 				out = append(out, finding.Finding{Check: "target-unique", Severity: finding.Error, Code: int(fault.Usage), Table: shape.Name.String(), Column: onlyOne(k.Columns),
 					Message: fmt.Sprintf("only the target says that (%s) is unique (%s), and %d of the rows to be loaded repeat another's", idents(k.Columns), schema.Ident(k.Name), twice),
 					Hint:    "drop the key in the target, or mend the rows in production"})
@@ -58,6 +63,15 @@ func (s *Session) stricter(ctx context.Context) ([]finding.Finding, error) {
 		out = append(out, f...)
 	}
 	return out, nil
+}
+
+// coarser lists the columns of a key that the target compares without regard to case
+// and the source does not, so that no key of the source proves it.
+func coarser(from, to *schema.Table, columns []string) []string {
+	return slices.DeleteFunc(slices.Clone(columns), func(name string) bool {
+		a, b := from.Column(name), to.Column(name)
+		return a == nil || b == nil || !b.FoldCase || a.FoldCase && (a.Folding == b.Folding || a.Folding == schema.FoldLetters)
+	})
 }
 
 // coveredBy tells whether a key of the source proves that k holds.
