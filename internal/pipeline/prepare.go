@@ -74,9 +74,24 @@ func (s *Session) Plan(ctx context.Context) (*plan.Plan, error) {
 	if err != nil {
 		return w.plan, err
 	}
-	found = append(append(found, w.refusals...), w.gates...)
+	found = append(append(w.placed(found), w.refusals...), w.gates...)
 	w.plan.Findings = append(w.plan.Findings, found...)
 	return w.plan, fault.From(found, fault.Usage)
+}
+
+// placed tells of findings about a column where its decision is written.
+func (w *work) placed(found []finding.Finding) []finding.Finding {
+	for i, f := range found {
+		if f.At.File != "" || f.Column == "" {
+			continue
+		}
+		for _, d := range w.binding.Decisions {
+			if d.Table.String() == f.Table && d.Column == f.Column {
+				found[i].At = d.At
+			}
+		}
+	}
+	return found
 }
 
 // decided inspects both sides and decides everything that needs no row.

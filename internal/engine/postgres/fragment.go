@@ -260,8 +260,8 @@ func (c *conn) steady(ctx context.Context, f engine.Fragment, words []word) erro
 			names = append(names, w.text)
 		}
 	}
-	if len(names) == 0 {
-		return nil
+	if err := c.steadyBeneath(ctx, f, words); err != nil || len(names) == 0 {
+		return err
 	}
 	name, err := c.value(ctx, "ask about the fragment's functions",
 		`SELECT min(proname::text) FROM pg_catalog.pg_proc WHERE proname = ANY ($1::text[]) AND provolatile = 'v' AND prokind IN ('f', 'p')`, names)
@@ -274,3 +274,68 @@ func (c *conn) steady(ctx context.Context, f engine.Fragment, words []word) erro
 	}
 	return nil
 }
+
+// steadyBeneath refuses the functions that run without being called: those behind
+// operators, casts and the checks of domains. Which one of several the server takes is
+// its own affair, so that one volatile among them is enough. What every fragment may use
+// without a sign of its own (IN, BETWEEN, CASE, ORDER BY) are comparisons.
+func (c *conn) steadyBeneath(ctx context.Context, f engine.Fragment, words []word) error {
+	var named []string
+	casts := strings.Contains(f.Text, "::")
+	for _, w := range words {
+		named = append(named, w.text)
+		casts = casts || w.called && !w.quoted && w.text == "cast"
+	}
+	rows, err := c.query(ctx, "ask about the fragment's operators and casts", `
+		WITH volatile AS (SELECT oid, proname FROM pg_catalog.pg_proc WHERE provolatile = 'v' AND oid >= 16384),
+			held AS (SELECT atttypid AS typ FROM pg_catalog.pg_attribute WHERE attrelid = $3::pg_catalog.regclass AND attnum > 0 AND NOT attisdropped)
+		SELECT pg_catalog.format('the operator %s runs', o.oprname), v.proname FROM pg_catalog.pg_operator o JOIN volatile v ON v.oid = o.oprcode
+			WHERE o.oprname = ANY ($1::text[]) OR o.oprname IN ('=', '<>', '<', '<=', '>', '>=', '~~', '!~~', '~~*', '!~~*') AND (o.oprleft IN (SELECT typ FROM held) OR o.oprright IN (SELECT typ FROM held))
+		UNION ALL SELECT pg_catalog.format('the cast from %s to %s runs', k.castsource::pg_catalog.regtype, k.casttarget::pg_catalog.regtype), v.proname FROM pg_catalog.pg_cast k JOIN volatile v ON v.oid = k.castfunc
+			WHERE k.castcontext = 'i' OR $4::boolean OR EXISTS (SELECT FROM pg_catalog.pg_type t WHERE t.oid = k.casttarget AND t.typname = ANY ($2::text[]))
+		UNION ALL SELECT pg_catalog.format('a check of the domain %s runs', t.typname), v.proname FROM pg_catalog.pg_type t JOIN pg_catalog.pg_constraint n ON n.contypid = t.oid
+			JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass AND d.objid = n.oid AND d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass
+			JOIN volatile v ON v.oid = d.refobjid WHERE t.typname = ANY ($2::text[])
+		ORDER BY 1, 2 LIMIT 1`, symbols(f.Text), named, quoteName(f.Table.Name), casts)
+	if err != nil || len(rows) == 0 {
+		return err
+	}
+	return refused(fmt.Sprintf("%s the function %s, which is volatile: it may write, or give something else at every call", rows[0][0], schema.Ident(string(rows[0][1]))),
+		"declare the function STABLE or IMMUTABLE, if it is, or do without it")
+}
+
+// symbols lists what of a fragment that scan let through may be operators: of a run of
+// their characters each part, for where the server ends one depends on what they are.
+func symbols(text string) []string {
+	out := []string{}
+	for i := 0; i < len(text); {
+		switch c := text[i]; {
+		case c == '\'' || c == '"':
+			end, ok := quotedEnd(text, i)
+			if !ok {
+				return out
+			}
+			i = end
+		case strings.IndexByte(operatorCharacters, c) >= 0:
+			end := i
+			for end < len(text) && strings.IndexByte(operatorCharacters, text[end]) >= 0 {
+				end++
+			}
+			for from := i; from < end; from++ {
+				for to := from + 1; to <= min(end, from+nameLength); to++ {
+					out = append(out, text[from:to])
+				}
+			}
+			i = end
+		default:
+			i++
+		}
+	}
+	return out
+}
+
+// nameLength is the longest name a server keeps, in bytes (NAMEDATALEN).
+const nameLength = 63
+
+// operatorCharacters are those of which names of operators are made (PostgreSQL's manual, 4.1.3).
+const operatorCharacters = "+-*/<>=~!@#%^&|`?"

@@ -96,6 +96,46 @@ func TestAcceptRefusesAttacks(t *testing.T) {
 	}
 }
 
+// What runs without being called is judged as well: functions behind operators, casts
+// and the checks of domains.
+func TestAcceptRefusesVolatileOperatorsAndCasts(t *testing.T) {
+	s, accept := fragments(t)
+	for _, text := range []string{"id + 1 > 2 - -1", "name = 'a'::text", "CAST(id AS bigint) > 1", "id BETWEEN 1 AND 2", "name LIKE 'a%'"} {
+		if err := accept(text, false, false); err != nil {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+	scratchtest.SQL(t, urlOf(s), `CREATE FUNCTION evil(bigint) RETURNS boolean LANGUAGE plpgsql VOLATILE AS $$ BEGIN RETURN true; END $$;
+		CREATE FUNCTION tame(bigint) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN RETURN true; END $$;
+		CREATE OPERATOR #!# (RIGHTARG = bigint, FUNCTION = evil); CREATE OPERATOR ##@ (RIGHTARG = bigint, FUNCTION = tame);
+		CREATE DOMAIN checked AS bigint CHECK (evil(VALUE)); CREATE DOMAIN calm AS bigint CHECK (tame(VALUE))`)
+	for _, text := range []string{"id < 4 AND #!# id", "#!#id", "id>-#!# 1", "OPERATOR(public.#!#) id", "id::checked > 0", "CAST(id AS checked) > 0", "CAST(id AS public.checked) > 0", `id::"checked" > 0`} {
+		err := accept(text, false, false)
+		if err == nil || !strings.Contains(err.Error(), "evil") {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+	for _, text := range []string{"##@ id", "id::calm > 0", "name = '#!#'", "name = 'a'::text"} {
+		if err := accept(text, false, false); err != nil {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+	scratchtest.SQL(t, urlOf(s), `CREATE TYPE mood AS ENUM ('ü'); CREATE FUNCTION to_mood(bigint) RETURNS mood LANGUAGE plpgsql VOLATILE AS $$ BEGIN RETURN 'ü'; END $$;
+		CREATE CAST (bigint AS mood) WITH FUNCTION to_mood(bigint)`)
+	for _, text := range []string{"id::bigint::mood = 'ü'", "CAST(id AS mood) = 'ü'", "mood(id) = 'ü'"} {
+		if err := accept(text, false, false); err == nil || !strings.Contains(err.Error(), "to_mood") {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+	if err := accept("id = 1", false, false); err != nil {
+		t.Error(err)
+	}
+	scratchtest.SQL(t, urlOf(s), `DROP CAST (bigint AS mood); CREATE CAST (bigint AS mood) WITH FUNCTION to_mood(bigint) AS IMPLICIT`)
+	if err := accept("id = 1", false, false); err == nil {
+		t.Error("an implicit cast passes")
+	}
+}
+
 // FuzzGuard: whatever passes the guard leaves brackets and quotes as the server
 // reads them, so that what follows the fragment is still outside of it.
 func FuzzGuard(f *testing.F) {
