@@ -54,6 +54,57 @@ func TestSequencesThatNoColumnTellsOf(t *testing.T) {
 	}
 }
 
+// A sequence from which numbers and texts are drawn, or of which numbers went that no row
+// holds any more, goes on where production's does.
+func TestSequencesBeyondTheirColumns(t *testing.T) {
+	t.Parallel()
+	const ddl = `CREATE SEQUENCE shared; CREATE TABLE doc (id int PRIMARY KEY DEFAULT nextval('shared')); CREATE TABLE inv (no text PRIMARY KEY DEFAULT 'INV-' || nextval('shared'));
+		CREATE TABLE burned (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY);`
+	const rules = `version: 1
+tables:
+  doc: {columns: {id: {keep: "a number"}}}
+  inv: {columns: {no: {keep: "a number of ours"}}}
+  burned: {columns: {id: {keep: "a number"}}}
+`
+	for job, staged := range map[string]string{keepNone: "", "load: {mode: swap}": ddl, "load: {mode: replace}": ddl} {
+		prod, staging := scratchtest.Database(t), scratchtest.Database(t)
+		scratchtest.SQL(t, prod, ddl+`INSERT INTO doc SELECT FROM generate_series(1, 5); INSERT INTO inv SELECT FROM generate_series(1, 40);
+			INSERT INTO burned SELECT FROM generate_series(1, 9); DELETE FROM burned WHERE id > 2`)
+		scratchtest.SQL(t, staging, "SELECT 1;"+staged)
+		e := newErrand(t, prod, staging, plainJob(job), map[string]string{"r.yaml": rules})
+		e.run(t, 0, "refresh")
+		e.run(t, 0, "verify")
+		if got := scratchtest.Query(t, staging, "SELECT nextval('shared') || ' ' || nextval('burned_id_seq')"); got != "46 10" {
+			t.Errorf("%s: they go on at %s", job, got)
+		}
+		scratchtest.SQL(t, prod, "SELECT nextval('burned_id_seq')") // and no row changes
+		e.run(t, 0, "refresh")
+		if got := scratchtest.Query(t, staging, "SELECT nextval('burned_id_seq')"); got != "11" {
+			t.Errorf("%s: on the second night it goes on at %s", job, got)
+		}
+	}
+}
+
+// A materialized view that staging's migrations made without rows is filled where
+// production's is, and left alone where it is not.
+func TestEmptyMaterializedViewsAreFilled(t *testing.T) {
+	t.Parallel()
+	const ddl = `CREATE TABLE t (id int PRIMARY KEY); CREATE MATERIALIZED VIEW counted AS SELECT count(*) AS n FROM t WITH NO DATA; CREATE MATERIALIZED VIEW above AS SELECT n FROM counted WITH NO DATA;
+		CREATE UNIQUE INDEX ON above (n); CREATE MATERIALIZED VIEW idle AS SELECT id FROM t WITH NO DATA;`
+	for _, job := range []string{keepNone, "load: {mode: replace}"} {
+		prod, staging := scratchtest.Database(t), scratchtest.Database(t)
+		scratchtest.SQL(t, prod, ddl+"INSERT INTO t SELECT generate_series(1, 7); REFRESH MATERIALIZED VIEW counted; REFRESH MATERIALIZED VIEW above")
+		scratchtest.SQL(t, staging, ddl)
+		e := newErrand(t, prod, staging, plainJob(job), map[string]string{"r.yaml": "version: 1\ntables:\n  t: {columns: {id: {keep: \"a number\"}}}\n"})
+		for range 2 {
+			e.run(t, 0, "refresh")
+			if got := scratchtest.Query(t, staging, "SELECT (SELECT n FROM above) || ' ' || (SELECT string_agg(relname || relispopulated, ' ' ORDER BY relname) FROM pg_class WHERE relkind = 'm')"); got != "7 abovetrue countedtrue idlefalse" {
+				t.Errorf("%s: %s", job, got)
+			}
+		}
+	}
+}
+
 // Where the role may not read a sequence, the report says what may come of it.
 func TestSequencesThatMayNotBeRead(t *testing.T) {
 	t.Parallel()
@@ -64,6 +115,7 @@ func TestSequencesThatMayNotBeRead(t *testing.T) {
 		reader := scratchtest.Role(t, prod)
 		scratchtest.SQL(t, prod, "REVOKE SELECT ON SEQUENCE invoice FROM PUBLIC, "+scratchtest.Query(t, reader, "SELECT quote_ident(current_user)"))
 		e := newErrand(t, reader, staging, plainJob(job), map[string]string{"r.yaml": countersRules})
+		e.run(t, 0, "plan").wants(t, "may not read the sequence public.invoice of production")
 		e.run(t, 0, "refresh").wants(t, "the sequence public.invoice may give numbers again", "GRANT SELECT ON SEQUENCE")
 		if got := scratchtest.Query(t, staging, "SELECT nextval('invoice')"); got != "1" {
 			t.Errorf("%s: it goes on at %s", job, got)

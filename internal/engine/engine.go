@@ -396,10 +396,12 @@ type Spec struct {
 	Names map[string]string
 	// Schemas are the schemas the job covers; none means all.
 	Schemas []string
-	// Positions are where sequences of the source stand that no column tells of, by
-	// their names in the target, so that the target gives no number again that the
-	// source's rows may hold.
+	// Positions are where sequences of the source stand, by their names in the target, so
+	// that the target gives no number again that the source has given.
 	Positions []Position
+	// Filled are the source's materialized views that hold rows, by their names in the
+	// target; others of the target's own stay filled or empty as they are.
+	Filled []schema.Name
 	// Preserve: tables whose present rows are carried into the new generation.
 	Preserve []schema.Name
 	// Keep: how many earlier generations remain after the switch.

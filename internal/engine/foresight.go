@@ -47,12 +47,19 @@ type Lag struct {
 	Itself bool
 }
 
-// A Counting is a Source with sequences of which no column's numbers tell how far they
-// are, such as those of invoice numbers with letters.
+// A Counting is a Source with sequences, of which the numbers in columns tell at best
+// in part how far they are: invoice numbers with letters draw from one as well.
 type Counting interface {
-	// Positions tells where they stand, at some time after the call began; one that the
-	// role may not read has no Last. No schemas given means all.
+	// Positions tells where they stand, at some time after the call began. One that the
+	// role may not read has no Last, and is left out where columns tell of it. No schemas
+	// given means all.
 	Positions(ctx context.Context, schemas []string) ([]Position, error)
+}
+
+// A Filling is a Source with views that hold rows.
+type Filling interface {
+	// Filled lists the materialized views that are filled. No schemas given means all.
+	Filled(ctx context.Context, schemas []string) ([]schema.Name, error)
 }
 
 // A Position is where a sequence stands.

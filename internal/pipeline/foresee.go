@@ -30,6 +30,19 @@ func (s *Session) foresee(ctx context.Context) ([]finding.Finding, error) {
 				Message: "source: " + h.Say, Hint: h.Hint})
 		}
 	}
+	if source, ok := s.source.(engine.Counting); ok {
+		positions, err := source.Positions(ctx, s.in.Job.SourceSchemas())
+		if err != nil {
+			return out, Explain(err, "source")
+		}
+		for _, p := range positions {
+			if p.Last == "" {
+				out = append(out, finding.Finding{Check: "sequence-unread", Severity: finding.Warning,
+					Message: "the role may not read the sequence " + p.Name.String() + " of production, and no column tells how far it is: staging may give its numbers again",
+					Hint:    "GRANT SELECT ON SEQUENCE " + p.Name.String() + " TO the source's role"})
+			}
+		}
+	}
 	target, ok := s.target.(engine.Fitter)
 	if !ok || !w.shape.FromSource {
 		return out, nil

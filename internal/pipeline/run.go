@@ -76,10 +76,8 @@ func (s *Session) Run(ctx, undo context.Context) (report *Report, err error) {
 	if w.shape.FromSource {
 		spec.Structure, spec.Names = s.snapshot.Structure(), w.shape.Renamed()
 	}
-	if counting, ok := s.source.(engine.Counting); ok {
-		if spec.Positions, err = s.positions(ctx, counting); err != nil {
-			return report, Explain(err, "source")
-		}
+	if spec.Positions, spec.Filled, err = s.standing(ctx); err != nil {
+		return report, Explain(err, "source")
 	}
 	begun := time.Now()
 	lap := func(stage Stage) {
@@ -325,15 +323,25 @@ func (s *Session) prove(ctx context.Context, load engine.Load, runs []*tableRun,
 	return fault.From(check.Judge(report.Verification), fault.Integrity)
 }
 
-// positions reads where sequences of the source stand that no column tells of, and names
-// them as the target does.
-func (s *Session) positions(ctx context.Context, source engine.Counting) ([]engine.Position, error) {
-	all, err := source.Positions(ctx, s.in.Job.SourceSchemas())
+// standing reads where sequences of the source stand, and which of its views hold rows,
+// and names them as the target does.
+func (s *Session) standing(ctx context.Context) (positions []engine.Position, filled []schema.Name, err error) {
 	names := s.work.shape.Renamed()
-	for i, p := range all {
-		all[i].Name.Schema = cmp.Or(names[p.Name.Schema], p.Name.Schema)
+	if source, ok := s.source.(engine.Counting); ok {
+		if positions, err = source.Positions(ctx, s.in.Job.SourceSchemas()); err != nil {
+			return nil, nil, err
+		}
 	}
-	return all, err
+	if source, ok := s.source.(engine.Filling); ok {
+		filled, err = source.Filled(ctx, s.in.Job.SourceSchemas())
+	}
+	for i := range positions {
+		positions[i].Name.Schema = cmp.Or(names[positions[i].Name.Schema], positions[i].Name.Schema)
+	}
+	for i := range filled {
+		filled[i].Schema = cmp.Or(names[filled[i].Schema], filled[i].Schema)
+	}
+	return positions, filled, err
 }
 
 // verdicts judges each masked column by what was counted on the way and in the target.

@@ -92,10 +92,24 @@ func Doubts(b *Binding, s *schema.Schema, today time.Time) (out []finding.Findin
 		if d.Documents != nil {
 			for _, p := range d.Documents.Paths {
 				overdue(what+", "+p.Path.String(), p.ReviewBy, p.At)
-				if p.Outcome != Keep || len(p.Path) == 0 || p.Path[len(p.Path)-1].Kind != jsondoc.Member {
+				if p.Outcome != Keep {
 					continue
 				}
-				value := &schema.Column{Name: p.Path[len(p.Path)-1].Name, Kind: schema.Text}
+				if strings.HasPrefix(p.Reason, proposed) {
+					if still++; still == 1 {
+						first = d
+					}
+				}
+				if len(p.Path) == 0 || p.Path[len(p.Path)-1].Kind == jsondoc.Members {
+					doubt("kept-whatever-comes", p.At, "name the members that may be kept, and leave the rest to `others`", "%s, %s is kept (%q), and with it every member that documents hold there today or tomorrow", what, p.Path, p.Reason)
+					continue
+				}
+				value := &schema.Column{Kind: schema.Text}
+				for _, step := range p.Path {
+					if step.Kind == jsondoc.Member { // the last one tells what is kept, in lists too
+						value.Name = step.Name
+					}
+				}
 				if rule := c.byName(t, value); rule != nil && rule.mask != "" {
 					doubt("kept-by-name", p.At, "if it does: `{mask: "+rule.mask+"}`", "%s, %s is kept (%q), and by its name it tells of a person", what, p.Path, p.Reason)
 				}
@@ -119,7 +133,7 @@ func Doubts(b *Binding, s *schema.Schema, today time.Time) (out []finding.Findin
 	}
 	if still > 0 {
 		out = append(out, finding.Finding{Check: "reasons-proposed", Severity: finding.Warning, At: first.At, Table: first.Table.String(), Column: first.Column,
-			Message: fmt.Sprintf("%d of the columns are kept for a reason that a draft proposed (%q) and nobody has put in words since", still, proposed),
+			Message: fmt.Sprintf("%d of the columns and paths are kept for a reason that a draft proposed (%q) and nobody has put in words since", still, proposed),
 			Hint:    "say why each may be kept, in place of the proposal"})
 	}
 	return out

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -119,7 +120,7 @@ func (l *load) refreshViews(ctx context.Context, c *conn) error {
 		return err
 	}
 	for _, v := range views {
-		if !l.plan.origin.filled[v.name] {
+		if !l.plan.origin.filled[v.name] && !slices.Contains(l.spec.Filled, v.name) {
 			continue
 		}
 		err := l.inUsersPath(ctx, c, func() error {

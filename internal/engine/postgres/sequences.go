@@ -107,9 +107,9 @@ func (s sequence) set() string {
 		ELSE pg_catalog.setval(%[3]s::regclass, %[2]s, false) END FROM (SELECT %[5]s AS v) x`, past, s.start, literal(quoteName(s.name)), clamp, s.extreme())
 }
 
-// setSequences puts every sequence past the values of its columns. One that no column
-// tells about goes on where it stands in the source, or in the present target if it is
-// further there: rows of both are there already, or will be.
+// setSequences puts every sequence past the values of its columns, and where the source's
+// is further, there: others may draw from it. One that no column tells about goes on where
+// the present target's stands, if that is further still.
 func (l *load) setSequences(ctx context.Context, c *conn) error {
 	list, err := sequences(ctx, c)
 	if err != nil {
@@ -125,11 +125,12 @@ func (l *load) setSequences(ctx context.Context, c *conn) error {
 			return err
 		}
 	}
-	if len(free) == 0 {
-		return nil
+	now, err := positions(ctx, c, list)
+	if err != nil {
+		return err
 	}
 	var present []engine.Position
-	if !l.plan.foreign {
+	if !l.plan.foreign && len(free) > 0 {
 		err := l.t.with(ctx, func(from *conn) (err error) {
 			present, err = positions(ctx, from, free)
 			return err
@@ -138,9 +139,9 @@ func (l *load) setSequences(ctx context.Context, c *conn) error {
 			return err
 		}
 	}
-	for _, s := range free {
+	for _, s := range list {
 		at := s.further(position(present, s.name), s.inSource(&l.spec))
-		if at.Last == "" {
+		if at.Last == "" || s.counted() && !s.short(position(now, s.name), at) {
 			continue
 		}
 		if _, err := c.value(ctx, "set the sequence "+s.name.String(), s.put(at)); err != nil {
@@ -170,6 +171,11 @@ func (s sequence) further(a, b engine.Position) engine.Position {
 		return b
 	}
 	return a
+}
+
+// short tells whether the sequence, standing here, would give a number again that it gave there.
+func (s sequence) short(here, there engine.Position) bool {
+	return there.Last != "" && s.further(here, there) != here
 }
 
 // inSource gives where the sequence stands in the source, and tells if that may not be read.
@@ -230,7 +236,24 @@ func positions(ctx context.Context, c *conn, list []sequence) ([]engine.Position
 	return out, nil
 }
 
-var _ engine.Counting = (*source)(nil)
+var (
+	_ engine.Counting = (*source)(nil)
+	_ engine.Filling  = (*source)(nil)
+)
+
+// Filled lists the materialized views that hold rows.
+func (s *source) Filled(ctx context.Context, schemas []string) (out []schema.Name, err error) {
+	err = s.with(ctx, func(c *conn) error {
+		views, err := materializedViews(ctx, c)
+		for _, v := range views {
+			if v.filled && (len(schemas) == 0 || slices.Contains(schemas, v.name.Schema)) {
+				out = append(out, v.name)
+			}
+		}
+		return err
+	})
+	return out, err
+}
 
 // Positions reads in a session of its own: in that of a snapshot the sequences would be
 // locked against their change for as long as it lasts.
@@ -240,11 +263,14 @@ func (s *source) Positions(ctx context.Context, schemas []string) (out []engine.
 		if err != nil {
 			return err
 		}
-		list = slices.DeleteFunc(list, func(q sequence) bool {
-			return q.counted() || len(schemas) > 0 && !slices.Contains(schemas, q.name.Schema)
+		list = slices.DeleteFunc(list, func(q sequence) bool { return len(schemas) > 0 && !slices.Contains(schemas, q.name.Schema) })
+		if out, err = positions(ctx, c, list); err != nil {
+			return err
+		}
+		out = slices.DeleteFunc(out, func(p engine.Position) bool {
+			return p.Last == "" && slices.ContainsFunc(list, func(q sequence) bool { return q.name == p.Name && q.counted() })
 		})
-		out, err = positions(ctx, c, list)
-		return err
+		return nil
 	})
 	return out, err
 }

@@ -368,51 +368,50 @@ func (x *exchange) setSequences(ctx context.Context, c *conn, all bool) error {
 	if err != nil {
 		return err
 	}
+	present, err := positions(ctx, c, list)
+	if err != nil {
+		return err
+	}
 	for _, s := range list {
-		if !s.counted() {
-			if err := x.carrySequence(ctx, c, s); err != nil {
+		doing, there, restart := "set the sequence "+s.name.String(), s.inSource(&x.spec), "ALTER SEQUENCE "+quoteName(s.name)+" RESTART"
+		if s.counted() && slices.ContainsFunc(s.columns, func(col sequenceColumn) bool { e := x.tables[col.table]; return e != nil && (all || e.touched()) }) {
+			if err := c.exec(ctx, doing, restart); err != nil {
 				return err
 			}
+			if _, err := c.value(ctx, doing, s.set()); err != nil {
+				return err
+			}
+		} else if !s.short(position(present, s.name), there) {
 			continue
-		}
-		if !slices.ContainsFunc(s.columns, func(col sequenceColumn) bool { e := x.tables[col.table]; return e != nil && (all || e.touched()) }) {
-			continue
-		}
-		doing := "set the sequence " + s.name.String()
-		if err := c.exec(ctx, doing, "ALTER SEQUENCE "+quoteName(s.name)+" RESTART"); err != nil {
+		} else if err := c.holdSequence(ctx, s.name); err != nil {
 			return err
 		}
-		if _, err := c.value(ctx, doing, s.set()); err != nil {
+		now, err := positions(ctx, c, []sequence{s}) // by now nobody else moves it
+		if err != nil {
+			return err
+		}
+		if !s.short(position(now, s.name), there) {
+			continue
+		}
+		if err := c.exec(ctx, doing, restart); err != nil {
+			return err
+		}
+		if _, err := c.value(ctx, doing, s.put(there)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// carrySequence moves a sequence that no column tells about on to where it stands in the
-// source, if it is not further already.
-func (x *exchange) carrySequence(ctx context.Context, c *conn, s sequence) error {
-	there := s.inSource(&x.spec)
-	if there.Last == "" {
-		return nil
-	}
-	present, err := positions(ctx, c, []sequence{s})
+// holdSequence keeps others from drawing numbers until the transaction ends, and changes
+// nothing: LOCK takes no sequence.
+func (c *conn) holdSequence(ctx context.Context, name schema.Name) error {
+	doing := "hold the sequence " + name.String()
+	cache, err := c.value(ctx, doing, "SELECT seqcache FROM pg_catalog.pg_sequence WHERE seqrelid = $1::pg_catalog.regclass", quoteName(name))
 	if err != nil {
 		return err
 	}
-	if at := s.further(position(present, s.name), there); at == position(present, s.name) {
-		return nil
-	}
-	doing := "set the sequence " + s.name.String()
-	if own, err := c.value(ctx, doing, `SELECT pg_catalog.pg_has_role(c.relowner, 'USAGE') FROM pg_catalog.pg_class c WHERE c.oid = $1::pg_catalog.regclass`, quoteName(s.name)); err != nil || own != "t" {
-		x.spec.Miss("the sequence " + s.name.String() + " stands behind production's, and the role does not own it: ALTER SEQUENCE ... OWNER TO it")
-		return err
-	}
-	if err := c.exec(ctx, doing, "ALTER SEQUENCE "+quoteName(s.name)+" RESTART"); err != nil {
-		return err
-	}
-	_, err = c.value(ctx, doing, s.put(there))
-	return err
+	return c.exec(ctx, doing, "ALTER SEQUENCE "+quoteName(name)+" CACHE "+cache)
 }
 
 // refreshViews fills the materialized views again: row by row where a unique
@@ -431,10 +430,10 @@ func (x *exchange) refreshViews(ctx context.Context, c *conn) error {
 		return err
 	}
 	for _, v := range views {
-		if !v.filled {
+		if !v.filled && !slices.Contains(x.spec.Filled, v.name) {
 			continue
 		}
-		if err := refreshView(ctx, c, v.name, v.keyed && temporary == "t"); err != nil {
+		if err := refreshView(ctx, c, v.name, v.filled && v.keyed && temporary == "t"); err != nil {
 			return err
 		}
 	}

@@ -28,7 +28,8 @@ type viewQuery struct {
 	views   []uint32 // relations that it reads, views among them
 }
 
-// ViewKeys lists the unique indexes of filled materialized views.
+// ViewKeys lists the unique indexes of materialized views: one that is empty here may be filled
+// because the source's is.
 func (s *side) ViewKeys(ctx context.Context) ([]engine.ViewKey, error) {
 	var out []engine.ViewKey
 	err := s.with(ctx, func(c *conn) error {
@@ -37,7 +38,7 @@ func (s *side) ViewKeys(ctx context.Context) ([]engine.ViewKey, error) {
 			SELECT n.nspname, v.relname, x.relname, v.oid, array_to_string(i.indkey, ' '), i.indnkeyatts, i.indpred IS NOT NULL
 			FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid JOIN pg_catalog.pg_class v ON v.oid = i.indrelid
 			JOIN pg_catalog.pg_namespace n ON n.oid = v.relnamespace
-			WHERE v.relkind = 'm' AND v.relispopulated AND i.indisunique AND i.indisvalid AND NOT `+serverSchemas+` ORDER BY 1, 2, 3`)
+			WHERE v.relkind = 'm' AND i.indisunique AND i.indisvalid AND NOT `+serverSchemas+` ORDER BY 1, 2, 3`)
 		if err != nil || len(rows) == 0 {
 			return err
 		}
