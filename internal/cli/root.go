@@ -29,6 +29,7 @@ import (
 	"understudy/internal/fault"
 	"understudy/internal/finding"
 	"understudy/internal/report"
+	"understudy/internal/schema"
 )
 
 // Version is the program's version, told in manifests and reports.
@@ -87,7 +88,8 @@ type app struct {
 	json    bool
 	quiet   bool
 	jobFile string
-	job     *config.Job // once read
+	job     *config.Job    // once read
+	source  *schema.Schema // that rules were bound to, once they were without a run
 	command string
 	payload any // what --json adds to the envelope
 	// expected is what the plan will load, for the progress.

@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -49,6 +50,7 @@ func (a *app) bound(ctx context.Context) (*rules.Binding, *schema.Schema, []find
 	if err != nil {
 		return nil, nil, nil, joined(err, found)
 	}
+	a.source = source
 	b, scope, fs := bind(job, files, source)
 	return b, scope, further(found, fs), nil
 }
@@ -167,13 +169,23 @@ func further(found, more []finding.Finding) []finding.Finding {
 // should not meet the next only then.
 func (a *app) foretold(in pipeline.Input, found []finding.Finding) error {
 	rest := finding.Finding{Check: "not-looked-at", Severity: finding.Note,
-		Message: "no database was opened: what the files say of tables, columns and rows is looked at when these mistakes are mended",
-		Hint:    "with a lock file (`understudy init --lock-only`) names are looked at beside them"}
-	whole := len(in.Rules) > 0 && !slices.ContainsFunc(in.Rules, func(f *rules.File) bool { return f.Broken })
-	if source, err := rules.ReadLock(in.Lock); whole && err == nil {
-		b, scope, fs := bind(in.Job, in.Rules, source.Within(in.Job.SourceSchemas()))
+		Message: "no database was opened: what the files say of tables, columns and rows is looked at when these mistakes are mended"}
+	source, err := rules.ReadLock(in.Lock)
+	switch {
+	case len(in.Rules) == 0 || slices.ContainsFunc(in.Rules, func(f *rules.File) bool { return f.Broken }): // every column would seem undecided
+	case in.Lock == nil:
+		rest.Hint = "with a lock file (`understudy init --lock-only`) names are looked at beside them"
+	case err == nil:
+		a.source = source.Within(in.Job.SourceSchemas())
+		b, scope, fs := bind(in.Job, in.Rules, a.source)
 		found = a.judged(b, scope, further(found, fs))
-		rest.Message, rest.Hint = "no database was opened: names were looked for in "+lockName+"; SQL is looked at when these mistakes are mended", ""
+		rest.Message = "no database was opened: names were looked for in " + lockName + "; SQL is looked at when these mistakes are mended"
+		if len(in.Job.Load.Preserve)+len(in.Job.Load.Discard)+len(in.Job.Parity.Critical) > 0 {
+			rest.Message += ", and so are names of tables that may be staging's own"
+		}
+	}
+	if len(in.Job.Rules) == 0 { // nothing of the job could be read, and its own mistakes say so
+		return fault.From(found, fault.Usage)
 	}
 	bad := fault.From(found, fault.Usage)
 	return &fault.Error{Code: fault.CodeOf(bad), Findings: append(fault.FindingsOf(bad), rest)}
@@ -183,9 +195,19 @@ func (a *app) foretold(in pipeline.Input, found []finding.Finding) error {
 // its waivers, as far as the structure tells without a database.
 func (a *app) named(s *schema.Schema) []finding.Finding {
 	_, found := subset.Resolve(a.job.Subset, s)
-	for _, c := range a.job.Parity.Critical { // a table that the lock file lacks may be staging's, or preserved
-		if _, err := s.Resolve(c.Value); err != nil && len(a.job.Load.Preserve) == 0 {
-			found = append(found, finding.Finding{Check: "parity-critical", Severity: finding.Warning, At: c.At, Message: "critical: " + err.Error()})
+	var known []string
+	for _, t := range a.source.Tables {
+		known = append(known, t.Name.Table)
+	}
+	for _, list := range [][]config.Text{a.job.Load.Preserve, a.job.Load.Discard, a.job.Parity.Critical} {
+		for _, c := range list { // most are staging's own; one that almost is production's is a slip
+			parts, err := schema.ParseName(c.Value)
+			if _, missing := a.source.Resolve(c.Value); err != nil || missing == nil {
+				continue
+			}
+			if near := schema.Nearest(parts[len(parts)-1], known); near != "" {
+				found = append(found, finding.Finding{Check: "own-table", Severity: finding.Warning, At: c.At, Message: fmt.Sprintf("production has no table %s; did you mean %s?", c.Value, schema.Ident(near)), Hint: "if it is staging's own, it is right as it is"})
+			}
 		}
 	}
 	file, text, fs := config.ReadWaivers(a.job)

@@ -104,8 +104,8 @@ func (r *integers) add(d *draft, low, high uint64, negative, whole bool) {
 	cuts := [][2]uint64{{low, high}}
 	if !whole && high-low >= halvesFrom {
 		near := high
-		if low < exact {
-			near = min(high, exact)
+		if low < exact && exact-low >= halvesFrom && high > exact && high-exact >= halvesFrom {
+			near = exact
 		}
 		middle := low + (near-low)/2
 		cuts = [][2]uint64{{low, middle}, {middle + 1, near}}

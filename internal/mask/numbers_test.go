@@ -225,6 +225,23 @@ func TestNoiseOfTheSmallestFloats(t *testing.T) {
 	}
 }
 
+// No range is cut so that a value has nowhere to go.
+func TestIntegersHaveRoom(t *testing.T) {
+	for _, r := range [][2]int64{{1, 1 << 53}, {1<<53 - 2, 1<<53 + 5000}, {1, 1<<53 + 10}, {1 << 53, 1<<53 + 5000}} {
+		w := makeMask(t, "int", Limits{Kind: schema.Integer, Min: r[0], Max: r[1]}).Worker()
+		same := 0
+		for _, v := range []int64{r[0], r[0] + 1, r[1] - 1, r[1]} {
+			text := strconv.FormatInt(v, 10)
+			if fake(t, w, text) == text {
+				same++
+			}
+		}
+		if same > 0 {
+			t.Errorf("%v: %d of 4 values stay themselves", r, same)
+		}
+	}
+}
+
 // What a reader of JSON can hold exactly has a fake that it can hold, and stays apart from the rest.
 func TestIntegersStayExact(t *testing.T) {
 	w := makeMask(t, "int", Limits{Kind: schema.Integer, Min: -1 << 63, Max: 1<<63 - 1}).Worker()

@@ -135,7 +135,22 @@ type valueMaker struct {
 	worker *mask.Worker
 	there  *schema.Column // as the target stores the values
 	normal []byte
+	met    *meeting // in a trial, of masks whose parameters say what they write
 	judgement
+}
+
+// A meeting holds the values and the fakes of a trial, to tell whether fakes are values
+// that production has in other rows.
+type meeting struct{ values, fakes map[string]struct{} }
+
+// shared counts the fakes that are values too.
+func (m *meeting) shared() (n int) {
+	for f := range m.fakes {
+		if _, ok := m.values[f]; ok {
+			n++
+		}
+	}
+	return n
 }
 
 func newValueMaker(m *mask.Mask, there *schema.Column) *valueMaker {
@@ -146,6 +161,9 @@ func (m *valueMaker) fake(dst, value []byte, _ engine.Form) (out []byte, null bo
 	out, null, err = m.worker.Append(dst, value)
 	if err == nil && !null {
 		m.judge(m.mask, value, out[len(dst):])
+		if m.met != nil {
+			m.met.values[string(value)], m.met.fakes[string(out[len(dst):])] = struct{}{}, struct{}{}
+		}
 	}
 	return out, null, err
 }

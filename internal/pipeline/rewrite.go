@@ -240,6 +240,9 @@ func (r *rewriter) beLenient() {
 		if d := documentMakerOf(m); d != nil {
 			d.lenient = true
 		}
+		if v, ok := m.(*valueMaker); ok && (v.mask.Kind().Name == "regex" || v.mask.Kind().Name == "template") {
+			v.met = &meeting{map[string]struct{}{}, map[string]struct{}{}}
+		}
 	}
 }
 

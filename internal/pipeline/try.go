@@ -212,7 +212,7 @@ func (s *Session) tryTable(ctx context.Context, t *trial) error {
 	for i := range r.columns {
 		t.undecided = append(t.undecided, r.undecidedPaths(i)...)
 		t.undecided = append(t.undecided, r.idle(i)...)
-		s.work.plan.Findings = append(s.work.plan.Findings, r.weak(i)...)
+		s.work.plan.Findings = append(s.work.plan.Findings, append(r.weak(i), r.real(i)...)...)
 	}
 	r.countPaths(s.work.plan.Masks)
 	ended := err == nil
@@ -250,6 +250,17 @@ func (r *rewriter) idle(i int) (out []finding.Finding) {
 			Hint:    "choose a mask, or a width or a unit of it, that changes them; or keep the column with a reason"})
 	}
 	return out
+}
+
+// real warns of a mask by whose parameters fakes are made that production has as values.
+func (r *rewriter) real(i int) []finding.Finding {
+	v, ok := r.makers[i].(*valueMaker)
+	if !ok || v.met == nil || v.met.shared() == 0 {
+		return nil
+	}
+	return []finding.Finding{{Check: "mask-makes-real-values", Severity: finding.Warning, Table: r.table.String(), Column: r.columns[i].name,
+		Message: fmt.Sprintf("%s.%s: %d of the %d fakes tried are values that production has, in other rows or the same", r.table, schema.Ident(r.columns[i].name), v.met.shared(), len(v.met.fakes)),
+		Hint:    "choose parameters that make what production does not hold"}}
 }
 
 // weak warns of a permutation of so few values that it leaves many of them in their place.

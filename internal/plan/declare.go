@@ -19,6 +19,9 @@ func Declare(refs []config.Reference, s *schema.Schema) ([]schema.Reference, []f
 	var out []schema.Reference
 	var bad []finding.Finding
 	for i, r := range refs {
+		if r.From.Value == "" || r.To.Value == "" {
+			continue // the job's reader told of it
+		}
 		from, columns, err := end(s, r.From.Value)
 		if err != nil {
 			bad = append(bad, wrong(r.From, err))

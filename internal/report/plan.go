@@ -421,7 +421,7 @@ func warnings(w io.Writer, fs []finding.Finding) {
 			places = append(slices.Clone(places[:shown]), fmt.Sprintf("and %d more", len(places)-shown))
 		}
 		text := g.message
-		if all := strings.Join(places, ", "); all != "" && !strings.HasPrefix(text, all+":") {
+		if all := strings.Join(places, ", "); all != "" && !strings.HasPrefix(text, all+":") && !strings.HasPrefix(text, all+" ") && !strings.HasPrefix(text, all+",") {
 			text = all + ": " + text
 		}
 		fmt.Fprintf(w, "  %s\n", wrap(line(text), Width-2, 4))

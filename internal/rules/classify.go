@@ -43,6 +43,7 @@ func clues() []clue {
 	textOrNumber := []schema.Kind{schema.Text, schema.Integer, schema.Decimal}
 	textOrNet := []schema.Kind{schema.Text, schema.Net}
 	days := []schema.Kind{schema.Date, schema.Timestamp}
+	numbers := []schema.Kind{schema.Integer, schema.Decimal}
 	return []clue{
 		{words(`e?mails?|email_?addr(ess)?|e_mails?`), text, draftRule{mask: "email"}},
 		{words(`passwords?|passwd|pwd|pass|secrets?|tokens?|api_?keys?|salt|otp|pin|cvv|cvc|private_?key|credentials?|session_?(id|key)?|cookies?|signature`), text,
@@ -53,7 +54,7 @@ func clues() []clue {
 		{words(`device_?id|fingerprint`), text, draftRule{mask: "redact", class: "network"}},
 		{words(`host_?name|fqdn`), text, draftRule{mask: "hostname"}},
 		{words(`urls?|uri|href|web_?site|home_?page|web_?page|referr?er`), text, draftRule{mask: "url"}},
-		{words(`ssn|sin|nin|nhs|social_?security(_?(no|number))?|national_?id|passports?|tax_?(id|no|number|code)|vat_?(id|no|number)|tin|driving_?licen[cs]e|licen[cs]e_?(no|number|plate)|id_?(card|number)|identity_?(no|number)|personal_?(no|number)`), textOrNumber,
+		{words(`ssn|sin|nin|nhs|social_?security(_?(no|number))?|national_?id|passports?|tax_?(id|no|number|code)|vat_?(id|no|number)|tin|driving_?licen[cs]e|drivers?_?licen[cs]e|licen[cs]e_?(no|number|plate)|id_?(card|number)|identity_?(no|number)|personal_?(no|number)`), textOrNumber,
 			draftRule{mask: "fpe", class: "national_id"}},
 		{words(`card_?holder(_?name)?|name_?on_?card`), text, draftRule{mask: "full_name"}}, // before the cards themselves
 		{words(`card_?(no|number|pan)?|credit_?card|cc_?(no|num|number)|pan`), textOrNumber, draftRule{mask: "credit_card"}},
@@ -71,12 +72,15 @@ func clues() []clue {
 		{words(`province|region|county|prefecture|canton|bundesland|state_?(province|code|name)`), text, draftRule{mask: "region"}},
 		{words(`country(_?name)?$`), text, draftRule{mask: "country"}},
 		{words(`street(_?(name|address|no|number))?|addr(ess)?[0-9]?|address_?(line_?)?[0-9]?|line_?[0-9]|house_?(no|number)`), text, draftRule{mask: "street"}},
-		{words(`gender|sex|religi(on|ous)|faith|ethnic(ity|_?(group|origin))?|race|nationality|marital(_?status)?|civil_?status|blood_?(type|group)|diagnos([ie]s|ed)|disability|orientation|health|medication|allerg(y|ies|ic)|hiv|pregnan(t|cy)|illness(es)?|diseases?|diabetic|smoker|vaccinat(ed|ion)|transgender|sexual(ity)?|political|trade_?union|union_?member(ship)?|criminal|convict(ed|ions?)|offences?|bankrupt(cy)?`), []schema.Kind{schema.Text, schema.Enum, schema.Boolean},
+		{words(`gender|sex|religi(on|ous)|faith|ethnic(ity|_?(group|origin))?|race|nationality|marital(_?status)?|civil_?status|blood_?(type|group)|diagnos([ie]s|ed)|disability|orientation|health|medication|allerg(y|ies|ic)|hiv|pregnan(t|cy)|illness(es)?|diseases?|diabetic|smoker|vaccinat(ed|ion)|transgender|gay|lesbian|sexual(ity)?|muslim|jewish|christian|disabled_?person|has_?disability|political|trade_?union|union_?member(ship)?|criminal|convict(ed|ions?)|offences?|bankrupt(cy)?`), []schema.Kind{schema.Text, schema.Enum, schema.Boolean},
 			draftRule{mask: "redact", class: "special_category", comment: "a special category of personal data"}},
-		{words(`salary|wage|income|net_?worth|credit_?(score|limit)`), []schema.Kind{schema.Integer, schema.Decimal}, draftRule{mask: "redact", class: "income"}},
+		{words(`salar(y|ies)|wages?|income[0-9]?|net_?worth|credit_?(score|limit|rating)|(bank_?)?balance|debts?|pension`), numbers, draftRule{mask: "redact", class: "income"}},
+		{words(`yob|birth_?year|year_?of_?birth|age`), numbers, draftRule{mask: "redact", class: "birth_date"}},
+		{words(`imei|imsi|iccid|(telegram|facebook|twitter|instagram|whatsapp|google|apple|github|linkedin|chat)_?(user_?)?id`), textOrNumber, draftRule{mask: "fpe", class: "user_id"}},
+		{words(`zip|zip_?code|post_?code|postal(_?code)?|plz`), numbers, draftRule{mask: "postcode"}},
 		{words(`lat|latitude|lng|lon|long|longitude|coordinates?|location|position|geo`), []schema.Kind{schema.Decimal, schema.Text, schema.Geo}, draftRule{mask: "redact", class: "location"}},
-		{words(`dob|birth|birth_?day|birth_?date|date_?of_?birth|born(_?on|_?at)?|death(_?date)?|died(_?on|_?at)?`), days, draftRule{mask: "date_shift", class: "birth_date"}},
-		{words(`hired?(_?(on|at|date))?|hire_?date|terminated(_?(on|at))?|anniversary|admitted(_?at)?|discharged(_?at)?`), days, draftRule{mask: "date_shift"}},
+		{words(`dob|b_?day|birth|birth_?day|birth_?date|date_?of_?birth|born(_?on|_?at)?|geburtsdatum|geburtstag|death(_?(date|day))?|deceased(_?(on|at))?|died(_?on|_?at)?|wedding(_?(date|day))?|married(_?(on|at))?|divorced?(_?(on|at|date))?|convict(ed|ion)(_?(on|at|date))?|sentenced(_?(on|at))?|diagnosed(_?(on|at))?|last_?period`), days, draftRule{mask: "date_shift", class: "birth_date"}},
+		{words(`hired?(_?(on|at|date))?|hire_?date|admission(_?date)?|discharge(_?date)?|terminated(_?(on|at))?|anniversary|admitted(_?at)?|discharged(_?at)?`), days, draftRule{mask: "date_shift"}},
 		{words(`notes?|comments?|remarks?|descriptions?|body|messages?|contents?|bio|biography|about|summary|subject|title|reason|feedback|review|memo|caption|details?|text|query|payload|data`), text,
 			draftRule{mask: "redact", class: "free_text", comment: "free text may say anything"}},
 		{words(`created_?by|updated_?by|modified_?by|deleted_?by|approved_?by|owner|assignee|reporter|operator|actor|who`), text, draftRule{mask: "username"}},

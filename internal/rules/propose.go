@@ -133,7 +133,7 @@ func Doubts(b *Binding, s *schema.Schema, today time.Time) (out []finding.Findin
 	}
 	if still > 0 {
 		out = append(out, finding.Finding{Check: "reasons-proposed", Severity: finding.Warning, At: first.At, Table: first.Table.String(), Column: first.Column,
-			Message: fmt.Sprintf("%d of the columns and paths are kept for a reason that a draft proposed (%q) and nobody has put in words since", still, proposed),
+			Message: fmt.Sprintf("%d decisions to keep have a reason that a draft proposed (%q) and nobody has put in words since", still, proposed),
 			Hint:    "say why each may be kept, in place of the proposal"})
 	}
 	return out

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"understudy/internal/finding"
 	"understudy/internal/mask"
@@ -250,5 +251,51 @@ func TestProposePagila(t *testing.T) {
 	}
 	if string(want) != string(draft) {
 		t.Errorf("the draft is another one; read it, and if it is good run with UPDATE=1:\n%s", draft)
+	}
+}
+
+// Names of many columns tell of a person's life, body or belief, whatever their type:
+// the draft masks them, and a keep of them is looked at.
+func TestNamesThatTellOfAPerson(t *testing.T) {
+	columns := map[schema.Kind]string{
+		schema.Date:    "bday geburtsdatum death_day wedding_date divorced_on last_period conviction_date sentenced_at admission_date",
+		schema.Integer: "yob birth_year age zip plz imei telegram_id chat_id facebook_id income2 bank_balance credit_rating",
+		schema.Boolean: "is_hiv_positive is_gay is_muslim pregnant smoker has_disability union_member",
+	}
+	s := &schema.Schema{Tables: []schema.Table{{Name: schema.Name{Schema: "public", Table: "p"}}}}
+	kept := "version: 1\ntables:\n  p:\n    columns:\n"
+	n := 0
+	for kind, names := range columns {
+		for _, name := range strings.Fields(names) {
+			s.Tables[0].Columns = append(s.Tables[0].Columns, schema.Column{Name: name, Kind: kind, Type: string(kind), Min: -1 << 31, Max: 1<<31 - 1})
+			kept += "      " + name + ": {keep: a reason}\n"
+			n++
+		}
+	}
+	s.Tables[0].Columns = append(s.Tables[0].Columns, schema.Column{Name: "created_at", Kind: schema.Timestamp, Type: "timestamp"}, schema.Column{Name: "is_active", Kind: schema.Boolean, Type: "boolean"}, schema.Column{Name: "doc", Kind: schema.JSON, Type: "json"})
+	kept += "      \"created_at, is_active\": {keep: a reason}\n      doc: {json: {\"$.*\": {keep: a vocabulary}, \"$.email[*]\": {keep: a reason}, \"$.status\": {keep: \"review: a word\"}}, others: redact}\n"
+	b := checkDraft(t, s, rules.Propose(s))
+	for _, c := range s.Tables[0].Columns[:n] {
+		if d := decision(t, b, "public.p."+c.Name); d.Outcome != rules.Mask {
+			t.Errorf("the draft keeps %s", c.Name)
+		}
+	}
+	f, bad := rules.Parse("kept.yaml", []byte(kept))
+	if len(bad) > 0 {
+		t.Fatal(lines(bad))
+	}
+	b, bad = rules.Bind([]*rules.File{f}, s)
+	if len(bad) > 0 {
+		t.Fatal(lines(bad))
+	}
+	found := map[string]int{}
+	for _, d := range rules.Doubts(b, s, time.Unix(0, 0)) {
+		found[d.Check]++
+		if d.Column == "created_at" || d.Column == "is_active" {
+			t.Errorf("%s is doubted: %s", d.Column, d.Message)
+		}
+	}
+	if found["kept-by-name"] != n+1 || found["kept-whatever-comes"] != 1 || found["reasons-proposed"] != 1 {
+		t.Errorf("of %d columns and three paths: %v", n, found)
 	}
 }

@@ -269,7 +269,7 @@ func (s *snapshot) Contradictions(ctx context.Context, table *schema.Table, kept
 			terms = append(terms, "coalesce(max("+outside(col, allowed(col))+strings.ReplaceAll(but, "?", quote(name))+"),0)")
 		}
 	}
-	ask(kept, holds, " AND (typeof(?)<>'text' OR CAST(? AS BLOB)<>x'')") // the empty text tells of nobody
+	ask(kept, holds, " AND (typeof(?)<>'text' OR hex(?)<>'')") // the empty text tells of nobody
 	ask(looked, fits, "")
 	if len(terms) == 0 {
 		return nil, nil
