@@ -251,7 +251,7 @@ func (f *fitter) targetOnly() {
 			shape.Fate = Preserved
 			f.shape.Preserve = append(f.shape.Preserve, n)
 		case hasRows && !f.discard[n]:
-			why := "production has no such table"
+			why := "production has no such table, or the source's role may not see it"
 			if f.outside(n) {
 				why = "the table is outside the job's schemas"
 			}

@@ -200,7 +200,7 @@ func CompareLock(locked, s *schema.Schema) []finding.Finding {
 	}
 	for _, t := range locked.Tables {
 		if s.Table(t.Name) == nil {
-			note(t.Name, "", "the table is in schema.lock.json only")
+			note(t.Name, "", "the table is in schema.lock.json only: it is gone from production, or the source's role may no longer see it")
 		}
 	}
 	finding.Sort(out)
