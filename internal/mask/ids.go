@@ -49,27 +49,32 @@ func parseUUID(value []byte) (hi, lo uint64, upper, ok bool) {
 	if len(value) != 36 && len(value) != 32 {
 		return 0, 0, false, false
 	}
-	small := false
+	var met uint8
 	for i, c := range value {
-		if len(value) == 36 && (i == 8 || i == 13 || i == 18 || i == 23) {
-			if c != '-' {
+		d := hexDigits[c]
+		if d == 0 {
+			if hyphen := i == 8 || i == 13 || i == 18 || i == 23; len(value) != 36 || !hyphen || c != '-' {
 				return 0, 0, false, false
 			}
 			continue
 		}
-		switch {
-		case c-'0' < 10:
-			c -= '0'
-		case c-'a' < 6:
-			c, small = c-'a'+10, true
-		case c-'A' < 6:
-			c, upper = c-'A'+10, true
-		default:
-			return 0, 0, false, false
-		}
-		hi, lo = hi<<4|lo>>60, lo<<4|uint64(c)
+		met |= d
+		hi, lo = hi<<4|lo>>60, lo<<4|uint64(d&0xf)
 	}
-	return hi, lo, upper, !(upper && small)
+	if len(value) == 36 && (value[8] != '-' || value[13] != '-' || value[18] != '-' || value[23] != '-') {
+		return 0, 0, false, false
+	}
+	return hi, lo, met&hexUpper != 0, met&(hexUpper|hexLower) != hexUpper|hexLower
+}
+
+// What a byte is as a hexadecimal digit: its value, and which letters it belongs to; 0
+// for none. A table, because no processor foresees which digits are letters.
+const hexPlain, hexLower, hexUpper = 0x10, 0x20, 0x40
+
+var hexDigits = [256]uint8{
+	'0': hexPlain, '1': hexPlain | 1, '2': hexPlain | 2, '3': hexPlain | 3, '4': hexPlain | 4, '5': hexPlain | 5, '6': hexPlain | 6, '7': hexPlain | 7, '8': hexPlain | 8, '9': hexPlain | 9,
+	'a': hexLower | 10, 'b': hexLower | 11, 'c': hexLower | 12, 'd': hexLower | 13, 'e': hexLower | 14, 'f': hexLower | 15,
+	'A': hexUpper | 10, 'B': hexUpper | 11, 'C': hexUpper | 12, 'D': hexUpper | 13, 'E': hexUpper | 14, 'F': hexUpper | 15,
 }
 
 func appendUUID(dst []byte, hi, lo uint64, upper, hyphens bool) []byte {

@@ -78,11 +78,17 @@ func (n *network) round(x *block, i, half, size uint64) uint64 {
 	binary.BigEndian.PutUint64(x[:], hi)
 	binary.BigEndian.PutUint64(x[8:], lo)
 	n.cipher.Encrypt(x[:], x[:])
-	y := binary.BigEndian.Uint64(x[:])
-	if !n.wide {
+	y, over := binary.BigEndian.Uint64(x[:]), uint64(0)
+	if n.wide {
+		y, over = y<<32|uint64(binary.BigEndian.Uint32(x[8:])), y>>32
+	}
+	switch {
+	case size&(size-1) == 0: // of a power of two its last digits, without the division
+		return y & (size - 1)
+	case over == 0:
 		return y % size
 	}
-	return bits.Rem64(y>>32, y<<32|uint64(binary.BigEndian.Uint32(x[8:])), size)
+	return bits.Rem64(over, y, size)
 }
 
 // addMod needs both terms below size and size at most 2^63.
