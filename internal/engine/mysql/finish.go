@@ -308,9 +308,9 @@ func (t *target) Fit(ctx context.Context, from engine.Source, schemas []string) 
 		if !kinds["FUNCTION"] && !kinds["TRIGGER"] {
 			return nil
 		}
-		row, err := c.row(ctx, "look at the server", "SELECT @@GLOBAL.log_bin, @@GLOBAL.log_bin_trust_function_creators")
-		if err == nil && row[0] != "0" && row[1] == "0" && !may.has("SUPER", "") {
-			obstacles = append(obstacles, fmt.Sprintf("the server writes a binary log and lets only SUPER make triggers and functions, of which the source has some: SET GLOBAL log_bin_trust_function_creators = 1, or GRANT SUPER ON *.* TO %s", may.user))
+		say, err := onlySuper(ctx, c, may, "the source")
+		if say != "" {
+			obstacles = append(obstacles, say)
 		}
 		return err
 	})

@@ -27,15 +27,29 @@ func (t *target) recover(ctx context.Context, c *conn, keep int) error {
 
 // Mend is recover, for runs that may not come to a Begin.
 func (t *target) Mend(ctx context.Context, runID string, keep int) error {
+	c, err := t.recovered(ctx, runID, keep)
+	if err == nil {
+		t.unlock(c)
+		c.hangUp()
+	}
+	return err
+}
+
+// recovered gives a session that holds the target's lock, once what a crashed run left is cleared.
+func (t *target) recovered(ctx context.Context, runID string, keep int) (*conn, error) {
 	c, err := t.session(ctx, runID)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer func() { t.unlock(c); c.hangUp() }()
-	if err := t.lock(ctx, c); err != nil {
-		return err
+	if err = t.lock(ctx, c); err == nil {
+		err = t.recover(ctx, c, keep)
 	}
-	return t.recover(ctx, c, keep)
+	if err != nil {
+		t.unlock(c)
+		c.hangUp()
+		return nil, err
+	}
+	return c, nil
 }
 
 // missing tells what the target lacks of what belongs to its tables, while the switch
@@ -182,17 +196,11 @@ func (t *target) tidy(ctx context.Context, c *conn, keep int) error {
 // kept instead. No generation named means the one put away last.
 func (t *target) Rollback(ctx context.Context, generation string) error {
 	run := "rollback-" + time.Now().UTC().Format("20060102T150405")
-	c, err := t.session(ctx, run)
+	c, err := t.recovered(ctx, run, 1<<20)
 	if err != nil {
 		return err
 	}
 	defer func() { t.unlock(c); c.hangUp() }()
-	if err := t.lock(ctx, c); err != nil {
-		return err
-	}
-	if err := t.recover(ctx, c, 1<<20); err != nil {
-		return err
-	}
 	s := &swap{t: t, c: c, run: run, as: func(context.Context, func(schema.Name) schema.Name) error { return nil }}
 	for _, database := range t.databases {
 		_, kept, err := neighbours(ctx, c, database)

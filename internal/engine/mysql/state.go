@@ -157,7 +157,7 @@ func (t *target) obstacles(ctx context.Context, c *conn) (obstacles, notes []str
 	if may.opaque {
 		notes = append(notes, "the user's grants cannot be read, so what is missing shows only when it is needed")
 	}
-	row, err := c.row(ctx, "look at the server", "SELECT @@GLOBAL.read_only, @@GLOBAL.log_bin, @@GLOBAL.log_bin_trust_function_creators")
+	row, err := c.row(ctx, "look at the server", "SELECT @@GLOBAL.read_only")
 	if err != nil {
 		return nil, nil, err
 	}
@@ -173,8 +173,14 @@ func (t *target) obstacles(ctx context.Context, c *conn) (obstacles, notes []str
 		if err != nil {
 			return nil, nil, err
 		}
-		if len(triggers) > 0 && row[1] != "0" && row[2] == "0" && !may.has("SUPER", "") {
-			say("the server writes a binary log and lets only SUPER make triggers, of which the target %s has some: SET GLOBAL log_bin_trust_function_creators = 1, or GRANT SUPER ON *.* TO %s", quote(database), may.user)
+		if len(triggers) > 0 {
+			only, err := onlySuper(ctx, c, may, "the target "+quote(database))
+			if err != nil {
+				return nil, nil, err
+			}
+			if only != "" {
+				obstacles = append(obstacles, only)
+			}
 		}
 		for _, o := range triggers {
 			if account(o.Definer) != may.user && !may.mayDefine() {
@@ -225,6 +231,16 @@ func (t *target) obstacles(ctx context.Context, c *conn) (obstacles, notes []str
 		notes = append(notes, fmt.Sprintf("the user may not see other sessions' transactions, so every table is rebuilt once after it is loaded, that old ones do not see it empty, and foreign keys of other databases may stay unseen: GRANT PROCESS ON *.* TO %s", may.user))
 	}
 	return obstacles, notes, nil
+}
+
+// onlySuper tells, in a sentence or none, that the server lets nobody but SUPER make
+// triggers and functions, which owner has some of.
+func onlySuper(ctx context.Context, c *conn, may *privileges, owner string) (string, error) {
+	row, err := c.row(ctx, "look at the server", "SELECT @@GLOBAL.log_bin, @@GLOBAL.log_bin_trust_function_creators")
+	if err != nil || row[0] == "0" || row[1] != "0" || may.has("SUPER", "") {
+		return "", err
+	}
+	return fmt.Sprintf("the server writes a binary log and lets only SUPER make triggers and functions, of which %s has some: SET GLOBAL log_bin_trust_function_creators = 1, or GRANT SUPER ON *.* TO %s", owner, may.user), nil
 }
 
 const isReplica = "the server is read-only, as replicas are: use the primary's address"

@@ -360,7 +360,8 @@ func localPath(ctx context.Context, c *conn, path string) error {
 	return c.exec(ctx, "set the search_path", "SELECT pg_catalog.set_config('search_path', "+literal(path)+", true)")
 }
 
-// setSequences puts the sequences of touched tables, or of all that are exchanged, past their columns' values.
+// setSequences puts the sequences of touched tables, or of all that are exchanged, past their columns' values,
+// and every one on to where the source's stands.
 // RESTART gives the sequence a new place that the transaction's end decides on;
 // setval alone would be seen at once and stay after a rollback.
 func (x *exchange) setSequences(ctx context.Context, c *conn, all bool) error {
