@@ -82,7 +82,7 @@ func TestOrphansOfAWholeProduction(t *testing.T) {
 	e.run(t, 0, "refresh").wants(t, "public.lines.order_id", "public.products.parent", "all passed")
 	wantQuery(t, "rows", staging, "SELECT (SELECT count(*) FROM lines), (SELECT count(*) FROM products)", "1208|18") // without 10 itself, and 20, whose parent it was
 	e.write(t, "understudy.yaml", plainJob("orphans: nullify", orphanReferences))
-	e.run(t, 5, "refresh").wants(t, "public.lines.order_id lead to no row of public.orders, and cannot be nullified: order_id is NOT NULL")
+	e.run(t, 5, "refresh").wants(t, "public.lines.order_id leads to no row of public.orders, and cannot be nullified: order_id is NOT NULL")
 	wantQuery(t, "rows of the generation before", staging, "SELECT count(*) FROM lines", "1208")
 
 	scratchtest.SQL(t, prod, "SET session_replication_role = replica; DELETE FROM lines WHERE order_id = 777777; INSERT INTO products SELECT 10, 5")

@@ -44,8 +44,10 @@ func Declare(refs []config.Reference, s *schema.Schema) ([]schema.Reference, []f
 		ok := true
 		for j := range columns {
 			a, b := from.Column(columns[j]), to.Column(toColumns[j])
-			if a.Kind != b.Kind {
-				bad = append(bad, wrong(r.From, fmt.Errorf("%s.%s is %s and %s.%s is %s: they cannot hold the same values", from.Name, schema.Ident(a.Name), a.Type, to.Name, schema.Ident(b.Name), b.Type)))
+			if !comparable(a.Kind, b.Kind) {
+				f := wrong(r.From, fmt.Errorf("%s.%s is %s and %s.%s is %s: they cannot hold the same values", from.Name, schema.Ident(a.Name), a.Type, to.Name, schema.Ident(b.Name), b.Type))
+				f.Hint = "name columns of one type; a text may reference a whole number or a UUID, by its digits"
+				bad = append(bad, f)
 				ok = false
 			}
 		}
@@ -55,6 +57,16 @@ func Declare(refs []config.Reference, s *schema.Schema) ([]schema.Reference, []f
 		}
 	}
 	return out, bad
+}
+
+// comparable tells whether columns of two kinds can hold the same keys. Columns
+// that lead to several tables are often texts which write the whole numbers or
+// UUIDs of those tables.
+func comparable(a, b schema.Kind) bool {
+	text := func(one, other schema.Kind) bool {
+		return one == schema.Text && (other == schema.Integer || other == schema.UUID)
+	}
+	return a == b || text(a, b) || text(b, a)
 }
 
 // Conditions lists the fragments of declared references, in the order of the

@@ -180,6 +180,9 @@ func (b *binder) checkComponent(masked []int, out *Binding) {
 		n := &b.graph.columns[i]
 		for _, e := range n.follows {
 			to := &b.graph.columns[e.to]
+			if sameUUIDs(n.column, to.column, &out.Decisions[i], &out.Decisions[e.to]) {
+				continue
+			}
 			if out.Decisions[e.to].Outcome == Mask && (n.column.Kind != to.column.Kind || n.column.Element != to.column.Element) && !b.chosen[i].broken && !b.chosen[e.to].broken {
 				b.report(finding.Finding{Check: checkType, At: out.Decisions[i].At, Table: n.table.Name.String(), Column: n.column.Name,
 					Message: fmt.Sprintf("%s is %s and %s %s, which is %s: their fakes would not be equal",
@@ -188,6 +191,13 @@ func (b *binder) checkComponent(masked []int, out *Binding) {
 			}
 		}
 	}
+}
+
+// sameUUIDs tells a reference between a UUID and a text that writes one: the mask
+// of UUIDs gives both the same fake.
+func sameUUIDs(a, b *schema.Column, of, to *Decision) bool {
+	either := a.Kind == schema.Text && b.Kind == schema.UUID || a.Kind == schema.UUID && b.Kind == schema.Text
+	return either && of.Outcome == Mask && to.Outcome == Mask && of.Spec.Mask == "uuid" && to.Spec.Mask == "uuid"
 }
 
 // A shared names the columns whose fakes come from one function: one domain,

@@ -86,7 +86,7 @@ func (c *closure) judge(ctx context.Context, bad []finding.Finding) error {
 				continue
 			}
 			f := finding.Finding{Check: "orphans", Severity: finding.Error, Table: e.ref.From.String(), Column: strings.Join(e.ref.Columns, ", "),
-				Message: fmt.Sprintf("%s of %s lead to no row of %s", many(e.orphans, "key"), edgeName(e.ref), e.ref.To),
+				Message: fmt.Sprintf("%s of %s %s to no row of %s", many(e.orphans, "key"), edgeName(e.ref), leads(e.orphans), e.ref.To),
 				Hint:    hintOrphans, Code: int(fault.Integrity)}
 			if e.dangles() {
 				f.Severity, f.Code = finding.Warning, 0

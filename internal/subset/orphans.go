@@ -263,7 +263,7 @@ func (m *mourning) failures() []finding.Finding {
 	for _, l := range m.losses {
 		e := l.edge
 		f := finding.Finding{Check: "orphans", Severity: finding.Error, Table: e.ref.From.String(), Column: strings.Join(e.ref.Columns, ", "), Code: int(fault.Integrity),
-			Message: fmt.Sprintf("%s of %s lead to no row of %s", many(int64(l.rows.GetCardinality()), "row"), edgeName(e.ref), e.ref.To)}
+			Message: fmt.Sprintf("%s of %s %s to no row of %s", many(int64(l.rows.GetCardinality()), "row"), edgeName(e.ref), leads(int64(l.rows.GetCardinality())), e.ref.To)}
 		switch m.c.spec.Orphans {
 		case Drop:
 			continue

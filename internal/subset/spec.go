@@ -187,6 +187,14 @@ func both(a, b string) string {
 	return "(" + a + ") AND (" + b + ")"
 }
 
+// leads is the verb for a number of things.
+func leads(n int64) string {
+	if n == 1 {
+		return "leads"
+	}
+	return "lead"
+}
+
 // many writes a number of things: "1 row", "12,345 rows".
 func many(n int64, thing string) string {
 	digits := fmt.Sprint(n)

@@ -14,10 +14,11 @@ func (h Harness) family(t *testing.T) moment {
 	t.Helper()
 	db := h.Fresh(t)
 	db.exec(t, `CREATE TABLE parents (id integer NOT NULL PRIMARY KEY, part integer NOT NULL, word varchar(20), UNIQUE (id, part))`,
-		`CREATE TABLE children (id integer NOT NULL PRIMARY KEY, parent integer, part integer, word varchar(20), grade integer)`,
+		`CREATE TABLE children (id integer NOT NULL PRIMARY KEY, parent integer, part integer, word varchar(20), grade integer, code varchar(20))`,
 		`INSERT INTO parents (id, part, word) VALUES (1, 1, 'one'), (2, 1, 'it''s'), (3, 2, NULL)`,
 		`INSERT INTO children (id, parent, part, word, grade) VALUES (1, 1, 1, 'one', 5), (2, 1, 1, 'one', 5), (3, 1, 2, 'it''s', 9), (4, 1, 1, 'One', NULL),
-			(5, 2, 1, 'two', 1), (6, 2, NULL, NULL, 2), (7, 9, 1, '', 3), (8, NULL, 1, 'one', 4), (9, 9, NULL, 'one', 0)`)
+			(5, 2, 1, 'two', 1), (6, 2, NULL, NULL, 2), (7, 9, 1, '', 3), (8, NULL, 1, 'one', 4), (9, 9, NULL, 'one', 0)`,
+		`UPDATE children SET code = CASE id WHEN 1 THEN '1' WHEN 2 THEN '03' WHEN 3 THEN '3' WHEN 4 THEN '1.0' WHEN 6 THEN 'x' WHEN 7 THEN ' 2' WHEN 8 THEN '9' WHEN 9 THEN '' END`)
 	return h.moment(t, db)
 }
 
@@ -98,9 +99,15 @@ func findOrphaned(t *testing.T, h Harness) {
 		{[]string{"parent"}, []string{"id"}, "grade > 0", []string{"7"}},
 		{[]string{"parent", "part"}, []string{"id", "part"}, "", []string{"3", "7"}},
 		{[]string{"word"}, []string{"word"}, "", []string{"4", "5", "7"}},
+		{[]string{"code"}, []string{"id"}, "", []string{"2", "4", "6", "7", "8", "9"}}, // a text that writes a number
+		{[]string{"part", "code"}, []string{"part", "id"}, "", []string{"2", "4", "7", "8"}},
 	} {
 		got, _ := find(t, m, engine.Find{Table: children, Columns: []string{"id"}, By: c.by, Orphaned: &engine.Parent{Table: parents, Columns: c.to}, Where: c.where})
 		slices.Sort(got)
 		equal(t, fmt.Sprintf("orphans of %v %s", c.by, c.where), got, c.want)
 	}
+	got, _ := find(t, m, engine.Find{Table: parents, Columns: []string{"id"}, By: []string{"id"}, Orphaned: &engine.Parent{Table: children, Columns: []string{"code"}}})
+	equal(t, "orphans of a number that a text writes", got, []string{"2"})
+	got, _ = find(t, m, engine.Find{Table: parents, Columns: []string{"id"}, By: []string{"id"}, Keys: tuples([]string{"1"}, []string{"03"}, []string{"1.0"}, []string{" 2"}, []string{"x"}, []string{""}, []string{"+2"}, []string{"2e0"})})
+	equal(t, "numbers found by texts", got, []string{"1"})
 }

@@ -207,8 +207,14 @@ func (f *finder) orphaned() string {
 	for i, name := range f.find.By {
 		a, b := quoteName(f.find.Table.Name)+"."+quote(name), "understudy_parent."+quote(parent.Columns[i])
 		terms = append(terms, a+" IS NOT NULL")
-		if there != nil {
-			a, b = comparable(a, b, f.facts.columns[name], there.columns[parent.Columns[i]])
+		switch from, to := f.find.Table.Column(name), parent.Table.Column(parent.Columns[i]); {
+		case from.Kind != to.Kind: // one is the text of the other
+			a = written(a, from, f.facts.columns[name])
+			if b = written(b, to, nil); there != nil {
+				b = written("understudy_parent."+quote(to.Name), to, there.columns[to.Name])
+			}
+		case there != nil:
+			a, b = comparable(a, b, f.facts.columns[name], there.columns[to.Name])
 		}
 		own, theirs, equal = append(own, a), append(theirs, b), append(equal, b+" = "+a)
 	}
@@ -234,6 +240,18 @@ func comparable(a, b string, own, parent *columnFacts) (string, string) {
 		return a + " COLLATE " + parent.collation, b
 	}
 	return "CONVERT(" + a + " USING utf8mb4) COLLATE utf8mb4_bin", "CONVERT(" + b + " USING utf8mb4) COLLATE utf8mb4_bin"
+}
+
+// written gives the bytes of a value's text as rows carry it, which no collation
+// and no conversion makes equal to another's.
+func written(value string, c *schema.Column, facts *columnFacts) string {
+	switch {
+	case c.Kind == schema.Integer:
+		value += " + 0" // without the zeros of ZEROFILL
+	case facts != nil && facts.trims:
+		value = "TRIM(TRAILING ' ' FROM " + value + ")"
+	}
+	return "CAST(CAST(" + value + " AS CHAR CHARACTER SET utf8mb4) AS BINARY)"
 }
 
 // tuple writes the literals of one of the keys; false where no row can have it.

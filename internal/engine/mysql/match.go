@@ -83,8 +83,17 @@ func (c *formColumn) asked(text []byte) (lit string, ok bool) {
 		return "0", true
 	case c.facts.base == "bit":
 		return digits(text)
+	case c.Kind == schema.Integer && !isWhole(text):
+		return "", false // as the key of a text may be: 007 is not 7
 	}
 	return c.stored(text)
+}
+
+// isWhole tells whether a text is a whole number as a column writes it, without
+// zeros before it.
+func isWhole(text []byte) bool {
+	d := bytes.TrimPrefix(text, []byte("-"))
+	return len(d) > 0 && (d[0] != '0' || len(text) == 1)
 }
 
 // stored is asked for a value as rows carry it.

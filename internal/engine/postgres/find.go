@@ -83,6 +83,7 @@ type keyColumn struct {
 	equals    string
 	translate translation
 	integer   bool
+	uuid      bool
 }
 
 func (s *snapshot) hunt(f engine.Find) (*hunt, error) {
@@ -122,6 +123,8 @@ func keyColumnOf(c columnFacts) keyColumn {
 		k.array, k.integer = "pg_catalog.int8[]", true
 	case c.base == 1043 || c.base == 25:
 		k.array = "pg_catalog.text[]"
+	case c.base == 2950:
+		k.uuid = true
 	}
 	return k
 }
@@ -212,10 +215,14 @@ func (h *hunt) orphaned() string {
 		a, b := child+"."+quote(by), "understudy_parent."+quote(parent.Columns[i])
 		all = append(all, present(a))
 		from, to := h.find.Table.Column(by), parent.Table.Column(parent.Columns[i])
-		if from.Kind == schema.Text && to.Kind == schema.Text && !from.FoldCase && !to.FoldCase {
+		equals := h.parent.columns[parent.Columns[i]].equals
+		switch {
+		case from.Kind != to.Kind: // one is the text of the other
+			a, b, equals = "("+a+`)::pg_catalog.text COLLATE "C"`, "("+b+`)::pg_catalog.text COLLATE "C"`, "OPERATOR(pg_catalog.=)"
+		case from.Kind == schema.Text && to.Kind == schema.Text && !from.FoldCase && !to.FoldCase:
 			a, b = a+` COLLATE "C"`, b+` COLLATE "C"`
 		}
-		pairs = append(pairs, b+" "+h.parent.columns[parent.Columns[i]].equals+" "+a)
+		pairs = append(pairs, b+" "+equals+" "+a)
 	}
 	return strings.Join(all, " AND ") + " AND NOT EXISTS (SELECT FROM " + rangeOf(h.parent, parent.Table) + " AS understudy_parent WHERE " + strings.Join(pairs, " AND ") + ")"
 }
@@ -248,8 +255,9 @@ func (h *hunt) lookup() string {
 		strings.Join(pairs, " AND ") + ")"
 }
 
-// parameters writes keys as arrays in text form and counts them. A key that no
-// integer column can hold is left out: it matches nothing, and would fail the cast.
+// parameters writes keys as arrays in text form and counts them. A key that an
+// integer's or a UUID's column would not write so is left out: it matches
+// nothing, and might fail the cast.
 func (h *hunt) parameters(from, to int) ([][]byte, int) {
 	params := make([][]byte, len(h.keys))
 	for i := range params {
@@ -286,12 +294,31 @@ func (h *hunt) usable(row int) bool {
 				return false
 			}
 		}
+		if k.uuid && !canonicalUUID(value) {
+			return false
+		}
 	}
 	return true
 }
 
-// wholeNumber gives an integer's digits where the text is one, perhaps written
-// with a fraction of zeros as a numeric column writes it.
+// canonicalUUID tells whether a text is a UUID as the server writes it.
+func canonicalUUID(text []byte) bool {
+	for i, c := range text {
+		switch {
+		case i == 8 || i == 13 || i == 18 || i == 23:
+			if c != '-' {
+				return false
+			}
+		case !(c >= '0' && c <= '9' || c >= 'a' && c <= 'f'):
+			return false
+		}
+	}
+	return len(text) == 36
+}
+
+// wholeNumber gives an integer's digits where the text is one as a column writes
+// it: without a sign or zeros before it that say nothing, perhaps with a fraction
+// of zeros, as a numeric column writes it.
 func wholeNumber(text []byte) ([]byte, bool) {
 	if dot := bytes.IndexByte(text, '.'); dot >= 0 {
 		if len(bytes.Trim(text[dot+1:], "0")) > 0 {
@@ -299,8 +326,8 @@ func wholeNumber(text []byte) ([]byte, bool) {
 		}
 		text = text[:dot]
 	}
-	_, err := strconv.ParseInt(string(text), 10, 64)
-	return text, err == nil
+	n, err := strconv.ParseInt(string(text), 10, 64)
+	return text, err == nil && strconv.FormatInt(n, 10) == string(text)
 }
 
 // ask runs the statement and hands on what it finds.

@@ -169,7 +169,7 @@ func (f *finder) perKey(wanted, identity []string, from, conditions string) (hea
 // orphaned is the condition that a row's key is nobody's. NULL references
 // nothing. A list of the parents' keys is made once, or their index is used.
 func (f *finder) orphaned() string {
-	var all, parents []string
+	var all, parents, there []string
 	own := f.compared()
 	for i, c := range f.by {
 		all = append(all, quote(c.Name)+" IS NOT NULL")
@@ -177,14 +177,30 @@ func (f *finder) orphaned() string {
 		if collation := f.parent.columns[name].collation; collation != "" && f.shape.columns[c.Name].collation != collation {
 			own[i] = quote(c.Name) + " COLLATE " + quote(collation)
 		}
+		there = append(there, quote(name)+" IS NOT NULL")
+		if to := f.find.Orphaned.Table.Column(name); c.Kind != to.Kind { // one is the text of the other
+			own[i] = written(c) + " COLLATE BINARY"
+			parents = append(parents, written(to))
+			continue
+		}
 		parents = append(parents, quote(name))
-	}
-	var there []string
-	for _, p := range parents {
-		there = append(there, p+" IS NOT NULL")
 	}
 	return strings.Join(all, " AND ") + " AND (" + strings.Join(own, ", ") + ") NOT IN (SELECT " + strings.Join(parents, ", ") +
 		" FROM main." + quote(f.find.Orphaned.Table.Name.Table) + " WHERE " + strings.Join(there, " AND ") + ")"
+}
+
+// written gives the text of a column's value as rows carry it.
+func written(c *schema.Column) string {
+	text := "CAST(" + quote(c.Name) + " AS TEXT)"
+	if c.Kind != schema.UUID {
+		return text
+	}
+	digits := "lower(hex(" + quote(c.Name) + "))"
+	parts := make([]string, 0, 5)
+	for _, at := range []string{"1, 8", "9, 4", "13, 4", "17, 4", "21"} {
+		parts = append(parts, "substr("+digits+", "+at+")")
+	}
+	return "CASE typeof(" + quote(c.Name) + ") WHEN 'blob' THEN " + strings.Join(parts, " || '-' || ") + " ELSE lower(" + text + ") END"
 }
 
 // compared writes the By columns as keys are compared with them: a foreign key
@@ -307,7 +323,20 @@ func storedAs(text []byte, c *schema.Column) []any {
 		}
 		return out
 	}
-	return []any{native(text, c)}
+	v := native(text, c)
+	if c.Kind != schema.Integer {
+		return []any{v}
+	}
+	// The column's affinity would make numbers of texts that write them otherwise.
+	if n, whole := v.(int64); whole && strconv.FormatInt(n, 10) != string(text) {
+		return nil
+	}
+	if _, text := v.(string); text && affinityOf(c.Type) != blobAffinity {
+		if _, err := strconv.ParseFloat(strings.TrimSpace(v.(string)), 64); err == nil {
+			return nil
+		}
+	}
+	return []any{v}
 }
 
 func (f *finder) search(ctx context.Context, query string, args []any) error {

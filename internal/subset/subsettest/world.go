@@ -93,6 +93,9 @@ func (w *World) reference() {
 			ref.Columns = append(ref.Columns, old)
 			continue
 		}
+		if ref.Declared && kind == schema.Integer && w.r.IntN(3) == 0 {
+			kind = schema.Text // which writes the number
+		}
 		from.Columns = append(from.Columns, schema.Column{Name: name, Kind: kind, FoldCase: fold, NotNull: notNull})
 		ref.Columns = append(ref.Columns, name)
 	}
@@ -140,6 +143,9 @@ func (w *World) fill() {
 // hostile are pieces of keys that could be mistaken for something else.
 var hostile = []string{"", "0", "-", " ", "a,b", `{"x"}`, `\N`, "NULL", "é", "'", "007", "+"}
 
+// almost are texts that write no key, though databases might make one of them.
+var almost = []string{"x", "", "01", "+1", "-0", "1.0", "1e0", " 1", "0x1", "99999999999999999999", "1;", "1a"}
+
 // point gives the columns of a reference their values, row by row: one of the
 // referenced keys that agrees with columns filled before, or NULL, or, rarely, nothing there.
 func (w *World) point(ref schema.Reference) {
@@ -152,7 +158,12 @@ func (w *World) point(ref schema.Reference) {
 		}
 		elsewhere := !holds(from, row, ref.When) && w.r.IntN(2) == 0 // the key is of something else
 		if elsewhere || lost && w.r.IntN(8) == 0 {
-			w.set(from, row, ref, func(int) *string { return Value(99991) })
+			w.set(from, row, ref, func(i int) *string {
+				if from.Column(ref.Columns[i]).Kind == schema.Text && to.Column(ref.ToColumns[i]).Kind == schema.Integer {
+					return Value(almost[w.r.IntN(len(almost))])
+				}
+				return Value(99991)
+			})
 			continue
 		}
 		var fit [][]*string
