@@ -24,6 +24,9 @@ func tortureOnMySQL(maria bool) []string {
 		"INSERT INTO shapes VALUES (1, point(1.5, -2), ST_GeomFromText('GEOMETRYCOLLECTION(POINT(1 1),LINESTRING(0 0,1 1))'), ST_GeomFromText('POLYGON((0 0,0 1,1 1,0 0))')), (2, ST_GeomFromText('POINT(10 20)', 4326), NULL, NULL)",
 		"CREATE TABLE made (id int NOT NULL AUTO_INCREMENT PRIMARY KEY, a int, twice int AS (a * 2) STORED, thrice int AS (a * 3) VIRTUAL, hidden int INVISIBLE DEFAULT 7, at timestamp NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP, KEY (thrice), CHECK (a < 1000)) AUTO_INCREMENT = 77 COMMENT 'it''s \"made\"'",
 		"INSERT INTO made (id, a, hidden, at) VALUES (0, 1, 8, '2020-01-01'), (5, NULL, NULL, '2021-01-01'), (90, 999, 0, '2022-01-01')",
+		// The numbers of rows that are gone are given to no other.
+		"INSERT INTO made (id, a, at) VALUES (4000, 1, '2022-01-01')", "DELETE FROM made WHERE id = 4000",
+		"CREATE TABLE spent (id tinyint unsigned NOT NULL AUTO_INCREMENT PRIMARY KEY, v int) AUTO_INCREMENT = 100", "CREATE TABLE used_up (id tinyint NOT NULL AUTO_INCREMENT PRIMARY KEY)", "INSERT INTO used_up VALUES (127)",
 		"CREATE TABLE `odd \"name`` ; --` (`sel ect` int, `from` varchar(9), `ü` int, `a.b` int, PRIMARY KEY (`sel ect`, `from`), UNIQUE KEY `k \"``` (`ü`))",
 		"INSERT INTO `odd \"name`` ; --` VALUES (1, 'x', 1, 2), (1, 'y', NULL, 3)",
 		"CREATE TABLE child (id int PRIMARY KEY, a int, b varchar(9), up int, CONSTRAINT fk_odd FOREIGN KEY (a, b) REFERENCES `odd \"name`` ; --` (`sel ect`, `from`) ON DELETE CASCADE ON UPDATE CASCADE, CONSTRAINT fk_up FOREIGN KEY (up) REFERENCES child (id) ON DELETE SET NULL)",

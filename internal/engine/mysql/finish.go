@@ -14,8 +14,8 @@ import (
 )
 
 // Finish makes the indexes and foreign keys that rows did not need, tries what
-// the target will get beside tables, and gathers statistics. AUTO_INCREMENT went
-// on with the rows.
+// the target will get beside tables, and gathers statistics. AUTO_INCREMENT goes
+// on past the rows' numbers, or where the source's stands if that is further.
 func (l *load) Finish(ctx context.Context) error {
 	now, err := l.guard.value(ctx, "ask the server's time", "SELECT NOW(6)")
 	if err != nil {
@@ -89,6 +89,9 @@ func (l *load) index(ctx context.Context, d *databasePlan, c *creation) error {
 	}
 	if !l.watches && c.facts.transactional() {
 		add = append(add, "FORCE")
+	}
+	if next := l.goesOn(d, c); next != "" {
+		add = append(add, "AUTO_INCREMENT = "+next)
 	}
 	if len(add) == 0 {
 		return nil
