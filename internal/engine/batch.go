@@ -113,6 +113,9 @@ func (t *Tuples) At(row, column int) (value []byte, ok bool) {
 			start = -1 - start
 		}
 	}
+	if start == end {
+		return []byte{}, true // nil would mean NULL to others
+	}
 	return t.data[start:end:end], true
 }
 

@@ -207,6 +207,10 @@ type Find struct {
 	// Keys are not null. Nil Keys means no such condition.
 	By   []string
 	Keys *Tuples
+	// Written, one for each of By where it is not nil: the column is a number or a
+	// UUID, and its Keys are texts that reference it. They equal values that rows
+	// carry with these very bytes: 1.0, 01 and 1e0 are no key of the number 1.
+	Written []bool
 	// Where is an accepted fragment; empty means none. Order is an accepted
 	// ORDER BY list; the key that identifies rows breaks ties.
 	Where, Order string

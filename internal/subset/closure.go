@@ -47,6 +47,7 @@ type target struct {
 	at      []int // in node.columns
 	// unique: at most one row has a given key. exact: equal keys have equal texts.
 	unique, exact, indexed bool
+	written                []bool  // of columns: keys are texts that reference numbers or UUIDs; nil for none
 	known                  keySet  // keys asked for and, where unique, keys of pulled rows
 	pending                keyList // to be asked for
 	missing                keySet  // asked for and not found
@@ -60,8 +61,9 @@ type edge struct {
 	ref      schema.Reference
 	from, to *node
 	target   *target
-	at       []int // of ref.Columns in from.columns; nil if they are not needed
-	test     int   // of the reference's condition in from.tests; -1 where it has none
+	at       []int  // of ref.Columns in from.columns; nil if they are not needed
+	written  []bool // of ref.Columns: the keys of parents are texts of numbers or UUIDs; nil for none
+	test     int    // of the reference's condition in from.tests; -1 where it has none
 	follow   bool
 	closed   bool    // rows do not come down along it
 	asked    *keySet // downward, only where the target is not unique
@@ -153,13 +155,16 @@ func (c *closure) connect(ref schema.Reference) {
 				Hint:    "give both columns one collation"})
 		}
 	}
+	texts := writtenKeys(to.table, ref.ToColumns, from.table, ref.Columns)
+	e.written = writtenKeys(from.table, ref.Columns, to.table, ref.ToColumns)
 	for _, t := range to.targets {
-		if slices.Equal(t.columns, ref.ToColumns) {
+		if slices.Equal(t.columns, ref.ToColumns) && slices.Equal(t.written, texts) {
 			e.target = t
 		}
 	}
 	if e.target == nil {
 		e.target = newTarget(to, ref.ToColumns)
+		e.target.written = texts
 		to.targets = append(to.targets, e.target)
 		c.targets = append(c.targets, e.target)
 	}
@@ -190,13 +195,35 @@ func newTarget(n *node, columns []string) *target {
 	return t
 }
 
+// writtenKeys tells for which of a table's columns the keys that the other end of a
+// reference gives are texts of its numbers or UUIDs; nil for none.
+func writtenKeys(t *schema.Table, columns []string, other *schema.Table, others []string) []bool {
+	var out []bool
+	for i, name := range columns {
+		a, b := t.Column(name), other.Column(others[i])
+		if a != nil && b != nil && a.Kind != schema.Text && b.Kind == schema.Text {
+			if out == nil {
+				out = make([]bool, len(columns))
+			}
+			out[i] = true
+		}
+	}
+	return out
+}
+
 // sameText tells whether two column lists hold kinds of which equal values
 // always have equal canonical text. Others (numbers with a scale, text with a
 // collation) may be equal and look different.
 func sameText(a *schema.Table, as []string, b *schema.Table, bs []string) bool {
 	for i := range as {
 		x, y := a.Column(as[i]), b.Column(bs[i])
-		if x == nil || y == nil || x.Kind != y.Kind {
+		if x == nil || y == nil {
+			return false
+		}
+		if x.Kind == schema.Text && y.Kind != schema.Text {
+			continue // compared by their texts
+		}
+		if x.Kind != y.Kind {
 			return false
 		}
 		switch x.Kind {

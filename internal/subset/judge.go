@@ -137,7 +137,7 @@ func (c *closure) attribute(ctx context.Context, t *target) error {
 
 // users adds to keys those of part that pulled rows hold through e.
 func (c *closure) users(ctx context.Context, e *edge, part *keyList, keys *keySet) error {
-	find := engine.Find{Table: e.from.table, Columns: e.ref.Columns, By: e.ref.Columns, Keys: part.tuples(len(e.ref.Columns)), Where: e.ref.When, Now: c.opts.Now}
+	find := engine.Find{Table: e.from.table, Columns: e.ref.Columns, By: e.ref.Columns, Keys: part.tuples(len(e.ref.Columns)), Written: e.written, Where: e.ref.When, Now: c.opts.Now}
 	at := upTo(len(e.ref.Columns))
 	for found, err := range c.snap.Find(ctx, find) {
 		if err != nil {

@@ -131,7 +131,7 @@ func (m *mourning) users(ctx context.Context, e *edge, keys keyList, into *roari
 	}
 	for i := 0; i < keys.len(); i += step {
 		part := keys.slice(i, min(i+step, keys.len()))
-		find := engine.Find{By: e.ref.Columns, Keys: part.tuples(len(e.ref.Columns)), Where: e.ref.When}
+		find := engine.Find{By: e.ref.Columns, Keys: part.tuples(len(e.ref.Columns)), Written: e.written, Where: e.ref.When}
 		if err := m.search(ctx, e.from, find, into); err != nil {
 			return err
 		}
@@ -233,7 +233,7 @@ func (m *mourning) bereft(ctx context.Context, t *target, keys keyList) (keyList
 	}
 	for i := 0; i < keys.len(); i += step {
 		part := keys.slice(i, min(i+step, keys.len()))
-		find := engine.Find{Table: t.node.table, Columns: t.columns, By: t.columns, Keys: part.tuples(len(t.columns)), Now: m.c.opts.Now}
+		find := engine.Find{Table: t.node.table, Columns: t.columns, By: t.columns, Keys: part.tuples(len(t.columns)), Written: t.written, Now: m.c.opts.Now}
 		var alive keyList
 		for found, err := range m.c.snap.Find(ctx, find) {
 			if err != nil {

@@ -85,7 +85,7 @@ func Why(ctx context.Context, snap engine.Snapshot, s *schema.Schema, spec *Spec
 		keys.AddString(v)
 	}
 	a.keys = keys
-	row, err := a.row(ctx, a.node(table), identity.Columns, keys, "", func(engine.RowID) bool { return true })
+	row, err := a.row(ctx, a.node(table), identity.Columns, nil, keys, "", func(engine.RowID) bool { return true })
 	switch engine.CodeOf(err) {
 	case engine.Constraint, engine.Syntax: // the key is all that this search was given
 		return nil, noKey(t, identity)
@@ -133,12 +133,12 @@ func (a *asker) node(n schema.Name) *node {
 
 // row finds the first row with one of the keys that satisfies where and that ok
 // accepts; nil if there is none.
-func (a *asker) row(ctx context.Context, n *node, by []string, keys *engine.Tuples, where string, ok func(engine.RowID) bool) (*located, error) {
+func (a *asker) row(ctx context.Context, n *node, by []string, written []bool, keys *engine.Tuples, where string, ok func(engine.RowID) bool) (*located, error) {
 	columns := n.columns
 	if len(columns) == 0 {
 		columns = by
 	}
-	f := engine.Find{Table: n.table, Columns: columns, By: by, Keys: keys, Where: where, Now: a.opts.Now}
+	f := engine.Find{Table: n.table, Columns: columns, By: by, Keys: keys, Written: written, Where: where, Now: a.opts.Now}
 	for found, err := range a.snap.Find(ctx, f) {
 		if err != nil {
 			return nil, err
@@ -270,7 +270,7 @@ func (a *asker) parent(ctx context.Context, row *located, s *step) (*located, Li
 	if !ok {
 		return nil, link, nil
 	}
-	next, err := a.row(ctx, e.to, e.target.columns, keys, "", func(id engine.RowID) bool {
+	next, err := a.row(ctx, e.to, e.target.columns, e.target.written, keys, "", func(id engine.RowID) bool {
 		return a.brought(e.to, id, !e.follow, s.job) != nil
 	})
 	return next, link, err
@@ -288,7 +288,7 @@ func (a *asker) child(ctx context.Context, row *located, s *step) (*located, Lin
 			continue
 		}
 		link = Link{Table: row.node.table.Name, Edge: edgeName(e.ref), Why: "needed by a row of " + e.ref.From.String() + " that came along"}
-		next, err := a.row(ctx, e.from, e.ref.Columns, keys, e.ref.When, func(id engine.RowID) bool {
+		next, err := a.row(ctx, e.from, e.ref.Columns, e.written, keys, e.ref.When, func(id engine.RowID) bool {
 			return e.from.mode == whole && !e.from.lacks(id) || a.brought(e.from, id, false, s.job) != nil
 		})
 		if next != nil || err != nil {
@@ -363,7 +363,7 @@ func (a *asker) cut(ctx context.Context, row *located, e *edge) (Cut, error) {
 		{&e.to.down, true, ""},
 		{&e.to.up, e.follow, "the row of " + to + " that it references came only as a parent, and " + edgeName(e.ref) + " is not followed from those"},
 	} {
-		parent, err := a.row(ctx, e.to, e.target.columns, keys, "", in(try.rows))
+		parent, err := a.row(ctx, e.to, e.target.columns, e.target.written, keys, "", in(try.rows))
 		if err != nil {
 			return cut, err
 		}
@@ -400,6 +400,6 @@ func (a *asker) satisfies(ctx context.Context, row *located, condition string) (
 	if condition == "" {
 		return true, nil
 	}
-	found, err := a.row(ctx, row.node, row.node.table.Identity().Columns, a.keys, condition, func(engine.RowID) bool { return true })
+	found, err := a.row(ctx, row.node, row.node.table.Identity().Columns, nil, a.keys, condition, func(engine.RowID) bool { return true })
 	return found != nil, err
 }

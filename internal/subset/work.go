@@ -154,12 +154,12 @@ func (c *closure) job(l lookup, limit int) *job {
 		keys := e.pending.take(max(limit/len(e.ref.Columns), 1))
 		rule := &e.from.rule
 		return &job{node: e.from, down: true, edge: e, find: engine.Find{Table: e.from.table, Columns: e.from.columns, Tests: e.from.tests,
-			By: e.ref.Columns, Keys: keys.tuples(len(e.ref.Columns)), Where: both(e.ref.When, rule.Where), PerKey: rule.PerParent, Order: rule.Order, Now: c.opts.Now}}
+			By: e.ref.Columns, Keys: keys.tuples(len(e.ref.Columns)), Written: e.written, Where: both(e.ref.When, rule.Where), PerKey: rule.PerParent, Order: rule.Order, Now: c.opts.Now}}
 	}
 	t := l.target
 	keys := t.pending.take(max(limit/len(t.columns), 1))
 	return &job{node: t.node, target: t, asked: keys, find: engine.Find{Table: t.node.table, Columns: t.node.columns, Tests: t.node.tests,
-		By: t.columns, Keys: keys.tuples(len(t.columns)), Now: c.opts.Now}}
+		By: t.columns, Keys: keys.tuples(len(t.columns)), Written: t.written, Now: c.opts.Now}}
 }
 
 // start runs a job on a worker of its own.

@@ -262,6 +262,9 @@ func (f *finder) tuple(at int) ([]string, bool) {
 		if !ok {
 			return nil, false // NULL equals nothing
 		}
+		if f.find.Written != nil && f.find.Written[i] && !f.by.columns[i].writes(v) {
+			return nil, false
+		}
 		if out[i], ok = f.by.columns[i].asked(v); !ok {
 			return nil, false
 		}

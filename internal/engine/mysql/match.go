@@ -83,17 +83,18 @@ func (c *formColumn) asked(text []byte) (lit string, ok bool) {
 		return "0", true
 	case c.facts.base == "bit":
 		return digits(text)
-	case c.Kind == schema.Integer && !isWhole(text):
-		return "", false // as the key of a text may be: 007 is not 7
 	}
 	return c.stored(text)
 }
 
-// isWhole tells whether a text is a whole number as a column writes it, without
-// zeros before it.
-func isWhole(text []byte) bool {
-	d := bytes.TrimPrefix(text, []byte("-"))
-	return len(d) > 0 && (d[0] != '0' || len(text) == 1)
+// writes tells whether a text is one that the column, a number or a UUID, may write.
+func (c *formColumn) writes(text []byte) bool {
+	if c.Kind == schema.Integer {
+		lit, ok := digits(text)
+		d := strings.TrimPrefix(lit, "-")
+		return ok && (d[0] != '0' || lit == "0")
+	}
+	return bytes.Equal(bytes.ToLower(text), text)
 }
 
 // stored is asked for a value as rows carry it.

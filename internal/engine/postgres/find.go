@@ -83,7 +83,7 @@ type keyColumn struct {
 	equals    string
 	translate translation
 	integer   bool
-	uuid      bool
+	written   bool // keys are texts, which equal what the column writes
 }
 
 func (s *snapshot) hunt(f engine.Find) (*hunt, error) {
@@ -101,8 +101,9 @@ func (s *snapshot) hunt(f engine.Find) (*hunt, error) {
 	for range f.Tests {
 		h.values = append(h.values, oneChar)
 	}
-	for _, c := range f.By {
+	for i, c := range f.By {
 		h.keys = append(h.keys, keyColumnOf(facts.columns[c]))
+		h.keys[i].written = f.Written != nil && f.Written[i]
 	}
 	if f.Orphaned != nil {
 		h.parent, err = s.facts(f.Orphaned.Table, f.Orphaned.Columns)
@@ -123,8 +124,6 @@ func keyColumnOf(c columnFacts) keyColumn {
 		k.array, k.integer = "pg_catalog.int8[]", true
 	case c.base == 1043 || c.base == 25:
 		k.array = "pg_catalog.text[]"
-	case c.base == 2950:
-		k.uuid = true
 	}
 	return k
 }
@@ -255,9 +254,9 @@ func (h *hunt) lookup() string {
 		strings.Join(pairs, " AND ") + ")"
 }
 
-// parameters writes keys as arrays in text form and counts them. A key that an
-// integer's or a UUID's column would not write so is left out: it matches
-// nothing, and might fail the cast.
+// parameters writes keys as arrays in text form and counts them. A key that no
+// integer column can hold is left out, and so is a text that no column writes: it
+// matches nothing, and would fail the cast.
 func (h *hunt) parameters(from, to int) ([][]byte, int) {
 	params := make([][]byte, len(h.keys))
 	for i := range params {
@@ -290,11 +289,11 @@ func (h *hunt) usable(row int) bool {
 			return false
 		}
 		if k.integer {
-			if _, ok := wholeNumber(value); !ok {
+			digits, ok := wholeNumber(value)
+			if !ok || k.written && len(digits) < len(value) {
 				return false
 			}
-		}
-		if k.uuid && !canonicalUUID(value) {
+		} else if k.written && !canonicalUUID(value) {
 			return false
 		}
 	}
@@ -316,9 +315,9 @@ func canonicalUUID(text []byte) bool {
 	return len(text) == 36
 }
 
-// wholeNumber gives an integer's digits where the text is one as a column writes
+// wholeNumber gives an integer's digits where the text is one as columns write
 // it: without a sign or zeros before it that say nothing, perhaps with a fraction
-// of zeros, as a numeric column writes it.
+// of zeros, as those of decimals do.
 func wholeNumber(text []byte) ([]byte, bool) {
 	if dot := bytes.IndexByte(text, '.'); dot >= 0 {
 		if len(bytes.Trim(text[dot+1:], "0")) > 0 {

@@ -263,6 +263,10 @@ func (f *finder) keys(at *int) (args []any, tuples int) {
 				variants = nil // NULL equals nothing
 				break
 			}
+			if f.find.Written != nil && f.find.Written[i] && !writes(c, v) {
+				variants = nil
+				break
+			}
 			variants = multiply(variants, storedAs(v, c))
 		}
 		for _, tuple := range variants {
@@ -323,20 +327,16 @@ func storedAs(text []byte, c *schema.Column) []any {
 		}
 		return out
 	}
-	v := native(text, c)
-	if c.Kind != schema.Integer {
-		return []any{v}
+	return []any{native(text, c)}
+}
+
+// writes tells whether a text is one that rows carry for a number or a UUID of the column.
+func writes(c *schema.Column, text []byte) bool {
+	if c.Kind == schema.Integer {
+		n, err := strconv.ParseInt(string(text), 10, 64)
+		return err == nil && strconv.FormatInt(n, 10) == string(text)
 	}
-	// The column's affinity would make numbers of texts that write them otherwise.
-	if n, whole := v.(int64); whole && strconv.FormatInt(n, 10) != string(text) {
-		return nil
-	}
-	if _, text := v.(string); text && affinityOf(c.Type) != blobAffinity {
-		if _, err := strconv.ParseFloat(strings.TrimSpace(v.(string)), 64); err == nil {
-			return nil
-		}
-	}
-	return []any{v}
+	return bytes.Equal(bytes.ToLower(text), text)
 }
 
 func (f *finder) search(ctx context.Context, query string, args []any) error {

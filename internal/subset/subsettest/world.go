@@ -120,6 +120,8 @@ func (w *World) fill() {
 			row := make([]*string, len(t.Columns))
 			for c := range t.Columns {
 				switch name := t.Columns[c].Name; {
+				case name == "id" && t.Columns[c].Kind == schema.Text && n == 0:
+					row[c] = Value("") // which is not NULL
 				case name == "id" && t.Columns[c].Kind == schema.Text:
 					row[c] = Value(hostile[n%len(hostile)] + fmt.Sprint(n))
 				case name == "id":
