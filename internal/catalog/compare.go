@@ -120,7 +120,8 @@ func forgive(src, dst *inventory, reader string) {
 		rest := withoutGrantee(have[0].Definition, reader)
 		there := dst.facts[id]
 		switch {
-		case there == nil && rest == "":
+		case rest == have[0].Definition: // nothing is granted to it
+		case there == nil && rest == usual(id.kind):
 			delete(src.facts, id)
 			return true
 		case len(there) == 1 && there[0].Definition == rest:
@@ -128,6 +129,19 @@ func forgive(src, dst *inventory, reader string) {
 		}
 		return false
 	})
+}
+
+// usual is the access list of an object that nobody granted or revoked anything on,
+// without its owner (PostgreSQL manual, GRANT, "Default Access Privileges"). A list
+// is not told of where it is this.
+func usual(kind string) string {
+	switch kind {
+	case "grant on a function":
+		return "EXECUTE TO PUBLIC"
+	case "grant on a type", "grant on a language":
+		return "USAGE TO PUBLIC"
+	}
+	return ""
 }
 
 // withoutGrantee takes one role's privileges out of an access list, whose parts stand

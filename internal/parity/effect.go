@@ -87,7 +87,8 @@ var manners = func() map[string]manner {
 		"materialized view": named(readsElse),
 
 		"primary key": guard, "unique": guard, "exclusion": guard, "check": guard, "foreign key": guard, "not null": guard,
-		"index": always(plannedElse), "statistics object": always(plannedElse),
+		"disabled foreign key": {refuses, accepts, worksElse},
+		"index":                always(plannedElse), "statistics object": always(plannedElse),
 
 		"sequence": named(countsElse), "auto increment": always(countsElse),
 		"enum":   named(judgement{ChangesBehaviour, "its values sort otherwise"}),

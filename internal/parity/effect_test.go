@@ -1,6 +1,7 @@
 package parity
 
 import (
+	"strings"
 	"testing"
 
 	"understudy/internal/catalog"
@@ -79,5 +80,37 @@ func TestEffects(t *testing.T) {
 	}
 	if got := judge(catalog.Difference{Kind: "column", Change: different, Pieces: one("type", "varchar(80)", "varchar(60)")}, true); got.effect != ChangesBehaviour {
 		t.Errorf("a declared type that refuses nothing: %s", got.effect)
+	}
+}
+
+// A statement that gives a column production's narrower type is marked: it may
+// round, cut or refuse what stands there.
+func TestNarrowingIsMarked(t *testing.T) {
+	for _, c := range []struct {
+		source, target string
+		want           bool
+	}{
+		{"numeric(6,0)", "numeric", true}, {"date", "timestamp without time zone", true}, {"real", "double precision", true},
+		{"varchar(10)", "varchar(20)", true}, {"datetime", "datetime(3)", true}, {"integer", "text", true},
+		{"bigint", "integer", false}, {"text", "character varying(80)", false}, {"numeric(11,3)", "numeric(10,2)", false},
+	} {
+		d := catalog.Difference{Kind: "column", Change: catalog.Different, Pieces: []catalog.Piece{{Name: "type", Source: c.source, Target: c.target}}}
+		if got := cuts(d, false); got != c.want {
+			t.Errorf("%s in production, %s in staging: marked %v, want %v", c.source, c.target, got, c.want)
+		}
+	}
+}
+
+// The script's statements keep every byte, its comments no letter that ends a line
+// or steers a terminal.
+func TestScriptKeepsStatements(t *testing.T) {
+	const statement = "CREATE FUNCTION f() AS $$\n\treturn '\u0645\u06cc\u200c\u062e\x1b\r\n';\n$$"
+	r := &Report{Differences: []Difference{{Kind: "function", Object: "f\x1b[31m\nDROP TABLE t", Change: catalog.Missing, SQL: statement}}}
+	text := r.Script()
+	if !strings.Contains(text, "\n"+statement+";\n") {
+		t.Errorf("the statement is not there as it is: %q", text)
+	}
+	if strings.Contains(strings.ReplaceAll(text, statement, ""), "\x1b") || strings.Contains(text, "\nDROP TABLE") {
+		t.Errorf("a comment holds more than a line of text: %q", text)
 	}
 }

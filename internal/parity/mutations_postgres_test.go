@@ -242,6 +242,7 @@ func mutations() []mutation {
 		{`GRANT CREATE ON SCHEMA s TO parity_reader`, "grant on a schema s.s" + different, behave},
 		{`GRANT UPDATE ON SEQUENCE s.seq TO parity_reader`, "grant on a sequence s.seq" + different, behave},
 		{`GRANT EXECUTE ON FUNCTION s.answer TO parity_reader`, "grant on a function s.answer(a integer)" + different, behave},
+		{`GRANT EXECUTE ON FUNCTION s.answer TO PUBLIC`, "grant on a function s.answer(a integer)" + missing, behave},
 		{`REVOKE USAGE ON TYPE s.mood FROM parity_reader`, "grant on a type s.mood" + missing, behave},
 		{`REVOKE USAGE ON LANGUAGE tongue FROM PUBLIC`, "grant on a language tongue" + different, behave},
 		{`REVOKE USAGE ON FOREIGN SERVER far FROM parity_reader`, "grant on a foreign server far" + different, behave},
@@ -253,6 +254,8 @@ func mutations() []mutation {
 
 		// around
 		{`DROP PUBLICATION parity_pub`, "publication parity_pub" + missing, behave},
+		{`ALTER PUBLICATION parity_pub SET (publish_via_partition_root = true)`, "publication parity_pub" + different, behave},
+		{`ALTER TABLE s.parent DISABLE TRIGGER ALL`, "disabled foreign key s.parent.child_parent" + extra, rehearse},
 		{`ALTER PUBLICATION parity_pub ADD TABLE s.child`, "publication parity_pub" + different, behave},
 		{`ALTER PUBLICATION parity_pub SET TABLE s.plain WHERE (id > 1)`, "publication parity_pub" + different, behave},
 		{`ALTER PUBLICATION parity_pub SET TABLE s.plain (id)`, "publication parity_pub" + different, behave},

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 
 	"understudy/internal/catalog"
 	"understudy/internal/fault"
@@ -51,7 +52,7 @@ var rank = func() map[string]int {
 	for i, k := range []string{"role", "schema", "extension", "language", "collation", "enum", "domain", "composite type", "range type", "base type",
 		"text search parser", "text search template", "text search dictionary", "text search configuration", "sequence", "function", "procedure", "aggregate", "operator", "cast", "conversion", "transform", "access method", "operator family", "operator class", "foreign data wrapper", "foreign server", "user mapping",
 		"table", "foreign table", "virtual table", "partition", "inheritance", "column", "check", "not null", "primary key", "unique", "exclusion", "index", "foreign key",
-		"statistics object", "view", "materialized view", "rule", "trigger", "event trigger", "row security", "policy", "publication", "subscription",
+		"statistics object", "view", "materialized view", "rule", "trigger", "disabled foreign key", "event trigger", "row security", "policy", "publication", "subscription",
 		"owner", "grant", "grant on a schema", "grant on a sequence", "grant on a function", "grant on a type", "grant on a language", "grant on a foreign server", "grant on a foreign data wrapper", "default privilege", "setting", "comment", "security label"} {
 		out[k] = i + 1
 	}
@@ -88,7 +89,14 @@ func (r *Report) Ordered() []Difference {
 func (r *Report) Script() string {
 	var b strings.Builder
 	b.WriteString("-- Statements that would make staging's structure as production's. understudy\n-- never runs them. Read them first: \"takes away\" marks what destroys something.\n")
-	open := func(s string) string { return strings.ReplaceAll(strings.ReplaceAll(s, "\r", " "), "\n", " ") }
+	open := func(s string) string { // a comment ends with its line, and steers no terminal
+		return strings.Map(func(r rune) rune {
+			if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) {
+				return ' '
+			}
+			return r
+		}, s)
+	}
 	for _, d := range r.Ordered() {
 		b.WriteString("\n-- " + open(d.Kind+" "+d.Object+": "+d.Change))
 		if d.Destructive {

@@ -116,7 +116,7 @@ func Make(ctx context.Context, source, target *catalog.Catalog, names map[string
 	for _, d := range c.Differences {
 		j := judge(d, c.LooseTypes)
 		r.Differences = append(r.Differences, Difference{ID: identify(d), Kind: d.Kind, Object: d.Object, Table: d.Table, Change: d.Change, Detail: d.Detail,
-			Effect: j.effect, Why: j.why, SQL: d.SQL, Destructive: d.Destructive, objects: max(d.Objects, 1)})
+			Effect: j.effect, Why: j.why, SQL: d.SQL, Destructive: d.Destructive || d.SQL != "" && cuts(d, c.LooseTypes), objects: max(d.Objects, 1)})
 		touched[d.Table] = true
 	}
 	for _, n := range c.Compared {

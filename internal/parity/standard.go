@@ -52,15 +52,22 @@ func (r *Report) Judge(s Standard, now time.Time) []finding.Finding {
 			found = append(found, finding.Finding{Check: "parity-critical", Severity: finding.Error, At: c.At, Code: int(fault.Usage), Message: problem, Hint: hint})
 			continue
 		}
-		n := 0
+		n, waived := 0, 0
 		for _, d := range r.Differences {
-			if d.Table == table && d.Open() {
+			switch {
+			case d.Table != table:
+			case d.Open():
 				n++
+			default:
+				waived++
 			}
 		}
 		detail := fmt.Sprintf("%s is critical and equal on both sides", table)
-		if n > 0 {
+		switch {
+		case n > 0:
 			detail = fmt.Sprintf("%s is critical and differs: %s", table, many(n, "difference"))
+		case waived > 0:
+			detail = fmt.Sprintf("%s is critical and differs as waivers let it: %s", table, many(waived, "difference"))
 		}
 		gate("critical", c.At, n == 0, "`understudy parity` lists them, with the SQL that closes each", "%s", detail)
 	}

@@ -32,6 +32,14 @@ func judgeType(p catalog.Piece, loose bool) judgement {
 	return worksElse
 }
 
+// cuts tells whether a column's closing statement may change values or refuse them:
+// where one that fits in staging's type need not fit in production's.
+func cuts(d catalog.Difference, loose bool) bool {
+	return d.Kind == "column" && slices.ContainsFunc(d.Pieces, func(p catalog.Piece) bool {
+		return p.Name == "type" && judgeType(catalog.Piece{Name: p.Name, Source: p.Target, Target: p.Source}, loose).effect == BreaksLoad
+	})
+}
+
 // A declaredType is a type by what it holds and how much of it.
 type declaredType struct {
 	family string // types of one family hold the same things, more or fewer of them

@@ -185,7 +185,7 @@ func SARIF(w io.Writer, p Page, jobFile string) error {
 func SQL(w io.Writer, p Page) error {
 	text := "-- No comparison was made.\n"
 	if p.Parity != nil {
-		text = Clean(p.Parity.Script())
+		text = p.Parity.Script() // as it is: a letter replaced is another name, another text
 	}
 	_, err := io.WriteString(w, text)
 	return err

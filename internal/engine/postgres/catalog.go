@@ -144,7 +144,10 @@ func objectKinds(version int) []objectKind {
 		cloned = "t.tgparentid <> 0"
 	}
 	// Row filters, lists of columns and whole schemas of publications are younger.
-	published, wholes := "", "NULL"
+	published, wholes, root := "", "NULL", ""
+	if version >= 130000 {
+		root = " || CASE WHEN p.pubviaroot THEN ' as the root of partitions' ELSE '' END"
+	}
 	if version >= 150000 {
 		published = " || coalesce(' ' || (SELECT array_agg(a.attname ORDER BY a.attnum) FROM pg_catalog.pg_attribute a WHERE a.attrelid = r.prrelid AND a.attnum = ANY (r.prattrs))::text, '') || coalesce(' WHERE ' || pg_catalog.pg_get_expr(r.prqual, r.prrelid), '')"
 		wholes = "(SELECT string_agg(m.pnnspid::regnamespace::text, ', ' ORDER BY m.pnnspid::regnamespace::text) FROM pg_catalog.pg_publication_namespace m WHERE m.pnpubid = p.oid)"
@@ -169,6 +172,10 @@ FROM pg_catalog.pg_proc p` + namespace + `p.pronamespace WHERE p.prokind = 'p'`,
 FROM pg_catalog.pg_proc p` + namespace + `p.pronamespace JOIN pg_catalog.pg_aggregate a ON a.aggfnoid = p.oid`, "pg_proc"},
 		{"trigger", `SELECT t.oid, n.nspname, t.tgname, NULL, n.nspname, c.relname, pg_catalog.pg_get_triggerdef(t.oid) || CASE t.tgenabled WHEN 'O' THEN '' ELSE ' enabled: ' || t.tgenabled::text END
 FROM pg_catalog.pg_trigger t` + ofTable + `t.tgrelid` + namespace + `c.relnamespace WHERE NOT t.tgisinternal AND NOT (` + cloned + `)`, "pg_trigger"},
+		{"disabled foreign key", `SELECT 0, n.nspname, c.relname, '.' || quote_ident(k.conname), n.nspname, c.relname,
+	string_agg(DISTINCT CASE t.tgenabled WHEN 'D' THEN 'not enforced' WHEN 'R' THEN 'enforced on replicas alone' ELSE 'enforced on replicas too' END, ', ')
+FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_constraint k ON k.oid = t.tgconstraint AND k.contype = 'f' AND k.conparentid = 0` + ofTable + `t.tgrelid` + namespace + `c.relnamespace
+WHERE t.tgisinternal AND t.tgenabled <> 'O' GROUP BY n.nspname, c.relname, k.conname`, ""},
 		{"event trigger", `SELECT e.oid, NULL, e.evtname, NULL, NULL, NULL, format('%s %s %s %s', e.evtevent, e.evtfoid::regproc, e.evtenabled, e.evttags)
 FROM pg_catalog.pg_event_trigger e`, "pg_event_trigger"},
 		{"rule", `SELECT r.oid, n.nspname, r.rulename, NULL, n.nspname, c.relname, pg_catalog.pg_get_ruledef(r.oid) || CASE r.ev_enabled WHEN 'O' THEN '' ELSE ' enabled: ' || r.ev_enabled::text END
@@ -232,7 +239,7 @@ FROM pg_catalog.pg_ts_config t` + namespace + `t.cfgnamespace`, "pg_ts_config"},
 		{"statistics object", `SELECT s.oid, n.nspname, s.stxname, NULL, NULL, NULL, pg_catalog.pg_get_statisticsobjdef(s.oid)
 FROM pg_catalog.pg_statistic_ext s` + namespace + `s.stxnamespace`, "pg_statistic_ext"},
 		{"publication", `SELECT p.oid, NULL, p.pubname, NULL, NULL, NULL, format('all tables %s insert %s update %s delete %s truncate %s: %s%s', p.puballtables, p.pubinsert, p.pubupdate, p.pubdelete, p.pubtruncate,
-	(SELECT string_agg(r.prrelid::regclass::text` + published + `, ', ' ORDER BY r.prrelid::regclass::text) FROM pg_catalog.pg_publication_rel r WHERE r.prpubid = p.oid), ' schemas ' || ` + wholes + `)
+	(SELECT string_agg(r.prrelid::regclass::text` + published + `, ', ' ORDER BY r.prrelid::regclass::text) FROM pg_catalog.pg_publication_rel r WHERE r.prpubid = p.oid), ' schemas ' || ` + wholes + `)` + root + `
 FROM pg_catalog.pg_publication p`, "pg_publication"},
 		{"subscription", `SELECT 0, NULL, s.subname, NULL, NULL, NULL, format('enabled %s to %s', s.subenabled, s.subpublications)
 FROM pg_catalog.pg_subscription s WHERE s.subdbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())`, ""},
@@ -254,7 +261,7 @@ WHERE l.objoid >= 16384 AND EXISTS (SELECT FROM pg_catalog.pg_seclabel o WHERE o
 		{"grant on a type", `SELECT t.oid, n.nspname, t.typname, NULL, NULL, NULL, ` + accessList("t.typacl", "T", "t.typowner") + `
 FROM pg_catalog.pg_type t` + namespace + `t.typnamespace WHERE ` + accessList("t.typacl", "T", "t.typowner") + ` IS DISTINCT FROM ` + accessList("NULL", "T", "t.typowner"), "pg_type"},
 		{"grant on a language", `SELECT l.oid, NULL, l.lanname, NULL, NULL, NULL, ` + accessList("l.lanacl", "l", "l.lanowner") + `
-FROM pg_catalog.pg_language l WHERE l.lanispl AND l.lanacl IS NOT NULL`, ""},
+FROM pg_catalog.pg_language l WHERE l.lanispl AND ` + accessList("l.lanacl", "l", "l.lanowner") + ` IS DISTINCT FROM ` + accessList("NULL", "l", "l.lanowner"), ""},
 		{"grant on a foreign server", `SELECT s.oid, NULL, s.srvname, NULL, NULL, NULL, ` + accessList("s.srvacl", "S", "s.srvowner") + `
 FROM pg_catalog.pg_foreign_server s WHERE s.srvacl IS NOT NULL`, "pg_foreign_server"},
 		{"grant on a foreign data wrapper", `SELECT w.oid, NULL, w.fdwname, NULL, NULL, NULL, ` + accessList("w.fdwacl", "F", "w.fdwowner") + `

@@ -32,6 +32,13 @@ func closings() map[string]closing {
 		return `(SELECT CASE o.` + state + ` WHEN 'D' THEN format('; ALTER TABLE %s DISABLE ` + thing + ` %I', ` + table + `, x.name) WHEN 'R' THEN format('; ALTER TABLE %s ENABLE REPLICA ` + thing + ` %I', ` + table + `, x.name)
 	WHEN 'A' THEN format('; ALTER TABLE %s ENABLE ALWAYS ` + thing + ` %I', ` + table + `, x.name) ELSE '' END FROM `
 	}
+	// Each constraint has triggers of its own on both tables, with names of the server's making.
+	enforce := func(how string) string {
+		return `format('DO %L', format('DECLARE r record; BEGIN FOR r IN SELECT t.tgname FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_constraint k ON k.oid = t.tgconstraint
+	WHERE t.tgisinternal AND t.tgrelid = %L::pg_catalog.regclass AND pg_catalog.quote_ident(k.conname) = %L LOOP EXECUTE %L || pg_catalog.quote_ident(r.tgname); END LOOP; END',
+	` + full + `, substr(x.tail, 2), format('ALTER TABLE %s %s TRIGGER ', ` + full + `, ` + how + `)))`
+	}
+	enforced := enforce(`CASE x.def WHEN 'not enforced' THEN 'DISABLE' WHEN 'enforced on replicas alone' THEN 'ENABLE REPLICA' ELSE 'ENABLE ALWAYS' END`)
 	grants := func(on, catalog, acl, letter, owner, usual, giveColumns, takeColumns string) closing {
 		from := ` FROM pg_catalog.` + catalog + ` o, LATERAL pg_catalog.aclexplode(coalesce(o.` + acl + `, pg_catalog.acldefault('` + letter + `', o.` + owner + `))) g LEFT JOIN pg_catalog.pg_roles r ON r.oid = g.grantee WHERE o.oid = x.oid AND g.grantee <> o.` + owner + `)`
 		who := `coalesce(quote_ident(r.rolname), 'PUBLIC')`
@@ -57,8 +64,9 @@ func closings() map[string]closing {
 		"view":              {create: view, drop: `format('DROP VIEW %s', ` + full + `)`, alter: view},
 		"materialized view": {create: `format('CREATE MATERIALIZED VIEW %s AS %s', ` + full + `, pg_catalog.pg_get_viewdef(x.oid))`, drop: `format('DROP MATERIALIZED VIEW %s', ` + full + `)`},
 		"function":          routine("FUNCTION"), "procedure": routine("PROCEDURE"),
-		"trigger": {create: `pg_catalog.pg_get_triggerdef(x.oid) || ` + enabled("tgenabled", "TRIGGER") + `pg_catalog.pg_trigger o` + of, drop: `format('DROP TRIGGER %I ON %s', x.name, ` + table + `)`},
-		"rule":    {create: `rtrim(pg_catalog.pg_get_ruledef(x.oid), ';') || ` + enabled("ev_enabled", "RULE") + `pg_catalog.pg_rewrite o` + of, drop: `format('DROP RULE %I ON %s', x.name, ` + table + `)`},
+		"disabled foreign key": {create: enforced, alter: enforced, drop: enforce(`'ENABLE'`)},
+		"trigger":              {create: `pg_catalog.pg_get_triggerdef(x.oid) || ` + enabled("tgenabled", "TRIGGER") + `pg_catalog.pg_trigger o` + of, drop: `format('DROP TRIGGER %I ON %s', x.name, ` + table + `)`},
+		"rule":                 {create: `rtrim(pg_catalog.pg_get_ruledef(x.oid), ';') || ` + enabled("ev_enabled", "RULE") + `pg_catalog.pg_rewrite o` + of, drop: `format('DROP RULE %I ON %s', x.name, ` + table + `)`},
 		"policy": {create: `(SELECT format('CREATE POLICY %I ON %s AS %s FOR %s TO %s%s%s', x.name, ` + table + `, CASE WHEN o.polpermissive THEN 'PERMISSIVE' ELSE 'RESTRICTIVE' END,
 	CASE o.polcmd WHEN 'r' THEN 'SELECT' WHEN 'a' THEN 'INSERT' WHEN 'w' THEN 'UPDATE' WHEN 'd' THEN 'DELETE' ELSE 'ALL' END,
 	(SELECT string_agg(coalesce(quote_ident(r.rolname), 'PUBLIC'), ', ') FROM unnest(o.polroles) y LEFT JOIN pg_catalog.pg_roles r ON r.oid = y),
@@ -81,7 +89,7 @@ func closings() map[string]closing {
 		"statistics object": {create: "x.def", drop: `format('DROP STATISTICS %s', ` + full + `)`},
 		// With row filters, lists of columns or whole schemas it is made by hand.
 		"publication": {create: `(SELECT CASE WHEN NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = to_regclass('pg_catalog.pg_publication_namespace') AND d.refclassid = 'pg_catalog.pg_publication'::regclass AND d.refobjid = o.oid)
-	AND NOT EXISTS (SELECT FROM pg_catalog.pg_publication_rel p WHERE p.prpubid = o.oid AND coalesce(to_jsonb(p) ->> 'prqual', to_jsonb(p) ->> 'prattrs') IS NOT NULL) THEN format('CREATE PUBLICATION %I%s WITH (publish = %L)', x.name, CASE WHEN o.puballtables THEN ' FOR ALL TABLES' ELSE
+	AND NOT EXISTS (SELECT FROM pg_catalog.pg_publication_rel p WHERE p.prpubid = o.oid AND coalesce(to_jsonb(p) ->> 'prqual', to_jsonb(p) ->> 'prattrs') IS NOT NULL) THEN format('CREATE PUBLICATION %I%s WITH (publish = %L' || CASE to_jsonb(o) ->> 'pubviaroot' WHEN 'true' THEN ', publish_via_partition_root = true' ELSE '' END || ')', x.name, CASE WHEN o.puballtables THEN ' FOR ALL TABLES' ELSE
 	' FOR TABLE ' || (SELECT string_agg(p.prrelid::regclass::text, ', ') FROM pg_catalog.pg_publication_rel p WHERE p.prpubid = o.oid) END,
 	concat_ws(', ', CASE WHEN o.pubinsert THEN 'insert' END, CASE WHEN o.pubupdate THEN 'update' END, CASE WHEN o.pubdelete THEN 'delete' END, CASE WHEN o.pubtruncate THEN 'truncate' END)) END FROM pg_catalog.pg_publication o` + of,
 			drop: `format('DROP PUBLICATION %I', x.name)`},
