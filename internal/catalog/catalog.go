@@ -66,6 +66,9 @@ type Dialect struct {
 	Planner migrate.PlanApplier
 	// Quote writes a name in statements; nil puts it into double quotes.
 	Quote func(name string) string
+	// Rename gives the statement that renames what belongs to a table, whose name is
+	// given by its parts; empty where there is none for the kind. Nil: there is none at all.
+	Rename func(kind string, table []string, from, to string) string
 }
 
 // quote writes a qualified name as statements want it.

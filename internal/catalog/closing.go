@@ -67,6 +67,9 @@ func (p *planner) statements(out *Comparison) {
 	}
 	for i := range out.Differences {
 		d := &out.Differences[i]
+		if d.SQL != "" {
+			continue
+		}
 		id, there := factID{d.Kind, d.Object}, factID{d.Kind, d.Object}
 		if d.there != "" {
 			there.object = d.there
@@ -159,7 +162,15 @@ func (p *planner) renames(out *Comparison) {
 		d := &out.Differences[i]
 		is, err := schema.ParseName(requalify(d.there, p.names))
 		should, err2 := schema.ParseName(d.Object)
-		if d.Renamed == 0 || err != nil || err2 != nil {
+		if err != nil || err2 != nil {
+			continue
+		}
+		if p.source.dialect.Rename != nil && d.Renamed == 0 && len(d.Pieces) == 1 && d.Pieces[0].Name == OwnName && d.Table != "" {
+			if table, err := schema.ParseName(requalify(d.Table, p.names)); err == nil {
+				d.set(p.source.dialect.Rename(d.Kind, table, is[len(is)-1], should[len(should)-1]))
+			}
+		}
+		if d.Renamed == 0 {
 			continue
 		}
 		name := p.source.dialect.quote

@@ -38,7 +38,7 @@ CREATE TABLE s.child (id int PRIMARY KEY, parent bigint, v text COLLATE "C", n n
 COMMENT ON TABLE s.child IS 'children'; COMMENT ON COLUMN s.child.v IS 'a value'; COMMENT ON CONSTRAINT child_v ON s.child IS 'one each';
 CREATE INDEX child_by_n ON s.child (n) INCLUDE (id) WHERE n > 1; COMMENT ON INDEX s.child_by_n IS 'quick';
 CREATE TABLE s.parts (id int, at date NOT NULL) PARTITION BY RANGE (at);
-CREATE TABLE s.parts_1 PARTITION OF s.parts FOR VALUES FROM ('2020-01-01') TO ('2021-01-01');
+CREATE TABLE s.parts_1 PARTITION OF s.parts FOR VALUES FROM ('2020-01-01') TO ('2021-01-01'); CREATE INDEX parts_by_at ON s.parts (at);
 CREATE TABLE s.base (a int); CREATE TABLE s.heir (b int) INHERITS (s.base); CREATE TABLE s.plain (id int, w text);
 CREATE VIEW s.v AS SELECT id FROM s.child; COMMENT ON VIEW s.v IS 'a view'; CREATE MATERIALIZED VIEW s.m AS SELECT id FROM s.child; CREATE UNIQUE INDEX m_id ON s.m (id);
 CREATE SEQUENCE s.seq START 5 INCREMENT 2 OWNED BY s.plain.id;
@@ -154,11 +154,14 @@ func mutations() []mutation {
 		{`DROP INDEX s.child_by_n; CREATE INDEX child_by_n ON s.child (n) INCLUDE (id) WITH (fillfactor = 50) WHERE n > 1; COMMENT ON INDEX s.child_by_n IS 'quick'`, "index s.child.child_by_n" + different, behave},
 		{`UPDATE pg_index SET indisvalid = false WHERE indexrelid = 's.child_by_n'::regclass`, "index s.child.child_by_n" + different, behave},
 		{`COMMENT ON INDEX s.child_by_n IS 'slow'`, "index s.child.child_by_n" + different, words},
+		{`ALTER TABLE s.child RENAME CONSTRAINT child_parent TO up`, "foreign key s.child.child_parent" + different, rehearse},
+		{`ALTER INDEX s.parts_by_at RENAME TO parts_at`, "index s.parts.parts_by_at" + different, rehearse},
+		{`ALTER POLICY po ON s.plain RENAME TO po2`, "policy s.plain.po" + different, rehearse},
 		{`ALTER INDEX s.child_by_n RENAME TO child_n`, "index s.child.child_by_n" + different, rehearse},
 		{`DROP TABLE s.parts_1`, "partition s.parts_1" + missing, load},
 		{`CREATE TABLE s.parts_2 PARTITION OF s.parts FOR VALUES FROM ('2021-01-01') TO ('2022-01-01')`, "partition s.parts_2" + extra, rehearse},
 		{`DROP TABLE s.parts_1; CREATE TABLE s.parts_1 PARTITION OF s.parts FOR VALUES FROM ('2020-01-01') TO ('2020-06-01')`, "partition s.parts_1" + different, load},
-		{`DROP TABLE s.parts; CREATE TABLE s.parts (id int, at date NOT NULL) PARTITION BY LIST (at); ALTER TABLE s.parts ENABLE ROW LEVEL SECURITY; GRANT INSERT (id) ON s.parts TO parity_reader`, "partition s.parts_1" + missing + "\ntable s.parts" + different, load},
+		{`DROP TABLE s.parts; CREATE TABLE s.parts (id int, at date NOT NULL) PARTITION BY LIST (at); CREATE INDEX parts_by_at ON s.parts (at); ALTER TABLE s.parts ENABLE ROW LEVEL SECURITY; GRANT INSERT (id) ON s.parts TO parity_reader`, "partition s.parts_1" + missing + "\ntable s.parts" + different, load},
 		{`ALTER TABLE s.heir NO INHERIT s.base`, "inheritance s.heir" + missing, behave},
 		{`DROP FOREIGN TABLE s.away`, "foreign table s.away" + missing, app},
 

@@ -15,7 +15,7 @@ import (
 
 // atlasDialect compares and plans without asking a server.
 func atlasDialect() catalog.Dialect {
-	return catalog.Dialect{Differ: dialect.DefaultDiff, Planner: dialect.DefaultPlan, Quote: quote}
+	return catalog.Dialect{Differ: dialect.DefaultDiff, Planner: dialect.DefaultPlan, Quote: quote, Rename: rename}
 }
 
 // atlasSchemas reads Atlas's view of tables, of which closing statements are
@@ -91,3 +91,12 @@ type lentConn struct{ driver.Conn }
 
 // Close leaves the connection open for its owner.
 func (lentConn) Close() error { return nil }
+
+// rename keeps an index and gives it another name: one that a foreign key needs
+// could not be made anew.
+func rename(kind string, table []string, from, to string) string {
+	if kind != "index" && kind != "unique" {
+		return ""
+	}
+	return "ALTER TABLE " + quote(table[len(table)-1]) + " RENAME INDEX " + quote(from) + " TO " + quote(to)
+}

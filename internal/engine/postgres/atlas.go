@@ -81,7 +81,7 @@ func readStructure(ctx context.Context, db *sql.DB, s session, schemas []string)
 		return nil, err
 	}
 	out := &catalog.Structure{
-		Dialect: catalog.Dialect{Differ: dialect.DefaultDiff, Planner: dialect.DefaultPlan},
+		Dialect: catalog.Dialect{Differ: dialect.DefaultDiff, Planner: dialect.DefaultPlan, Rename: rename},
 		Facts:   r.facts,
 		Kinds: []string{"table", "partition", "foreign table", "column", "primary key", "unique", "foreign key", "check", "exclusion",
 			"index", "enum"},
@@ -137,4 +137,22 @@ func (r *factReader) trim(schemas []*atlas.Schema) {
 			})
 		}
 	}
+}
+
+// rename keeps what belongs to a table and gives it another name: a partitioned
+// index made anew would take those of all partitions with it.
+func rename(kind string, table []string, from, to string) string {
+	if len(table) != 2 {
+		return ""
+	}
+	full := quote(table[0]) + "." + quote(table[1])
+	switch kind {
+	case "index":
+		return "ALTER INDEX " + quote(table[0]) + "." + quote(from) + " RENAME TO " + quote(to)
+	case "primary key", "unique", "exclusion", "foreign key", "check":
+		return "ALTER TABLE " + full + " RENAME CONSTRAINT " + quote(from) + " TO " + quote(to)
+	case "policy":
+		return "ALTER POLICY " + quote(from) + " ON " + full + " RENAME TO " + quote(to)
+	}
+	return ""
 }
