@@ -233,6 +233,9 @@ type Find struct {
 type Parent struct {
 	Table   *schema.Table
 	Columns []string
+	// Written, one for each of Columns where it is not nil: this column and that of
+	// By are a text and a number or UUID, equal where the text is what rows carry.
+	Written []bool
 }
 
 // Found is a batch of rows found. The caller may keep it.

@@ -155,8 +155,11 @@ func (c *closure) connect(ref schema.Reference) {
 				Hint:    "give both columns one collation"})
 		}
 	}
-	texts := writtenKeys(to.table, ref.ToColumns, from.table, ref.Columns)
-	e.written = writtenKeys(from.table, ref.Columns, to.table, ref.ToColumns)
+	var texts []bool
+	if ref.Declared { // the database has its own way to compare the keys of its foreign keys
+		texts = writtenKeys(to.table, ref.ToColumns, from.table, ref.Columns)
+		e.written = writtenKeys(from.table, ref.Columns, to.table, ref.ToColumns)
+	}
 	for _, t := range to.targets {
 		if slices.Equal(t.columns, ref.ToColumns) && slices.Equal(t.written, texts) {
 			e.target = t
@@ -170,7 +173,7 @@ func (c *closure) connect(ref schema.Reference) {
 	}
 	t := e.target
 	t.edges = append(t.edges, e)
-	t.exact = t.exact && sameText(from.table, ref.Columns, to.table, ref.ToColumns)
+	t.exact = t.exact && sameText(from.table, ref.Columns, to.table, ref.ToColumns, texts)
 	if !t.unique {
 		e.asked = &keySet{}
 	}
@@ -201,7 +204,7 @@ func writtenKeys(t *schema.Table, columns []string, other *schema.Table, others 
 	var out []bool
 	for i, name := range columns {
 		a, b := t.Column(name), other.Column(others[i])
-		if a != nil && b != nil && a.Kind != schema.Text && b.Kind == schema.Text {
+		if a != nil && b != nil && (a.Kind == schema.Integer || a.Kind == schema.UUID) && b.Kind == schema.Text {
 			if out == nil {
 				out = make([]bool, len(columns))
 			}
@@ -214,16 +217,13 @@ func writtenKeys(t *schema.Table, columns []string, other *schema.Table, others 
 // sameText tells whether two column lists hold kinds of which equal values
 // always have equal canonical text. Others (numbers with a scale, text with a
 // collation) may be equal and look different.
-func sameText(a *schema.Table, as []string, b *schema.Table, bs []string) bool {
+func sameText(a *schema.Table, as []string, b *schema.Table, bs []string, texts []bool) bool {
 	for i := range as {
-		x, y := a.Column(as[i]), b.Column(bs[i])
-		if x == nil || y == nil {
-			return false
-		}
-		if x.Kind == schema.Text && y.Kind != schema.Text {
+		if texts != nil && texts[i] {
 			continue // compared by their texts
 		}
-		if x.Kind != y.Kind {
+		x, y := a.Column(as[i]), b.Column(bs[i])
+		if x == nil || y == nil || x.Kind != y.Kind {
 			return false
 		}
 		switch x.Kind {

@@ -120,7 +120,19 @@ func (m *mourning) compareOne(ctx context.Context, l *loss) (err error) {
 	defer fault.Guard(&err)
 	ref := l.edge.ref
 	return m.search(ctx, l.edge.from, engine.Find{By: ref.Columns, Where: ref.When,
-		Orphaned: &engine.Parent{Table: l.edge.to.table, Columns: ref.ToColumns}}, &l.rows)
+		Orphaned: &engine.Parent{Table: l.edge.to.table, Columns: ref.ToColumns, Written: either(l.edge.written, l.edge.target.written)}}, &l.rows)
+}
+
+// either joins two lists of which each may be nil.
+func either(a, b []bool) []bool {
+	if a == nil || b == nil {
+		return append(a, b...)
+	}
+	out := slices.Clone(a)
+	for i := range out {
+		out[i] = out[i] || b[i]
+	}
+	return out
 }
 
 // users adds to into the rows that came along and have one of the keys.

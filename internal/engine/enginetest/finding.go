@@ -94,19 +94,20 @@ func findOrphaned(t *testing.T, h Harness) {
 		by, to []string
 		where  string
 		want   []string
+		texts  []bool
 	}{
-		{[]string{"parent"}, []string{"id"}, "", []string{"7", "9"}},
-		{[]string{"parent"}, []string{"id"}, "grade > 0", []string{"7"}},
-		{[]string{"parent", "part"}, []string{"id", "part"}, "", []string{"3", "7"}},
-		{[]string{"word"}, []string{"word"}, "", []string{"4", "5", "7"}},
-		{[]string{"code"}, []string{"id"}, "", []string{"2", "4", "6", "7", "8", "9"}}, // a text that writes a number
-		{[]string{"part", "code"}, []string{"part", "id"}, "", []string{"2", "4", "7", "8"}},
+		{[]string{"parent"}, []string{"id"}, "", []string{"7", "9"}, nil},
+		{[]string{"parent"}, []string{"id"}, "grade > 0", []string{"7"}, nil},
+		{[]string{"parent", "part"}, []string{"id", "part"}, "", []string{"3", "7"}, nil},
+		{[]string{"word"}, []string{"word"}, "", []string{"4", "5", "7"}, nil},
+		{[]string{"code"}, []string{"id"}, "", []string{"2", "4", "6", "7", "8", "9"}, []bool{true}}, // a text that writes a number
+		{[]string{"part", "code"}, []string{"part", "id"}, "", []string{"2", "4", "7", "8"}, []bool{false, true}},
 	} {
-		got, _ := find(t, m, engine.Find{Table: children, Columns: []string{"id"}, By: c.by, Orphaned: &engine.Parent{Table: parents, Columns: c.to}, Where: c.where})
+		got, _ := find(t, m, engine.Find{Table: children, Columns: []string{"id"}, By: c.by, Orphaned: &engine.Parent{Table: parents, Columns: c.to, Written: c.texts}, Where: c.where})
 		slices.Sort(got)
 		equal(t, fmt.Sprintf("orphans of %v %s", c.by, c.where), got, c.want)
 	}
-	got, _ := find(t, m, engine.Find{Table: parents, Columns: []string{"id"}, By: []string{"id"}, Orphaned: &engine.Parent{Table: children, Columns: []string{"code"}}})
+	got, _ := find(t, m, engine.Find{Table: parents, Columns: []string{"id"}, By: []string{"id"}, Orphaned: &engine.Parent{Table: children, Columns: []string{"code"}, Written: []bool{true}}})
 	equal(t, "orphans of a number that a text writes", got, []string{"2"})
 	for _, key := range []string{"1", "01", "1.0", "1.", " 1", "1 ", "+1", "1e0", "x", "", "-0", "0x1"} {
 		var want []string

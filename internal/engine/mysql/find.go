@@ -208,12 +208,10 @@ func (f *finder) orphaned() string {
 		a, b := quoteName(f.find.Table.Name)+"."+quote(name), "understudy_parent."+quote(parent.Columns[i])
 		terms = append(terms, a+" IS NOT NULL")
 		switch from, to := f.find.Table.Column(name), parent.Table.Column(parent.Columns[i]); {
-		case from.Kind != to.Kind: // one is the text of the other
-			a = written(a, from, f.facts.columns[name])
-			if b = written(b, to, nil); there != nil {
-				b = written("understudy_parent."+quote(to.Name), to, there.columns[to.Name])
-			}
-		case there != nil:
+		case there == nil:
+		case parent.Written != nil && parent.Written[i]: // one is the text of the other
+			a, b = written(a, from, f.facts.columns[name]), written(b, to, there.columns[to.Name])
+		default:
 			a, b = comparable(a, b, f.facts.columns[name], there.columns[to.Name])
 		}
 		own, theirs, equal = append(own, a), append(theirs, b), append(equal, b+" = "+a)

@@ -216,7 +216,7 @@ func (h *hunt) orphaned() string {
 		from, to := h.find.Table.Column(by), parent.Table.Column(parent.Columns[i])
 		equals := h.parent.columns[parent.Columns[i]].equals
 		switch {
-		case from.Kind != to.Kind: // one is the text of the other
+		case parent.Written != nil && parent.Written[i]: // one is the text of the other
 			a, b, equals = "("+a+`)::pg_catalog.text COLLATE "C"`, "("+b+`)::pg_catalog.text COLLATE "C"`, "OPERATOR(pg_catalog.=)"
 		case from.Kind == schema.Text && to.Kind == schema.Text && !from.FoldCase && !to.FoldCase:
 			a, b = a+` COLLATE "C"`, b+` COLLATE "C"`

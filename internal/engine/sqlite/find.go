@@ -178,7 +178,7 @@ func (f *finder) orphaned() string {
 			own[i] = quote(c.Name) + " COLLATE " + quote(collation)
 		}
 		there = append(there, quote(name)+" IS NOT NULL")
-		if to := f.find.Orphaned.Table.Column(name); c.Kind != to.Kind { // one is the text of the other
+		if to := f.find.Orphaned.Table.Column(name); f.find.Orphaned.Written != nil && f.find.Orphaned.Written[i] { // one is the text of the other
 			own[i] = written(c) + " COLLATE BINARY"
 			parents = append(parents, written(to))
 			continue
