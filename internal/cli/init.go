@@ -131,7 +131,11 @@ func (a *app) draft(ctx context.Context, f initFlags) error {
 		return fault.New(fault.Usage, "empty-source", "check the URL's database and the role's privileges", "the source has no table that this role can see")
 	}
 	scope := plan.Scope(&config.Job{}, s)
-	contents := [][]byte{draftJob(f, scope, drafted(f.dir)), rules.Propose(scope), rules.Lock(s)}
+	told, err := pipeline.Beforehand(ctx, source, scope)
+	if err != nil {
+		return err
+	}
+	contents := [][]byte{draftJob(f, scope, drafted(f.dir)), rules.Propose(scope, told), rules.Lock(s)}
 	for i, path := range files {
 		if err := writeFile(path, contents[i], f.force); err != nil {
 			return err

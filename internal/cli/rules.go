@@ -155,13 +155,16 @@ func (a *app) judged(b *rules.Binding, s *schema.Schema, found []finding.Finding
 	return further(slices.Concat(found, unfit(b, found)), a.named(s))
 }
 
-// further adds what else was found, but for places where a mistake is told already.
+// further adds what else was found, but for places where a mistake is told already,
+// and for what has no place and is told already.
 func further(found, more []finding.Finding) []finding.Finding {
 	told := map[finding.At]bool{}
 	for _, f := range finding.Errors(found) {
 		told[f.At] = f.At.Line > 0
 	}
-	return append(found, slices.DeleteFunc(more, func(f finding.Finding) bool { return told[f.At] })...)
+	return append(found, slices.DeleteFunc(more, func(f finding.Finding) bool {
+		return told[f.At] || slices.ContainsFunc(found, func(have finding.Finding) bool { return have.At == f.At && have.Message == f.Message })
+	})...)
 }
 
 // foretold ends a run whose files have mistakes, so that no database is opened. It tells

@@ -41,6 +41,10 @@ func buildRedact(d *draft) (recipe, *Refusal) {
 		case kind == "inet6": // it takes no other
 			text = documentationIPv6
 		}
+	case schema.Array:
+		if kind := strings.ToLower(d.limits.Type); kind == "int2vector" || kind == "oidvector" { // which are written without braces
+			text = ""
+		}
 	case schema.Text:
 		if len(text) > d.length() {
 			text = strings.Repeat("x", min(3, d.length()))

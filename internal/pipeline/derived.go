@@ -26,7 +26,8 @@ const (
 // of them: a mask keeps a column's values apart, but not what an expression, a
 // condition or a generated column leaves of its fakes. The rows that come are
 // masked and the database that gives the structure computes what each key compares.
-func (s *Session) derived(ctx context.Context) ([]finding.Finding, error) {
+// Of a key that reads a column whose values were refused nothing is told.
+func (s *Session) derived(ctx context.Context, refused []finding.Finding) ([]finding.Finding, error) {
 	w := s.work
 	var out []finding.Finding
 	for i := range w.shape.Tables {
@@ -35,7 +36,7 @@ func (s *Session) derived(ctx context.Context) ([]finding.Finding, error) {
 		if w.shape.FromSource {
 			to, side = from, s.source
 		}
-		if shape.Fate != plan.Copied || from == nil || to == nil {
+		if shape.Fate != plan.Copied || from == nil || to == nil || w.contradicted[shape.Name.String()] {
 			continue
 		}
 		var known []engine.Derived
@@ -61,14 +62,17 @@ func (s *Session) derived(ctx context.Context) ([]finding.Finding, error) {
 				}
 				continue
 			}
-			if proved && maskedAmong(masked, known[at].Reads) == "" {
+			if proved && maskedAmong(masked, known[at].Reads) == "" || refusedAmong(refused, shape.Name, known[at].Reads) != "" {
 				continue
 			}
 			f, err := s.deriveKey(ctx, shape, to, deriver, known[at])
+			if failed := unmaskables(err); failed != nil {
+				f, err = failed, nil
+			}
 			if err != nil {
 				return out, err
 			}
-			out = append(out, f...)
+			out = addNew(out, f)
 		}
 	}
 	return out, nil

@@ -19,7 +19,7 @@ func (s *Session) folding(ctx context.Context) ([]finding.Finding, error) {
 	var out []finding.Finding
 	for _, shape := range s.work.shape.Tables {
 		table := s.work.scope.Table(shape.Name)
-		if shape.Fate != plan.Copied || table == nil {
+		if shape.Fate != plan.Copied || table == nil || s.work.contradicted[shape.Name.String()] {
 			continue
 		}
 		for _, key := range table.Keys {

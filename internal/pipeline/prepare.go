@@ -34,7 +34,9 @@ type work struct {
 	spec           *subset.Spec
 	// refusals of the target as it stands, where a plan is only looked at.
 	refusals []finding.Finding
-	masks    map[schema.Name][]maskedColumn // Copied tables only
+	// contradicted tables, by name, hold values of other types than declared: nothing is tried on them.
+	contradicted map[string]bool
+	masks        map[schema.Name][]maskedColumn // Copied tables only
 	// What unique indexes of views compare, of both sides, and in whose name
 	// columns of the side that gives the structure must stay apart.
 	sourceViews, targetViews []engine.ViewKey
@@ -63,13 +65,13 @@ func (s *Session) Plan(ctx context.Context) (*plan.Plan, error) {
 	}
 	s.note(StageTry, "trying fakes against types, lengths and checks")
 	found, err := s.contradictions(ctx)
-	if err == nil && len(found) == 0 {
-		found, err = s.folding(ctx)
-	}
-	if err == nil && !slices.ContainsFunc(found, func(f finding.Finding) bool { return !isUnmaskable(f) }) {
-		var more []finding.Finding
-		more, err = s.try(ctx)
-		found = addNew(found, more)
+	w.contradicted = tablesOf(found)
+	for _, look := range []func(context.Context) ([]finding.Finding, error){s.folding, s.try} {
+		if err == nil {
+			var more []finding.Finding
+			more, err = look(ctx)
+			found = addNew(found, more)
+		}
 	}
 	if err != nil {
 		return w.plan, err

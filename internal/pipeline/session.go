@@ -208,7 +208,7 @@ func Explain(err error, which string) error {
 		code, hint = fault.Usage, "a where, when or order of the job fails on the value of some row: let it exclude such rows first, as CASE does"
 	}
 	if hint == "" {
-		hint = hintFor(e.Code)
+		hint = hintFor(e.Code, which)
 	}
 	out := fault.New(code, "database-"+string(e.Code), hint, "%s: %s", which, e.Error()).Because(err)
 	out.Findings[0].Table, out.Findings[0].Column = tableName(e), e.Column
@@ -243,7 +243,7 @@ func codeFor(c engine.Code) fault.Code {
 	return fault.Unavailable
 }
 
-func hintFor(c engine.Code) string {
+func hintFor(c engine.Code, which string) string {
 	switch c {
 	case engine.Unreachable:
 		return "is the server running, and the host and port of the URL right?"
@@ -258,6 +258,9 @@ func hintFor(c engine.Code) string {
 	case engine.Full:
 		return "free some space; the target is unchanged"
 	case engine.Stopped:
+		if which == "target" {
+			return "start again; if it happens often, ask for a longer server-side limit there"
+		}
 		return "start again; if it happens often, ask for a longer server-side limit or read from a replica"
 	}
 	return ""

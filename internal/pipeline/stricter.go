@@ -23,7 +23,7 @@ import (
 
 // stricter judges the unique keys and foreign keys that the target has and the
 // source lacks.
-func (s *Session) stricter(ctx context.Context) ([]finding.Finding, error) {
+func (s *Session) stricter(ctx context.Context, refused []finding.Finding) ([]finding.Finding, error) {
 	w := s.work
 	if w.shape.FromSource {
 		return nil, nil
@@ -32,7 +32,7 @@ func (s *Session) stricter(ctx context.Context) ([]finding.Finding, error) {
 	for i := range w.shape.Tables {
 		shape := &w.shape.Tables[i]
 		from, to := w.source.Table(shape.Name), w.target.Table(shape.Target)
-		if shape.Fate != plan.Copied || from == nil || to == nil {
+		if shape.Fate != plan.Copied || from == nil || to == nil || w.contradicted[shape.Name.String()] {
 			continue
 		}
 		for _, k := range to.Keys {
@@ -40,7 +40,14 @@ func (s *Session) stricter(ctx context.Context) ([]finding.Finding, error) {
 			if compares(to, k) || covered && len(folds) == 0 || !isSubset(k.Columns, shape.Columns) {
 				continue
 			}
+			if refusedAmong(refused, shape.Name, k.Columns) != "" {
+				continue
+			}
 			twice, err := s.twice(ctx, shape, to, k)
+			if failed := unmaskables(err); failed != nil {
+				out = addNew(out, failed)
+				continue
+			}
 			if err != nil {
 				return out, err
 			}
@@ -56,11 +63,14 @@ func (s *Session) stricter(ctx context.Context) ([]finding.Finding, error) {
 		}
 	}
 	for _, r := range w.target.References {
-		f, err := s.targetReference(ctx, r)
+		f, err := s.targetReference(ctx, r, refused)
+		if failed := unmaskables(err); failed != nil {
+			f, err = failed, nil
+		}
 		if err != nil {
 			return out, err
 		}
-		out = append(out, f...)
+		out = addNew(out, f)
 	}
 	return out, nil
 }
@@ -220,7 +230,7 @@ func (s *Session) masked(ctx context.Context, shape *plan.TableShape, columns []
 // targetReference judges a foreign key of the target, unless the source has it
 // too, which then proved it. Rows that the target preserves are not looked at:
 // their keys are proved before the switch.
-func (s *Session) targetReference(ctx context.Context, r schema.Reference) ([]finding.Finding, error) {
+func (s *Session) targetReference(ctx context.Context, r schema.Reference, refused []finding.Finding) ([]finding.Finding, error) {
 	w := s.work
 	var from, to *plan.TableShape
 	for i := range w.shape.Tables {
@@ -238,6 +248,9 @@ func (s *Session) targetReference(ctx context.Context, r schema.Reference) ([]fi
 		!isSubset(r.Columns, from.Columns) || slices.ContainsFunc(w.source.References, func(have schema.Reference) bool {
 		return have.From == from.Name && have.To == to.Name && slices.Equal(have.Columns, r.Columns) && slices.Equal(have.ToColumns, r.ToColumns)
 	}) {
+		return nil, nil
+	}
+	if w.contradicted[from.Name.String()] || w.contradicted[to.Name.String()] || refusedAmong(refused, from.Name, r.Columns) != "" {
 		return nil, nil
 	}
 	seed := maphash.MakeSeed()

@@ -83,7 +83,7 @@ func (s *Session) try(ctx context.Context) ([]finding.Finding, error) {
 	var out []finding.Finding
 	for i := range w.shape.Tables {
 		shape := &w.shape.Tables[i]
-		if shape.Fate != plan.Copied || w.scope.Table(shape.Name) == nil {
+		if shape.Fate != plan.Copied || w.scope.Table(shape.Name) == nil || w.contradicted[shape.Name.String()] {
 			continue
 		}
 		t := trial{shape: shape, masks: withNulled(w.masks[shape.Name], shape.Columns, w.selection.Find(shape.Name)), side: s.target, table: w.target.Table(shape.Target), most: trySample}
@@ -110,18 +110,33 @@ func (s *Session) try(ctx context.Context) ([]finding.Finding, error) {
 			})
 		}
 	}
-	if len(out) == 0 || !slices.ContainsFunc(out, func(f finding.Finding) bool { return f.Code != 0 }) { // what is refused cannot be computed with
-		more, err := s.derived(ctx)
-		if out = append(out, more...); err != nil {
+	for _, look := range []func(context.Context, []finding.Finding) ([]finding.Finding, error){s.derived, s.stricter} {
+		more, err := look(ctx, out)
+		if out = addNew(out, more); err != nil {
 			return out, err
 		}
 	}
-	more, err := s.stricter(ctx)
-	out = append(out, more...)
-	if failed := unmaskables(err); failed != nil {
-		return addNew(out, failed), nil
+	return out, nil
+}
+
+// tablesOf gives the tables, as findings name them, of which any is told.
+func tablesOf(found []finding.Finding) map[string]bool {
+	out := map[string]bool{}
+	for _, f := range found {
+		out[f.Table] = true
 	}
-	return out, err
+	return out
+}
+
+// refusedAmong gives the first of the columns whose values were refused: nothing can
+// be told of what is made of them. "" if none was.
+func refusedAmong(found []finding.Finding, table schema.Name, columns []string) string {
+	for _, f := range found {
+		if f.Code != 0 && f.Table == table.String() && slices.Contains(columns, f.Column) {
+			return f.Column
+		}
+	}
+	return ""
 }
 
 // addNew adds findings, of columns with values that no mask takes only those that

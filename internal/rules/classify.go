@@ -127,10 +127,11 @@ type classifier struct {
 	people, companies *regexp.Regexp
 	vocabulary        *regexp.Regexp
 	fixed             *regexp.Regexp // CHECKs that list their values
+	told              Beforehand
 }
 
 func newClassifier() *classifier {
-	return &classifier{clues(), people(), companies(), vocabulary(), regexp.MustCompile(`(?i)\bin\s*\(|=\s*any\s*\(`)}
+	return &classifier{clues: clues(), people: people(), companies: companies(), vocabulary: vocabulary(), fixed: regexp.MustCompile(`(?i)\bin\s*\(|=\s*any\s*\(`)}
 }
 
 // propose gives the choices for a column, never empty. A text is kept only if
@@ -151,7 +152,8 @@ func (c *classifier) propose(t *schema.Table, col *schema.Column) proposal {
 		}
 	}
 	unique := mustStayUnique(t, col)
-	if unique && col.Kind == schema.Text {
+	apart := unique || slices.Contains(c.told.Made[t.Name], col.Name)
+	if apart && col.Kind == schema.Text {
 		class := ""
 		if first != nil {
 			class = first.class
@@ -161,10 +163,10 @@ func (c *classifier) propose(t *schema.Table, col *schema.Column) proposal {
 	if first != nil && first.mask != "" {
 		// A telling name never ends in a guess that the column is harmless.
 		add(draftRule{mask: "fpe", class: first.class, comment: "review"}, draftRule{mask: "int", class: first.class, comment: "review"})
-		add(c.lastResort(col)...)
+		add(c.lastResort(col, unique)...)
 		return p
 	}
-	add(c.byKind(t, col, unique)...)
+	add(c.byKind(t, col, unique, apart)...)
 	return p
 }
 
@@ -204,14 +206,14 @@ func (c *classifier) isFixedSet(t *schema.Table, col *schema.Column) bool {
 }
 
 // byKind gives the choices for a name that tells nothing; the last always fits.
-func (c *classifier) byKind(t *schema.Table, col *schema.Column, unique bool) []draftRule {
+func (c *classifier) byKind(t *schema.Table, col *schema.Column, unique, apart bool) []draftRule {
 	var out []draftRule
 	add := func(rules ...draftRule) { out = append(out, rules...) }
 	isKey := slices.ContainsFunc(t.Keys, func(k schema.Key) bool { return slices.Contains(k.Columns, col.Name) })
 	switch col.Kind {
 	case schema.Text:
-		if !unique {
-			add(draftRule{mask: "redact", comment: "review: unknown text"})
+		if !apart {
+			add(draftRule{mask: "redact", comment: "review: unknown text"}, draftRule{mask: "fpe", comment: "review: unknown text; its CHECK refuses what redact writes"})
 		}
 	case schema.Integer, schema.Decimal:
 		if isKey {
@@ -231,17 +233,21 @@ func (c *classifier) byKind(t *schema.Table, col *schema.Column, unique bool) []
 	case schema.Net:
 		add(draftRule{mask: "ip", comment: "review: a network address"}, draftRule{mask: "mac", comment: "review: a hardware address"})
 	}
-	return append(out, c.lastResort(col)...)
+	return append(out, c.lastResort(col, unique)...)
 }
 
-// lastResort masks whatever the name says, where some mask takes the type.
-func (c *classifier) lastResort(col *schema.Column) []draftRule {
+// lastResort masks whatever the name says, where some mask takes the type and keeps
+// its values apart where they must stay so.
+func (c *classifier) lastResort(col *schema.Column, unique bool) []draftRule {
 	out := []draftRule{{mask: "redact", comment: "review"}}
 	if !col.NotNull {
-		out = append(out, draftRule{mask: "nullify", comment: "review: no other mask takes this type"})
+		out = append(out, draftRule{mask: "nullify", comment: "review: no other mask fits"})
 	}
 	if value, ok := neutral(col.Type); ok {
 		out = append(out, draftRule{mask: "constant", value: value, comment: "review: the empty value of the type"})
+	}
+	if unique {
+		return append(out, draftRule{keep: "review: NO MASK KEEPS VALUES OF THIS TYPE APART, as its key demands; decide whether staging may have it"})
 	}
 	return append(out, draftRule{keep: "review: NO MASK TAKES THIS TYPE; decide whether staging may have it"})
 }

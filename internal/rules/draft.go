@@ -212,6 +212,9 @@ func (d *draft) fits(i int, rule draftRule) bool {
 		return true
 	}
 	n := &d.graph.columns[i]
+	if rule.mask == "redact" && slices.Contains(d.classifier.told.Unfit[n.table.Name], n.column.Name) {
+		return false
+	}
 	spec := mask.Spec{Mask: rule.mask, Domain: n.name()}
 	if rule.mask == "constant" {
 		spec.Params = map[string]string{"value": rule.value}

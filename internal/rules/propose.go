@@ -10,6 +10,7 @@ import (
 	"understudy/internal/fault"
 	"understudy/internal/finding"
 	"understudy/internal/jsondoc"
+	"understudy/internal/mask"
 	"understudy/internal/schema"
 )
 
@@ -18,13 +19,40 @@ import (
 // reason is a proposal to review. Foreign keys are left to propagation. The
 // draft parses and binds on s without a finding. It is a beginning for a
 // reviewer, not a judgement.
-func Propose(s *schema.Schema) []byte {
+func Propose(s *schema.Schema, told Beforehand) []byte {
 	d := newDraft(s)
+	d.classifier.told = told
 	d.useDefaults = true
 	d.countEvents()
 	d.consider(func(int) bool { return true }, nil)
 	d.settle()
 	return d.file(draftHead)
+}
+
+// Beforehand is what a database tells, without a row of it being read, of what a
+// draft would propose. The empty one tells nothing.
+type Beforehand struct {
+	// Made lists, by table, the columns of which the database makes what a unique key compares.
+	Made map[schema.Name][]string
+	// Unfit lists, by table, the columns whose checks refuse what redact writes.
+	Unfit map[schema.Name][]string
+}
+
+// Neutral gives what the mask redact writes into a column; false where it does not
+// take the column's type.
+func Neutral(t *schema.Table, c *schema.Column) (string, bool) {
+	limits := limitsOf(t, c)
+	limits.Type, limits.Unique, limits.NullsEqual = c.Type, false, false
+	key, _, err := mask.NewKey() // any: it writes the same under all
+	if err != nil {
+		return "", false
+	}
+	m, err := mask.New(key, mask.Spec{Mask: "redact", Domain: c.Name}, limits)
+	if err != nil {
+		return "", false
+	}
+	text, null, err := m.Worker().Append(nil, []byte("x"))
+	return string(text), err == nil && !null
 }
 
 const draftHead = `# A draft, made from names and types alone: no row was looked at. Every line is a

@@ -45,7 +45,7 @@ func checkDraft(t *testing.T, s *schema.Schema, draft []byte) *rules.Binding {
 
 func TestProposeShop(t *testing.T) {
 	s := build(t, shop)
-	draft := rules.Propose(s)
+	draft := rules.Propose(s, rules.Beforehand{})
 	b := checkDraft(t, s, draft)
 	for column, want := range map[string]string{
 		"public.customers.email":     "email",
@@ -67,7 +67,7 @@ func TestProposeShop(t *testing.T) {
 			t.Errorf("%s: %s %q", column, d.Outcome, d.Reason)
 		}
 	}
-	if !slices.Equal(draft, rules.Propose(s)) {
+	if !slices.Equal(draft, rules.Propose(s, rules.Beforehand{})) {
 		t.Error("two drafts of one schema differ")
 	}
 }
@@ -94,7 +94,7 @@ func TestNamesThatTell(t *testing.T) {
 				c.Labels = []string{"a", "b"}
 			}
 		}
-		b := checkDraft(t, s, rules.Propose(s))
+		b := checkDraft(t, s, rules.Propose(s, rules.Beforehand{}))
 		if got := b.Decisions[0].Spec.Mask; got != want {
 			t.Errorf("%s: %s %q (%s), want %q", text, b.Decisions[0].Outcome, got, b.Decisions[0].Reason, want)
 		}
@@ -150,7 +150,7 @@ func TestProposeAnySchema(t *testing.T) {
 	rng := rand.New(rand.NewPCG(seed, 0))
 	for range 300 {
 		s := randomSchema(rng)
-		draft := rules.Propose(s)
+		draft := rules.Propose(s, rules.Beforehand{})
 		f, bad := rules.Parse("draft.yaml", draft)
 		if len(bad) > 0 {
 			t.Fatalf("the draft does not parse:\n%s\n%s", lines(bad), draft)
@@ -218,7 +218,7 @@ func TestLargeSchema(t *testing.T) {
 		s.References = append(s.References, schema.Reference{Name: fmt.Sprint("r", i), From: tab.Name, Columns: []string{"tenant_id"}, To: schema.Name{Schema: "public", Table: "t0000"}, ToColumns: []string{"id"}})
 	}
 	s.Sort()
-	checkDraft(t, s, rules.Propose(s))
+	checkDraft(t, s, rules.Propose(s, rules.Beforehand{}))
 	b, _ := rules.Bind(nil, s)
 	found, proposal := rules.UndecidedColumns(b, s)
 	if len(found) != 20000 {
@@ -238,7 +238,7 @@ func TestProposePagila(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	draft := rules.Propose(s)
+	draft := rules.Propose(s, rules.Beforehand{})
 	checkDraft(t, s, draft)
 	if os.Getenv("UPDATE") != "" {
 		if err := os.WriteFile("testdata/pagila.draft.yaml", draft, 0o644); err != nil {
@@ -274,7 +274,7 @@ func TestNamesThatTellOfAPerson(t *testing.T) {
 	}
 	s.Tables[0].Columns = append(s.Tables[0].Columns, schema.Column{Name: "created_at", Kind: schema.Timestamp, Type: "timestamp"}, schema.Column{Name: "is_active", Kind: schema.Boolean, Type: "boolean"}, schema.Column{Name: "doc", Kind: schema.JSON, Type: "json"})
 	kept += "      \"created_at, is_active\": {keep: a reason}\n      doc: {json: {\"$.*\": {keep: a vocabulary}, \"$.email[*]\": {keep: a reason}, \"$.status\": {keep: \"review: a word\"}}, others: redact}\n"
-	b := checkDraft(t, s, rules.Propose(s))
+	b := checkDraft(t, s, rules.Propose(s, rules.Beforehand{}))
 	for _, c := range s.Tables[0].Columns[:n] {
 		if d := decision(t, b, "public.p."+c.Name); d.Outcome != rules.Mask {
 			t.Errorf("the draft keeps %s", c.Name)

@@ -15,8 +15,11 @@ func (n Name) Compare(o Name) int {
 }
 
 // String gives schema.table as it is written in a file: a part that is not a
-// plain lower-case word stands in double quotes.
+// plain lower-case word stands in double quotes. The zero Name gives nothing.
 func (n Name) String() string {
+	if n == (Name{}) {
+		return ""
+	}
 	if n.Schema == "" {
 		return Ident(n.Table)
 	}
@@ -28,6 +31,10 @@ func (n Name) MarshalText() ([]byte, error) { return []byte(n.String()), nil }
 
 // UnmarshalText reads what MarshalText wrote.
 func (n *Name) UnmarshalText(b []byte) error {
+	if len(b) == 0 {
+		*n = Name{}
+		return nil
+	}
 	parts, err := ParseName(string(b))
 	if err != nil {
 		return err

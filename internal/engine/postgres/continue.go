@@ -231,6 +231,11 @@ func (x *exchange) keyProof(child, parent schema.Name, name string) (method, row
 // writes could not be told from rows of before.
 const settled = 200 * time.Millisecond
 
+// leastLooks is how often it looks at least, however long a look takes: a transaction
+// of the server's own work that ends between the two halves of a look, the numbers
+// that are open and whose they are, seems to be somebody's.
+const leastLooks = 5
+
 // Left gives words for those of the tables that a later load could continue.
 func (x *exchange) Left(ctx context.Context, tables []schema.Name) (map[schema.Name]string, error) {
 	out := map[schema.Name]string{}
@@ -270,7 +275,7 @@ func (x *exchange) Left(ctx context.Context, tables []schema.Name) (map[schema.N
 // it back moves the server's idea of the latest that is over past our own.
 func (x *exchange) alone(ctx context.Context, own string) (now age, alone bool, err error) {
 	err = x.pool.with(ctx, func(c *conn) error {
-		for end := time.Now().Add(settled); ; {
+		for end, looks := time.Now().Add(settled), 1; ; looks++ {
 			if _, err := c.value(ctx, "look at the server's age", "SELECT pg_catalog.txid_current()"); err != nil {
 				return err
 			}
@@ -284,7 +289,7 @@ func (x *exchange) alone(ctx context.Context, own string) (now age, alone bool, 
 			if err != nil {
 				return err
 			}
-			if alone = others == "0"; alone || time.Now().After(end) {
+			if alone = others == "0"; alone || looks >= leastLooks && time.Now().After(end) {
 				return nil
 			}
 			if err := wait(ctx, 10*time.Millisecond); err != nil {

@@ -51,12 +51,22 @@ const lifeOf = `SELECT CASE WHEN pg_catalog.pg_is_in_recovery() THEN '' ELSE pg_
 	coalesce((SELECT pg_catalog.string_agg(pid::text, ' ' ORDER BY pid) FROM pg_catalog.pg_stat_activity WHERE datid IS NULL AND usesysid IS NULL), '-')) END,
 	pg_catalog.txid_snapshot_xmin(s), pg_catalog.txid_snapshot_xmax(s) FROM pg_catalog.txid_current_snapshot() s`
 
-func (c *conn) age(ctx context.Context) (age, error) {
-	rows, err := c.query(ctx, "look at the server's age", lifeOf)
-	if err != nil {
-		return age{}, err
+// ageLooks is how often age looks at most, for two looks alike: a session that is
+// just coming in has, from version 18 on, no user and no database for a moment.
+const ageLooks = 5
+
+func (c *conn) age(ctx context.Context) (now age, err error) {
+	for range ageLooks {
+		rows, err := c.query(ctx, "look at the server's age", lifeOf)
+		if err != nil {
+			return age{}, err
+		}
+		last := now.life
+		if now = (age{string(rows[0][0]), uint64(number(rows[0][1])), uint64(number(rows[0][2]))}); now.life == last {
+			break
+		}
 	}
-	return age{string(rows[0][0]), uint64(number(rows[0][1])), uint64(number(rows[0][2]))}, nil
+	return now, nil
 }
 
 // holds tells whether transactions after the memory's moment can be told from
