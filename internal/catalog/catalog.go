@@ -35,6 +35,9 @@ type Fact struct {
 	// Alter makes an object that is there as this one, after the other side's Clear
 	// took away what cannot be overwritten. Empty Alter: it is dropped and created.
 	Alter, Clear string
+	// Shape is what Alter cannot change, except by adding to its end: the columns of a
+	// view, what a function gives. Of another shape the object is dropped and created.
+	Shape string
 }
 
 // A Part is one piece of an object: a column's type, an index's method. An

@@ -65,6 +65,16 @@ func (p *planner) statements(out *Comparison) {
 			clear[factID{f.Kind, requalify(f.Object, back)}] = trimmed(f.Clear)
 		}
 	}
+	anew := make(map[string]string) // objects that are dropped and created, with all that belongs to them
+	belongings := func(d *Difference) (list []string) {
+		if holder(d.Kind) {
+			list = inOrder(byTable[d.Object])
+		}
+		if subject(*d) == "" {
+			list = append(list, inOrder(aboutIt[bare(d.Object)])...)
+		}
+		return list
+	}
 	for i := range out.Differences {
 		d := &out.Differences[i]
 		if d.SQL != "" {
@@ -82,12 +92,7 @@ func (p *planner) statements(out *Comparison) {
 		}
 		switch makes, drops := create[id], drop[there]; {
 		case d.Change == Missing && len(makes) > 0:
-			if holder(d.Kind) {
-				makes = append(slices.Clone(makes), inOrder(byTable[d.Object])...)
-			}
-			if subject(*d) == "" {
-				makes = append(slices.Clone(makes), inOrder(aboutIt[bare(d.Object)])...)
-			}
+			makes = append(slices.Clone(makes), belongings(d)...)
 			if d.Kind == "sequence" && !slices.ContainsFunc(out.Differences, func(t Difference) bool {
 				return t.Kind == "table" && t.Change == Missing && strings.Contains(alter[id], t.Object+".")
 			}) {
@@ -96,12 +101,26 @@ func (p *planner) statements(out *Comparison) {
 			d.set(join(makes))
 		case d.Change == Extra:
 			d.set(drops)
-		case d.Change == Different && d.Renamed == 0 && alter[id] != "" && clear[there] != "":
+		case d.Change == Different && d.Renamed == 0 && alter[id] != "" && clear[there] != "" && strings.HasPrefix(parts[id].Shape, takes[there].Shape):
 			d.set(join([]string{clear[there], alter[id]}))
-		case d.Change == Different && d.Renamed == 0 && alter[id] != "":
+		case d.Change == Different && d.Renamed == 0 && alter[id] != "" && strings.HasPrefix(parts[id].Shape, takes[there].Shape):
 			d.set(alter[id])
 		case len(makes) > 0 && drops != "" && d.Kind != "table" && d.Kind != "partition" && d.Kind != "column" && d.Kind != "enum": // those hold rows, or are in use
-			d.set(join(append([]string{drops}, makes...)))
+			d.set(join(slices.Concat([]string{drops}, makes, belongings(d))))
+			if d.Change == Different && subject(*d) == "" && len(belongings(d)) > 0 {
+				anew[d.Object] = d.Kind + " " + d.Object
+				anew[bare(d.Object)] = anew[d.Object]
+			}
+		}
+	}
+	for i := range out.Differences {
+		d := &out.Differences[i]
+		of := d.Table
+		if s := subject(*d); s != "" {
+			of = s
+		}
+		if at := anew[of]; at != "" && at != d.Kind+" "+d.Object && d.Change != Extra && d.Kind != "owner" {
+			d.SQL, d.Destructive = together+at, false
 		}
 	}
 }

@@ -158,6 +158,14 @@ func mutations() []mutation {
 		{`ALTER INDEX s.parts_by_at RENAME TO parts_at`, "index s.parts.parts_by_at" + different, rehearse},
 		{`ALTER POLICY po ON s.plain RENAME TO po2`, "policy s.plain.po" + different, rehearse},
 		{`ALTER INDEX s.child_by_n RENAME TO child_n`, "index s.child.child_by_n" + different, rehearse},
+		{`ALTER TABLE s.plain ALTER w SET STATISTICS 500`, "column s.plain.w" + different, behave},
+		{`ALTER TABLE s.plain ALTER w SET COMPRESSION pglz`, "column s.plain.w" + different, words},
+		{`ALTER TABLE s.plain ALTER w SET (n_distinct = 5)`, "column s.plain.w" + different, behave},
+		{`ALTER TABLE s.plain SET (toast.autovacuum_enabled = false)`, "table s.plain" + different, words},
+		{`ALTER TABLE s.parts_1 ALTER id SET DEFAULT 3`, "partition s.parts_1" + different, behave},
+		{`ALTER TABLE s.parts_1 ALTER id SET NOT NULL`, "partition s.parts_1" + different, load},
+		{`ALTER FOREIGN TABLE s.away OPTIONS (ADD table_name 'x')`, "foreign table s.away" + different, behave},
+		{`ALTER FOREIGN TABLE s.away ALTER id OPTIONS (ADD column_name 'x')`, "column s.away.id" + different, behave},
 		{`DROP TABLE s.parts_1`, "partition s.parts_1" + missing, load},
 		{`CREATE TABLE s.parts_2 PARTITION OF s.parts FOR VALUES FROM ('2021-01-01') TO ('2022-01-01')`, "partition s.parts_2" + extra, rehearse},
 		{`DROP TABLE s.parts_1; CREATE TABLE s.parts_1 PARTITION OF s.parts FOR VALUES FROM ('2020-01-01') TO ('2020-06-01')`, "partition s.parts_1" + different, load},
@@ -173,6 +181,12 @@ func mutations() []mutation {
 		{`CREATE VIEW s.w AS SELECT 1 AS one`, "view s.w" + extra, rehearse},
 		{`DROP MATERIALIZED VIEW s.m`, "materialized view s.m" + missing, app},
 		{`DROP INDEX s.m_id`, "index s.m.m_id" + missing, rehearse},
+		{`ALTER VIEW s.v ALTER id SET DEFAULT 5`, "view s.v" + different, behave},
+		{`DROP VIEW s.v; CREATE VIEW s.v AS SELECT id, parent FROM s.child; COMMENT ON VIEW s.v IS 'a view'; GRANT SELECT ON s.v TO parity_reader`, "view s.v" + different, behave},
+		{`REFRESH MATERIALIZED VIEW s.m WITH NO DATA`, "materialized view s.m" + different, behave},
+		{`ALTER MATERIALIZED VIEW s.m SET (autovacuum_enabled = false)`, "materialized view s.m" + different, behave},
+		{`DROP MATERIALIZED VIEW s.m; CREATE MATERIALIZED VIEW s.m AS SELECT id, v FROM s.child; CREATE UNIQUE INDEX m_id ON s.m (id); GRANT SELECT ON s.m TO parity_reader`, "materialized view s.m" + different, behave},
+		{`DROP FUNCTION s.answer; CREATE FUNCTION s.answer(a int) RETURNS bigint LANGUAGE sql IMMUTABLE AS 'SELECT 42::bigint'; COMMENT ON FUNCTION s.answer IS 'of all'; REVOKE EXECUTE ON FUNCTION s.answer FROM PUBLIC`, "function s.answer(a integer)" + different, behave},
 		{`DROP FUNCTION s.answer`, "function s.answer(a integer)" + missing, app},
 		{`CREATE OR REPLACE FUNCTION s.answer(a int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 43'`, "function s.answer(a integer)" + different, behave},
 		{`ALTER FUNCTION s.answer VOLATILE`, "function s.answer(a integer)" + different, behave},
@@ -184,6 +198,8 @@ func mutations() []mutation {
 		{`DROP AGGREGATE s.agg (int)`, "aggregate s.agg(integer)" + missing, app},
 		{`DROP AGGREGATE s.agg (int); CREATE AGGREGATE s.agg (int) (SFUNC = int4pl, STYPE = int, INITCOND = '1')`, "aggregate s.agg(integer)" + different, behave},
 		{`DROP OPERATOR s.=== (s.comp, s.comp)`, `operator s."==="(s.comp, s.comp)` + missing, app},
+		{`ALTER OPERATOR s.=== (s.comp, s.comp) SET (RESTRICT = eqsel)`, `operator s."==="(s.comp, s.comp)` + different, behave},
+		{`DROP AGGREGATE s.agg (int); CREATE AGGREGATE s.agg (int) (SFUNC = int4pl, STYPE = int, INITCOND = '0', PARALLEL = SAFE)`, "aggregate s.agg(integer)" + different, behave},
 		{`DROP OPERATOR CLASS s.ops USING btree`, `operator class s.ops using btree` + missing + "\noperator family s.ops using btree" + different, app},
 		{`CREATE OPERATOR FAMILY s.kin USING hash`, "operator family s.kin using hash" + extra, rehearse},
 		{`DROP ACCESS METHOD pile`, "access method pile" + missing, app},
@@ -207,6 +223,7 @@ func mutations() []mutation {
 		{`DROP SEQUENCE s.seq`, "sequence s.seq" + missing, app},
 		{`ALTER TEXT SEARCH CONFIGURATION s.cfg DROP MAPPING FOR word`, "text search configuration s.cfg" + different, behave},
 		{`ALTER TEXT SEARCH DICTIONARY s.dict (accept = false)`, "text search dictionary s.dict" + different, behave},
+		{`ALTER STATISTICS s.st SET STATISTICS 50`, "statistics object s.st" + different, behave},
 		{`DROP STATISTICS s.st`, "statistics object s.st" + missing, behave},
 		{`UPDATE pg_language SET lanpltrusted = false WHERE lanname = 'tongue'`, "language tongue" + different, behave},
 
@@ -255,6 +272,13 @@ func mutations() []mutation {
 		{`ALTER TABLE s.plain OWNER TO parity_owner`, "owner s.plain" + extra, rehearse},
 		{`ALTER FUNCTION s.answer OWNER TO parity_owner`, "owner s.answer(a integer)" + extra, rehearse},
 
+		{`ALTER TABLE s.parts_1 OWNER TO parity_owner`, "owner s.parts_1" + extra, rehearse},
+		{`ALTER SERVER bare OWNER TO parity_owner`, "owner foreign server bare" + extra, rehearse},
+		{`ALTER STATISTICS s.st OWNER TO parity_owner`, `owner s."statistics st"` + extra, rehearse},
+		{`DO $$ BEGIN EXECUTE format('GRANT CREATE ON DATABASE %I TO parity_reader', current_database()); END $$`, "grant on a database database" + extra, behave},
+		{`DO $$ BEGIN EXECUTE format('ALTER ROLE parity_reader IN DATABASE %I SET work_mem = %L', current_database(), '1MB'); END $$`, "setting role parity_reader work_mem" + extra, behave},
+		{`DO $$ BEGIN EXECUTE format('COMMENT ON DATABASE %I IS %L', current_database(), 'all'); END $$`, "comment database" + extra, words},
+
 		// around
 		{`DROP PUBLICATION parity_pub`, "publication parity_pub" + missing, behave},
 		{`ALTER PUBLICATION parity_pub SET (publish_via_partition_root = true)`, "publication parity_pub" + different, behave},
@@ -264,6 +288,7 @@ func mutations() []mutation {
 		{`ALTER PUBLICATION parity_pub SET TABLE s.plain (id)`, "publication parity_pub" + different, behave},
 		{`ALTER PUBLICATION parity_pub ADD TABLES IN SCHEMA s`, "publication parity_pub" + different, behave},
 		{`ALTER SERVER far VERSION '2'`, "foreign server far" + different, behave},
+		{`ALTER SERVER far OPTIONS (ADD fetch_size '7')`, "foreign server far" + different, behave},
 		{`ALTER SERVER far OPTIONS (ADD port '1')`, "foreign server far" + different, behave},
 		{`DROP USER MAPPING FOR parity_reader SERVER far`, `user mapping "far for parity_reader"` + missing, app},
 		{`DROP SERVER bare; DROP FOREIGN DATA WRAPPER wrapper`, "foreign data wrapper wrapper" + missing + "\nforeign server bare" + missing, app},
@@ -412,7 +437,7 @@ func apart(ms []mutation) (groups [][]mutation) {
 // unclosed tells mutations that no statement undoes: what is in use, what would
 // take a schema away, what belongs to the server, and kinds that are closed by hand.
 func unclosed(m mutation) bool {
-	for _, kind := range []string{"schema", "collation version", "operator family s.ops", "base type", "operator class", "language", "foreign server far: different", "foreign data wrapper wrapper: different", "foreign table", "user mapping",
+	for _, kind := range []string{"schema", "collation version", "operator family s.ops", "base type", "operator class", "language", "foreign server far: different", "foreign data wrapper wrapper: different", "foreign table", "column s.away", "user mapping", "comment database", "grant on a database",
 		"owner", "default privilege", "setting", "database", "security label", "composite type s.comp: different"} {
 		if strings.HasPrefix(m.want, kind) {
 			return true

@@ -44,7 +44,7 @@ func (s *side) Catalog(ctx context.Context, schemas []string) (*catalog.Catalog,
 			return err
 		}
 		facts = append(facts, more...)
-		kinds = append(kinds, "database", "server", "setting", "collation version", "owner")
+		kinds = append(kinds, "database", "server", "setting", "collation version", "owner", "grant on a database")
 		for _, t := range catalog.HistoryTables(tables.Facts) {
 			h, err := readHistory(ctx, c, t)
 			if engine.CodeOf(err) == engine.Denied {
@@ -104,7 +104,7 @@ func (k objectKind) statement() string {
 	close := closings()[k.kind]
 	expression := func(sql string) string { return cmp.Or(sql, "NULL") }
 	sql := "SELECT x.nsp, x.name, x.tail, x.tnsp, x.tname, x.def, " + expression(close.create) + ", " + expression(close.drop) + ", " +
-		expression(close.alter) + ", " + expression(close.clear) + " FROM (" + k.sql + `) AS x (oid, nsp, name, tail, tnsp, tname, def)
+		expression(close.alter) + ", " + expression(close.clear) + ", " + expression(close.shape) + " FROM (" + k.sql + `) AS x (oid, nsp, name, tail, tnsp, tname, def)
 WHERE (x.nsp IS NULL OR x.nsp !~ '^pg_' AND x.nsp NOT IN ('information_schema', 'understudy', 'understudy_next') AND ($1::text[] = '{}' OR x.nsp = ANY ($1::text[])))`
 	if k.class != "" {
 		sql += ` AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e WHERE e.classid = 'pg_catalog.` + k.class + `'::regclass AND e.objid = x.oid AND e.objsubid = 0 AND e.deptype IN ('e', 'i'))` // a partitioned table's key columns depend on it as well
@@ -118,7 +118,7 @@ func (k objectKind) fact(row [][]byte) catalog.Fact {
 		object = schema.Name{Schema: string(row[0]), Table: string(row[1])}.String()
 	}
 	f := catalog.Fact{Kind: k.kind, Object: object + string(row[2]), Definition: strings.TrimSpace(string(row[5])),
-		Create: string(row[6]), Drop: string(row[7]), Alter: string(row[8]), Clear: string(row[9])}
+		Create: string(row[6]), Drop: string(row[7]), Alter: string(row[8]), Clear: string(row[9]), Shape: string(row[10])}
 	if row[4] != nil {
 		f.Table = schema.Name{Schema: string(row[3]), Table: string(row[4])}.String()
 		if k.kind == "trigger" || k.kind == "rule" || k.kind == "policy" {
@@ -145,12 +145,17 @@ func objectKinds(version int) []objectKind {
 	}
 	// Row filters, lists of columns and whole schemas of publications are younger.
 	published, wholes, root := "", "NULL", ""
+	target, computed := "", ""
 	if version >= 130000 {
+		target = " || CASE WHEN s.stxstattarget >= 0 THEN ' with target ' || s.stxstattarget ELSE '' END"
 		root = " || CASE WHEN p.pubviaroot THEN ' as the root of partitions' ELSE '' END"
 	}
 	if version >= 150000 {
 		published = " || coalesce(' ' || (SELECT array_agg(a.attname ORDER BY a.attnum) FROM pg_catalog.pg_attribute a WHERE a.attrelid = r.prrelid AND a.attnum = ANY (r.prattrs))::text, '') || coalesce(' WHERE ' || pg_catalog.pg_get_expr(r.prqual, r.prrelid), '')"
 		wholes = "(SELECT string_agg(m.pnnspid::regnamespace::text, ', ' ORDER BY m.pnnspid::regnamespace::text) FROM pg_catalog.pg_publication_namespace m WHERE m.pnpubid = p.oid)"
+	}
+	if version >= 180000 {
+		computed = " || CASE p.pubgencols WHEN 's' THEN ' with stored generated columns' ELSE '' END"
 	}
 	const namespace = ` JOIN pg_catalog.pg_namespace n ON n.oid = `
 	const ofTable = ` JOIN pg_catalog.pg_class c ON c.oid = `
@@ -159,16 +164,20 @@ func objectKinds(version int) []objectKind {
 		{"extension", `SELECT 0, NULL, e.extname, NULL, NULL, NULL, format('version %s in schema %s', e.extversion, n.nspname)
 FROM pg_catalog.pg_extension e` + namespace + `e.extnamespace`, ""},
 		{"view", `SELECT c.oid, n.nspname, c.relname, NULL, n.nspname, c.relname,
-	concat_ws(E'\n', pg_catalog.pg_get_viewdef(c.oid), array_to_string(ARRAY(SELECT unnest(c.reloptions) ORDER BY 1), ', '))
+	concat_ws(E'\n', pg_catalog.pg_get_viewdef(c.oid), nullif(array_to_string(ARRAY(SELECT unnest(c.reloptions) ORDER BY 1), ', '), ''),
+		(SELECT string_agg(format('%s default %s', quote_ident(a.attname), pg_catalog.pg_get_expr(d.adbin, d.adrelid)), ', ' ORDER BY a.attnum) FROM pg_catalog.pg_attrdef d JOIN pg_catalog.pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum WHERE d.adrelid = c.oid))
 FROM pg_catalog.pg_class c` + namespace + `c.relnamespace WHERE c.relkind = 'v'`, "pg_class"},
-		{"materialized view", `SELECT c.oid, n.nspname, c.relname, NULL, n.nspname, c.relname, pg_catalog.pg_get_viewdef(c.oid)
+		{"materialized view", `SELECT c.oid, n.nspname, c.relname, NULL, n.nspname, c.relname,
+	concat_ws(E'\n', pg_catalog.pg_get_viewdef(c.oid), nullif(array_to_string(ARRAY(SELECT unnest(c.reloptions) ORDER BY 1), ', '), ''), CASE WHEN NOT c.relispopulated THEN 'not filled' END)
 FROM pg_catalog.pg_class c` + namespace + `c.relnamespace WHERE c.relkind = 'm'`, "pg_class"},
 		{"function", `SELECT p.oid, n.nspname, p.proname, '(' || pg_catalog.pg_get_function_identity_arguments(p.oid) || ')', NULL, NULL, pg_catalog.pg_get_functiondef(p.oid)
 FROM pg_catalog.pg_proc p` + namespace + `p.pronamespace WHERE p.prokind IN ('f', 'w') AND n.nspname !~ '^pg_'`, "pg_proc"},
 		{"procedure", `SELECT p.oid, n.nspname, p.proname, '(' || pg_catalog.pg_get_function_identity_arguments(p.oid) || ')', NULL, NULL, pg_catalog.pg_get_functiondef(p.oid)
 FROM pg_catalog.pg_proc p` + namespace + `p.pronamespace WHERE p.prokind = 'p'`, "pg_proc"},
 		{"aggregate", `SELECT p.oid, n.nspname, p.proname, '(' || pg_catalog.pg_get_function_identity_arguments(p.oid) || ')', NULL, NULL,
-	format('%s %s %s %s %s', a.aggtransfn, a.aggfinalfn, a.aggtranstype::regtype, a.agginitval, a.aggkind)
+	format('%s %s %s %s %s', a.aggtransfn, a.aggfinalfn, a.aggtranstype::regtype, a.agginitval, a.aggkind) ||
+	format(' %s %s %s %s %s %s %s %s', a.aggcombinefn, a.aggserialfn, a.aggdeserialfn, a.aggfinalextra, a.aggfinalmodify, a.aggsortop::regoperator, a.aggtransspace, p.proparallel) ||
+	format(' %s %s %s %s %s %s %s %s', a.aggmtransfn, a.aggminvtransfn, a.aggmfinalfn, a.aggmfinalextra, a.aggmfinalmodify, a.aggmtranstype::regtype, a.aggmtransspace, a.aggminitval)
 FROM pg_catalog.pg_proc p` + namespace + `p.pronamespace JOIN pg_catalog.pg_aggregate a ON a.aggfnoid = p.oid`, "pg_proc"},
 		{"trigger", `SELECT t.oid, n.nspname, t.tgname, NULL, n.nspname, c.relname, pg_catalog.pg_get_triggerdef(t.oid) || CASE t.tgenabled WHEN 'O' THEN '' ELSE ' enabled: ' || t.tgenabled::text END
 FROM pg_catalog.pg_trigger t` + ofTable + `t.tgrelid` + namespace + `c.relnamespace WHERE NOT t.tgisinternal AND NOT (` + cloned + `)`, "pg_trigger"},
@@ -229,17 +238,18 @@ FROM pg_catalog.pg_conversion o` + namespace + `o.connamespace`, "pg_conversion"
 FROM pg_catalog.pg_language l WHERE l.lanispl AND l.lanname <> 'plpgsql'`, "pg_language"},
 		{"text search dictionary", `SELECT d.oid, n.nspname, d.dictname, NULL, NULL, NULL, format('%s %s', m.tmplname, d.dictinitoption)
 FROM pg_catalog.pg_ts_dict d` + namespace + `d.dictnamespace JOIN pg_catalog.pg_ts_template m ON m.oid = d.dicttemplate`, "pg_ts_dict"},
-		{"operator", `SELECT o.oid, n.nspname, o.oprname, format('(%s, %s)', o.oprleft::regtype, o.oprright::regtype), NULL, NULL, format('%s %s', o.oprresult::regtype, o.oprcode)
+		{"operator", `SELECT o.oid, n.nspname, o.oprname, format('(%s, %s)', o.oprleft::regtype, o.oprright::regtype), NULL, NULL, format('%s %s commutator %s negator %s restrict %s join %s%s%s', o.oprresult::regtype, o.oprcode, o.oprcom::regoperator, o.oprnegate::regoperator, o.oprrest, o.oprjoin,
+	CASE WHEN o.oprcanhash THEN ' hashes' END, CASE WHEN o.oprcanmerge THEN ' merges' END)
 FROM pg_catalog.pg_operator o` + namespace + `o.oprnamespace`, "pg_operator"},
 		{"cast", `SELECT k.oid, NULL, format('%s as %s', k.castsource::regtype, k.casttarget::regtype), NULL, NULL, NULL, format('%s %s %s', k.castfunc::regproc, k.castcontext, k.castmethod)
 FROM pg_catalog.pg_cast k WHERE k.oid >= 16384`, "pg_cast"},
 		{"text search configuration", `SELECT t.oid, n.nspname, t.cfgname, NULL, NULL, NULL,
 	(SELECT string_agg(format('%s %s %s', m.maptokentype, m.mapseqno, m.mapdict::regdictionary), ', ' ORDER BY m.maptokentype, m.mapseqno) FROM pg_catalog.pg_ts_config_map m WHERE m.mapcfg = t.oid)
 FROM pg_catalog.pg_ts_config t` + namespace + `t.cfgnamespace`, "pg_ts_config"},
-		{"statistics object", `SELECT s.oid, n.nspname, s.stxname, NULL, NULL, NULL, pg_catalog.pg_get_statisticsobjdef(s.oid)
+		{"statistics object", `SELECT s.oid, n.nspname, s.stxname, NULL, NULL, NULL, pg_catalog.pg_get_statisticsobjdef(s.oid)` + target + `
 FROM pg_catalog.pg_statistic_ext s` + namespace + `s.stxnamespace`, "pg_statistic_ext"},
 		{"publication", `SELECT p.oid, NULL, p.pubname, NULL, NULL, NULL, format('all tables %s insert %s update %s delete %s truncate %s: %s%s', p.puballtables, p.pubinsert, p.pubupdate, p.pubdelete, p.pubtruncate,
-	(SELECT string_agg(r.prrelid::regclass::text` + published + `, ', ' ORDER BY r.prrelid::regclass::text) FROM pg_catalog.pg_publication_rel r WHERE r.prpubid = p.oid), ' schemas ' || ` + wholes + `)` + root + `
+	(SELECT string_agg(r.prrelid::regclass::text` + published + `, ', ' ORDER BY r.prrelid::regclass::text) FROM pg_catalog.pg_publication_rel r WHERE r.prpubid = p.oid), ' schemas ' || ` + wholes + `)` + root + computed + `
 FROM pg_catalog.pg_publication p`, "pg_publication"},
 		{"subscription", `SELECT 0, NULL, s.subname, NULL, NULL, NULL, format('enabled %s to %s', s.subenabled, s.subpublications)
 FROM pg_catalog.pg_subscription s WHERE s.subdbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())`, ""},
@@ -266,8 +276,7 @@ FROM pg_catalog.pg_language l WHERE l.lanispl AND ` + accessList("l.lanacl", "l"
 FROM pg_catalog.pg_foreign_server s WHERE s.srvacl IS NOT NULL`, "pg_foreign_server"},
 		{"grant on a foreign data wrapper", `SELECT w.oid, NULL, w.fdwname, NULL, NULL, NULL, ` + accessList("w.fdwacl", "F", "w.fdwowner") + `
 FROM pg_catalog.pg_foreign_data_wrapper w WHERE ` + accessList("w.fdwacl", "F", "w.fdwowner") + ` IS NOT NULL`, ""},
-		{"foreign server", `SELECT s.oid, NULL, s.srvname, NULL, NULL, NULL, format('%s %s %s options %s', w.fdwname, s.srvtype, s.srvversion,
-	ARRAY(SELECT o.option_name FROM pg_catalog.pg_options_to_table(s.srvoptions) o ORDER BY 1))
+		{"foreign server", `SELECT s.oid, NULL, s.srvname, NULL, NULL, NULL, format('%s %s %s options %s', w.fdwname, s.srvtype, s.srvversion, ` + harmless("s.srvoptions") + `)
 FROM pg_catalog.pg_foreign_server s JOIN pg_catalog.pg_foreign_data_wrapper w ON w.oid = s.srvfdw`, "pg_foreign_server"},
 		{"grant", `SELECT c.oid, n.nspname, c.relname, NULL, n.nspname, c.relname, concat_ws('; ', ` + accessList("c.relacl", "r", "c.relowner") + `,
 	(SELECT string_agg(format('(%s) %s', quote_ident(a.attname), ` + accessList("a.attacl", "c", "c.relowner") + `), '; ' ORDER BY a.attnum)

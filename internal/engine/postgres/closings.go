@@ -5,7 +5,7 @@ import "maps"
 // A closing holds the statements that make an object, take it away, or make one
 // that is there as it should be (see catalog.Fact), as SQL expressions over the
 // columns of an objectKind's query.
-type closing struct{ create, drop, alter, clear string }
+type closing struct{ create, drop, alter, clear, shape string }
 
 // closings gives the statements of each kind; kinds that are left out are closed
 // by hand, or by their definition where that is a statement.
@@ -24,9 +24,16 @@ func closings() map[string]closing {
 	}
 	owned := `coalesce((SELECT format('ALTER SEQUENCE %s OWNED BY %s.%I', ` + full + `, d.refobjid::regclass, a.attname) FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
 	WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = x.oid AND d.deptype = 'a' AND d.refobjsubid > 0 LIMIT 1), format('ALTER SEQUENCE %s OWNED BY NONE', ` + full + `))`
-	view := `(SELECT format('CREATE OR REPLACE VIEW %s%s AS %s', ` + full + `, ' WITH (' || array_to_string(o.reloptions, ', ') || ')', pg_catalog.pg_get_viewdef(o.oid)) FROM pg_catalog.pg_class o` + of
+	defaults := func(set string) string {
+		return `(SELECT string_agg(format('ALTER VIEW %s ALTER %I ` + set + `', ` + full + `, a.attname, pg_catalog.pg_get_expr(d.adbin, d.adrelid)), '; ' ORDER BY a.attnum)
+	FROM pg_catalog.pg_attrdef d JOIN pg_catalog.pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum WHERE d.adrelid = x.oid)`
+	}
+	options := `' WITH (' || array_to_string(o.reloptions, ', ') || ')'`
+	view := `(SELECT concat_ws('; ', format('CREATE OR REPLACE VIEW %s%s AS %s', ` + full + `, ` + options + `, rtrim(pg_catalog.pg_get_viewdef(o.oid), ';')), ` + defaults("SET DEFAULT %s") + `) FROM pg_catalog.pg_class o` + of
+	columns := `(SELECT string_agg(format('%I %s %s;', a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), (SELECT l.collname FROM pg_catalog.pg_collation l WHERE l.oid = a.attcollation)), '' ORDER BY a.attnum) FROM pg_catalog.pg_attribute a WHERE a.attrelid = x.oid AND a.attnum > 0)`
 	routine := func(kind string) closing {
-		return closing{create: "x.def", drop: `format('DROP ` + kind + ` %s', x.oid::regprocedure)`, alter: "x.def"}
+		return closing{create: "x.def", drop: `format('DROP ` + kind + ` %s', x.oid::regprocedure)`, alter: "x.def",
+			shape: `(SELECT format('%s %s %s %s;', pg_catalog.pg_get_function_result(o.oid), o.prokind, o.proargnames, o.pronargdefaults) FROM pg_catalog.pg_proc o` + of}
 	}
 	enabled := func(state, thing string) string {
 		return `(SELECT CASE o.` + state + ` WHEN 'D' THEN format('; ALTER TABLE %s DISABLE ` + thing + ` %I', ` + table + `, x.name) WHEN 'R' THEN format('; ALTER TABLE %s ENABLE REPLICA ` + thing + ` %I', ` + table + `, x.name)
@@ -61,8 +68,8 @@ func closings() map[string]closing {
 		"schema": {create: `format('CREATE SCHEMA %I', x.name)`},
 		"extension": {create: `(SELECT format('CREATE EXTENSION %I SCHEMA %I', e.extname, n.nspname) FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = x.name)`,
 			drop: `format('DROP EXTENSION %I', x.name)`},
-		"view":              {create: view, drop: `format('DROP VIEW %s', ` + full + `)`, alter: view},
-		"materialized view": {create: `format('CREATE MATERIALIZED VIEW %s AS %s', ` + full + `, pg_catalog.pg_get_viewdef(x.oid))`, drop: `format('DROP MATERIALIZED VIEW %s', ` + full + `)`},
+		"view":              {create: view, drop: `format('DROP VIEW %s', ` + full + `)`, alter: view, clear: defaults("DROP DEFAULT"), shape: columns},
+		"materialized view": {create: `(SELECT format('CREATE MATERIALIZED VIEW %s%s AS %s%s', ` + full + `, ` + options + `, rtrim(pg_catalog.pg_get_viewdef(x.oid), ';'), CASE WHEN NOT o.relispopulated THEN ' WITH NO DATA' END) FROM pg_catalog.pg_class o` + of, drop: `format('DROP MATERIALIZED VIEW %s', ` + full + `)`},
 		"function":          routine("FUNCTION"), "procedure": routine("PROCEDURE"),
 		"disabled foreign key": {create: enforced, alter: enforced, drop: enforce(`'ENABLE'`)},
 		"trigger":              {create: `pg_catalog.pg_get_triggerdef(x.oid) || ` + enabled("tgenabled", "TRIGGER") + `pg_catalog.pg_trigger o` + of, drop: `format('DROP TRIGGER %I ON %s', x.name, ` + table + `)`},
@@ -86,7 +93,7 @@ func closings() map[string]closing {
 			clear: `concat_ws('; ', format('ALTER DOMAIN %s DROP DEFAULT; ALTER DOMAIN %s DROP NOT NULL', ` + full + `, ` + full + `), ` + constraints(`format('ALTER DOMAIN %s DROP CONSTRAINT %I', `+full+`, k.conname)`) + `)`},
 		"composite type":    {create: `format('CREATE TYPE %s AS (%s)', ` + full + `, x.def)`, drop: `format('DROP TYPE %s', ` + full + `)`},
 		"range type":        {create: `(SELECT format('CREATE TYPE %s AS RANGE (SUBTYPE = %s%s)', ` + full + `, pg_catalog.format_type(r.rngsubtype, NULL), CASE WHEN r.rngsubdiff <> 0 THEN format(', SUBTYPE_DIFF = %s', r.rngsubdiff::regproc) END) FROM pg_catalog.pg_range r WHERE r.rngtypid = x.oid)`, drop: `format('DROP TYPE %s', ` + full + `)`},
-		"statistics object": {create: "x.def", drop: `format('DROP STATISTICS %s', ` + full + `)`},
+		"statistics object": {create: `(SELECT concat_ws('; ', pg_catalog.pg_get_statisticsobjdef(o.oid), 'ALTER STATISTICS ' || ` + full + ` || ' SET STATISTICS ' || (SELECT t FROM (SELECT to_jsonb(o) ->> 'stxstattarget') y (t) WHERE t::int >= 0)) FROM pg_catalog.pg_statistic_ext o` + of, drop: `format('DROP STATISTICS %s', ` + full + `)`},
 		// With row filters, lists of columns or whole schemas it is made by hand.
 		"publication": {create: `(SELECT CASE WHEN NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = to_regclass('pg_catalog.pg_publication_namespace') AND d.refclassid = 'pg_catalog.pg_publication'::regclass AND d.refobjid = o.oid)
 	AND NOT EXISTS (SELECT FROM pg_catalog.pg_publication_rel p WHERE p.prpubid = o.oid AND coalesce(to_jsonb(p) ->> 'prqual', to_jsonb(p) ->> 'prattrs') IS NOT NULL) THEN format('CREATE PUBLICATION %I%s WITH (publish = %L' || CASE to_jsonb(o) ->> 'pubviaroot' WHEN 'true' THEN ', publish_via_partition_root = true' ELSE '' END || ')', x.name, CASE WHEN o.puballtables THEN ' FOR ALL TABLES' ELSE

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"database/sql"
+	"slices"
 	"strings"
 
 	"understudy/internal/catalog"
@@ -21,11 +22,17 @@ type factReader struct {
 	kinds   map[string]string // by oid
 	names   []string          // schema NUL table, for Atlas's view
 	keys    []string          // schema NUL table NUL constraint: foreign keys that somebody declared
+	version int               // of the server, as server_version_num
 }
 
 func (r *factReader) all(schemas []string) error {
+	version, err := r.rows("SELECT current_setting('server_version_num')")
+	if err != nil {
+		return err
+	}
+	r.version = int(number([]byte(version[0][0])))
 	for _, read := range []func() error{
-		func() error { return r.readSchemas(schemas) }, r.readTables, r.readColumns, r.readConstraints, r.readIndexes, r.readEnums,
+		func() error { return r.readSchemas(schemas) }, r.readTables, r.readColumns, r.readPartitions, r.readConstraints, r.readIndexes, r.readEnums,
 	} {
 		if err := read(); err != nil {
 			return err
@@ -109,12 +116,14 @@ SELECT c.oid::text, n.nspname, c.relname, c.relkind::text,
   pg_get_partkeydef(c.oid),
   CASE WHEN c.relispartition THEN (SELECT i.inhparent::regclass::text FROM pg_inherits i WHERE i.inhrelid = c.oid LIMIT 1) END,
   pg_get_expr(c.relpartbound, c.oid),
-  (SELECT string_agg(o, ', ' ORDER BY o) FROM unnest(c.reloptions) o),
+  (SELECT string_agg(o, ', ' ORDER BY o) FROM (SELECT unnest(c.reloptions) UNION ALL SELECT 'toast.' || unnest(b.reloptions) FROM pg_class b WHERE b.oid = c.reltoastrelid) x (o)),
   CASE WHEN c.relreplident <> 'd' THEN c.relreplident::text END,
   CASE WHEN c.relkind IN ('r', 'm') AND a.amname <> 'heap' THEN a.amname END,
   obj_description(c.oid, 'pg_class'),
-  (SELECT string_agg(quote_ident(t.attname), E'\n' ORDER BY t.attnum) FROM pg_attribute t WHERE t.attrelid = c.oid AND t.attnum > 0 AND NOT t.attisdropped)
+  (SELECT string_agg(quote_ident(t.attname), E'\n' ORDER BY t.attnum) FROM pg_attribute t WHERE t.attrelid = c.oid AND t.attnum > 0 AND NOT t.attisdropped),
+  v.srvname, `+harmless("f.ftoptions")+`
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN pg_am a ON a.oid = c.relam
+LEFT JOIN pg_foreign_table f ON f.ftrelid = c.oid LEFT JOIN pg_foreign_server v ON v.oid = f.ftserver
 WHERE c.relkind IN ('r', 'p', 'f', 'm') AND n.nspname = ANY ($1)
   AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')`, nonNil(r.schemas))
 	for _, row := range rows {
@@ -146,6 +155,8 @@ WHERE c.relkind IN ('r', 'p', 'f', 'm') AND n.nspname = ANY ($1)
 		identity := map[string]string{"f": alter + "REPLICA IDENTITY FULL", "n": alter + "REPLICA IDENTITY NOTHING"}[row[9]]
 		part(&f.Parts, "replica identity", row[9], identity, alter+"REPLICA IDENTITY DEFAULT")
 		part(&f.Parts, "access method", row[10])
+		part(&f.Parts, "server", row[13])
+		part(&f.Parts, "foreign options", row[14])
 		part(&f.Parts, "comment", row[11], "COMMENT ON TABLE "+table+" IS "+literal(row[11]), "COMMENT ON TABLE "+table+" IS NULL")
 		f.Create = r.createTable(f, row)
 		if f.Create != "" {
@@ -235,7 +246,7 @@ func (r *factReader) declareColumns() {
 		}
 		declared[f.Object] = declaration(f)
 		for _, p := range f.Parts {
-			if (p.Name == "comment" || p.Name == "storage") && p.Alter != "" {
+			if slices.Contains([]string{"comment", "storage", "compression", "statistics target", "column options"}, p.Name) && p.Alter != "" {
 				after[f.Table] = append(after[f.Table], p.Alter)
 			}
 		}
@@ -308,6 +319,14 @@ func identityChange(told string) string {
 }
 
 func (r *factReader) readColumns() error {
+	compression, forced := "''", "NULL"
+	if r.version >= 140000 {
+		compression = "CASE a.attcompression WHEN 'p' THEN 'pglz' WHEN 'l' THEN 'lz4' END"
+	}
+	if r.version >= 180000 { // where NOT NULL has a name of its own, and more
+		forced = `(SELECT nullif(concat_ws(' ', CASE WHEN k.conname <> left(c.relname || '_' || a.attname || '_not_null', 63) THEN quote_ident(k.conname) END, CASE WHEN k.connoinherit THEN 'NO INHERIT' END, CASE WHEN NOT k.convalidated THEN 'NOT VALID' END), '')
+    FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid WHERE k.conrelid = a.attrelid AND k.contype = 'n' AND k.conkey = ARRAY[a.attnum] AND k.conislocal)`
+	}
 	rows, err := r.rows(`
 SELECT a.attrelid::bigint::text, a.attname, format_type(a.atttypid, a.atttypmod),
   CASE WHEN a.attnotnull THEN 'NOT NULL' END,
@@ -320,7 +339,8 @@ SELECT a.attrelid::bigint::text, a.attname, format_type(a.atttypid, a.atttypmod)
       WHERE p.classid = 'pg_class'::regclass AND p.refclassid = 'pg_class'::regclass AND p.refobjid = a.attrelid AND p.refobjsubid = a.attnum AND p.deptype = 'i' LIMIT 1), ''),
   CASE WHEN a.attcollation <> t.typcollation THEN (SELECT quote_ident(n.nspname) || '.' || quote_ident(c.collname) FROM pg_collation c JOIN pg_namespace n ON n.oid = c.collnamespace WHERE c.oid = a.attcollation) END,
   CASE WHEN a.attstorage <> t.typstorage THEN a.attstorage::text END,
-  col_description(a.attrelid, a.attnum), t.typstorage::text
+  col_description(a.attrelid, a.attnum), `+compression+`, CASE WHEN a.attstattarget >= 0 THEN a.attstattarget::text END,
+  (SELECT string_agg(o, ', ' ORDER BY o) FROM unnest(a.attoptions) o), `+harmless("a.attfdwoptions")+`, `+forced+`, t.typstorage::text
 FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 WHERE a.attrelid::bigint = ANY ($1::text[]::bigint[]) AND a.attnum > 0 AND NOT a.attisdropped`, nonNil(r.oids))
 	for _, row := range rows {
@@ -332,7 +352,7 @@ WHERE a.attrelid::bigint = ANY ($1::text[]::bigint[]) AND a.attnum > 0 AND NOT a
 		f := catalog.Fact{Kind: "column", Object: table + "." + schema.Ident(row[1]), Table: table}
 		alter := "ALTER TABLE " + sqlName(table) + " ALTER " + quote(row[1]) + " "
 		storage := map[string]string{"p": "PLAIN", "e": "EXTERNAL", "m": "MAIN", "x": "EXTENDED"}
-		for i, name := range []string{"type", "null", "default", "generated", "identity", "collation", "storage", "comment"} {
+		for i, name := range []string{"type", "null", "default", "generated", "identity", "collation", "storage", "comment", "compression", "statistics target", "column options", "foreign options", "not null constraint"} {
 			text := row[i+2]
 			switch name {
 			case "identity":
@@ -340,7 +360,13 @@ WHERE a.attrelid::bigint = ANY ($1::text[]::bigint[]) AND a.attnum > 0 AND NOT a
 			case "collation":
 				part(&f.Parts, name, text, alter+"TYPE "+row[2]+" COLLATE "+text, alter+"TYPE "+row[2])
 			case "storage":
-				part(&f.Parts, name, text, alter+"SET STORAGE "+storage[text], alter+"SET STORAGE "+storage[row[10]])
+				part(&f.Parts, name, text, alter+"SET STORAGE "+storage[text], alter+"SET STORAGE "+storage[row[len(row)-1]])
+			case "compression":
+				part(&f.Parts, name, text, alter+"SET COMPRESSION "+text, alter+"SET COMPRESSION DEFAULT")
+			case "statistics target":
+				part(&f.Parts, name, text, alter+"SET STATISTICS "+text, alter+"SET STATISTICS -1")
+			case "column options":
+				part(&f.Parts, name, text, alter+"SET ("+text+")", alter+"RESET ("+optionNames(text)+")")
 			case "comment":
 				part(&f.Parts, name, text, "COMMENT ON COLUMN "+sqlName(table)+"."+quote(row[1])+" IS "+literal(text), "COMMENT ON COLUMN "+sqlName(table)+"."+quote(row[1])+" IS NULL")
 			default:
@@ -348,6 +374,43 @@ WHERE a.attrelid::bigint = ANY ($1::text[]::bigint[]) AND a.attnum > 0 AND NOT a
 			}
 		}
 		r.facts = append(r.facts, f)
+	}
+	return err
+}
+
+// harmless writes those options of what is foreign that hold no secret: the others are
+// told by their names alone.
+func harmless(options string) string {
+	return `(SELECT string_agg(o.option_name || CASE WHEN o.option_name IN ('schema_name', 'table_name', 'column_name', 'updatable', 'truncatable', 'fetch_size', 'batch_size', 'use_remote_estimate', 'async_capable',
+	'fdw_startup_cost', 'fdw_tuple_cost', 'extensions', 'analyze_sampling', 'keep_connections', 'parallel_commit', 'parallel_abort', 'format', 'header', 'delimiter', 'encoding', 'null', 'force_not_null', 'force_null')
+	THEN ' ' || o.option_value ELSE '' END, ', ' ORDER BY o.option_name) FROM pg_catalog.pg_options_to_table(` + options + `) o)`
+}
+
+// readPartitions finds what columns of a partition have otherwise than those of the
+// table that it is a part of: a default, which holds where rows are put into the
+// partition itself, and NOT NULL.
+func (r *factReader) readPartitions() error {
+	rows, err := r.rows(`
+SELECT x.oid::bigint::text, string_agg(quote_ident(x.attname) || coalesce(' DEFAULT ' || x.own, ' no default'), ', ' ORDER BY x.attname) FILTER (WHERE x.own IS DISTINCT FROM x.parents),
+  string_agg(format('ALTER %I %s', x.attname, coalesce('SET DEFAULT ' || x.own, 'DROP DEFAULT')), ', ' ORDER BY x.attname) FILTER (WHERE x.own IS DISTINCT FROM x.parents),
+  string_agg(format('ALTER %I %s', x.attname, coalesce('SET DEFAULT ' || x.parents, 'DROP DEFAULT')), ', ' ORDER BY x.attname) FILTER (WHERE x.own IS DISTINCT FROM x.parents),
+  string_agg(quote_ident(x.attname), ', ' ORDER BY x.attname) FILTER (WHERE x.forced),
+  string_agg(format('ALTER %I SET NOT NULL', x.attname), ', ' ORDER BY x.attname) FILTER (WHERE x.forced),
+  string_agg(format('ALTER %I DROP NOT NULL', x.attname), ', ' ORDER BY x.attname) FILTER (WHERE x.forced)
+FROM (SELECT c.oid, a.attname, pg_get_expr(d.adbin, d.adrelid) AS own, pg_get_expr(e.adbin, e.adrelid) AS parents, a.attnotnull AND NOT p.attnotnull AS forced
+  FROM pg_class c JOIN pg_inherits h ON h.inhrelid = c.oid JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+  JOIN pg_attribute p ON p.attrelid = h.inhparent AND p.attname = a.attname AND NOT p.attisdropped
+  LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum LEFT JOIN pg_attrdef e ON e.adrelid = p.attrelid AND e.adnum = p.attnum
+  WHERE c.relispartition AND c.oid::bigint = ANY ($1::text[]::bigint[])) x
+WHERE x.forced OR x.own IS DISTINCT FROM x.parents GROUP BY x.oid`, nonNil(r.oids))
+	for _, row := range rows {
+		for i := range r.facts {
+			if f := &r.facts[i]; f.Kind == "partition" && f.Object == r.tables[row[0]] {
+				alter := "ALTER TABLE " + sqlName(f.Object) + " "
+				part(&f.Parts, "own defaults", row[1], alter+row[2], alter+row[3])
+				part(&f.Parts, "own not null", row[4], alter+row[5], alter+row[6])
+			}
+		}
 	}
 	return err
 }

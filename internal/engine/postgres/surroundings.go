@@ -39,6 +39,13 @@ FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()`)
 	server := catalog.Fact{Kind: "server", Object: "server"}
 	part(&server.Parts, "version", string(r[5]))
 	out = append(out, database, server)
+	// What everybody may do with a database by itself is no grant (manual, GRANT, "Default Access Privileges").
+	if given := string(r[6]); given != "CONNECT TO PUBLIC, TEMPORARY TO PUBLIC" {
+		out = append(out, catalog.Fact{Kind: "grant on a database", Object: "database", Definition: given})
+	}
+	if r[7] != nil {
+		out = append(out, catalog.Fact{Kind: "comment", Object: "database", Definition: string(r[7])})
+	}
 	if r[4] != nil {
 		out = append(out, catalog.Fact{Kind: "collation version", Object: "database", Definition: string(r[4])})
 	}
@@ -51,18 +58,31 @@ FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()`)
 		{"setting", "read the database's settings", `SELECT NULL, 'database ' || pg_catalog.split_part(x.o, '=', 1), CASE WHEN pg_catalog.strpos(pg_catalog.split_part(x.o, '=', 1), '.') > 0 THEN 'set' ELSE pg_catalog.substr(x.o, pg_catalog.strpos(x.o, '=') + 1) END
 FROM pg_catalog.pg_db_role_setting s CROSS JOIN LATERAL pg_catalog.unnest(s.setconfig) x (o)
 WHERE s.setrole = 0 AND NOT pg_catalog.split_part(x.o, '=', 1) = ANY ($1::text[]) AND s.setdatabase = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()) ORDER BY 2`, []any{telling}},
+		{"setting", "read the settings of roles in the database", `SELECT NULL, 'role ' || pg_catalog.quote_ident(r.rolname) || ' ' || pg_catalog.split_part(x.o, '=', 1), CASE WHEN pg_catalog.strpos(pg_catalog.split_part(x.o, '=', 1), '.') > 0 THEN 'set' ELSE pg_catalog.substr(x.o, pg_catalog.strpos(x.o, '=') + 1) END
+FROM pg_catalog.pg_db_role_setting s JOIN pg_catalog.pg_roles r ON r.oid = s.setrole CROSS JOIN LATERAL pg_catalog.unnest(s.setconfig) x (o)
+WHERE s.setdatabase = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()) ORDER BY 2`, nil},
+		{"owner", "read the owners of what stands in no schema", `SELECT NULL, x.kind || ' ' || pg_catalog.quote_ident(x.name), x.owner::regrole::text FROM (
+	SELECT 'foreign server', s.srvname, s.srvowner, 'pg_catalog.pg_foreign_server'::regclass::oid, s.oid FROM pg_catalog.pg_foreign_server s
+	UNION ALL SELECT 'foreign data wrapper', w.fdwname, w.fdwowner, 'pg_catalog.pg_foreign_data_wrapper'::regclass, w.oid FROM pg_catalog.pg_foreign_data_wrapper w
+	UNION ALL SELECT 'publication', p.pubname, p.pubowner, 'pg_catalog.pg_publication'::regclass, p.oid FROM pg_catalog.pg_publication p
+	UNION ALL SELECT 'event trigger', t.evtname, t.evtowner, 'pg_catalog.pg_event_trigger'::regclass, t.oid FROM pg_catalog.pg_event_trigger t
+) AS x (kind, name, owner, class, oid) JOIN pg_catalog.pg_database d ON d.datname = pg_catalog.current_database()
+WHERE x.owner <> d.datdba AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e WHERE e.classid = x.class AND e.objid = x.oid AND e.objsubid = 0 AND e.deptype = 'e') ORDER BY 2`, nil},
 		{"owner", "read the owners of schemas", `SELECT n.nspname, n.nspname, n.nspowner::regrole::text FROM pg_catalog.pg_namespace n JOIN pg_catalog.pg_database d ON d.datname = pg_catalog.current_database()
 WHERE n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'understudy', 'understudy_next') AND ($1::text[] = '{}' OR n.nspname = ANY ($1::text[]))
 AND n.nspowner <> d.datdba AND n.nspowner::regrole::text <> 'pg_database_owner' AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e WHERE e.classid = 'pg_catalog.pg_namespace'::regclass AND e.objid = n.oid AND e.deptype = 'e') ORDER BY 1`, []any{nonNil(schemas)}},
 		{"owner", "read owners", `SELECT o.nsp, o.name, o.owner::regrole::text FROM (
 	SELECT c.relnamespace, c.relname || '', c.relowner, 'pg_catalog.pg_class'::regclass::oid, c.oid FROM pg_catalog.pg_class c WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
 	UNION ALL SELECT p.pronamespace, p.proname || '(' || pg_catalog.pg_get_function_identity_arguments(p.oid) || ')', p.proowner, 'pg_catalog.pg_proc'::regclass, p.oid FROM pg_catalog.pg_proc p
+	UNION ALL SELECT l.collnamespace, 'collation ' || l.collname, l.collowner, 'pg_catalog.pg_collation'::regclass, l.oid FROM pg_catalog.pg_collation l
+	UNION ALL SELECT s.stxnamespace, 'statistics ' || s.stxname, s.stxowner, 'pg_catalog.pg_statistic_ext'::regclass, s.oid FROM pg_catalog.pg_statistic_ext s
 	UNION ALL SELECT t.typnamespace, t.typname || '', t.typowner, 'pg_catalog.pg_type'::regclass, t.oid FROM pg_catalog.pg_type t WHERE t.typtype IN ('e', 'd', 'r') OR t.typtype = 'c' AND EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = t.typrelid AND c.relkind = 'c')
 ) AS x (nspoid, name, owner, class, oid) JOIN pg_catalog.pg_namespace n ON n.oid = x.nspoid JOIN pg_catalog.pg_database d ON d.datname = pg_catalog.current_database()
 CROSS JOIN LATERAL (SELECT n.nspname, x.name, x.owner) AS o (nsp, name, owner)
 WHERE n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'understudy', 'understudy_next') AND ($1::text[] = '{}' OR n.nspname = ANY ($1::text[]))
 AND x.owner <> CASE WHEN n.nspowner::regrole::text = 'pg_database_owner' THEN d.datdba ELSE n.nspowner END
-AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e WHERE e.classid = x.class AND e.objid = x.oid AND e.objsubid = 0 AND e.deptype IN ('e', 'i', 'a')) ORDER BY 1, 2`, []any{nonNil(schemas)}},
+AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e WHERE e.classid = x.class AND e.objid = x.oid AND e.objsubid = 0
+	AND (e.deptype IN ('e', 'i') OR e.deptype = 'a' AND EXISTS (SELECT FROM pg_catalog.pg_class q WHERE q.oid = x.oid AND q.relkind = 'S'))) ORDER BY 1, 2`, []any{nonNil(schemas)}},
 	} {
 		rows, err := c.query(ctx, read.doing, read.sql, read.args...)
 		if err != nil {
