@@ -49,6 +49,9 @@ var (
 	reactsLess   = judgement{ChangesBehaviour, "what production does on a change of rows is not done in staging"}
 	reactsMore   = judgement{ChangesBehaviour, "staging does something on a change of rows that production does not"}
 	reactsElse   = judgement{ChangesBehaviour, "a change of rows sets off something else in staging"}
+	clockLess    = judgement{ChangesBehaviour, "what production does by the clock is not done in staging"}
+	clockMore    = judgement{ChangesBehaviour, "staging does something by the clock that production does not"}
+	clockElse    = judgement{ChangesBehaviour, "something else is done by the clock in staging, or at another time"}
 	readsElse    = judgement{ChangesBehaviour, "the same query gives other rows or columns in staging"}
 	worksElse    = judgement{ChangesBehaviour, "the same call gives another result in staging"}
 	plannedElse  = judgement{ChangesBehaviour, "queries are planned otherwise and take another time in staging"}
@@ -101,7 +104,7 @@ var manners = func() map[string]manner {
 		"extension":      named(judgement{ChangesBehaviour, "another version of it may work otherwise"}),
 		"foreign server": named(readsElse), "foreign data wrapper": named(readsElse), "user mapping": named(readsElse),
 
-		"trigger": reaction, "rule": reaction, "event": {reactsLess, reactsMore, reactsElse}, "event trigger": always(migratesElse),
+		"trigger": reaction, "rule": reaction, "event": {clockLess, clockMore, clockElse}, "event trigger": always(migratesElse),
 		"policy": always(showsElse), "row security": always(showsElse),
 		"grant": always(allowsElse), "grant on a sequence": always(allowsElse), "grant on a schema": always(allowsElse), "grant on a function": always(allowsElse),
 		"grant on a type": always(allowsElse), "grant on a database": always(allowsElse), "grant on a language": always(allowsElse),
@@ -121,6 +124,7 @@ var pieceManners = map[string]judgement{
 	"persistence":        {ChangesBehaviour, "rows outlive a crash on one side and not on the other"},
 	"replica identity":   repeatsElse, "access method": plannedElse, "partition key": {ChangesRehearsal, "a migration of partitions works otherwise in staging"},
 	"cluster": spaceElse, "statistics target": plannedElse, "column options": plannedElse,
+	"broken": {ApplicationFails, "statements that name it fail on one side"},
 	"server": readsElse, "foreign options": readsElse, "not null constraint": namedElse,
 	"own defaults": {ChangesBehaviour, "rows that are put into the partition itself get another value in staging"},
 	"own not null": refuses,
@@ -179,9 +183,17 @@ func wanted(d catalog.Difference) bool {
 
 func judgePiece(d catalog.Difference, p catalog.Piece, known manner, loose bool) judgement {
 	switch {
-	case d.Kind == "column" && p.Name == "type":
+	case (d.Kind == "column" || d.Kind == "domain") && p.Name == "type":
 		return judgeType(p, loose)
-	case d.Kind == "column" && p.Name == "null":
+	case d.Kind == "column" && p.Name == "collation" && charset(p.Source) != charset(p.Target) && charset(p.Source) != "" && charset(p.Target) != "":
+		return judgeCharset(charset(p.Source), charset(p.Target))
+	case d.Kind == "domain" && p.Name == "checks":
+		switch {
+		case p.Target == "" || contains(p.Source, p.Target):
+			return accepts
+		}
+		return refuses
+	case (d.Kind == "column" || d.Kind == "domain") && p.Name == "null":
 		if p.Source == "" {
 			return judgement{BreaksLoad, "staging refuses the NULLs that production may hold"}
 		}
@@ -204,6 +216,12 @@ func judgePiece(d catalog.Difference, p catalog.Piece, known manner, loose bool)
 		if strings.Contains(p.Source, "strict") && !strings.Contains(p.Target, "strict") {
 			return accepts
 		}
+		switch a, b := strings.Contains(p.Source, "without rowid"), strings.Contains(p.Target, "without rowid"); {
+		case b && !a:
+			return judgement{BreaksLoad, "a table WITHOUT ROWID refuses NULLs in its key, and statements that use rowid fail there"}
+		case a && !b:
+			return judgement{ChangesRehearsal, "staging accepts NULLs in the key, which production refuses"}
+		}
 		return spaceElse
 	case d.Kind == "enum" && p.Name == "labels":
 		return judgeLabels(p)
@@ -214,6 +232,55 @@ func judgePiece(d catalog.Difference, p catalog.Piece, known manner, loose bool)
 		return j
 	}
 	return known.different
+}
+
+// contains tells whether every part of b, one a line, is among those of a.
+func contains(a, b string) bool {
+	all := strings.Split(a, "\n")
+	for part := range strings.SplitSeq(b, "\n") {
+		if !slices.Contains(all, part) {
+			return false
+		}
+	}
+	return true
+}
+
+// charsets are those whose names begin the names of their collations (MySQL manual,
+// "Supported Character Sets and Collations").
+var charsets = strings.Fields("utf8mb4 utf16 utf16le utf32 gb18030 utf8 utf8mb3 ucs2 ascii latin1 latin2 latin5 latin7 cp1250 cp1251 cp1256 cp1257 cp850 cp852 cp866 koi8r koi8u greek hebrew big5 gbk gb2312 sjis cp932 ujis eucjpms euckr tis620 armscii8 dec8 hp8 swe7 macce macroman geostd8 keybcs2")
+
+// charset gives the character set that a collation's name tells; "" if it tells none.
+func charset(collation string) string {
+	set, _, ok := strings.Cut(strings.ToLower(collation), "_")
+	switch {
+	case !ok || !slices.Contains(charsets, set):
+		return ""
+	case set == "utf8": // the older name
+		return "utf8mb3"
+	}
+	return set
+}
+
+// judgeCharset compares what characters a column can hold.
+func judgeCharset(source, target string) judgement {
+	width := func(set string) int {
+		switch set {
+		case "utf8mb4", "utf16", "utf16le", "utf32", "gb18030": // all of Unicode
+			return 3
+		case "utf8mb3", "ucs2":
+			return 2
+		case "ascii":
+			return 0
+		}
+		return 1
+	}
+	switch a, b := width(source), width(target); {
+	case b < a, a == 1 && b == 1:
+		return judgement{BreaksLoad, "text of production may hold characters that staging's column cannot"}
+	case a < b:
+		return judgement{ChangesRehearsal, "staging accepts characters that production refuses"}
+	}
+	return sortsElse
 }
 
 // judgeLabels compares lists of quoted values.
@@ -239,6 +306,14 @@ var (
 	deferral = regexp.MustCompile(`(?i)\s+(NOT\s+DEFERRABLE|DEFERRABLE|INITIALLY\s+(IMMEDIATE|DEFERRED))\b`)
 	// listed is a value of a list, with its type and the comma behind it.
 	listed     = regexp.MustCompile(`\s*'(?:[^']|'')*'(::[a-z ]+(\(\d+\))?)?\s*,?\s*`)
+	onConflict = regexp.MustCompile(`(?i)\s+ON\s+CONFLICT\s+\w+`)
+	automatic  = regexp.MustCompile(`(?i)\s+AUTOINCREMENT\b`)
+	matchFull  = regexp.MustCompile(`(?i)\s+MATCH\s+FULL\b`)
+	// keyColumns are a key's columns, where they are plain ones.
+	keyColumns = regexp.MustCompile(`\(([^()]*)\)`)
+	// costs are a routine's clauses for the planner, said is a comment that is a part of a definition.
+	costs      = regexp.MustCompile(`(?i)\s+(COST\s+[\d.e+]+|ROWS\s+[\d.e+]+|PARALLEL\s+(SAFE|UNSAFE|RESTRICTED))\b`)
+	said       = regexp.MustCompile(`(?i)\s+COMMENT\s+'(?:[^'\\]|''|\\.)*'`)
 	heirless   = regexp.MustCompile(`(?i)\s+NO\s+INHERIT\b`)
 	unchecked  = regexp.MustCompile(`(?i)\s+NOT\s+(VALID|ENFORCED)\b`)
 	keyActions = regexp.MustCompile(`(?i)\s+ON\s+(DELETE|UPDATE)\s+(NO ACTION|RESTRICT|CASCADE|SET NULL|SET DEFAULT)(\s*\([^)]*\))?`)
@@ -267,6 +342,37 @@ func judgeDefinition(kind string, p catalog.Piece, known manner) judgement {
 			return judgement{ChangesBehaviour, "it is checked at another moment of a transaction"}
 		case same(keyActions, deferral, unchecked):
 			return judgement{ChangesBehaviour, "a parent that is deleted or changed takes its children along otherwise"}
+		case same(automatic):
+			return countsElse
+		case same(onConflict):
+			return judgement{ChangesBehaviour, "a row that breaks it is met otherwise: refused, left out, or put in another's place"}
+		case same(matchFull, keyActions, deferral, unchecked) && matchFull.MatchString(p.Source):
+			return accepts
+		}
+	}
+	if kind == "primary key" || kind == "unique" {
+		a, b := keyColumns.FindStringSubmatch(p.Source), keyColumns.FindStringSubmatch(p.Target)
+		if a != nil && b != nil && strings.Replace(p.Source, a[1], "", 1) == strings.Replace(p.Target, b[1], "", 1) {
+			source, target := parted(a[1]), parted(b[1])
+			switch more, fewer := contains(target, source), contains(source, target); {
+			case more && fewer:
+				return judgement{ChangesBehaviour, "its columns stand in another order, and queries are planned otherwise"}
+			case more:
+				return accepts
+			}
+		}
+	}
+	switch kind {
+	case "function", "procedure":
+		if same(costs) {
+			return plannedElse
+		}
+		if same(said) {
+			return wordsElse
+		}
+	case "index", "event":
+		if same(said) {
+			return wordsElse
 		}
 	}
 	switch kind {
@@ -283,6 +389,15 @@ func judgeDefinition(kind string, p catalog.Piece, known manner) judgement {
 		}
 	}
 	return known.different
+}
+
+// parted writes a list of columns one a line.
+func parted(list string) string {
+	parts := strings.Split(list, ",")
+	for i := range parts {
+		parts[i] = strings.TrimSpace(parts[i])
+	}
+	return strings.Join(parts, "\n")
 }
 
 func uniqueIndex(definition string) bool {

@@ -142,4 +142,14 @@ func (p *Proof) Settle(before, after *Report) {
 			p.Remaining = append(p.Remaining, Past{ID: d.ID, Kind: d.Kind, Object: d.Object, Change: d.Change})
 		}
 	}
+	// What no statement touched stands, though a copy may have no place for it.
+	for _, d := range before.Differences {
+		if d.SQL != "" || beyond(d.Kind) || after.Find(d.ID) != nil || slices.ContainsFunc(p.Applied, func(id string) bool {
+			done := before.Find(id)
+			return done != nil && d.Detail != catalog.TriggerOrder && (done.Object == d.Object || d.Table != "" && (done.Table == d.Table || done.Object == d.Table))
+		}) {
+			continue
+		}
+		p.Remaining = append(p.Remaining, Past{ID: d.ID, Kind: d.Kind, Object: d.Object, Change: d.Change})
+	}
 }

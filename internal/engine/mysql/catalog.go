@@ -185,9 +185,14 @@ func (r *objectReader) others(databases []string) error {
 		if err != nil {
 			return err
 		}
-		more, hidden, err := readOthers(r.ctx, r.c, database)
+		more, broken, hidden, err := readEach(r.ctx, r.c, database)
 		if err != nil {
 			return err
+		}
+		for _, o := range broken {
+			f := o.fact(database)
+			f.Parts = append(f.Parts, catalog.Part{Name: "broken", Text: "it names what is not there, or what may not be read"})
+			r.facts = append(r.facts, f)
 		}
 		for _, o := range append(objects, more...) {
 			r.facts = append(r.facts, o.fact(database))

@@ -150,10 +150,20 @@ func account(text string) string {
 }
 
 // readOthers reads views, routines and events of a database. What grants hide is
-// named in hidden.
+// named in hidden, and so are views that do not work there.
 func readOthers(ctx context.Context, c *conn, database string) (out []object, hidden []string, err error) {
+	out, broken, hidden, err := readEach(ctx, c, database)
+	for _, o := range broken {
+		hidden = append(hidden, "view "+schema.Ident(o.Name)+", which does not work there")
+	}
+	return out, hidden, err
+}
+
+// readEach is readOthers that gives views which do not work, because they name what is
+// not there or what their definer may not read, by themselves.
+func readEach(ctx context.Context, c *conn, database string) (out, broken []object, hidden []string, err error) {
 	if err := c.exec(ctx, "read the views", "USE "+quote(database)); err != nil { // else views name the database everywhere
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	names, err := c.rows(ctx, "read the views", `
 		SELECT 'FUNCTION', routine_name FROM information_schema.routines WHERE routine_schema = `+literal(database)+` AND routine_type = 'FUNCTION'
@@ -161,7 +171,7 @@ func readOthers(ctx context.Context, c *conn, database string) (out []object, hi
 		UNION ALL SELECT 'VIEW', table_name FROM information_schema.tables WHERE table_schema = `+literal(database)+` AND table_type = 'VIEW'
 		UNION ALL SELECT 'EVENT', event_name FROM information_schema.events WHERE event_schema = `+literal(database))
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	for _, r := range names {
 		o := object{Kind: r[0], Name: r[1]}
@@ -171,20 +181,20 @@ func readOthers(ctx context.Context, c *conn, database string) (out []object, hi
 			continue
 		}
 		if err != nil {
-			return nil, nil, err
+			return nil, nil, nil, err
 		}
 		if o.Kind == "VIEW" { // one that names what is not there cannot be made elsewhere
 			_, err := c.rows(ctx, "open view "+schema.Ident(o.Name), "SELECT 1 FROM "+quote(database)+"."+quote(o.Name)+" LIMIT 0")
 			if code := engine.CodeOf(err); err != nil && (code == engine.Syntax || code == engine.Denied) {
-				hidden = append(hidden, "view "+schema.Ident(o.Name)+", which does not work there")
+				broken = append(broken, o)
 				continue
 			} else if err != nil {
-				return nil, nil, err
+				return nil, nil, nil, err
 			}
 		}
 		out = append(out, o)
 	}
-	return out, hidden, nil
+	return out, broken, hidden, nil
 }
 
 // take reads a row of SHOW CREATE; false where the text is hidden.

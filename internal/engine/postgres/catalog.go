@@ -119,6 +119,12 @@ func (k objectKind) fact(row [][]byte) catalog.Fact {
 	}
 	f := catalog.Fact{Kind: k.kind, Object: object + string(row[2]), Definition: strings.TrimSpace(string(row[5])),
 		Create: string(row[6]), Drop: string(row[7]), Alter: string(row[8]), Clear: string(row[9]), Shape: string(row[10])}
+	if k.kind == "domain" {
+		for i, text := range strings.Split(f.Definition, "\x1f") {
+			part(&f.Parts, domainParts[i], text)
+		}
+		f.Definition = ""
+	}
 	if row[4] != nil {
 		f.Table = schema.Name{Schema: string(row[3]), Table: string(row[4])}.String()
 		if k.kind == "trigger" || k.kind == "rule" || k.kind == "policy" {
@@ -127,6 +133,9 @@ func (k objectKind) fact(row [][]byte) catalog.Fact {
 	}
 	return f
 }
+
+// domainParts are what the query of domains gives, a unit separator between two.
+var domainParts = [5]string{"type", "null", "default", "collation", "checks"}
 
 // accessList writes an access list without the owner, whose name may differ and who
 // has every right, in a fixed order.
@@ -206,8 +215,8 @@ FROM pg_catalog.pg_inherits i` + ofTable + `i.inhrelid` + namespace + `c.relname
 FROM pg_catalog.pg_sequence s` + ofTable + `s.seqrelid` + namespace + `c.relnamespace
 WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'i')`, "pg_class"},
 		{"domain", `SELECT t.oid, n.nspname, t.typname, NULL, NULL, NULL,
-	concat_ws(' ', pg_catalog.format_type(t.typbasetype, t.typtypmod), CASE WHEN t.typnotnull THEN 'NOT NULL' END, 'DEFAULT ' || t.typdefault, 'COLLATE ' || nullif(l.collname, 'default'),
-		(SELECT string_agg(quote_ident(k.conname) || ' ' || pg_catalog.pg_get_constraintdef(k.oid), ' ' ORDER BY k.conname) FROM pg_catalog.pg_constraint k WHERE k.contypid = t.oid AND k.contype = 'c'))
+	array_to_string(ARRAY[pg_catalog.format_type(t.typbasetype, t.typtypmod), CASE WHEN t.typnotnull THEN 'NOT NULL' END, t.typdefault, nullif(l.collname, 'default'),
+		(SELECT string_agg(quote_ident(k.conname) || ' ' || pg_catalog.pg_get_constraintdef(k.oid), E'\n' ORDER BY k.conname) FROM pg_catalog.pg_constraint k WHERE k.contypid = t.oid AND k.contype = 'c')], E'\x1f', '')
 FROM pg_catalog.pg_type t` + namespace + `t.typnamespace LEFT JOIN pg_catalog.pg_collation l ON l.oid = t.typcollation WHERE t.typtype = 'd'`, "pg_type"},
 		{"composite type", `SELECT t.oid, n.nspname, t.typname, NULL, NULL, NULL,
 	(SELECT string_agg(quote_ident(a.attname) || ' ' || pg_catalog.format_type(a.atttypid, a.atttypmod), ', ' ORDER BY a.attnum)
