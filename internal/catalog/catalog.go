@@ -12,6 +12,8 @@ import (
 
 	"ariga.io/atlas/sql/migrate"
 	"ariga.io/atlas/sql/schema"
+
+	names "understudy/internal/schema"
 )
 
 // A Fact is one object, told by its definition.
@@ -72,6 +74,20 @@ type Dialect struct {
 	// Rename gives the statement that renames what belongs to a table, whose name is
 	// given by its parts; empty where there is none for the kind. Nil: there is none at all.
 	Rename func(kind string, table []string, from, to string) string
+	// Remake gives the statements that make a table anew as the source declares it, with
+	// its rows; empty where that cannot be said. Nil: a table can be altered in place.
+	Remake func(Remade) string
+}
+
+// A Remade is a table that is made anew.
+type Remade struct {
+	Table   string // by its own name
+	Declare string // the source's statement for it
+	// Copy pairs the columns that are written: the source's name, and the target's
+	// for the one whose values it gets.
+	Copy [][2]string
+	// After makes again what goes with the old table: indexes, triggers.
+	After []string
 }
 
 // quote writes a qualified name as statements want it.
@@ -98,6 +114,8 @@ type Structure struct {
 	Unseen  []string // see Catalog.Unseen
 	// LooseTypes: the declared type of a column is advice and refuses no value.
 	LooseTypes bool
+	// FoldNames: names that differ in the case of ASCII letters only are the same name.
+	FoldNames bool
 }
 
 // A Catalog is one database's structure, ready to be compared.
@@ -117,6 +135,7 @@ type Catalog struct {
 	dialect Dialect
 	schemas []*schema.Schema
 	loose   bool
+	folds   bool
 }
 
 // New joins what was read of tables with the facts about everything else. The
@@ -127,7 +146,7 @@ func New(tables *Structure, facts []Fact, kinds, unseen []string) *Catalog {
 		c.Facts = append(slices.Clone(tables.Facts), facts...)
 		c.Kinds = append(slices.Clone(tables.Kinds), kinds...)
 		c.Unseen = append(slices.Clone(tables.Unseen), unseen...)
-		c.dialect, c.schemas, c.loose = tables.Dialect, tables.Schemas, tables.LooseTypes
+		c.dialect, c.schemas, c.loose, c.folds = tables.Dialect, tables.Schemas, tables.LooseTypes, tables.FoldNames
 	}
 	slices.SortStableFunc(c.Facts, func(a, b Fact) int {
 		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Object, b.Object))
@@ -140,6 +159,62 @@ func New(tables *Structure, facts []Fact, kinds, unseen []string) *Catalog {
 	slices.Sort(c.Unseen)
 	c.Unseen = slices.Compact(c.Unseen)
 	return c
+}
+
+// respelled gives the catalog with the names of another one's objects as that one
+// spells them.
+func (c *Catalog) respelled(as *Catalog) *Catalog {
+	spelled := make(map[string]string)
+	lines := make(map[string]map[string]string) // of column orders, by table
+	each := func(f Fact, do func(p *Part, table map[string]string)) {
+		for i := range f.Parts {
+			if table := foldedName(f.Object); f.Parts[i].Name == ColumnOrder {
+				if lines[table] == nil {
+					lines[table] = make(map[string]string)
+				}
+				do(&f.Parts[i], lines[table])
+			}
+		}
+	}
+	for _, f := range as.Facts {
+		spelled[foldedName(f.Object)] = f.Object
+		each(f, func(p *Part, table map[string]string) {
+			for line := range strings.SplitSeq(p.Text, "\n") {
+				table[foldedName(line)] = line
+			}
+		})
+	}
+	out := *c
+	out.Facts = slices.Clone(c.Facts)
+	for i, f := range out.Facts {
+		f.Object = cmp.Or(spelled[foldedName(f.Object)], f.Object)
+		f.Table = cmp.Or(spelled[foldedName(f.Table)], f.Table)
+		f.Parts = slices.Clone(f.Parts)
+		each(f, func(p *Part, table map[string]string) {
+			list := strings.Split(p.Text, "\n")
+			for k, line := range list {
+				list[k] = cmp.Or(table[foldedName(line)], line)
+			}
+			p.Text = strings.Join(list, "\n")
+		})
+		out.Facts[i] = f
+	}
+	return &out
+}
+
+// foldedName writes a name so that two are equal if they differ in the case of ASCII
+// letters only, or in quotes.
+func foldedName(object string) string {
+	parts, err := names.ParseName(object)
+	if err != nil {
+		parts = []string{object}
+	}
+	return strings.Map(func(r rune) rune {
+		if r >= 'A' && r <= 'Z' {
+			return r + 'a' - 'A'
+		}
+		return r
+	}, strings.Join(parts, "\x00"))
 }
 
 // table finds Atlas's view of a table; nil where it has none.

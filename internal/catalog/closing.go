@@ -243,19 +243,89 @@ func (p *planner) definitions(out *Comparison) {
 	}
 }
 
-// rebuilds closes what is left of a table with its declaration in the source.
+// rebuilds closes what is left of a table with its declaration in the source: by
+// making it anew, where the product alters no table in place, else in words.
 func (p *planner) rebuilds(out *Comparison) {
 	first := make(map[string]string)
 	for i := range out.Differences {
 		d := &out.Differences[i]
-		if d.SQL != "" || d.Table == "" || !structural(d.Kind) {
+		if d.SQL != "" || d.Table == "" || !structural(d.Kind) || d.Change == Missing && d.Kind == "table" {
 			continue
 		}
 		if at := first[d.Table]; at != "" {
 			d.SQL = together + at
-		} else if text := p.declaration(d.Table); text != "" {
-			first[d.Table] = d.Kind + " " + d.Object
-			d.SQL = rebuild + text
+			continue
+		}
+		text := p.declaration(d.Table)
+		if text == "" {
+			continue
+		}
+		first[d.Table] = d.Kind + " " + d.Object
+		if d.SQL = rebuild + text; p.source.dialect.Remake == nil {
+			continue
+		}
+		if r, ok := p.remade(out, d.Table, text); ok {
+			if sql := p.source.dialect.Remake(r); sql != "" {
+				d.set(sql)
+				p.alongside(out, d)
+			}
+		}
+	}
+}
+
+// remade tells how a table is made anew; false where it has another name in the target.
+func (p *planner) remade(out *Comparison, table, text string) (r Remade, ok bool) {
+	last := func(object string) string {
+		parts, err := schema.ParseName(object)
+		if err != nil {
+			return object
+		}
+		return parts[len(parts)-1]
+	}
+	r = Remade{Table: last(table), Declare: text}
+	was := make(map[string]string) // the target's names of columns that are renamed
+	for _, d := range out.Differences {
+		if d.Renamed > 0 && d.Kind == "table" && d.Object == table {
+			return r, false
+		}
+		if d.Renamed > 0 && d.Kind == "column" && d.Table == table {
+			was[d.Object] = last(d.there)
+		}
+	}
+	there := make(map[factID]bool)
+	for _, f := range p.target.Facts {
+		there[factID{f.Kind, f.Object}] = true
+	}
+	computed := func(f Fact) bool {
+		return slices.ContainsFunc(f.Parts, func(p Part) bool { return p.Name == "generated" })
+	}
+	for _, f := range p.source.Facts {
+		switch {
+		case f.Table != table:
+		case f.Kind == "column" && !computed(f):
+			from := last(f.Object)
+			if old := was[f.Object]; old != "" {
+				from = old
+			} else if !there[factID{f.Kind, f.Object}] {
+				continue
+			}
+			r.Copy = append(r.Copy, [2]string{last(f.Object), from})
+		case (f.Kind == "index" || f.Kind == "trigger") && f.Create != "" && there[factID{f.Kind, f.Object}]:
+			r.After = append(r.After, trimmed(f.Create))
+		}
+	}
+	return r, true
+}
+
+// alongside leaves to the statements that make a table anew what they close as well.
+func (p *planner) alongside(out *Comparison, bearer *Difference) {
+	for i := range out.Differences {
+		d := &out.Differences[i]
+		if d == bearer || d.Table != bearer.Table {
+			continue
+		}
+		if structural(d.Kind) || (d.Kind == "index" || d.Kind == "trigger") && d.Change == Different {
+			d.SQL, d.Destructive = together+bearer.Kind+" "+bearer.Object, false
 		}
 	}
 }
@@ -278,6 +348,9 @@ func (p *planner) declaration(table string) string {
 	}
 	return ""
 }
+
+// Together tells whether a statement says that another difference's closes this one.
+func Together(sql string) bool { return strings.HasPrefix(sql, together) }
 
 // rebuild stands before a declaration where nothing less closes the difference,
 // together in place of it where another difference of the table bears it.

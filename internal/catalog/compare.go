@@ -84,6 +84,9 @@ func Compare(ctx context.Context, source, target *Catalog, names map[string]stri
 			back[t] = s
 		}
 	}
+	if source.folds && target.folds {
+		target = target.respelled(source)
+	}
 	var (
 		out  = &Comparison{}
 		both = slices.DeleteFunc(slices.Clone(source.Kinds), func(k string) bool { return !slices.Contains(target.Kinds, k) })

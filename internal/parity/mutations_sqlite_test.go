@@ -87,6 +87,8 @@ func fileMutations() []fileMutation {
 		{"PRAGMA application_id", `PRAGMA application_id = 8`, "setting application_id" + different, parity.ChangesBehaviour},
 		{"", `PRAGMA page_size = 8192; VACUUM`, "setting page_size" + different, parity.ChangesBehaviour},
 		{"CREATE VIEW", "CREATE  VIEW v AS\n SELECT id FROM child -- the same", "", ""},
+		{pair, `CREATE TABLE "Pair" (A integer, "B" integer, CONSTRAINT PAIR_key PRIMARY KEY (a, B)) WITHOUT ROWID`, "", ""},
+		{"CREATE INDEX child_by_n", `CREATE INDEX Child_BY_n ON CHILD (N) WHERE n > 1`, "", ""},
 		{"", "CREATE TABLE goose_db_version (id integer, version_id integer, is_applied integer)", "", ""},
 	}
 }
@@ -145,6 +147,15 @@ func TestEveryMutationIsFoundInFiles(t *testing.T) {
 		}
 		if len(back.Differences) != len(there.Differences) {
 			t.Errorf("%s: %d differences, mirrored %d", m.piece, len(there.Differences), len(back.Differences))
+		}
+		var closing []string
+		for _, d := range there.Ordered() {
+			closing = append(closing, d.SQL)
+		}
+		for _, d := range compareAll(t, base, read(strings.Repeat("m", i+1)+".db", closing)).Differences {
+			if d.Kind != "setting" && d.Detail != catalog.ColumnOrder { // a column that is added stands last
+				t.Errorf("%s\nis not closed by\n%s\nleft: %s %s %s %s", m.piece, strings.Join(closing, ";\n"), d.Kind, d.Object, d.Change, d.Detail)
+			}
 		}
 	}
 	for _, kind := range base.Kinds {

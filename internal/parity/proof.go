@@ -109,7 +109,7 @@ func (r *Report) Script() string {
 	}
 	var without []string
 	for _, d := range r.Differences {
-		if d.SQL == "" || strings.HasPrefix(d.SQL, "--") {
+		if d.SQL == "" || strings.HasPrefix(d.SQL, "--") && !catalog.Together(d.SQL) {
 			without = append(without, "--   "+open(d.Kind+" "+d.Object+": "+d.Change))
 		}
 	}

@@ -11,13 +11,13 @@ import (
 )
 
 // readCatalog collects what parity compares: tables and what belongs to them
-// through atlas.go, all else here.
+// through parity.go, all else here.
 func (s *side) readCatalog(ctx context.Context, c *conn, schemas []string) (*catalog.Catalog, error) {
 	found, err := readStructure(ctx, c)
 	if err != nil {
 		return nil, err
 	}
-	tables, err := atlasStructure(ctx, c)
+	tables, err := tableStructure(ctx, c)
 	if err != nil {
 		return nil, err
 	}

@@ -10,13 +10,27 @@ import (
 	"understudy/internal/schema"
 )
 
+// tableStructure reads tables and what belongs to them. Atlas is not asked: it compares
+// types by affinity and sees no collation, and what closes a difference is SQLite's own
+// words, or the table made anew (see remake).
+func tableStructure(ctx context.Context, c *conn) (*catalog.Structure, error) {
+	r := &factReader{ctx: ctx, c: c}
+	err := r.all()
+	return &catalog.Structure{
+		LooseTypes: true, // https://www.sqlite.org/datatype3.html; STRICT tables, which refuse, are told by their options
+		FoldNames:  true,
+		Dialect:    catalog.Dialect{Remake: remake},
+		Facts:      r.facts,
+		Kinds:      []string{"table", "column", "primary key", "unique", "foreign key", "check", "index"},
+	}, err
+}
+
 // A factReader collects the facts about tables, from the text of CREATE
 // statements: the pragmas tell neither collations nor checks nor names.
 type factReader struct {
-	ctx    context.Context
-	c      *conn
-	facts  []catalog.Fact
-	tables []string // ordinary tables that were read
+	ctx   context.Context
+	c     *conn
+	facts []catalog.Fact
 }
 
 func (r *factReader) all() error {
@@ -33,7 +47,6 @@ func (r *factReader) all() error {
 			r.facts = append(r.facts, catalog.Fact{Kind: "index", Object: on + "." + schema.Ident(name), Table: on, Definition: indexText(text),
 				Create: str(row[3]), Drop: "DROP INDEX " + quote(name)})
 		default:
-			r.tables = append(r.tables, table)
 			d := &declaration{name: table, table: on}
 			d.read(text)
 			d.facts[len(d.facts)-1].Create = str(row[3])
@@ -199,7 +212,7 @@ func (d *declaration) constraints(column string, item []token) (parts []catalog.
 		switch word := small(clause[0].text); word {
 		case "primary":
 			f := catalog.Fact{Kind: "primary key", Object: d.table, Table: d.table}
-			f.Parts = []catalog.Part{{Name: "name", Text: name}}
+			f.Parts = []catalog.Part{{Name: "name", Text: small(name)}}
 			f.Definition = keyText("primary key", column, clause[min(2, len(clause)):])
 			d.facts = append(d.facts, f)
 		case "unique":

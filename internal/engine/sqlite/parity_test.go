@@ -56,7 +56,7 @@ func opened(t *testing.T, path string, m mode) *conn {
 
 func tablesOf(t *testing.T, path string) *catalog.Catalog {
 	t.Helper()
-	s, err := atlasStructure(t.Context(), opened(t, path, readOnly))
+	s, err := tableStructure(t.Context(), opened(t, path, readOnly))
 	if err != nil {
 		t.Fatal(err)
 	}

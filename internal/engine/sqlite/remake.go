@@ -1,0 +1,35 @@
+package sqlite
+
+import (
+	"slices"
+	"strings"
+
+	"understudy/internal/catalog"
+)
+
+// remake makes a table anew as https://www.sqlite.org/lang_altertable.html says
+// ("Making Other Kinds Of Table Schema Changes"): a new one beside it, the rows, and
+// the new one under the old one's name. Without legacy_alter_table the renaming would
+// look into views that name the table while it is not there. Foreign keys are off
+// meanwhile, for dropping a parent takes its children along; in a transaction that is
+// open already they cannot be turned off.
+func remake(r catalog.Remade) string {
+	const beside = "understudy_anew"
+	all := tokens(r.Declare)
+	from := slices.IndexFunc(all, func(t token) bool { return t.is("table") })
+	open := slices.IndexFunc(all, func(t token) bool { return t.mark("(") })
+	if from < 0 || open < from {
+		return ""
+	}
+	out := []string{"PRAGMA foreign_keys=OFF", "PRAGMA legacy_alter_table=ON", "CREATE TABLE " + quote(beside) + " " + r.Declare[all[open].start:]}
+	if len(r.Copy) > 0 {
+		var to, of []string
+		for _, c := range r.Copy {
+			to, of = append(to, quote(c[0])), append(of, quote(c[1]))
+		}
+		out = append(out, "INSERT INTO "+quote(beside)+" ("+strings.Join(to, ", ")+") SELECT "+strings.Join(of, ", ")+" FROM "+quote(r.Table))
+	}
+	out = append(out, "DROP TABLE "+quote(r.Table), "ALTER TABLE "+quote(beside)+" RENAME TO "+quote(r.Table))
+	out = append(out, r.After...)
+	return strings.Join(append(out, "PRAGMA legacy_alter_table=OFF"), ";\n")
+}
