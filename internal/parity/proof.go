@@ -119,10 +119,12 @@ func (r *Report) Script() string {
 	return b.String()
 }
 
-// beyond tells kinds that belong to the database or the server, which a copy of
-// the structure does not have as its own.
-func beyond(kind string) bool {
+// beyond tells what belongs to the database or the server, which a copy of the
+// structure does not have as its own.
+func beyond(kind, object string) bool {
 	switch kind {
+	case "comment":
+		return object == "database"
 	case "database", "server", "setting", "role", "grant on a database", "owner", "subscription", "user mapping", "collation version", "event trigger", "default privilege", "security label":
 		return true
 	}
@@ -135,7 +137,7 @@ func (p *Proof) Settle(before, after *Report) {
 	p.Remaining = []Past{}
 	for _, d := range after.Differences {
 		switch {
-		case beyond(d.Kind):
+		case beyond(d.Kind, d.Object):
 		case d.Kind == "table" && d.Detail == catalog.ColumnOrder && before.Find(d.ID) == nil:
 			p.Reordered = append(p.Reordered, d.Object)
 		default:
@@ -144,7 +146,7 @@ func (p *Proof) Settle(before, after *Report) {
 	}
 	// What no statement touched stands, though a copy may have no place for it.
 	for _, d := range before.Differences {
-		if d.SQL != "" || beyond(d.Kind) || after.Find(d.ID) != nil || slices.ContainsFunc(p.Applied, func(id string) bool {
+		if d.SQL != "" || beyond(d.Kind, d.Object) || after.Find(d.ID) != nil || slices.ContainsFunc(p.Applied, func(id string) bool {
 			done := before.Find(id)
 			return done != nil && d.Detail != catalog.TriggerOrder && (done.Object == d.Object || d.Table != "" && (done.Table == d.Table || done.Object == d.Table))
 		}) {

@@ -43,8 +43,12 @@ FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()`)
 	if given := string(r[6]); given != "CONNECT TO PUBLIC, TEMPORARY TO PUBLIC" {
 		out = append(out, catalog.Fact{Kind: "grant on a database", Object: "database", Definition: given})
 	}
-	if r[7] != nil {
-		out = append(out, catalog.Fact{Kind: "comment", Object: "database", Definition: string(r[7])})
+	words := string(r[7])
+	if m, ours := readMark(words); ours { // of a copy, or of a generation that is kept
+		words = m.Comment
+	}
+	if words != "" {
+		out = append(out, catalog.Fact{Kind: "comment", Object: "database", Definition: words})
 	}
 	if r[4] != nil {
 		out = append(out, catalog.Fact{Kind: "collation version", Object: "database", Definition: string(r[4])})
