@@ -130,7 +130,7 @@ func (r *Report) Account(remaining *Report, which string) {
 	}
 	for i := range r.Differences {
 		d := &r.Differences[i]
-		if beyond(d.Kind) {
+		if beyond(d.Kind, d.Object) {
 			continue // a copy of the structure cannot tell
 		}
 		if left[d.Kind+"\x00"+d.Object] {
