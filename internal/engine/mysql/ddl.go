@@ -25,6 +25,9 @@ type columnDefinition struct {
 	text      string // the whole definition
 	value     string // the default, as written; empty for none and for NULL
 	generated bool
+	computed  string   // what a generated column is computed as
+	uses      []token  // of that
+	reads     []string // the columns that it reads, generated ones too
 	invisible bool
 	json      bool // MariaDB's JSON: a text under the check json_valid
 	zerofill  bool
@@ -35,6 +38,7 @@ type columnDefinition struct {
 type keyDefinition struct {
 	name       string
 	columns    []string // in key order; those that an expression reads, too
+	parts      []string // what is compared, as expressions
 	unique     bool
 	primary    bool
 	other      bool // FULLTEXT, SPATIAL and the like, which find no equal values
@@ -54,6 +58,9 @@ func parseTable(name schema.Name, text string) *definition {
 	p := ddlParser{name: name, text: text, out: d}
 	for _, part := range parts(all[open+1 : end]) {
 		p.part(part)
+	}
+	for _, c := range d.columns { // which may read one that stands behind it
+		c.reads, c.uses = p.read(c.uses), nil
 	}
 	for _, t := range all[min(end+1, len(all)):] {
 		d.system = d.system || t.is("VERSIONING")
@@ -136,6 +143,11 @@ func (p *ddlParser) column(all []token) {
 			i = n - 1
 		case t.is("GENERATED"), t.is("AS") && i+1 < len(all):
 			c.generated = true
+			if as := i + slices.IndexFunc(all[i:], func(t token) bool { return t.is("AS") }); as >= i && as+1 < len(all) && all[as+1].mark("(") {
+				end := as + 1 + matching(all[as+1:], 0)
+				c.computed, c.uses = p.source(all[as+2:end]), all[as+2:end]
+				i = end
+			}
 		case t.is("ZEROFILL"), t.is("zerofill"):
 			c.zerofill = true
 		case t.is("INVISIBLE"):
@@ -201,10 +213,19 @@ func (p *ddlParser) keyPart(k *keyDefinition, part []token) {
 	if part[0].kind == quoted {
 		name, _ := part[0].name()
 		k.columns = append(k.columns, name)
-		k.prefix = k.prefix || len(part) > 1 && part[1].mark("(")
+		if len(part) > 2 && part[1].mark("(") {
+			k.prefix = true
+			k.parts = append(k.parts, "LEFT("+quote(name)+", "+part[2].text+")")
+		} else {
+			k.parts = append(k.parts, quote(name))
+		}
 		return
 	}
 	k.expression = true
+	if last := part[len(part)-1]; len(part) > 1 && (last.is("ASC") || last.is("DESC")) {
+		part = part[:len(part)-1]
+	}
+	k.parts = append(k.parts, p.source(part))
 	for _, name := range p.read(part) {
 		if !slices.Contains(k.columns, name) {
 			k.columns = append(k.columns, name)

@@ -262,17 +262,27 @@ func (t *trial) evaluate(ctx context.Context, check schema.Check, rows []int) er
 // typed writes a value as one of the column's type.
 func (f *formColumn) typed(value []byte) string {
 	text := string(appendLiteral(nil, value))
-	switch f.facts.base {
-	case "tinyint", "smallint", "mediumint", "int", "bigint", "year", "bit":
-		switch {
-		case string(value) == "true":
-			return "1"
-		case string(value) == "false":
-			return "0"
-		case f.facts.unsigned || f.facts.base == "bit":
+	switch {
+	case f.integral() && string(value) == "true":
+		return "1"
+	case f.integral() && string(value) == "false":
+		return "0"
+	}
+	if out := f.cast(text); out != text || !f.raw() {
+		return out
+	}
+	return string(appendHex(nil, value))
+}
+
+// cast writes an expression as one of the column's type.
+func (f *formColumn) cast(text string) string {
+	if f.integral() {
+		if f.facts.unsigned || f.facts.base == "bit" {
 			return "CAST(" + text + " AS UNSIGNED)"
 		}
 		return "CAST(" + text + " AS SIGNED)"
+	}
+	switch f.facts.base {
 	case "decimal":
 		precision, scale := f.precision()
 		return "CAST(" + text + " AS DECIMAL(" + strconv.Itoa(precision) + "," + strconv.Itoa(scale) + "))"
@@ -289,11 +299,13 @@ func (f *formColumn) typed(value []byte) string {
 	case "uuid", "inet4", "inet6":
 		return "CAST(" + text + " AS " + f.facts.base + ")"
 	}
-	switch {
-	case f.raw():
-		return string(appendHex(nil, value))
-	case f.facts.charset != "" && f.facts.collation != "":
+	if f.facts.charset != "" && f.facts.collation != "" && !f.raw() {
 		return "CONVERT(" + text + " USING " + f.facts.charset + ") COLLATE " + f.facts.collation
 	}
 	return text
+}
+
+// integral tells types of whole numbers.
+func (f *formColumn) integral() bool {
+	return slices.Contains([]string{"tinyint", "smallint", "mediumint", "int", "bigint", "year", "bit"}, f.facts.base)
 }
