@@ -72,8 +72,14 @@ func TestReplaceOnMySQL(t *testing.T) {
 		e.run(t, 0, "verify").wants(t, "all passed")
 		e.run(t, 0, "refresh")
 		same(t, "the same production again", first, mysqlShopContent(t, to))
-		statement(t, from, "UPDATE people SET best = NULL WHERE id % 10 = 0", "DELETE FROM visits WHERE person_id % 10 = 0", "DELETE FROM people WHERE id % 30 = 0", "UPDATE people SET email = concat('new', id, '@private.test') WHERE id % 50 = 0")
+		statement(t, from, "UPDATE people SET best = NULL WHERE id % 10 = 0", "DELETE FROM visits WHERE person_id % 10 = 0", "DELETE FROM people WHERE id % 30 = 0", "UPDATE people SET email = concat('new', id, '@private.test') WHERE id % 50 = 0",
+			"INSERT INTO people (id, name, email) VALUES (5000, 'gone', 'gone@private.test')", "DELETE FROM people WHERE id = 5000")
 		e.run(t, 0, "refresh")
+		statement(t, to, "INSERT INTO people (name, email) VALUES ('staging''s', 'own@staging.test')")
+		if got := column(t, to, "SELECT max(id) FROM people"); got != "5001" {
+			t.Errorf("the next number is %s, not where production's stand", got)
+		}
+		statement(t, to, "DELETE FROM people WHERE id = 5001")
 		if got := column(t, to, "SELECT count(*) FROM visits UNION ALL SELECT count(*) FROM people UNION ALL SELECT count(*) FROM people WHERE email LIKE '%@private.test' UNION ALL SELECT count(*) FROM visits WHERE note LIKE 'renewed%'"); got != "810;290;0;0" {
 			t.Errorf("rows: %s", got)
 		}

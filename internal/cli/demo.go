@@ -82,7 +82,7 @@ func (a *app) demo(ctx context.Context, name, dir string, serve bool) error {
 		}
 		return ""
 	}
-	err = a.demoRun(ctx, dir, entry, stage, key)
+	err = a.demoRun(ctx, dir, entry, name, stage, key)
 	if err == nil && serve {
 		a.complain("servers run until you interrupt; PROD_URL=%s STAGING_URL=%s\n", stage.Production.Reveal(), stage.Staging.Reveal())
 		<-ctx.Done()
@@ -130,7 +130,7 @@ func (a *app) fill(ctx context.Context, entry engines.Entry, stage *engines.Stag
 }
 
 // demoRun is the refresh command itself, with a look at some rows around it.
-func (a *app) demoRun(ctx context.Context, dir string, entry engines.Entry, stage *engines.Stage, key secret.Text) error {
+func (a *app) demoRun(ctx context.Context, dir string, entry engines.Entry, asked string, stage *engines.Stage, key secret.Text) error {
 	session, err := a.open(ctx, runFlags{claim: true})
 	if err != nil {
 		return err
@@ -158,7 +158,7 @@ func (a *app) demoRun(ctx context.Context, dir string, entry engines.Entry, stag
 	if err := a.beforeAfter(ctx, stage); err != nil {
 		return err
 	}
-	a.goOn(dir, entry, key)
+	a.goOn(dir, entry, asked, key)
 	return nil
 }
 
@@ -239,12 +239,12 @@ func peek(ctx context.Context, url secret.Text, table string, columns []string, 
 	return out, nil
 }
 
-// goOn tells where things lie and what to try next.
-func (a *app) goOn(dir string, entry engines.Entry, key secret.Text) {
+// goOn tells where things lie and what to try next. The engine is named as it was asked for.
+func (a *app) goOn(dir string, entry engines.Entry, asked string, key secret.Text) {
 	var b strings.Builder
 	b.WriteString("\nThe job is understudy.yaml; the rules, with a reason for every column,\nare rules/shop.yaml; the full plan and report lie in reports/, the .html\none for a browser.\n")
 	if entry.Name != "sqlite" {
-		fmt.Fprintf(&b, "The servers are stopped now: understudy demo --engine %s --keep-servers\nleaves them up.\n", entry.Name)
+		fmt.Fprintf(&b, "The servers are stopped now: understudy demo --engine %s --keep-servers\nleaves them up.\n", asked)
 		a.say("%s", b.String())
 		return
 	}

@@ -30,17 +30,43 @@ func (s *source) Positions(ctx context.Context, schemas []string) (out []engine.
 // the source would give; the server keeps to its rows' numbers where they are
 // further. It is empty where the rows alone tell, and where it is not for the type:
 // then the server would give its last number, and no other.
-func (l *load) goesOn(d *databasePlan, c *creation) string {
-	at := slices.IndexFunc(c.shape.Columns, func(c schema.Column) bool { return c.Identity })
-	i := slices.IndexFunc(l.spec.Positions, func(p engine.Position) bool {
-		return p.Name == schema.Name{Schema: d.name, Table: c.name.Table}
-	})
-	if at < 0 || i < 0 || !c.facts.leads([]string{c.shape.Columns[at].Name}) {
+func goesOn(positions []engine.Position, named schema.Name, shape *schema.Table, facts *tableFacts) string {
+	at := slices.IndexFunc(shape.Columns, func(c schema.Column) bool { return c.Identity })
+	i := slices.IndexFunc(positions, func(p engine.Position) bool { return p.Name == named })
+	if at < 0 || i < 0 || !facts.leads([]string{shape.Columns[at].Name}) {
 		return ""
 	}
-	next, limit := l.spec.Positions[i].Last, limitOf(c.shape.Columns[at], c.facts.columns[c.shape.Columns[at].Name])
-	if cmp.Or(cmp.Compare(len(next), len(limit)), strings.Compare(next, limit)) >= 0 {
+	next, limit := positions[i].Last, limitOf(shape.Columns[at], facts.columns[shape.Columns[at].Name])
+	if !below(next, limit) {
 		return ""
 	}
 	return next
+}
+
+// below compares two whole numbers without a sign.
+func below(a, b string) bool {
+	return cmp.Or(cmp.Compare(len(a), len(b)), strings.Compare(a, b)) < 0
+}
+
+// goOn lets AUTO_INCREMENT go on where production's stands, once the exchange is
+// committed: the statement would end its transaction. Where the user may not, or
+// somebody holds the table, the next exchange does it.
+func (x *exchange) goOn(ctx context.Context) {
+	const doing = "let AUTO_INCREMENT go on"
+	for _, e := range x.tables {
+		next := goesOn(x.spec.Positions, e.name, e.shape, e.facts)
+		if next == "" {
+			continue
+		}
+		stands, err := x.guard.value(ctx, doing, "SELECT auto_increment FROM information_schema.tables WHERE table_schema = "+literal(e.name.Schema)+" AND table_name = "+literal(e.name.Table))
+		if err == nil && stands != "" && below(stands, next) {
+			err = x.guard.exec(ctx, doing, "ALTER TABLE "+quoteName(e.name)+" AUTO_INCREMENT = "+next)
+		}
+		if err != nil {
+			x.spec.Step("the numbers of " + e.name.String() + " do not go on where production's stand this time: " + err.Error())
+			if x.guard.broken || ctx.Err() != nil {
+				return
+			}
+		}
+	}
 }

@@ -415,6 +415,7 @@ func (x *exchange) Switch(ctx context.Context, manifest []byte) error {
 		return err
 	}
 	if err = x.t.pauses.at(ctx, "switched"); err == nil {
+		x.goOn(context.WithoutCancel(ctx))
 		err = x.tidy(context.WithoutCancel(ctx))
 	}
 	return engine.Switched(err)

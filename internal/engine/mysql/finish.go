@@ -90,7 +90,7 @@ func (l *load) index(ctx context.Context, d *databasePlan, c *creation) error {
 	if !l.watches && c.facts.transactional() {
 		add = append(add, "FORCE")
 	}
-	if next := l.goesOn(d, c); next != "" {
+	if next := goesOn(l.spec.Positions, schema.Name{Schema: d.name, Table: c.name.Table}, c.shape, c.facts); next != "" {
 		add = append(add, "AUTO_INCREMENT = "+next)
 	}
 	if len(add) == 0 {
