@@ -76,8 +76,11 @@ func (r *Report) Judge(s Standard, now time.Time) []finding.Finding {
 		case "expired":
 			gate("waivers", w.At, false, "close the difference, or renew the waiver with its owner's word", "a waiver of %s expired on %s (%s, %s)", w.about(), w.Expires, w.Owner, w.Ticket)
 		case "unused":
-			found = append(found, finding.Finding{Check: "parity-waivers", Severity: finding.Warning, At: w.At,
-				Message: "a waiver matches no difference: " + w.about(), Hint: "take it out, so that it hides nothing later"})
+			hint := "take it out, so that it hides nothing later"
+			if i := slices.IndexFunc(r.Differences, func(d Difference) bool { return w.Object != "" && strings.HasPrefix(d.Object, w.Object+".") }); i >= 0 {
+				hint = "what differs there is a part of it: name that, as in object: " + r.Differences[i].Object
+			}
+			found = append(found, finding.Finding{Check: "parity-waivers", Severity: finding.Warning, At: w.At, Message: "a waiver matches no difference: " + w.about(), Hint: hint})
 		}
 	}
 	return found

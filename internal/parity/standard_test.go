@@ -150,6 +150,7 @@ func TestWaiversAreStrict(t *testing.T) {
 		"{match: {object: s.*}, " + good + "}":                 "too broad",
 		`{match: {object: "s.*.*"}, ` + good + "}":             "too broad",
 		"{match: {object: s.ab*}, " + good + "}":               "too broad",
+		"{match: {object: s.pay.*}, " + good + "}":             "too broad",
 		"{match: {object: s.t.c, kind: colum}, " + good + "}":  "no object is of the kind",
 		"{match: {object: s.t.c, change: gone}, " + good + "}": "change must be one of",
 		"{match: {object: s.t.c}, why: x, " + good + "}":       "unknown key",

@@ -189,16 +189,12 @@ func (p *waiverParser) match(v document.Value, out *Match) bool {
 	return true
 }
 
-// tooBroad tells whether a pattern names nothing below its schema: it needs a
-// part without a star, or one with three letters beside it.
+// tooBroad tells whether a pattern names nothing below its schema, or everything of a
+// table: its last part needs no star, or three letters beside it.
 func tooBroad(pattern string) bool {
 	parts := nameParts(pattern)
-	if len(parts) > 1 {
-		parts = parts[1:]
-	}
-	return !slices.ContainsFunc(parts, func(p string) bool {
-		return !strings.Contains(p, "*") || utf8.RuneCountInString(strings.Trim(strings.ReplaceAll(p, "*", ""), `"`)) >= 3
-	})
+	last := parts[len(parts)-1]
+	return strings.Contains(last, "*") && utf8.RuneCountInString(strings.Trim(strings.ReplaceAll(last, "*", ""), `"`)) < 3
 }
 
 // nameParts splits a name at the dots that stand outside quotes and parentheses.
