@@ -182,19 +182,25 @@ func (p *waiverParser) match(v document.Value, out *Match) bool {
 	case out.ID == "" && out.Object == "":
 		v.Fail("name what it is about: object: public.orders.note", "a waiver that names no object is too broad")
 		return false
-	case out.Object != "" && tooBroad(out.Object):
-		m.Get("object").Fail("write the name of a table or an object, or at least three letters of it before a star", "%s is too broad: it would hide differences that nobody has seen yet", out.Object)
+	case out.Object != "" && tooBroad(out.Object, out.Kinds):
+		m.Get("object").Fail("write the name of a table or an object, or at least three letters of it before a star; of all that belongs to a table, the kind", "%s is too broad: it would hide differences that nobody has seen yet", out.Object)
 		return false
 	}
 	return true
 }
 
-// tooBroad tells whether a pattern names nothing below its schema, or everything of a
-// table: its last part needs no star, or three letters beside it.
-func tooBroad(pattern string) bool {
+// tooBroad tells whether a pattern names nothing below its schema: it needs a part
+// without a star, or one with three letters beside it. All that belongs to a table
+// needs a kind beside it.
+func tooBroad(pattern string, kinds []string) bool {
 	parts := nameParts(pattern)
-	last := parts[len(parts)-1]
-	return strings.Contains(last, "*") && utf8.RuneCountInString(strings.Trim(strings.ReplaceAll(last, "*", ""), `"`)) < 3
+	if len(parts) > 1 {
+		parts = parts[1:]
+	}
+	narrow := func(p string) bool {
+		return !strings.Contains(p, "*") || utf8.RuneCountInString(strings.Trim(strings.ReplaceAll(p, "*", ""), `"`)) >= 3
+	}
+	return !slices.ContainsFunc(parts, narrow) || len(kinds) == 0 && !narrow(parts[len(parts)-1])
 }
 
 // nameParts splits a name at the dots that stand outside quotes and parentheses.
