@@ -161,7 +161,12 @@ func (x *exchange) Stay(ctx context.Context, table schema.Name, keys iter.Seq2[*
 		if err != nil {
 			return err
 		}
-		err = c.exec(ctx, doing, "CREATE UNLOGGED TABLE "+quoteName(e.departing())+" AS SELECT t.tableoid AS rel, t.ctid AS at FROM "+e.from()+" t WHERE NOT EXISTS (SELECT FROM "+
+		more, err := moreMemory(ctx, c)
+		if err != nil {
+			return err
+		}
+		// The server knows nothing yet of how many keys there are.
+		err = c.exec(ctx, doing, "ANALYZE "+quoteName(e.staying())+"; "+more+"CREATE UNLOGGED TABLE "+quoteName(e.departing())+" AS SELECT t.tableoid AS rel, t.ctid AS at FROM "+e.from()+" t WHERE NOT EXISTS (SELECT FROM "+
 			quoteName(e.staying())+" w WHERE "+e.same("w.", "t.")+"); DROP TABLE "+quoteName(e.staying()))
 		if err != nil {
 			return x.triggered(err)

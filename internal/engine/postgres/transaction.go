@@ -113,14 +113,23 @@ func uncompared(err error) error {
 	return err
 }
 
+// moreMemory is what a transaction that compares whole tables begins with.
+func moreMemory(ctx context.Context, c *conn) (string, error) {
+	more, err := c.value(ctx, "look at work_mem", `SELECT setting::bigint < 65536 FROM pg_catalog.pg_settings WHERE name = 'work_mem'`)
+	if err != nil || more != "t" {
+		return "", err
+	}
+	return "SET LOCAL work_mem = '64MB'; ", nil
+}
+
 // exchange does the transaction's work up to its COMMIT.
 func (x *exchange) exchange(ctx context.Context, c *conn, aside *bool) error {
 	begin := "BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE; SET LOCAL synchronous_commit = on; SET CONSTRAINTS ALL DEFERRED"
-	if more, err := c.value(ctx, "look at work_mem", `SELECT setting::bigint < 65536 FROM pg_catalog.pg_settings WHERE name = 'work_mem'`); err != nil {
+	more, err := moreMemory(ctx, c)
+	if err != nil {
 		return err
-	} else if more == "t" {
-		begin += "; SET LOCAL work_mem = '64MB'" // whole tables are compared
 	}
+	begin += "; " + strings.TrimSuffix(more, "; ")
 	// Until rows are exchanged, those that are looked up one by one are those that are
 	// then written: to read a whole table for them costs more wherever they are few.
 	if dear, err := c.value(ctx, "look at random_page_cost", `SELECT setting::float8 > 1.1 FROM pg_catalog.pg_settings WHERE name = 'random_page_cost'`); err != nil {
