@@ -64,10 +64,14 @@ func closings() map[string]closing {
 	}
 	giveColumns := ofColumns(`format('GRANT %s (%I) ON %s TO %s%s', g.privilege_type, a.attname, ` + full + `, coalesce(quote_ident(r.rolname), 'PUBLIC'), CASE WHEN g.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)`)
 	takeColumns := ofColumns(`format('REVOKE ALL ON %s FROM %s', ` + full + `, coalesce(quote_ident(r.rolname), 'PUBLIC'))`)
+	// What a comment is on, as the server identifies it, in the words of COMMENT ON.
+	const subject = `regexp_replace(regexp_replace(x.name, '^(view|materialized view|composite type) column ', 'column '), '^domain constraint (.*) on (.*)$', 'constraint \1 ON DOMAIN \2')`
+	const on = `'COMMENT ON ' || upper(split_part(` + subject + `, ' ', 1)) || substr(` + subject + `, length(split_part(` + subject + `, ' ', 1)) + 1)`
 	all := map[string]closing{
 		"schema": {create: `format('CREATE SCHEMA %I', x.name)`},
 		"extension": {create: `(SELECT format('CREATE EXTENSION %I SCHEMA %I', e.extname, n.nspname) FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = x.name)`,
-			drop: `format('DROP EXTENSION %I', x.name)`},
+			drop:  `format('DROP EXTENSION %I', x.name)`,
+			alter: `(SELECT format('ALTER EXTENSION %I SET SCHEMA %I; ALTER EXTENSION %I UPDATE TO %L', e.extname, n.nspname, e.extname, e.extversion) FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = x.name)`},
 		"view":              {create: view, drop: `format('DROP VIEW %s', ` + full + `)`, alter: view, clear: defaults("DROP DEFAULT"), shape: columns},
 		"materialized view": {create: `(SELECT format('CREATE MATERIALIZED VIEW %s%s AS %s%s', ` + full + `, ` + options + `, rtrim(pg_catalog.pg_get_viewdef(x.oid), ';'), CASE WHEN NOT o.relispopulated THEN ' WITH NO DATA' END) FROM pg_catalog.pg_class o` + of, drop: `format('DROP MATERIALIZED VIEW %s', ` + full + `)`},
 		"function":          routine("FUNCTION"), "procedure": routine("PROCEDURE"),
@@ -100,9 +104,7 @@ func closings() map[string]closing {
 	' FOR TABLE ' || (SELECT string_agg(p.prrelid::regclass::text, ', ') FROM pg_catalog.pg_publication_rel p WHERE p.prpubid = o.oid) END,
 	concat_ws(', ', CASE WHEN o.pubinsert THEN 'insert' END, CASE WHEN o.pubupdate THEN 'update' END, CASE WHEN o.pubdelete THEN 'delete' END, CASE WHEN o.pubtruncate THEN 'truncate' END)) END FROM pg_catalog.pg_publication o` + of,
 			drop: `format('DROP PUBLICATION %I', x.name)`},
-		"comment": {create: `format('COMMENT ON %s IS %L', upper(split_part(x.name, ' ', 1)) || substr(x.name, length(split_part(x.name, ' ', 1)) + 1), x.def)`,
-			drop:  `format('COMMENT ON %s IS NULL', upper(split_part(x.name, ' ', 1)) || substr(x.name, length(split_part(x.name, ' ', 1)) + 1))`,
-			alter: `format('COMMENT ON %s IS %L', upper(split_part(x.name, ' ', 1)) || substr(x.name, length(split_part(x.name, ' ', 1)) + 1), x.def)`},
+		"comment":                         {create: on + ` || format(' IS %L', x.def)`, drop: on + ` || ' IS NULL'`, alter: on + ` || format(' IS %L', x.def)`},
 		"grant":                           grants(full, "pg_class", "relacl", "r", "relowner", "", giveColumns, takeColumns),
 		"grant on a sequence":             grants(`format('SEQUENCE %I.%I', x.nsp, x.name)`, "pg_class", "relacl", "s", "relowner", "", "", ""),
 		"grant on a schema":               grants(`format('SCHEMA %I', x.name)`, "pg_namespace", "nspacl", "n", "nspowner", "", "", ""),

@@ -487,9 +487,15 @@ WHERE x.indrelid::bigint = ANY ($1::text[]::bigint[])
 		f := catalog.Fact{Kind: "index", Object: table + "." + schema.Ident(row[1]), Table: table}
 		f.Create, f.Drop = row[2], row[8]
 		f.Definition = strings.Replace(row[2], " "+row[3]+" ON ", " ON ", 1)
+		alter := "ALTER TABLE " + sqlName(table) + " "
 		part(&f.Parts, "validity", row[4])
-		part(&f.Parts, "cluster", row[5])
-		part(&f.Parts, "replica identity", row[6])
+		part(&f.Parts, "cluster", row[5], alter+"CLUSTER ON "+row[3], alter+"SET WITHOUT CLUSTER")
+		part(&f.Parts, "replica identity", row[6], alter+"REPLICA IDENTITY USING INDEX "+row[3], alter+"REPLICA IDENTITY DEFAULT")
+		for _, p := range f.Parts {
+			if p.Alter != "" {
+				f.Create += ";\n" + p.Alter
+			}
+		}
 		name := strings.TrimPrefix(row[8], "DROP INDEX ")
 		part(&f.Parts, "comment", row[7], "COMMENT ON INDEX "+name+" IS "+literal(row[7]), "COMMENT ON INDEX "+name+" IS NULL")
 		if row[7] != "" {
