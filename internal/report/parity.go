@@ -232,6 +232,9 @@ func migrationWords(m parity.Migrations) string {
 	return text + strings.Join(parts, "; ")
 }
 
+// mostKinds is how many kinds a text lists that nobody has anything of.
+const mostKinds = 12
+
 func compared(w io.Writer, r *parity.Report) {
 	var parts []string
 	for _, c := range r.Compared {
@@ -253,7 +256,9 @@ func compared(w io.Writer, r *parity.Report) {
 	if len(parts) > 0 {
 		fmt.Fprintf(w, "  compared: %s\n", wrap(strings.Join(parts, ", "), Width-12, 12))
 	}
-	if len(none) > 0 {
+	if len(none) > mostKinds {
+		fmt.Fprintf(w, "  on neither side: %d other kinds of objects (--json lists them)\n", len(none))
+	} else if len(none) > 0 {
 		fmt.Fprintf(w, "  on neither side: %s\n", wrap(strings.Join(none, ", "), Width-19, 19))
 	}
 	for _, u := range r.Unseen {

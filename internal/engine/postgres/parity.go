@@ -365,6 +365,16 @@ WHERE a.attrelid::bigint = ANY ($1::text[]::bigint[]) AND a.attnum > 0 AND NOT a
 				part(&f.Parts, name, text, alter+"SET COMPRESSION "+text, alter+"SET COMPRESSION DEFAULT")
 			case "statistics target":
 				part(&f.Parts, name, text, alter+"SET STATISTICS "+text, alter+"SET STATISTICS -1")
+			case "not null constraint": // by a name that is not the server's own; one that is not valid, or not inherited, is made by hand
+				usual := row[1] + "_not_null"
+				if parts, err := schema.ParseName(table); err == nil {
+					usual = parts[len(parts)-1] + "_" + usual
+				}
+				if rename := "ALTER TABLE " + sqlName(table) + " RENAME CONSTRAINT "; len(usual) <= nameLimit && !strings.Contains(text, " NO") {
+					part(&f.Parts, name, text, "", rename+text+" TO "+quote(usual), rename+quote(usual)+" TO "+text)
+					continue
+				}
+				part(&f.Parts, name, text)
 			case "column options":
 				part(&f.Parts, name, text, alter+"SET ("+text+")", alter+"RESET ("+optionNames(text)+")")
 			case "comment":
