@@ -36,7 +36,7 @@ CREATE TABLE s.child (id int PRIMARY KEY, parent bigint, v text COLLATE "C", n n
 	g text GENERATED ALWAYS AS (v || '!') STORED, r int4range, CONSTRAINT child_parent FOREIGN KEY (parent) REFERENCES s.parent (id) MATCH SIMPLE ON DELETE CASCADE,
 	CONSTRAINT child_v UNIQUE (v), CONSTRAINT child_r EXCLUDE USING gist (r WITH &&));
 COMMENT ON TABLE s.child IS 'children'; COMMENT ON COLUMN s.child.v IS 'a value'; COMMENT ON CONSTRAINT child_v ON s.child IS 'one each';
-CREATE INDEX child_by_n ON s.child (n) INCLUDE (id) WHERE n > 1; COMMENT ON INDEX s.child_by_n IS 'quick'; CREATE TABLE s.told (id int NOT NULL); CREATE UNIQUE INDEX told_id ON s.told (id); ALTER TABLE s.told CLUSTER ON told_id;
+CREATE INDEX child_by_n ON s.child (n) INCLUDE (id) WHERE n > 1; COMMENT ON INDEX s.child_by_n IS 'quick'; CREATE TABLE s.told (id int NOT NULL); CREATE TABLE s."od""d; --" ("a""b;c" int, plain int NOT NULL DEFAULT 3); CREATE UNIQUE INDEX told_id ON s.told (id); ALTER TABLE s.told CLUSTER ON told_id;
 CREATE TABLE s.parts (id int, at date NOT NULL) PARTITION BY RANGE (at);
 CREATE TABLE s.parts_1 PARTITION OF s.parts FOR VALUES FROM ('2020-01-01') TO ('2021-01-01'); CREATE INDEX parts_by_at ON s.parts (at);
 CREATE TABLE s.base (a int); CREATE TABLE s.heir (b int) INHERITS (s.base); CREATE TABLE s.plain (id int, w text);
@@ -147,6 +147,9 @@ func mutations() []mutation {
 		{`ALTER TABLE s.child DROP CONSTRAINT child_parent, ADD CONSTRAINT child_parent FOREIGN KEY (parent) REFERENCES s.parent (id) MATCH FULL ON DELETE CASCADE`, "foreign key s.child.child_parent" + different, load},
 		{`ALTER TABLE s.child ALTER CONSTRAINT child_parent DEFERRABLE INITIALLY DEFERRED`, "foreign key s.child.child_parent" + different, behave},
 		{`ALTER TABLE s.child DROP CONSTRAINT child_parent, ADD CONSTRAINT child_parent FOREIGN KEY (parent) REFERENCES s.parent (id) ON DELETE CASCADE NOT VALID`, "foreign key s.child.child_parent" + different, rehearse},
+		{`ALTER TABLE s."od""d; --" DROP plain`, `column s."od""d; --".plain` + missing, data},
+		{`ALTER TABLE s."od""d; --" ADD "x'y""z; DROP TABLE s" int`, `column s."od""d; --"."x'y""z; DROP TABLE s"` + extra, rehearse},
+		{`ALTER TABLE s."od""d; --" ALTER "a""b;c" TYPE bigint`, `column s."od""d; --"."a""b;c"` + different, rehearse},
 		{`ALTER TABLE s.told SET WITHOUT CLUSTER`, "index s.told.told_id" + different, words},
 		{`ALTER TABLE s.told REPLICA IDENTITY USING INDEX told_id`, "index s.told.told_id" + different + "\ntable s.told" + different, ""},
 		{`DROP INDEX s.told_id; CREATE UNIQUE INDEX told_id ON s.told (id DESC); ALTER TABLE s.told CLUSTER ON told_id`, "index s.told.told_id" + different, load},

@@ -246,7 +246,7 @@ func (r *factReader) declareColumns() {
 		}
 		declared[f.Object] = declaration(f)
 		for _, p := range f.Parts {
-			if slices.Contains([]string{"comment", "storage", "compression", "statistics target", "column options"}, p.Name) && p.Alter != "" {
+			if slices.Contains(besideDeclared, p.Name) && p.Alter != "" {
 				after[f.Table] = append(after[f.Table], p.Alter)
 			}
 		}
@@ -355,6 +355,19 @@ WHERE a.attrelid::bigint = ANY ($1::text[]::bigint[]) AND a.attnum > 0 AND NOT a
 		for i, name := range []string{"type", "null", "default", "generated", "identity", "collation", "storage", "comment", "compression", "statistics target", "column options", "foreign options", "not null constraint"} {
 			text := row[i+2]
 			switch name {
+			case "type":
+				as := alter + "TYPE " + text
+				if row[7] != "" {
+					as += " COLLATE " + row[7]
+				}
+				if row[5] == "" {
+					as += " USING " + quote(row[1]) + "::" + text
+				}
+				part(&f.Parts, name, text, as, "")
+			case "null":
+				part(&f.Parts, name, text, alter+"SET NOT NULL", alter+"DROP NOT NULL")
+			case "default":
+				part(&f.Parts, name, text, alter+"SET DEFAULT "+text, alter+"DROP DEFAULT")
 			case "identity":
 				part(&f.Parts, name, text, alter+identityChange(text), alter+"DROP IDENTITY", alter+"ADD "+identityClause(text))
 			case "collation":
@@ -383,10 +396,19 @@ WHERE a.attrelid::bigint = ANY ($1::text[]::bigint[]) AND a.attnum > 0 AND NOT a
 				part(&f.Parts, name, text)
 			}
 		}
+		f.Create, f.Drop = "ALTER TABLE "+sqlName(table)+" ADD COLUMN "+quote(row[1])+" "+declaration(f), "ALTER TABLE "+sqlName(table)+" DROP COLUMN "+quote(row[1])
+		for _, p := range f.Parts {
+			if slices.Contains(besideDeclared, p.Name) && p.Alter != "" {
+				f.Create += ";\n" + p.Alter
+			}
+		}
 		r.facts = append(r.facts, f)
 	}
 	return err
 }
+
+// besideDeclared are what a column's declaration has no place for.
+var besideDeclared = []string{"comment", "storage", "compression", "statistics target", "column options"}
 
 // harmless writes those options of what is foreign that hold no secret: the others are
 // told by their names alone.
