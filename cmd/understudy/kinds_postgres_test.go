@@ -134,3 +134,22 @@ func TestWhatIsSwappedInIsNotRead(t *testing.T) {
 		t.Errorf("the server: %v", err)
 	}
 }
+
+// A declared reference may lead from a text to a type that compares texts without
+// regard to case: what is equal is the referenced column's to say.
+func TestReferencesToTextsThatFold(t *testing.T) {
+	t.Parallel()
+	source, target := scratchtest.Database(t), scratchtest.Database(t)
+	for _, address := range []string{source, target} {
+		scratchtest.SQL(t, address, "CREATE EXTENSION citext; CREATE TABLE people (id int PRIMARY KEY, email citext UNIQUE); CREATE TABLE orders (id int PRIMARY KEY, email text)")
+	}
+	scratchtest.SQL(t, source, "INSERT INTO people VALUES (1, 'A@private.test'), (2, 'b@private.test'); INSERT INTO orders VALUES (1, 'a@private.test'), (2, 'b@private.test'), (3, NULL)")
+	rules := map[string]string{"r.yaml": "version: 1\ntables:\n  people: {columns: {id: {keep: \"a number\"}, email: email}}\n  orders: {columns: {id: {keep: \"a number\"}}}\n"}
+	e := newErrand(t, source, target, plainJob("references: [{from: orders.email, to: people.email}]"), rules)
+	e.run(t, 0, "refresh", "--claim")
+	if got := scratchtest.Query(t, target, "SELECT count(*), count(DISTINCT o.email) FROM orders o JOIN people p ON p.email = o.email::citext AND p.email::text NOT LIKE '%private%'"); got != "2\t2" {
+		t.Errorf("orders with their people: %s", got)
+	}
+	scratchtest.SQL(t, source, "INSERT INTO orders VALUES (4, 'nobody@private.test')")
+	e.run(t, 5, "plan").wants(t, "orders", "email")
+}

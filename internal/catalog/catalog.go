@@ -40,6 +40,9 @@ type Fact struct {
 	// Shape is what Alter cannot change, except by adding to its end: the columns of a
 	// view, what a function gives. Of another shape the object is dropped and created.
 	Shape string
+	// Through names the object of the same kind by whose statements this one is changed
+	// as well: the column that an inherited one comes from. Empty for none.
+	Through string
 }
 
 // A Part is one piece of an object: a column's type, an index's method. An

@@ -84,6 +84,16 @@ func (p *planner) statements(out *Comparison) {
 		if d.there != "" {
 			there.object = d.there
 		}
+		through := parts[id].Through
+		if d.Change == Extra {
+			through = takes[there].Through
+		}
+		if through = requalify(through, back); through != "" {
+			if i := slices.IndexFunc(out.Differences, func(o Difference) bool { return o.Kind == d.Kind && o.Object == through && o.Change == d.Change }); i >= 0 {
+				d.SQL = together + d.Kind + " " + through
+				continue
+			}
+		}
 		if d.Change == Different && d.Renamed == 0 {
 			if list := piecewise(d.Pieces, parts[id], takes[there]); len(list) > 0 {
 				d.set(join(list))

@@ -269,7 +269,7 @@ func (f Fact) renamed(names map[string]string) Fact {
 	object := f.Object
 	f.Object, f.Table, f.Definition = requalify(f.Object, names), requalify(f.Table, names), requalify(f.Definition, names)
 	f.Create, f.Drop = requalify(f.Create, names), requalify(f.Drop, names)
-	f.Alter, f.Clear, f.Shape = requalify(f.Alter, names), requalify(f.Clear, names), requalify(f.Shape, names)
+	f.Alter, f.Clear, f.Shape, f.Through = requalify(f.Alter, names), requalify(f.Clear, names), requalify(f.Shape, names), requalify(f.Through, names)
 	if f.Kind == "schema" || f.Kind == "grant on a schema" { // named after themselves: schema.schema
 		if parts, err := schema.ParseName(object); err == nil {
 			if to, ok := names[parts[len(parts)-1]]; ok {

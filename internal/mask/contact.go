@@ -46,7 +46,7 @@ func readReserved(o *options, usual ...string) []string {
 		return usual
 	}
 	if !reservedDomain(domain) {
-		o.problem("domain %q is not reserved: take example.com, example.net, example.org, a name below one of them, or one that ends in .example, .test or .invalid", domain)
+		o.problem("at: %q is not reserved: take example.com, example.net, example.org, a name below one of them, or one that ends in .example, .test or .invalid", domain)
 	}
 	return []string{domain}
 }

@@ -101,6 +101,14 @@ func TestNarrowingIsMarked(t *testing.T) {
 	}
 }
 
+// A column that comes or goes narrows nothing.
+func TestAddingIsNotMarked(t *testing.T) {
+	d := catalog.Difference{Kind: "column", Change: catalog.Missing, Pieces: []catalog.Piece{{Name: "type", Source: "integer"}}}
+	if cuts(d, false) {
+		t.Error("a column that is added is marked")
+	}
+}
+
 // The script's statements keep every byte, its comments no letter that ends a line
 // or steers a terminal.
 func TestScriptKeepsStatements(t *testing.T) {

@@ -73,6 +73,9 @@ func (r *Report) Ordered() []Difference {
 	place := func(d Difference) int {
 		k := cmp.Or(rank[d.Kind], 1000)
 		switch {
+		case d.Kind == "partition" && d.Change == catalog.Different && !strings.Contains(d.SQL, " PARTITION "), // its columns' own defaults
+			d.Kind == "table" && d.Change == catalog.Missing && strings.Contains(d.SQL, " INHERIT "): // whose parents have all columns by then
+			return rank["check"]
 		case d.Kind == "enum" && d.Change == catalog.Different:
 			return -1 << 20
 		case d.Change == catalog.Extra:

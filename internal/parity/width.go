@@ -35,7 +35,7 @@ func judgeType(p catalog.Piece, loose bool) judgement {
 // cuts tells whether a column's closing statement may change values or refuse them:
 // where one that fits in staging's type need not fit in production's.
 func cuts(d catalog.Difference, loose bool) bool {
-	return d.Kind == "column" && slices.ContainsFunc(d.Pieces, func(p catalog.Piece) bool {
+	return d.Kind == "column" && d.Change == catalog.Different && slices.ContainsFunc(d.Pieces, func(p catalog.Piece) bool {
 		return p.Name == "type" && judgeType(catalog.Piece{Name: p.Name, Source: p.Target, Target: p.Source}, loose).effect == BreaksLoad
 	})
 }

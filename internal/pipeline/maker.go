@@ -44,6 +44,12 @@ func (c *maskedColumn) maker() maker {
 // in them is looked into.
 func (c *maskedColumn) blind() bool { return c.document == nil && (c.mask == nil || blind(c.mask)) }
 
+// unlooked tells a column of which it does not matter what its values are: each becomes
+// the same, or NULL.
+func (c *maskedColumn) unlooked() bool {
+	return c.blind() || c.document == nil && c.mask != nil && c.mask.Kind().Name == "nullify"
+}
+
 // telling tells a column whose fakes the digest takes in: those that stand in the
 // target as they were sent.
 func (c *maskedColumn) telling() bool { return !c.rounded && (!c.blind() || c.steady()) }

@@ -108,7 +108,7 @@ func (r *rewriter) look() []int {
 func (r *rewriter) unseen() []int {
 	var out []int
 	for _, c := range r.columns {
-		if c.blind() {
+		if c.unlooked() {
 			out = append(out, c.index)
 		}
 	}

@@ -51,7 +51,7 @@ func (s *Session) lookedInto(shape plan.TableShape) (kept, looked []string) {
 	masked := map[string]bool{}
 	for _, c := range s.work.masks[shape.Name] {
 		masked[c.name] = true
-		if !c.blind() {
+		if !c.unlooked() {
 			looked = append(looked, c.name)
 		}
 	}
@@ -423,6 +423,9 @@ func (t *trial) told() []finding.Finding {
 		}
 		f := finding.Finding{Check: "fake-refused", Severity: finding.Error, Code: int(fault.Usage), Table: t.shape.Name.String(), Column: r.Column,
 			Hint: "choose a mask or parameters whose fakes satisfy it; `understudy rules explain` shows the rule"}
+		if i := slices.IndexFunc(t.table.Checks, func(c schema.Check) bool { return c.Name == r.Check }); r.Column == "" && i >= 0 {
+			f.Column = maskedAmong(t.masks, t.table.Checks[i].Columns) // where the mask stands
+		}
 		what, rows := r.Reason, "masked rows"
 		if r.Check != "" {
 			what = fmt.Sprintf("check %s: %s", schema.Ident(r.Check), r.Reason)

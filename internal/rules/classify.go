@@ -178,10 +178,18 @@ func (c *classifier) tellsOfAPerson(t *schema.Table, col *schema.Column) bool {
 
 func (c *classifier) byName(t *schema.Table, col *schema.Column) *draftRule {
 	name := nameWords(col.Name)
+	leads := polymorphic(t, name)
 	for i := range c.clues {
 		if slices.Contains(c.clues[i].kinds, col.Kind) && c.clues[i].words.MatchString(name) {
-			return &c.clues[i].rule
+			rule := &c.clues[i].rule
+			if leads != nil && (rule.mask == "username" || rule.class == "free_text") { // an owner's, a subject's: weak words beside that
+				return leads
+			}
+			return rule
 		}
+	}
+	if leads != nil {
+		return leads
 	}
 	if col.Kind != schema.Text {
 		return nil
@@ -194,6 +202,21 @@ func (c *classifier) byName(t *schema.Table, col *schema.Column) *draftRule {
 		return &draftRule{mask: "full_name"}
 	case c.vocabulary.MatchString(name) && !mustStayUnique(t, col):
 		return &draftRule{keep: "review: by its name it holds words of the program"}
+	}
+	return nil
+}
+
+// polymorphic tells the two columns by which a row leads to rows of several tables:
+// owner_type and owner_id.
+func polymorphic(t *schema.Table, name string) *draftRule {
+	has := func(other string) bool {
+		return slices.ContainsFunc(t.Columns, func(c schema.Column) bool { return nameWords(c.Name) == other })
+	}
+	if base, ok := strings.CutSuffix(name, "_type"); ok && has(base+"_id") {
+		return &draftRule{keep: "review: it names the kind of row that " + base + "_id leads to"}
+	}
+	if base, ok := strings.CutSuffix(name, "_id"); ok && has(base+"_type") {
+		return &draftRule{keep: "review: it leads to rows of several tables; `references` of the job with `when` names them"}
 	}
 	return nil
 }

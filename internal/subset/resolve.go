@@ -161,6 +161,11 @@ func (r *resolver) perParent(rows config.TableRows, t *schema.Table, rule *Rule)
 	case len(known) == 0:
 		r.wrong("subset-table", rows.By.At, t.Name.String(), "choose its rows by where", "by: %s is no reference; %s references nothing", rows.By.Value, t.Name)
 	default:
+		for i, k := range known {
+			if strings.ContainsAny(k, "(,") { // as a line of YAML wants it
+				known[i] = `"` + k + `"`
+			}
+		}
 		r.wrong("subset-table", rows.By.At, t.Name.String(), "by: "+strings.Join(known, ", or by: "), "by: %s is not the columns of a reference of %s", rows.By.Value, t.Name)
 	}
 }

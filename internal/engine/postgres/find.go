@@ -220,6 +220,8 @@ func (h *hunt) orphaned() string {
 			a, b, equals = "("+a+`)::pg_catalog.text COLLATE "C"`, "("+b+`)::pg_catalog.text COLLATE "C"`, "OPERATOR(pg_catalog.=)"
 		case from.Kind == schema.Text && to.Kind == schema.Text && !from.FoldCase && !to.FoldCase:
 			a, b = a+` COLLATE "C"`, b+` COLLATE "C"`
+		case from.Kind == schema.Text && to.Kind == schema.Text && h.facts.columns[by].cast != h.parent.columns[parent.Columns[i]].cast:
+			a = "(" + a + ")::" + h.parent.columns[parent.Columns[i]].cast // what is equal is the parent's to say
 		}
 		pairs = append(pairs, b+" "+equals+" "+a)
 	}

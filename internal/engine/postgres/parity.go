@@ -340,7 +340,9 @@ SELECT a.attrelid::bigint::text, a.attname, format_type(a.atttypid, a.atttypmod)
   CASE WHEN a.attcollation <> t.typcollation THEN (SELECT quote_ident(n.nspname) || '.' || quote_ident(c.collname) FROM pg_collation c JOIN pg_namespace n ON n.oid = c.collnamespace WHERE c.oid = a.attcollation) END,
   CASE WHEN a.attstorage <> t.typstorage THEN a.attstorage::text END,
   col_description(a.attrelid, a.attnum), `+compression+`, CASE WHEN a.attstattarget >= 0 THEN a.attstattarget::text END,
-  (SELECT string_agg(o, ', ' ORDER BY o) FROM unnest(a.attoptions) o), `+harmless("a.attfdwoptions")+`, `+forced+`, t.typstorage::text
+  (SELECT string_agg(o, ', ' ORDER BY o) FROM unnest(a.attoptions) o), `+harmless("a.attfdwoptions")+`, `+forced+`,
+  CASE WHEN a.attinhcount > 0 AND NOT a.attislocal THEN (SELECT i.inhparent::bigint::text FROM pg_inherits i JOIN pg_attribute p ON p.attrelid = i.inhparent AND p.attname = a.attname AND NOT p.attisdropped WHERE i.inhrelid = a.attrelid ORDER BY i.inhseqno LIMIT 1) END,
+  t.typstorage::text
 FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 WHERE a.attrelid::bigint = ANY ($1::text[]::bigint[]) AND a.attnum > 0 AND NOT a.attisdropped`, nonNil(r.oids))
 	for _, row := range rows {
@@ -350,6 +352,9 @@ WHERE a.attrelid::bigint = ANY ($1::text[]::bigint[]) AND a.attnum > 0 AND NOT a
 			continue
 		}
 		f := catalog.Fact{Kind: "column", Object: table + "." + schema.Ident(row[1]), Table: table}
+		if parent := r.tables[row[len(row)-2]]; parent != "" {
+			f.Through = parent + "." + schema.Ident(row[1])
+		}
 		alter := "ALTER TABLE " + sqlName(table) + " ALTER " + quote(row[1]) + " "
 		storage := map[string]string{"p": "PLAIN", "e": "EXTERNAL", "m": "MAIN", "x": "EXTENDED"}
 		for i, name := range []string{"type", "null", "default", "generated", "identity", "collation", "storage", "comment", "compression", "statistics target", "column options", "foreign options", "not null constraint"} {
@@ -509,7 +514,7 @@ SELECT x.indrelid::bigint::text, i.relname, pg_get_indexdef(x.indexrelid), quote
   CASE WHEN x.indisclustered THEN 'clustered' END,
   CASE WHEN x.indisreplident THEN 'replica identity' END,
   obj_description(i.oid, 'pg_class'),
-  format('DROP INDEX %s', i.oid::regclass)
+  format('DROP INDEX %s', i.oid::regclass), i.relkind::text
 FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid
 WHERE x.indrelid::bigint = ANY ($1::text[]::bigint[])
   AND NOT EXISTS (SELECT FROM pg_constraint c WHERE c.conindid = x.indexrelid AND c.contype IN ('p', 'u', 'x'))
@@ -518,6 +523,9 @@ WHERE x.indrelid::bigint = ANY ($1::text[]::bigint[])
 		table := r.tables[row[0]]
 		f := catalog.Fact{Kind: "index", Object: table + "." + schema.Ident(row[1]), Table: table}
 		f.Create, f.Drop = row[2], row[8]
+		if row[9] == "I" { // told of the partitioned table alone, where it would be invalid until every partition has its own
+			f.Create = strings.Replace(row[2], " ON ONLY ", " ON ", 1)
+		}
 		f.Definition = strings.Replace(row[2], " "+row[3]+" ON ", " ON ", 1)
 		alter := "ALTER TABLE " + sqlName(table) + " "
 		part(&f.Parts, "validity", row[4])
