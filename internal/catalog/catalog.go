@@ -53,6 +53,8 @@ type Part struct {
 	// stands in for Alter where the object has no such part, if that is said otherwise.
 	// They are not compared; any may be empty.
 	Alter, Add, Clear string
+	// Anew: where the object has another such part, that is cleared before Alter.
+	Anew bool
 }
 
 // ColumnOrder names the part of a table that lists its columns in order. It is
@@ -80,6 +82,8 @@ type Dialect struct {
 	// Remake gives the statements that make a table anew as the source declares it, with
 	// its rows; empty where that cannot be said. Nil: a table can be altered in place.
 	Remake func(Remade) string
+	// Whole: the statement that makes a table states its keys, indexes, checks and foreign keys.
+	Whole bool
 }
 
 // A Remade is a table that is made anew.

@@ -68,7 +68,9 @@ func (p *planner) statements(out *Comparison) {
 	anew := make(map[string]string) // objects that are dropped and created, with all that belongs to them
 	belongings := func(d *Difference) (list []string) {
 		if holder(d.Kind) {
-			list = inOrder(byTable[d.Object])
+			list = inOrder(slices.DeleteFunc(slices.Clone(byTable[d.Object]), func(m made) bool {
+				return p.source.dialect.Whole && (structural(m.kind) || m.kind == "index")
+			}))
 		}
 		if subject(*d) == "" {
 			list = append(list, inOrder(aboutIt[bare(d.Object)])...)
@@ -176,6 +178,8 @@ func piecewise(pieces []Piece, source, target Fact) (list []string) {
 			sql = find(target, p.Name).Clear
 		case p.Target == "" && should.Add != "":
 			sql = should.Add
+		case p.Target != "" && should.Anew && should.Alter != "":
+			sql = join([]string{trimmed(find(target, p.Name).Clear), should.Alter})
 		}
 		if sql == "" {
 			return nil

@@ -349,6 +349,9 @@ func (p *planner) plan(c atlas.Change) []string {
 	}
 	plan, err := p.source.dialect.Planner.PlanChanges(p.ctx, "parity", []atlas.Change{c}, func(o *migrate.PlanOptions) {
 		o.Mode = migrate.PlanModeDeferred
+		if p.source.dialect.Whole { // statements run where they belong, whatever that is called
+			o.SchemaQualifier = new(string)
+		}
 	})
 	if err != nil {
 		return nil

@@ -3,6 +3,7 @@ package parity
 import (
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"understudy/internal/catalog"
@@ -64,6 +65,7 @@ var (
 	migratesElse = judgement{ChangesRehearsal, "statements of a migration are met by something else in staging"}
 	ownedElse    = judgement{ChangesRehearsal, "a migration may be allowed on one side and refused on the other"}
 	namedElse    = judgement{ChangesRehearsal, "a migration that names it fails on one of the two sides"}
+	spreadElse   = judgement{ChangesBehaviour, "rows lie in other partitions, and a migration of them works otherwise"}
 	spaceElse    = judgement{Cosmetic, "space, upkeep and speed may differ, no result does"}
 	wordsElse    = judgement{Cosmetic, "only words for readers differ"}
 	versionElse  = judgement{ChangesRehearsal, "a statement may be accepted, run or lock otherwise by another version"}
@@ -159,6 +161,8 @@ func judge(d catalog.Difference, loose bool) judgement {
 		switch {
 		case d.Kind == "index" && uniqueIndex(whole(d).Target):
 			return refuses
+		case (d.Kind == "check" || d.Kind == "foreign key") && unenforced.MatchString(whole(d).Target):
+			return judgement{ChangesRehearsal, "it is declared in staging alone, and enforced nowhere"}
 		case d.Kind == "column" && wanted(d):
 			return judgement{BreaksLoad, "it wants a value that production's rows do not have"}
 		}
@@ -201,6 +205,8 @@ func judgePiece(d catalog.Difference, p catalog.Piece, known manner, loose bool)
 			return judgement{ChangesRehearsal, "staging accepts NULLs that production refuses"}
 		}
 		return worksElse
+	case d.Kind == "table" && p.Name == "partitions":
+		return judgePartitions(p)
 	case p.Name == "generated":
 		if p.Source == "" {
 			return judgement{LosesData, "staging computes the column, and production's values are not kept"}
@@ -283,6 +289,47 @@ func judgeCharset(source, target string) judgement {
 	return sortsElse
 }
 
+// partitionValues are the bounds of partitions, as MariaDB and MySQL write them.
+var partitionValues = regexp.MustCompile(`values (less than|in) ?(maxvalue|\([^()]*\))`)
+
+// judgePartitions tells whether rows of production may have no partition in staging:
+// where its last bound is below production's, or its lists lack values.
+func judgePartitions(p catalog.Piece) judgement {
+	lost := judgement{BreaksLoad, "rows may have no partition to go to"}
+	source, target := partitionValues.FindAllStringSubmatch(p.Source, -1), partitionValues.FindAllStringSubmatch(p.Target, -1)
+	if len(target) == 0 {
+		return spreadElse
+	}
+	last := target[len(target)-1]
+	switch {
+	case strings.Contains(last[2], "maxvalue"):
+		return spreadElse
+	case len(source) == 0:
+		return lost
+	case last[1] == "in":
+		for _, s := range source {
+			for v := range strings.SplitSeq(strings.Trim(s[2], "()"), ",") {
+				if !slices.ContainsFunc(target, func(t []string) bool {
+					return slices.ContainsFunc(strings.Split(strings.Trim(t[2], "()"), ","), func(w string) bool { return strings.TrimSpace(w) == strings.TrimSpace(v) })
+				}) {
+					return lost
+				}
+			}
+		}
+		return spreadElse
+	}
+	a, b := strings.Trim(source[len(source)-1][2], "()"), strings.Trim(last[2], "()")
+	if x, err := strconv.ParseInt(a, 10, 64); err == nil {
+		if y, err := strconv.ParseInt(b, 10, 64); err == nil && y >= x {
+			return spreadElse
+		}
+	}
+	if a == b {
+		return spreadElse
+	}
+	return lost
+}
+
 // judgeLabels compares lists of quoted values.
 func judgeLabels(p catalog.Piece) judgement {
 	source, target := quotedTexts(p.Source), quotedTexts(p.Target)
@@ -308,6 +355,7 @@ var (
 	listed     = regexp.MustCompile(`\s*'(?:[^']|'')*'(::[a-z ]+(\(\d+\))?)?\s*,?\s*`)
 	onConflict = regexp.MustCompile(`(?i)\s+ON\s+CONFLICT\s+\w+`)
 	automatic  = regexp.MustCompile(`(?i)\s+AUTOINCREMENT\b`)
+	unenforced = regexp.MustCompile(`(?i)\bNOT\s+ENFORCED\b`)
 	matchFull  = regexp.MustCompile(`(?i)\s+MATCH\s+FULL\b`)
 	// keyColumns are a key's columns, where they are plain ones.
 	keyColumns = regexp.MustCompile(`\(([^()]*)\)`)

@@ -39,6 +39,9 @@ func everythingOnMySQL(maria bool) []string {
 			CONSTRAINT sane CHECK (amount >= 0)) ROW_FORMAT=DYNAMIC`,
 		`CREATE TABLE log (id int NOT NULL, at date NOT NULL) PARTITION BY RANGE (year(at)) (PARTITION p0 VALUES LESS THAN (2020), PARTITION p1 VALUES LESS THAN (2030))`,
 		`CREATE TABLE plain (id int, what varchar(9))`,
+		`CREATE TABLE knot (id int PRIMARY KEY, other int, what varchar(9), n int, UNIQUE KEY said (what), KEY others (other), CONSTRAINT counted CHECK (n > 0))`,
+		`CREATE TABLE knots (id int AUTO_INCREMENT PRIMARY KEY, other int, KEY others (other), CONSTRAINT here FOREIGN KEY (other) REFERENCES knot (id))`,
+		`ALTER TABLE knot ADD CONSTRAINT there FOREIGN KEY (other) REFERENCES knots (id)`,
 		`CREATE VIEW recent AS SELECT id, note FROM child WHERE amount > 0`,
 		`CREATE FUNCTION twice (n int) RETURNS int DETERMINISTIC RETURN n * 2`,
 		`CREATE PROCEDURE tidy (IN n int) MODIFIES SQL DATA DELETE FROM log WHERE id < n`,
@@ -249,6 +252,9 @@ func changesOnMySQL() []changed {
 	const maria, my = "MariaDB", "MySQL"
 	return []changed{
 		{`CREATE TABLE extra (id int)`, "table extra: extra in target", parity.ChangesRehearsal, ""},
+		{`ALTER TABLE log DROP PARTITION p1`, "table log: different", parity.BreaksLoad, ""},
+		{`SET SESSION foreign_key_checks = 0;; DROP TABLE knot, knots;; SET SESSION foreign_key_checks = DEFAULT`, "table knot: missing in target; table knots: missing in target", parity.LosesData, ""},
+		{`ALTER TABLE plain CONVERT TO CHARACTER SET latin1`, "column plain.what: different; table plain: different", "", ""},
 		{`DROP TABLE plain`, "table plain: missing in target", parity.LosesData, ""},
 		{`ALTER TABLE plain RENAME TO bare`, "table plain: different", parity.LosesData, ""},
 		{`ALTER TABLE plain ENGINE = MyISAM`, "table plain: different", parity.ChangesBehaviour, ""},
@@ -384,7 +390,7 @@ func changesOnMySQL() []changed {
 		{`ALTER TABLE plain MODIFY what varchar(9) COMPRESSED`, "column plain.what: different", "", maria},
 		{`SET SESSION system_versioning_alter_history = KEEP;; ALTER TABLE kept MODIFY v int WITHOUT SYSTEM VERSIONING`, "column kept.v: different", "", maria},
 		{`ALTER TABLE plain MODIFY id int DEFAULT (1 + 1)`, "column plain.id: different", parity.ChangesBehaviour, ""},
-		{`ALTER TABLE plain PARTITION BY LIST (id) (PARTITION a VALUES IN (1, 2))`, "table plain: different", parity.ChangesBehaviour, ""},
+		{`ALTER TABLE plain PARTITION BY LIST (id) (PARTITION a VALUES IN (1, 2))`, "table plain: different", parity.BreaksLoad, ""},
 		{`ALTER SEQUENCE numbers MAXVALUE 99`, "sequence numbers: different", parity.ChangesBehaviour, maria},
 		{`ALTER SEQUENCE numbers CACHE 7`, "sequence numbers: different", parity.ChangesBehaviour, maria},
 		{`ALTER SEQUENCE numbers CYCLE`, "sequence numbers: different", parity.ChangesBehaviour, maria},

@@ -35,8 +35,12 @@ type Unapplied struct {
 
 // Judge gives a finding (code 1) when the statements do not close everything.
 func (p *Proof) Judge() []finding.Finding {
-	if len(p.Remaining) == 0 {
+	if len(p.Remaining) == 0 && len(p.Failed) == 0 {
 		return nil
+	}
+	if len(p.Remaining) == 0 {
+		return []finding.Finding{{Check: "parity-proof", Severity: finding.Error, Code: int(fault.Gate), Hint: "`understudy parity --json` tells why under proof; take them out of the file",
+			Message: fmt.Sprintf("nothing would differ after the closing statements, but %s failed", many(len(p.Failed), "statement"))}}
 	}
 	hint := "`understudy parity --json` lists them under proof: these are closed by hand"
 	if len(p.Failed) > 0 {
@@ -84,6 +88,15 @@ func (r *Report) Ordered() []Difference {
 		return k
 	}
 	slices.SortStableFunc(out, func(a, b Difference) int { return cmp.Compare(place(a), place(b)) })
+	if r.Proof != nil && len(r.Proof.Applied) > 0 { // in this order they did run; those that failed stand last
+		at := func(d Difference) int {
+			if i := slices.Index(r.Proof.Applied, d.ID); i >= 0 {
+				return i
+			}
+			return len(r.Proof.Applied)
+		}
+		slices.SortStableFunc(out, func(a, b Difference) int { return cmp.Compare(at(a), at(b)) })
+	}
 	return out
 }
 
@@ -107,6 +120,11 @@ func (r *Report) Script() string {
 		}
 		if !d.Open() {
 			b.WriteString("; waived")
+		}
+		if r.Proof != nil {
+			if i := slices.IndexFunc(r.Proof.Failed, func(u Unapplied) bool { return u.ID == d.ID }); i >= 0 {
+				b.WriteString("; failed on the copy: " + open(r.Proof.Failed[i].Reason))
+			}
 		}
 		b.WriteString("\n" + strings.TrimRight(d.SQL, "; \n") + ";\n")
 	}

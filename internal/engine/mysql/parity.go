@@ -41,7 +41,7 @@ func declare(name schema.Name, f *tableFacts) []catalog.Fact {
 		return nil
 	}
 	end := matching(all, open)
-	table := catalog.Fact{Kind: "table", Object: name.String(), Table: name.String(), Create: bare(name, d.text), Drop: "DROP TABLE " + quote(name.Table)}
+	table := catalog.Fact{Kind: "table", Object: name.String(), Table: name.String(), Create: made(d.text, len(f.ddl.foreign) > 0), Drop: "DROP TABLE " + quote(name.Table)}
 	options := d.options(all[min(end+1, len(all)):])
 	for _, item := range parts(all[open+1 : end]) {
 		d.item(item, f)
@@ -51,10 +51,14 @@ func declare(name schema.Name, f *tableFacts) []catalog.Fact {
 	return append(d.facts, table)
 }
 
-// bare is the statement with the number that AUTO_INCREMENT has come to taken out,
-// which is of the rows.
-func bare(_ schema.Name, text string) string {
-	return counter.ReplaceAllString(text, "$1")
+// made is the statement with the number that AUTO_INCREMENT has come to taken out,
+// which is of the rows. Tables that foreign keys lead to may be made after it.
+func made(text string, tied bool) string {
+	text = counter.ReplaceAllString(text, "$1")
+	if tied {
+		return "SET SESSION foreign_key_checks = 0;\n" + text + ";\nSET SESSION foreign_key_checks = DEFAULT"
+	}
+	return text
 }
 
 // alter is a statement that changes the table.
@@ -112,7 +116,10 @@ func (d *declaration) options(all []token) (out []catalog.Part) {
 			d.collation = value()
 			part("collation", d.collation)
 		case t.is("COMMENT"):
-			part("comment", value())
+			if text := value(); text != "" {
+				part("comment", text)
+				out[len(out)-1].Alter, out[len(out)-1].Clear = d.alter("COMMENT="+text), d.alter("COMMENT=''")
+			}
 		case t.is("AUTO_INCREMENT"):
 			value()
 		case t.is("WITH") && i+2 < len(all) && all[i+2].is("VERSIONING"):
@@ -195,7 +202,7 @@ func (d *declaration) item(all []token, f *tableFacts) {
 		return
 	}
 	if all[0].kind == quoted {
-		d.column(all)
+		d.column(all, f)
 		return
 	}
 	name := ""
@@ -272,7 +279,7 @@ func (d *declaration) source(all []token) string {
 
 // column reads a column. The type's display width means nothing but with
 // ZEROFILL and as TINYINT(1), and only some servers write it.
-func (d *declaration) column(all []token) {
+func (d *declaration) column(all []token, t *tableFacts) {
 	name, _ := all[0].name()
 	place := "FIRST"
 	if at := len(d.places); at > 0 {
@@ -328,6 +335,9 @@ func (d *declaration) column(all []token) {
 		i = end
 	}
 	part("null", null)
+	if c := t.columns[name]; collation == "" && c != nil {
+		collation = c.collation // its character set's own
+	}
 	if textual(all[1]) {
 		part("collation", collation)
 	}
