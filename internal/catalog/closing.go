@@ -298,7 +298,11 @@ func (p *planner) remade(out *Comparison, table, text string) (r Remade, ok bool
 	}
 	r = Remade{Table: last(table), Declare: text}
 	was := make(map[string]string) // the target's names of columns that are renamed
+	added := make(map[string]bool) // by a statement of their own, before
 	for _, d := range out.Differences {
+		if d.Kind == "column" && d.Table == table && d.Change == Missing && d.SQL != "" {
+			added[d.Object] = true
+		}
 		if d.Renamed > 0 && d.Kind == "table" && d.Object == table {
 			return r, false
 		}
@@ -320,7 +324,7 @@ func (p *planner) remade(out *Comparison, table, text string) (r Remade, ok bool
 			from := last(f.Object)
 			if old := was[f.Object]; old != "" {
 				from = old
-			} else if !there[factID{f.Kind, f.Object}] {
+			} else if !there[factID{f.Kind, f.Object}] && !added[f.Object] {
 				continue
 			}
 			r.Copy = append(r.Copy, [2]string{last(f.Object), from})
@@ -335,7 +339,7 @@ func (p *planner) remade(out *Comparison, table, text string) (r Remade, ok bool
 func (p *planner) alongside(out *Comparison, bearer *Difference) {
 	for i := range out.Differences {
 		d := &out.Differences[i]
-		if d == bearer || d.Table != bearer.Table {
+		if d == bearer || d.Table != bearer.Table || d.Kind == "column" && d.Change == Missing && d.SQL != "" { // which is added first
 			continue
 		}
 		if structural(d.Kind) || (d.Kind == "index" || d.Kind == "trigger") && d.Change == Different {

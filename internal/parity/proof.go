@@ -78,7 +78,8 @@ func (r *Report) Ordered() []Difference {
 		k := cmp.Or(rank[d.Kind], 1000)
 		switch {
 		case d.Kind == "partition" && d.Change == catalog.Different && !strings.Contains(d.SQL, " PARTITION "), // its columns' own defaults
-			d.Kind == "table" && d.Change == catalog.Missing && strings.Contains(d.SQL, " INHERIT "): // whose parents have all columns by then
+			d.Kind == "table" && d.Change == catalog.Missing && strings.Contains(d.SQL, " INHERIT "), // whose parents have all columns by then
+			d.Change == catalog.Different && strings.Contains(d.SQL, "\nDROP TABLE "):                // a table made anew
 			return rank["check"]
 		case d.Kind == "enum" && d.Change == catalog.Different:
 			return -1 << 20

@@ -139,6 +139,9 @@ func history(d parity.Difference) string {
 	return strings.Join(parts, "; ")
 }
 
+// fewLines of a statement are shown: a text is for people, the file for their client.
+const fewLines = 4
+
 // closing writes the statement that would close a difference, marked when it takes something away.
 func closing(w io.Writer, d parity.Difference) {
 	if d.SQL == "" {
@@ -148,7 +151,12 @@ func closing(w io.Writer, d parity.Difference) {
 	if d.Destructive {
 		mark = "! "
 	}
-	for _, l := range strings.Split(strings.TrimRight(Clean(d.SQL), "\n"), "\n") {
+	lines := strings.Split(strings.TrimRight(Clean(d.SQL), "\n"), "\n")
+	more := len(lines) - fewLines
+	if more > 1 {
+		lines = append(lines[:fewLines], fmt.Sprintf("-- and %d lines more: `understudy parity --sql FILE` writes them all", more))
+	}
+	for _, l := range lines {
 		fmt.Fprintf(w, "      %s%s\n", mark, wrap(l, Width-8, 8))
 		mark = "  "
 	}
