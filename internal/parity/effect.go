@@ -65,6 +65,7 @@ var (
 	migratesElse = judgement{ChangesRehearsal, "statements of a migration are met by something else in staging"}
 	ownedElse    = judgement{ChangesRehearsal, "a migration may be allowed on one side and refused on the other"}
 	namedElse    = judgement{ChangesRehearsal, "a migration that names it fails on one of the two sides"}
+	ruleElse     = judgement{ChangesRehearsal, "one side has it as a constraint and the other as an index alone: values are kept apart all the same, and a migration that names it fails on one side"}
 	spreadElse   = judgement{ChangesBehaviour, "rows lie in other partitions, and a migration of them works otherwise"}
 	spaceElse    = judgement{Cosmetic, "space, upkeep and speed may differ, no result does"}
 	wordsElse    = judgement{Cosmetic, "only words for readers differ"}
@@ -178,6 +179,26 @@ func judge(d catalog.Difference, loose bool) judgement {
 		}
 	}
 	return out
+}
+
+// sameRule tells whether a unique constraint stands against a unique index of the same
+// name over the same columns on the other side.
+func sameRule(d catalog.Difference, all []catalog.Difference) bool {
+	text := func(d catalog.Difference) string {
+		p := whole(d)
+		return p.Source + p.Target // the other is empty
+	}
+	return (d.Kind == "unique" || d.Kind == "index") && d.Change != catalog.Different && slices.ContainsFunc(all, func(o catalog.Difference) bool {
+		if o.Object != d.Object || o.Kind == d.Kind || o.Change == d.Change || o.Change == catalog.Different || o.Kind != "unique" && o.Kind != "index" {
+			return false
+		}
+		constraint, index := text(d), text(o)
+		if d.Kind == "index" {
+			constraint, index = index, constraint
+		}
+		at := strings.IndexByte(constraint, '(')
+		return at >= 0 && uniqueIndex(index) && strings.HasSuffix(index, " "+constraint[at:])
+	})
 }
 
 // wanted tells whether a column that only the target has must be given a value.

@@ -101,6 +101,21 @@ func TestNarrowingIsMarked(t *testing.T) {
 	}
 }
 
+// A constraint against an index over the same columns refuses and accepts the same rows.
+func TestOneRuleOfTwoKinds(t *testing.T) {
+	all := []catalog.Difference{
+		{Kind: "unique", Object: "s.t.k", Change: catalog.Missing, Pieces: []catalog.Piece{{Name: catalog.WholeDefinition, Source: "UNIQUE (a)"}}},
+		{Kind: "index", Object: "s.t.k", Change: catalog.Extra, Pieces: []catalog.Piece{{Name: catalog.WholeDefinition, Target: "CREATE UNIQUE INDEX ON s.t USING btree (a)"}}},
+	}
+	if !sameRule(all[0], all) || !sameRule(all[1], all) {
+		t.Error("they are told apart")
+	}
+	all[1].Pieces[0].Target += " WHERE (a > 0)"
+	if sameRule(all[0], all) || sameRule(all[1], all) {
+		t.Error("an index over a part of the rows is taken for the constraint")
+	}
+}
+
 // A column that comes or goes narrows nothing.
 func TestAddingIsNotMarked(t *testing.T) {
 	d := catalog.Difference{Kind: "column", Change: catalog.Missing, Pieces: []catalog.Piece{{Name: "type", Source: "integer"}}}

@@ -36,9 +36,10 @@ CREATE TABLE s.child (id int PRIMARY KEY, parent bigint, v text COLLATE "C", n n
 	g text GENERATED ALWAYS AS (v || '!') STORED, r int4range, CONSTRAINT child_parent FOREIGN KEY (parent) REFERENCES s.parent (id) MATCH SIMPLE ON DELETE CASCADE,
 	CONSTRAINT child_v UNIQUE (v), CONSTRAINT child_r EXCLUDE USING gist (r WITH &&));
 COMMENT ON TABLE s.child IS 'children'; COMMENT ON COLUMN s.child.v IS 'a value'; COMMENT ON CONSTRAINT child_v ON s.child IS 'one each';
-CREATE INDEX child_by_n ON s.child (n) INCLUDE (id) WHERE n > 1; COMMENT ON INDEX s.child_by_n IS 'quick'; CREATE TABLE s.told (id int NOT NULL); CREATE TABLE s."od""d; --" ("a""b;c" int, plain int NOT NULL DEFAULT 3); CREATE UNIQUE INDEX told_id ON s.told (id); ALTER TABLE s.told CLUSTER ON told_id;
+CREATE INDEX child_by_n ON s.child (n) INCLUDE (id) WHERE n > 1; COMMENT ON INDEX s.child_by_n IS 'quick'; CREATE TABLE s.sole (id int, CONSTRAINT sole_id UNIQUE (id)); CREATE TABLE s.made (id int, twice int GENERATED ALWAYS AS (id * 2) STORED); CREATE TABLE s.told (id int NOT NULL); CREATE TABLE s."od""d; --" ("a""b;c" int, plain int NOT NULL DEFAULT 3); CREATE UNIQUE INDEX told_id ON s.told (id); ALTER TABLE s.told CLUSTER ON told_id;
 CREATE TABLE s.parts (id int, at date NOT NULL) PARTITION BY RANGE (at);
 CREATE TABLE s.parts_1 PARTITION OF s.parts FOR VALUES FROM ('2020-01-01') TO ('2021-01-01'); CREATE INDEX parts_by_at ON s.parts (at);
+CREATE FUNCTION s.part_trg() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'; CREATE TRIGGER ptr AFTER INSERT ON s.parts FOR EACH ROW EXECUTE FUNCTION s.part_trg(); CREATE DOMAIN s.ordered AS text COLLATE "C";
 CREATE TABLE s.base (a int); CREATE TABLE s.heir (b int) INHERITS (s.base); CREATE TABLE s.plain (id int, w text);
 CREATE VIEW s.v AS SELECT id FROM s.child; COMMENT ON VIEW s.v IS 'a view'; CREATE MATERIALIZED VIEW s.m AS SELECT id FROM s.child; CREATE UNIQUE INDEX m_id ON s.m (id);
 CREATE SEQUENCE s.seq START 5 INCREMENT 2 OWNED BY s.plain.id;
@@ -90,6 +91,7 @@ func mutations() []mutation {
 		{`ALTER DOMAIN s.dom DROP CONSTRAINT dom_check`, "domain s.dom" + different, rehearse},
 		{`ALTER DOMAIN s.dom ADD CHECK (length(VALUE) < 5)`, "domain s.dom" + different, load},
 		{`ALTER DOMAIN s.dom SET DEFAULT 'y'`, "domain s.dom" + different, behave},
+		{`ALTER DOMAIN s.ordered SET NOT NULL`, "domain s.ordered" + different, load},
 		{`COMMENT ON DOMAIN s.dom IS 'other'`, `comment s."type s.dom"` + different, words},
 		{`CREATE DOMAIN s.more AS int`, "domain s.more" + extra, rehearse},
 		{`ALTER TYPE s.comp ADD ATTRIBUTE c int`, "composite type s.comp" + different, app},
@@ -125,6 +127,8 @@ func mutations() []mutation {
 		{`ALTER TABLE s.parent ALTER at SET DEFAULT clock_timestamp()`, "column s.parent.at" + different, behave},
 		{`ALTER TABLE s.parent ALTER id SET GENERATED ALWAYS`, "column s.parent.id" + different, behave},
 		{`ALTER TABLE s.parent ALTER id DROP IDENTITY`, "column s.parent.id" + different + "\ngrant on a sequence s.parent_id_seq" + missing, ""}, // the sequence went with it, and who might use it
+		{`ALTER TABLE s.told ADD plus int GENERATED ALWAYS AS (id + 1) STORED`, "column s.told.plus" + extra, rehearse},
+		{`ALTER TABLE s.made DROP twice; ALTER TABLE s.made ADD twice int GENERATED ALWAYS AS (id * 3) STORED`, "column s.made.twice" + different, behave},
 		{`ALTER TABLE s.child ALTER g DROP EXPRESSION`, "column s.child.g" + different, behave},
 		{`ALTER TABLE s.child ALTER v SET STORAGE EXTERNAL`, "column s.child.v" + different, words},
 		{`COMMENT ON COLUMN s.child.v IS 'the value'`, "column s.child.v" + different, words},
@@ -135,6 +139,7 @@ func mutations() []mutation {
 		{`ALTER TABLE s.child DROP CONSTRAINT child_v`, "unique s.child.child_v" + missing, rehearse},
 		{`ALTER TABLE s.plain ADD CONSTRAINT u UNIQUE (id)`, "unique s.plain.u" + extra, load},
 		{`ALTER TABLE s.child DROP CONSTRAINT child_v; ALTER TABLE s.child ADD CONSTRAINT child_v UNIQUE (v) DEFERRABLE; COMMENT ON CONSTRAINT child_v ON s.child IS 'one each'`, "unique s.child.child_v" + different, behave},
+		{`ALTER TABLE s.sole DROP CONSTRAINT sole_id; CREATE UNIQUE INDEX sole_id ON s.sole (id)`, "index s.sole.sole_id" + extra + "\nunique s.sole.sole_id" + missing, ""},
 		{`COMMENT ON CONSTRAINT child_v ON s.child IS 'unique'`, "unique s.child.child_v" + different, words},
 		{`ALTER TABLE s.child DROP CONSTRAINT child_r`, "exclusion s.child.child_r" + missing, rehearse},
 		{`ALTER TABLE s.child DROP CONSTRAINT child_r, ADD CONSTRAINT child_r EXCLUDE USING gist (r WITH =)`, "exclusion s.child.child_r" + different, load},
@@ -180,7 +185,7 @@ func mutations() []mutation {
 		{`DROP TABLE s.parts_1`, "partition s.parts_1" + missing, load},
 		{`CREATE TABLE s.parts_2 PARTITION OF s.parts FOR VALUES FROM ('2021-01-01') TO ('2022-01-01')`, "partition s.parts_2" + extra, rehearse},
 		{`DROP TABLE s.parts_1; CREATE TABLE s.parts_1 PARTITION OF s.parts FOR VALUES FROM ('2020-01-01') TO ('2020-06-01')`, "partition s.parts_1" + different, load},
-		{`DROP TABLE s.parts; CREATE TABLE s.parts (id int, at date NOT NULL) PARTITION BY LIST (at); CREATE INDEX parts_by_at ON s.parts (at); ALTER TABLE s.parts ENABLE ROW LEVEL SECURITY; GRANT INSERT (id) ON s.parts TO parity_reader`, "partition s.parts_1" + missing + "\ntable s.parts" + different, load},
+		{`DROP TABLE s.parts; CREATE TABLE s.parts (id int, at date NOT NULL) PARTITION BY LIST (at); CREATE INDEX parts_by_at ON s.parts (at); CREATE TRIGGER ptr AFTER INSERT ON s.parts FOR EACH ROW EXECUTE FUNCTION s.part_trg(); ALTER TABLE s.parts ENABLE ROW LEVEL SECURITY; GRANT INSERT (id) ON s.parts TO parity_reader`, "partition s.parts_1" + missing + "\ntable s.parts" + different, load},
 		{`ALTER TABLE s.heir NO INHERIT s.base`, "inheritance s.heir" + missing, behave},
 		{`DROP FOREIGN TABLE s.away`, "foreign table s.away" + missing, app},
 
@@ -223,6 +228,7 @@ func mutations() []mutation {
 		{`DROP CAST (s.comp AS text)`, `cast "s.comp as text"` + missing, app},
 		{`DROP CAST (s.comp AS text); CREATE CAST (s.comp AS text) WITH INOUT AS ASSIGNMENT`, `cast "s.comp as text"` + different, behave},
 		{`DROP CONVERSION s.conv`, "conversion s.conv" + missing, app},
+		{`ALTER TABLE s.parts_1 DISABLE TRIGGER ptr`, "trigger s.parts_1.ptr" + extra, behave},
 		{`DROP TRIGGER tr ON s.child`, "trigger s.child.tr" + missing, behave},
 		{`ALTER TABLE s.child DISABLE TRIGGER tr`, "trigger s.child.tr" + different, behave},
 		{`ALTER TABLE s.child ENABLE ALWAYS TRIGGER tr`, "trigger s.child.tr" + different, behave},

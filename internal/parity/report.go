@@ -115,6 +115,9 @@ func Make(ctx context.Context, source, target *catalog.Catalog, names map[string
 	touched := make(map[string]bool)
 	for _, d := range c.Differences {
 		j := judge(d, c.LooseTypes)
+		if sameRule(d, c.Differences) {
+			j = ruleElse
+		}
 		r.Differences = append(r.Differences, Difference{ID: identify(d), Kind: d.Kind, Object: d.Object, Table: d.Table, Change: d.Change, Detail: d.Detail,
 			Effect: j.effect, Why: j.why, SQL: d.SQL, Destructive: d.Destructive || d.SQL != "" && cuts(d, c.LooseTypes), objects: max(d.Objects, 1)})
 		touched[d.Table] = true

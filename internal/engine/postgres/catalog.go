@@ -120,8 +120,16 @@ func (k objectKind) fact(row [][]byte) catalog.Fact {
 	f := catalog.Fact{Kind: k.kind, Object: object + string(row[2]), Definition: strings.TrimSpace(string(row[5])),
 		Create: string(row[6]), Drop: string(row[7]), Alter: string(row[8]), Clear: string(row[9]), Shape: string(row[10])}
 	if k.kind == "domain" {
+		alter := "ALTER DOMAIN " + sqlName(f.Object) + " "
 		for i, text := range strings.Split(f.Definition, "\x1f") {
-			part(&f.Parts, domainParts[i], text)
+			switch domainParts[i] {
+			case "null":
+				part(&f.Parts, "null", text, alter+"SET NOT NULL", alter+"DROP NOT NULL")
+			case "default":
+				part(&f.Parts, "default", text, alter+"SET DEFAULT "+text, alter+"DROP DEFAULT")
+			default:
+				part(&f.Parts, domainParts[i], text)
+			}
 		}
 		f.Definition = ""
 	}
@@ -148,9 +156,10 @@ func accessList(acl, letter, owner string) string {
 // objectKinds lists what is compared beyond tables. Secrets are left out:
 // connection strings of subscriptions, values of options of foreign servers.
 func objectKinds(version int) []objectKind {
-	cloned := "false"
+	cloned, apart := "false", "false"
 	if version >= 130000 {
 		cloned = "t.tgparentid <> 0"
+		apart = "t.tgenabled <> (SELECT u.tgenabled FROM pg_catalog.pg_trigger u WHERE u.oid = t.tgparentid)"
 	}
 	// Row filters, lists of columns and whole schemas of publications are younger.
 	published, wholes, root := "", "NULL", ""
@@ -188,8 +197,8 @@ FROM pg_catalog.pg_proc p` + namespace + `p.pronamespace WHERE p.prokind = 'p'`,
 	format(' %s %s %s %s %s %s %s %s', a.aggcombinefn, a.aggserialfn, a.aggdeserialfn, a.aggfinalextra, a.aggfinalmodify, a.aggsortop::regoperator, a.aggtransspace, p.proparallel) ||
 	format(' %s %s %s %s %s %s %s %s', a.aggmtransfn, a.aggminvtransfn, a.aggmfinalfn, a.aggmfinalextra, a.aggmfinalmodify, a.aggmtranstype::regtype, a.aggmtransspace, a.aggminitval)
 FROM pg_catalog.pg_proc p` + namespace + `p.pronamespace JOIN pg_catalog.pg_aggregate a ON a.aggfnoid = p.oid`, "pg_proc"},
-		{"trigger", `SELECT t.oid, n.nspname, t.tgname, NULL, n.nspname, c.relname, pg_catalog.pg_get_triggerdef(t.oid) || CASE t.tgenabled WHEN 'O' THEN '' ELSE ' enabled: ' || t.tgenabled::text END
-FROM pg_catalog.pg_trigger t` + ofTable + `t.tgrelid` + namespace + `c.relnamespace WHERE NOT t.tgisinternal AND NOT (` + cloned + `)`, "pg_trigger"},
+		{"trigger", `SELECT t.oid, n.nspname, t.tgname, NULL, n.nspname, c.relname, CASE WHEN ` + cloned + ` THEN 'as of the partitioned table' ELSE pg_catalog.pg_get_triggerdef(t.oid) END || CASE WHEN t.tgenabled = 'O' AND NOT (` + cloned + `) THEN '' ELSE ' enabled: ' || t.tgenabled::text END
+FROM pg_catalog.pg_trigger t` + ofTable + `t.tgrelid` + namespace + `c.relnamespace WHERE NOT t.tgisinternal AND (NOT (` + cloned + `) OR ` + apart + `)`, "pg_trigger"},
 		{"disabled foreign key", `SELECT 0, n.nspname, c.relname, '.' || quote_ident(k.conname), n.nspname, c.relname,
 	string_agg(DISTINCT CASE t.tgenabled WHEN 'D' THEN 'not enforced' WHEN 'R' THEN 'enforced on replicas alone' ELSE 'enforced on replicas too' END, ', ')
 FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_constraint k ON k.oid = t.tgconstraint AND k.contype = 'f' AND k.conparentid = 0` + ofTable + `t.tgrelid` + namespace + `c.relnamespace

@@ -67,6 +67,11 @@ func closings() map[string]closing {
 	// What a comment is on, as the server identifies it, in the words of COMMENT ON.
 	const subject = `regexp_replace(regexp_replace(x.name, '^(view|materialized view|composite type) column ', 'column '), '^domain constraint (.*) on (.*)$', 'constraint \1 ON DOMAIN \2')`
 	const on = `'COMMENT ON ' || upper(split_part(` + subject + `, ' ', 1)) || substr(` + subject + `, length(split_part(` + subject + `, ' ', 1)) + 1)`
+	// A partition's own state of a trigger that it has of the table it is a part of.
+	const cloned = `x.def LIKE 'as of the partitioned table%'`
+	fires := func(state string) string {
+		return `format('ALTER TABLE %s %s TRIGGER %I', ` + table + `, CASE ` + state + ` WHEN 'D' THEN 'DISABLE' WHEN 'R' THEN 'ENABLE REPLICA' WHEN 'A' THEN 'ENABLE ALWAYS' ELSE 'ENABLE' END, x.name)`
+	}
 	all := map[string]closing{
 		"schema": {create: `format('CREATE SCHEMA %I', x.name)`},
 		"extension": {create: `(SELECT format('CREATE EXTENSION %I SCHEMA %I', e.extname, n.nspname) FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = x.name)`,
@@ -76,8 +81,10 @@ func closings() map[string]closing {
 		"materialized view": {create: `(SELECT format('CREATE MATERIALIZED VIEW %s%s AS %s%s', ` + full + `, ` + options + `, rtrim(pg_catalog.pg_get_viewdef(x.oid), ';'), CASE WHEN NOT o.relispopulated THEN ' WITH NO DATA' END) FROM pg_catalog.pg_class o` + of, drop: `format('DROP MATERIALIZED VIEW %s', ` + full + `)`},
 		"function":          routine("FUNCTION"), "procedure": routine("PROCEDURE"),
 		"disabled foreign key": {create: enforced, alter: enforced, drop: enforce(`'ENABLE'`)},
-		"trigger":              {create: `pg_catalog.pg_get_triggerdef(x.oid) || ` + enabled("tgenabled", "TRIGGER") + `pg_catalog.pg_trigger o` + of, drop: `format('DROP TRIGGER %I ON %s', x.name, ` + table + `)`},
-		"rule":                 {create: `rtrim(pg_catalog.pg_get_ruledef(x.oid), ';') || ` + enabled("ev_enabled", "RULE") + `pg_catalog.pg_rewrite o` + of, drop: `format('DROP RULE %I ON %s', x.name, ` + table + `)`},
+		"trigger": {create: `CASE WHEN ` + cloned + ` THEN ` + fires("right(x.def, 1)") + ` ELSE pg_catalog.pg_get_triggerdef(x.oid) || ` + enabled("tgenabled", "TRIGGER") + `pg_catalog.pg_trigger o` + of + ` END`,
+			drop:  `CASE WHEN ` + cloned + ` THEN (SELECT ` + fires("u.tgenabled") + ` FROM pg_catalog.pg_trigger o JOIN pg_catalog.pg_trigger u ON u.oid = (to_jsonb(o) ->> 'tgparentid')::oid` + of + ` ELSE format('DROP TRIGGER %I ON %s', x.name, ` + table + `) END`,
+			alter: `CASE WHEN ` + cloned + ` THEN ` + fires("right(x.def, 1)") + ` END`},
+		"rule": {create: `rtrim(pg_catalog.pg_get_ruledef(x.oid), ';') || ` + enabled("ev_enabled", "RULE") + `pg_catalog.pg_rewrite o` + of, drop: `format('DROP RULE %I ON %s', x.name, ` + table + `)`},
 		"policy": {create: `(SELECT format('CREATE POLICY %I ON %s AS %s FOR %s TO %s%s%s', x.name, ` + table + `, CASE WHEN o.polpermissive THEN 'PERMISSIVE' ELSE 'RESTRICTIVE' END,
 	CASE o.polcmd WHEN 'r' THEN 'SELECT' WHEN 'a' THEN 'INSERT' WHEN 'w' THEN 'UPDATE' WHEN 'd' THEN 'DELETE' ELSE 'ALL' END,
 	(SELECT string_agg(coalesce(quote_ident(r.rolname), 'PUBLIC'), ', ') FROM unnest(o.polroles) y LEFT JOIN pg_catalog.pg_roles r ON r.oid = y),
@@ -89,7 +96,7 @@ func closings() map[string]closing {
 		"inheritance": {create: `(SELECT string_agg(format('ALTER TABLE %s INHERIT %s', ` + full + `, i.inhparent::regclass), '; ' ORDER BY i.inhseqno) FROM pg_catalog.pg_inherits i WHERE i.inhrelid = x.oid)`,
 			drop: `(SELECT string_agg(format('ALTER TABLE %s NO INHERIT %s', ` + full + `, i.inhparent::regclass), '; ') FROM pg_catalog.pg_inherits i WHERE i.inhrelid = x.oid)`},
 		"sequence": {create: sequence("CREATE"), drop: `format('DROP SEQUENCE %s', ` + full + `)`, alter: sequence("ALTER") + ` || '; ' || ` + owned},
-		"domain": {create: `(SELECT format('CREATE DOMAIN %s AS %s%s%s%s', ` + full + `, pg_catalog.format_type(o.typbasetype, o.typtypmod), ' DEFAULT ' || o.typdefault, CASE WHEN o.typnotnull THEN ' NOT NULL' END, ' ' || ` +
+		"domain": {create: `(SELECT format('CREATE DOMAIN %s AS %s%s%s%s%s', ` + full + `, pg_catalog.format_type(o.typbasetype, o.typtypmod), (SELECT format(' COLLATE %I.%I', n.nspname, l.collname) FROM pg_catalog.pg_collation l JOIN pg_catalog.pg_namespace n ON n.oid = l.collnamespace WHERE l.oid = o.typcollation AND l.collname <> 'default'), ' DEFAULT ' || o.typdefault, CASE WHEN o.typnotnull THEN ' NOT NULL' END, ' ' || ` +
 			constraints(`format('CONSTRAINT %I %s', k.conname, pg_catalog.pg_get_constraintdef(k.oid))`) + `) FROM pg_catalog.pg_type o` + of,
 			drop: `format('DROP DOMAIN %s', ` + full + `)`,
 			alter: `(SELECT concat_ws('; ', 'ALTER DOMAIN ' || ` + full + ` || ' SET DEFAULT ' || o.typdefault, CASE WHEN o.typnotnull THEN 'ALTER DOMAIN ' || ` + full + ` || ' SET NOT NULL' END, ` +

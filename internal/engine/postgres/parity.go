@@ -402,6 +402,15 @@ WHERE a.attrelid::bigint = ANY ($1::text[]::bigint[]) AND a.attnum > 0 AND NOT a
 			}
 		}
 		f.Create, f.Drop = "ALTER TABLE "+sqlName(table)+" ADD COLUMN "+quote(row[1])+" "+declaration(f), "ALTER TABLE "+sqlName(table)+" DROP COLUMN "+quote(row[1])
+		for i := range f.Parts {
+			if p := &f.Parts[i]; p.Name == "generated" { // it holds nothing of its own
+				p.Add = f.Drop + ", ADD COLUMN " + quote(row[1]) + " " + declaration(f)
+				p.Alter, p.Clear = p.Add, alter+"DROP EXPRESSION"
+				if r.version >= 170000 {
+					p.Alter = alter + "SET EXPRESSION AS (" + strings.TrimSpace(p.Text[1:]) + ")"
+				}
+			}
+		}
 		for _, p := range f.Parts {
 			if slices.Contains(besideDeclared, p.Name) && p.Alter != "" {
 				f.Create += ";\n" + p.Alter
