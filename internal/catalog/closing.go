@@ -66,6 +66,10 @@ func (p *planner) statements(out *Comparison) {
 		}
 	}
 	anew := make(map[string]string) // objects that are dropped and created, with all that belongs to them
+	// Foreign keys of tables that are made come behind the last of these: they may lead
+	// to one another.
+	var ties []string
+	last := -1
 	belongings := func(d *Difference) (list []string) {
 		if holder(d.Kind) {
 			list = inOrder(slices.DeleteFunc(slices.Clone(byTable[d.Object]), func(m made) bool {
@@ -103,6 +107,16 @@ func (p *planner) statements(out *Comparison) {
 			}
 		}
 		switch makes, drops := create[id], drop[there]; {
+		case d.Change == Missing && d.Kind == "table" && len(makes) > 0 && !p.source.dialect.Whole:
+			for _, m := range byTable[d.Object] {
+				if m.kind == "foreign key" {
+					ties = append(ties, m.sql)
+				}
+			}
+			d.set(join(slices.DeleteFunc(append(slices.Clone(makes), belongings(d)...), func(sql string) bool { return slices.Contains(ties, sql) })))
+			if last < 0 || out.Differences[i].order(out.Differences[last]) > 0 {
+				last = i
+			}
 		case d.Change == Missing && len(makes) > 0:
 			makes = append(slices.Clone(makes), belongings(d)...)
 			if d.Kind == "sequence" && !slices.ContainsFunc(out.Differences, func(t Difference) bool {
@@ -124,6 +138,10 @@ func (p *planner) statements(out *Comparison) {
 				anew[bare(d.Object)] = anew[d.Object]
 			}
 		}
+	}
+	if last >= 0 && len(ties) > 0 {
+		d := &out.Differences[last]
+		d.set(join(append([]string{d.SQL}, ties...)))
 	}
 	for i := range out.Differences {
 		d := &out.Differences[i]

@@ -31,6 +31,9 @@ type Verdict struct {
 	Column  string      `json:"column,omitempty"`
 	Name    string      `json:"name,omitempty"` // of what an engine proved: a constraint, a sequence, a view
 	Mend    string      `json:"mend,omitempty"` // the statement that puts right what failed, where there is one
+	// Excused rows break what the database declares and does not ask of them; they make
+	// no proof fail, and are told.
+	Excused int64 `json:"excused,omitempty"`
 	// Beyond: what was not measured is nothing that a refresh makes measurable, so it
 	// is told and changes no exit code.
 	Beyond bool `json:"-"`
@@ -135,7 +138,7 @@ func Changed(c Column) (v Verdict) {
 
 // Proved turns an engine's proof into a verdict.
 func Proved(p engine.Proof) Verdict {
-	v := Verdict{Check: p.Kind, Table: p.Table, Name: p.Name, Outcome: Passed, Detail: p.Name + ": " + p.Method}
+	v := Verdict{Check: p.Kind, Table: p.Table, Name: p.Name, Outcome: Passed, Detail: p.Name + ": " + p.Method, Excused: p.Excused}
 	switch {
 	case p.Failures < 0:
 		v.Outcome, v.Detail = Unmeasured, p.Name+": "+p.Detail

@@ -497,6 +497,9 @@ type Proof struct {
 	// the reason in Detail. Where what fails is not rows, Detail says what it is.
 	Failures int64
 	Detail   string
+	// Excused counts rows that break what is declared, and that the database itself lets:
+	// those older than a constraint that was never validated. They are no failures.
+	Excused int64
 	// Mend is a statement that puts right what fails, where there is one that takes
 	// nothing away; it names objects and holds no value.
 	Mend string

@@ -3,6 +3,7 @@ package parity
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -10,6 +11,7 @@ import (
 	"understudy/internal/catalog"
 	"understudy/internal/fault"
 	"understudy/internal/finding"
+	"understudy/internal/schema"
 )
 
 // A Proof tells what became of the closing statements when they were run on a
@@ -89,6 +91,7 @@ func (r *Report) Ordered() []Difference {
 		return k
 	}
 	slices.SortStableFunc(out, func(a, b Difference) int { return cmp.Compare(place(a), place(b)) })
+	viewsInOrder(out)
 	if r.Proof != nil && len(r.Proof.Applied) > 0 { // in this order they did run; those that failed stand last
 		at := func(d Difference) int {
 			if i := slices.Index(r.Proof.Applied, d.ID); i >= 0 {
@@ -99,6 +102,45 @@ func (r *Report) Ordered() []Difference {
 		slices.SortStableFunc(out, func(a, b Difference) int { return cmp.Compare(at(a), at(b)) })
 	}
 	return out
+}
+
+// viewsInOrder puts views that are made behind those that their text names.
+func viewsInOrder(list []Difference) {
+	var at []int // places of views in the list
+	for i, d := range list {
+		if (d.Kind == "view" || d.Kind == "materialized view") && d.Change != catalog.Extra {
+			at = append(at, i)
+		}
+	}
+	names := func(d, other Difference) bool { // whether d's text names the other
+		parts, err := schema.ParseName(other.Object)
+		if err != nil || d.Object == other.Object {
+			return false
+		}
+		word := regexp.MustCompile("(^|[^\\pL\\pN_$])" + regexp.QuoteMeta(parts[len(parts)-1]) + "($|[^\\pL\\pN_$])")
+		return word.MatchString(d.SQL)
+	}
+	var sorted []Difference
+	done := make([]bool, len(at))
+	var visit func(k int)
+	visit = func(k int) {
+		if done[k] {
+			return
+		}
+		done[k] = true
+		for j := range at {
+			if !done[j] && names(list[at[k]], list[at[j]]) {
+				visit(j)
+			}
+		}
+		sorted = append(sorted, list[at[k]])
+	}
+	for k := range at {
+		visit(k)
+	}
+	for k, i := range at {
+		list[i] = sorted[k]
+	}
 }
 
 // Script writes all closing statements in their order, those that take something

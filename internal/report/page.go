@@ -146,6 +146,15 @@ func (p Page) facts() []fact {
 	}
 	if p.Run != nil && len(p.Run.Verification) > 0 {
 		f := fact{Label: "Proofs", Value: Number(int64(len(p.Run.Verification))), Note: "all passed", Tone: good}
+		excused := 0
+		for _, v := range p.Run.Verification {
+			if v.Excused > 0 {
+				excused++
+			}
+		}
+		if excused > 0 {
+			f.Note = "all passed, " + Number(int64(excused)) + " with rows that the database excuses"
+		}
 		if missed := p.missed(); len(missed) > 0 {
 			f.Note, f.Tone = Number(int64(len(missed)))+" did not pass", bad
 			if !slices.ContainsFunc(missed, func(v check.Verdict) bool { return v.Outcome == check.Failed }) {

@@ -102,6 +102,18 @@ func TestVerdictsCount(t *testing.T) {
 	}
 }
 
+// TestVerdictsTellWhatIsExcused: rows that break a constraint which the database never
+// asked of them fail nothing, and are told.
+func TestVerdictsTellWhatIsExcused(t *testing.T) {
+	var b bytes.Buffer
+	Verdicts(&b, []check.Verdict{{Check: "check", Outcome: check.Passed, Detail: "late: declared", Excused: 3}, {Check: "check", Outcome: check.Passed}})
+	for _, want := range []string{"Proofs: 2, all passed, 1 with rows that the database excuses", "check 2\n", "excused", "late: declared (3 here)"} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("%q lacks %q", b.String(), want)
+		}
+	}
+}
+
 // TestFit cuts at a width without splitting a wide letter.
 func TestFit(t *testing.T) {
 	for _, c := range []struct {

@@ -49,7 +49,7 @@ func Verdicts(w io.Writer, vs []check.Verdict) {
 	type tally struct{ passed, all int }
 	var order []string
 	by := map[string]*tally{}
-	failed, unmeasured := 0, 0
+	failed, unmeasured, excused := 0, 0, 0
 	for _, v := range vs {
 		t := by[v.Check]
 		if t == nil {
@@ -61,6 +61,9 @@ func Verdicts(w io.Writer, vs []check.Verdict) {
 		switch v.Outcome {
 		case check.Passed:
 			t.passed++
+			if v.Excused > 0 {
+				excused++
+			}
 		case check.Unmeasured:
 			unmeasured++
 		default:
@@ -77,6 +80,9 @@ func Verdicts(w io.Writer, vs []check.Verdict) {
 		parts = append(parts, text)
 	}
 	verdict := "all passed"
+	if excused > 0 {
+		verdict = fmt.Sprintf("all passed, %d with rows that the database excuses", excused)
+	}
 	switch {
 	case failed > 0:
 		verdict = fmt.Sprintf("%d did NOT pass", failed)
@@ -89,12 +95,16 @@ func Verdicts(w io.Writer, vs []check.Verdict) {
 	}
 	g := grid{indent: 4}
 	for _, v := range vs {
-		if v.Outcome != check.Passed {
+		if v.Outcome != check.Passed || v.Excused > 0 {
 			where := ""
 			if v.Table.Table != "" {
 				where = v.Table.String()
 			}
-			g.add(string(v.Outcome), where, v.Detail)
+			outcome, detail := string(v.Outcome), v.Detail
+			if v.Excused > 0 {
+				outcome, detail = "excused", fmt.Sprintf("%s (%d here)", detail, v.Excused)
+			}
+			g.add(outcome, where, detail)
 		}
 	}
 	g.write(w)
