@@ -19,9 +19,11 @@ type Migrations struct {
 	Behind []string `json:"behind"`
 	// Unfinished began and did not end; each says on which side.
 	Unfinished []string `json:"unfinished,omitempty"`
+	// Heads: the tool keeps only where it stands, so that of two versions it does not
+	// tell which came first.
+	Heads bool `json:"heads,omitempty"`
 	// Applied in production, where the tool keeps it.
 	applied []string
-	head    bool
 }
 
 // migrations compares the histories of both sides, table by table. A history
@@ -39,7 +41,7 @@ func migrations(source, target *catalog.Catalog) []Migrations {
 		return list
 	}
 	for _, a := range source.Histories {
-		m := Migrations{Tool: a.Tool, Table: a.Table.String(), applied: a.Versions, head: a.Head, Unfinished: unfinished("production", a)}
+		m := Migrations{Tool: a.Tool, Table: a.Table.String(), applied: a.Versions, Heads: a.Head, Unfinished: unfinished("production", a)}
 		i := slices.IndexFunc(target.Histories, func(h catalog.History) bool {
 			return h.Tool == a.Tool && strings.EqualFold(h.Table.Table, a.Table.Table)
 		})
@@ -62,7 +64,7 @@ func migrations(source, target *catalog.Catalog) []Migrations {
 		if !slices.ContainsFunc(source.Histories, func(h catalog.History) bool {
 			return h.Tool == b.Tool && strings.EqualFold(h.Table.Table, b.Table.Table)
 		}) {
-			add(Migrations{Tool: b.Tool, Table: b.Table.String(), Ahead: b.Versions, Unfinished: unfinished("staging", b), head: b.Head})
+			add(Migrations{Tool: b.Tool, Table: b.Table.String(), Ahead: b.Versions, Unfinished: unfinished("staging", b), Heads: b.Head})
 		}
 	}
 	return out
@@ -70,11 +72,11 @@ func migrations(source, target *catalog.Catalog) []Migrations {
 
 // Pending gives those of a tool's migrations that staging has had and production has not.
 func (m Migrations) Pending(all []catalog.Migration) []catalog.Migration {
-	list := catalog.Pending(all, m.applied, m.head)
+	list := catalog.Pending(all, m.applied, m.Heads)
 	return slices.DeleteFunc(list, func(p catalog.Migration) bool {
 		return !slices.ContainsFunc(m.Ahead, func(v string) bool {
 			c := catalog.CompareVersions(p.Version, v)
-			return c == 0 || m.head && c < 0
+			return c == 0 || m.Heads && c < 0
 		})
 	})
 }
@@ -96,6 +98,10 @@ func (r *Report) explain() {
 	}
 	var parts []string
 	for _, m := range r.Migrations {
+		if m.Heads && len(m.Ahead) > 0 && len(m.Behind) > 0 {
+			parts = append(parts, fmt.Sprintf("%s stands at %s in staging and at %s in production", m.Tool, few(m.Ahead), few(m.Behind)))
+			continue
+		}
 		if len(m.Ahead) > 0 {
 			parts = append(parts, fmt.Sprintf("staging is ahead by %s %s", m.Tool, few(m.Ahead)))
 		}

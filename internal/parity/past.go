@@ -22,7 +22,7 @@ type Past struct {
 	Kind   string    `json:"kind"`
 	Object string    `json:"object"`
 	Change string    `json:"change"`
-	Since  time.Time `json:"since"`
+	Since  time.Time `json:"since,omitzero"`
 }
 
 const memoryFormat = 1

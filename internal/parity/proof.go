@@ -26,6 +26,9 @@ type Proof struct {
 	// Reordered are tables whose columns stand in another order than production's
 	// afterwards: a column that is added stands last, and no statement moves it.
 	Reordered []string `json:"reordered,omitempty"`
+	// Untried are differences of what a copy does not have as its own: the database's
+	// settings, owners, privileges by default. Nothing is told of them.
+	Untried []Past `json:"untried,omitempty"`
 }
 
 // An Unapplied is a difference whose statement did not run, and why not; no row is in it.
@@ -164,6 +167,9 @@ func (r *Report) Script() string {
 		if !d.Open() {
 			b.WriteString("; waived")
 		}
+		if d.Expected {
+			b.WriteString("; takes back what is expected: " + open(d.Cause))
+		}
 		if r.Proof != nil {
 			if i := slices.IndexFunc(r.Proof.Failed, func(u Unapplied) bool { return u.ID == d.ID }); i >= 0 {
 				b.WriteString("; failed on the copy: " + open(r.Proof.Failed[i].Reason))
@@ -210,6 +216,9 @@ func (p *Proof) Settle(before, after *Report) {
 	}
 	// What no statement touched stands, though a copy may have no place for it.
 	for _, d := range before.Differences {
+		if beyond(d.Kind, d.Object) {
+			p.Untried = append(p.Untried, Past{ID: d.ID, Kind: d.Kind, Object: d.Object, Change: d.Change})
+		}
 		if d.SQL != "" || beyond(d.Kind, d.Object) || after.Find(d.ID) != nil || slices.ContainsFunc(p.Applied, func(id string) bool {
 			done := before.Find(id)
 			return done != nil && d.Detail != catalog.TriggerOrder && (done.Object == d.Object || d.Table != "" && (done.Table == d.Table || done.Object == d.Table))

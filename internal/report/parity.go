@@ -193,6 +193,13 @@ func aside(w io.Writer, r *parity.Report) {
 		if len(p.Reordered) > 0 {
 			fmt.Fprintf(w, "    columns in another order: %s\n", wrap(line(strings.Join(p.Reordered, ", ")), Width-30, 6))
 		}
+		if len(p.Untried) > 0 {
+			var list []string
+			for _, d := range p.Untried {
+				list = append(list, d.Kind+" "+d.Object)
+			}
+			fmt.Fprintf(w, "    not tried, for a copy has none of its own: %s\n", wrap(line(strings.Join(list, ", ")), Width-48, 6))
+		}
 		for _, d := range p.Remaining {
 			fmt.Fprintf(w, "    remains: %s\n", wrap(line(d.Kind+" "+d.Object+", "+d.Change), Width-13, 6))
 		}
@@ -209,6 +216,9 @@ func aside(w io.Writer, r *parity.Report) {
 // remaining tells what a proof left.
 func remaining(p *parity.Proof) string {
 	if len(p.Remaining) == 0 {
+		if len(p.Untried) > 0 {
+			return "nothing else differs then"
+		}
 		return "nothing differs then"
 	}
 	return many(len(p.Remaining), "difference") + " would remain"
@@ -225,6 +235,13 @@ func waiverSubject(w parity.Waived) string {
 func migrationWords(m parity.Migrations) string {
 	text := m.Tool + " (" + m.Table + "): "
 	var parts []string
+	if m.Heads && len(m.Ahead) > 0 && len(m.Behind) > 0 {
+		text += "staging stands at " + strings.Join(m.Ahead, ", ") + ", production at " + strings.Join(m.Behind, ", ") + ", and which came first the tool does not tell"
+		if len(m.Unfinished) > 0 {
+			text += "; unfinished: " + strings.Join(m.Unfinished, ", ")
+		}
+		return text
+	}
 	if len(m.Ahead) > 0 {
 		parts = append(parts, "staging is ahead by "+strings.Join(m.Ahead, ", "))
 	}

@@ -291,7 +291,7 @@ FROM pg_catalog.pg_type t` + namespace + `t.typnamespace WHERE ` + accessList("t
 		{"grant on a language", `SELECT l.oid, NULL, l.lanname, NULL, NULL, NULL, ` + accessList("l.lanacl", "l", "l.lanowner") + `
 FROM pg_catalog.pg_language l WHERE l.lanispl AND ` + accessList("l.lanacl", "l", "l.lanowner") + ` IS DISTINCT FROM ` + accessList("NULL", "l", "l.lanowner"), ""},
 		{"grant on a foreign server", `SELECT s.oid, NULL, s.srvname, NULL, NULL, NULL, ` + accessList("s.srvacl", "S", "s.srvowner") + `
-FROM pg_catalog.pg_foreign_server s WHERE s.srvacl IS NOT NULL`, "pg_foreign_server"},
+FROM pg_catalog.pg_foreign_server s WHERE ` + accessList("s.srvacl", "S", "s.srvowner") + ` IS NOT NULL`, "pg_foreign_server"},
 		{"grant on a foreign data wrapper", `SELECT w.oid, NULL, w.fdwname, NULL, NULL, NULL, ` + accessList("w.fdwacl", "F", "w.fdwowner") + `
 FROM pg_catalog.pg_foreign_data_wrapper w WHERE ` + accessList("w.fdwacl", "F", "w.fdwowner") + ` IS NOT NULL`, ""},
 		{"foreign server", `SELECT s.oid, NULL, s.srvname, NULL, NULL, NULL, format('%s %s %s options %s', w.fdwname, s.srvtype, s.srvversion, ` + harmless("s.srvoptions") + `)
