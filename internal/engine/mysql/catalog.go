@@ -191,6 +191,7 @@ func (r *objectReader) others(databases []string) error {
 		}
 		for _, o := range broken {
 			f := o.fact(database)
+			f.Drop = "DROP VIEW IF EXISTS " + quote(o.Name) // a copy has none that does not work
 			f.Parts = append(f.Parts, catalog.Part{Name: "broken", Text: "it names what is not there, or what may not be read"})
 			r.facts = append(r.facts, f)
 		}
