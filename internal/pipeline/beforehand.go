@@ -11,25 +11,26 @@ import (
 
 // Beforehand asks a database, without a row of it being read, what a draft of its
 // rules wants to know: whether its checks take what redact writes, and of which
-// columns it makes what unique keys compare.
+// columns it makes what unique keys compare. Of what it cannot tell, as checks that
+// only the application's own connection has functions for, nothing is told: the plan
+// says what becomes of that.
 func Beforehand(ctx context.Context, side engine.Side, s *schema.Schema) (rules.Beforehand, error) {
 	out := rules.Beforehand{Made: map[schema.Name][]string{}, Unfit: map[schema.Name][]string{}}
 	deriver, able := side.(engine.Deriver)
 	for i := range s.Tables {
 		t := &s.Tables[i]
-		unfit, err := unfit(ctx, side, t)
-		if err != nil {
+		out.Unfit[t.Name] = unfit(ctx, side, t)
+		if err := ctx.Err(); err != nil {
 			return out, err
 		}
-		out.Unfit[t.Name] = unfit
 		if !able || !slices.ContainsFunc(t.Keys, func(k schema.Key) bool { return compares(t, k) }) {
 			continue
 		}
 		known, err := deriver.Derived(ctx, t)
-		if err != nil {
+		if ctx.Err() != nil {
 			return out, Explain(err, "source")
 		}
-		for _, d := range known {
+		for _, d := range known { // none where err is not nil
 			out.Made[t.Name] = append(out.Made[t.Name], d.Reads...)
 		}
 	}
@@ -37,7 +38,7 @@ func Beforehand(ctx context.Context, side engine.Side, s *schema.Schema) (rules.
 }
 
 // unfit lists the columns of a table whose own checks refuse what redact writes.
-func unfit(ctx context.Context, side engine.Side, t *schema.Table) ([]string, error) {
+func unfit(ctx context.Context, side engine.Side, t *schema.Table) (out []string) {
 	row := &engine.Tuples{}
 	var columns []string
 	for i := range t.Columns {
@@ -51,13 +52,15 @@ func unfit(ctx context.Context, side engine.Side, t *schema.Table) ([]string, er
 		}
 	}
 	if len(columns) == 0 {
-		return nil, nil
+		return nil
 	}
 	row.Width = len(columns)
 	refused, err := side.Try(ctx, t, columns, row)
-	var out []string
+	if err != nil {
+		return nil
+	}
 	for _, r := range refused {
 		out = append(out, r.Column)
 	}
-	return out, Explain(err, "source")
+	return out
 }
