@@ -66,11 +66,15 @@ func (l *load) Switch(ctx context.Context, manifest []byte) error {
 		after := slices.Clone(d.triggers)
 		after = append(after, d.after...)
 		if err := s.add(ctx, d.name, d.next, l.spec.RunID, after); err != nil {
-			return errors.Join(err, s.giveUp(ctx))
+			err = errors.Join(err, s.giveUp(ctx))
+			l.guard = s.c
+			return err
 		}
 	}
 	if err := l.t.pauses.at(ctx, "prepared"); err != nil {
-		return errors.Join(err, s.giveUp(ctx))
+		err = errors.Join(err, s.giveUp(ctx))
+		l.guard = s.c
+		return err
 	}
 	err = s.do(ctx)
 	l.guard = s.c
@@ -194,6 +198,9 @@ func (s *swap) add(ctx context.Context, target, incoming, takes string, after []
 		return err
 	}
 	if err := s.c.exec(ctx, "make the database "+quote(p.away), "CREATE DATABASE "+quote(p.away)+" CHARACTER SET "+defaults[0]+" COLLATE "+defaults[1]); err != nil {
+		if numberOf(err) == 0 { // no answer came: it may be there, and is to be given up with the others
+			s.parts = append(s.parts, p)
+		}
 		return err
 	}
 	s.parts = append(s.parts, p)
@@ -205,6 +212,13 @@ func (s *swap) giveUp(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
 	var first error
+	if s.c.broken && len(s.parts) > 0 {
+		c, err := s.t.again(ctx, s.run)
+		if err != nil {
+			return err // the next run clears them
+		}
+		s.c = c
+	}
 	for _, p := range s.parts {
 		if err := dropDatabase(ctx, s.c, p.away); err != nil && first == nil {
 			first = err
