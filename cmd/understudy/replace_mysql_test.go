@@ -80,6 +80,26 @@ func TestReplaceOnMySQL(t *testing.T) {
 			t.Errorf("the next number is %s, not where production's stand", got)
 		}
 		statement(t, to, "DELETE FROM people WHERE id = 5001")
+		// Whoever holds a table is not waited for, and the next exchange makes up for it.
+		statement(t, from, "INSERT INTO people (id, name, email) VALUES (6000, 'gone', 'gone@private.test')", "DELETE FROM people WHERE id = 6000")
+		held, err := to.BeginTx(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var rows int
+		if err := held.QueryRowContext(t.Context(), "SELECT count(*) FROM people").Scan(&rows); err != nil {
+			t.Fatal(err)
+		}
+		e.run(t, 0, "refresh")
+		if err := held.Rollback(); err != nil {
+			t.Fatal(err)
+		}
+		e.run(t, 0, "refresh")
+		statement(t, to, "INSERT INTO people (name, email) VALUES ('staging''s', 'own@staging.test')")
+		if got := column(t, to, "SELECT max(id) FROM people"); got != "6001" {
+			t.Errorf("the next number is %s, not where production's stand by then", got)
+		}
+		statement(t, to, "DELETE FROM people WHERE id = 6001")
 		if got := column(t, to, "SELECT count(*) FROM visits UNION ALL SELECT count(*) FROM people UNION ALL SELECT count(*) FROM people WHERE email LIKE '%@private.test' UNION ALL SELECT count(*) FROM visits WHERE note LIKE 'renewed%'"); got != "810;290;0;0" {
 			t.Errorf("rows: %s", got)
 		}

@@ -53,8 +53,6 @@ type Part struct {
 	// stands in for Alter where the object has no such part, if that is said otherwise.
 	// They are not compared; any may be empty.
 	Alter, Add, Clear string
-	// Anew: where the object has another such part, that is cleared before Alter.
-	Anew bool
 }
 
 // ColumnOrder names the part of a table that lists its columns in order. It is
@@ -84,6 +82,8 @@ type Dialect struct {
 	Remake func(Remade) string
 	// Whole: the statement that makes a table states its keys, indexes, checks and foreign keys.
 	Whole bool
+	// Unqualified: statements are run where they belong and name no schema.
+	Unqualified bool
 }
 
 // A Remade is a table that is made anew.

@@ -200,8 +200,6 @@ func piecewise(pieces []Piece, source, target Fact) (list []string) {
 			sql = find(target, p.Name).Clear
 		case p.Target == "" && should.Add != "":
 			sql = should.Add
-		case p.Target != "" && should.Anew && should.Alter != "":
-			sql = join([]string{trimmed(find(target, p.Name).Clear), should.Alter})
 		}
 		if sql == "" {
 			return nil

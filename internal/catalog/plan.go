@@ -349,7 +349,7 @@ func (p *planner) plan(c atlas.Change) []string {
 	}
 	plan, err := p.source.dialect.Planner.PlanChanges(p.ctx, "parity", []atlas.Change{c}, func(o *migrate.PlanOptions) {
 		o.Mode = migrate.PlanModeDeferred
-		if p.source.dialect.Whole { // statements run where they belong, whatever that is called
+		if p.source.dialect.Unqualified {
 			o.SchemaQualifier = new(string)
 		}
 	})

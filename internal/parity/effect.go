@@ -213,8 +213,7 @@ func judgePiece(d catalog.Difference, p catalog.Piece, known manner, loose bool)
 	case d.Kind == "column" && p.Name == "collation" && charset(p.Source) != charset(p.Target) && charset(p.Source) != "" && charset(p.Target) != "":
 		return judgeCharset(charset(p.Source), charset(p.Target))
 	case d.Kind == "domain" && p.Name == "checks":
-		switch {
-		case p.Target == "" || contains(p.Source, p.Target):
+		if p.Target == "" || contains(p.Source, p.Target) {
 			return accepts
 		}
 		return refuses

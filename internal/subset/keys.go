@@ -10,6 +10,7 @@ import (
 	"github.com/RoaringBitmap/roaring/v2/roaring64"
 
 	"understudy/internal/engine"
+	"understudy/internal/schema"
 )
 
 // A key tuple is kept in one of three forms, by its text alone, so that equal
@@ -40,8 +41,8 @@ func pack(values *engine.Tuples, row int, columns []int) (f form, word uint64, w
 		if n, ok := parseInt(first); ok {
 			return isWord, uint64(n), w
 		}
-		if parseUUID(first, &w) {
-			return isWide, 0, w
+		if id, ok := schema.ParseUUID(first); ok {
+			return isWide, 0, id
 		}
 	case 2:
 		second, _ := values.At(row, columns[1])
@@ -58,33 +59,6 @@ func pack(values *engine.Tuples, row int, columns []int) (f form, word uint64, w
 		}
 	}
 	return isLoose, 0, w
-}
-
-// parseUUID reads a UUID that is written the one way appendUUID writes it.
-func parseUUID(text []byte, w *wide) bool {
-	if len(text) != 36 {
-		return false
-	}
-	n := 0
-	for i, c := range text {
-		if i == 8 || i == 13 || i == 18 || i == 23 {
-			if c != '-' {
-				return false
-			}
-			continue
-		}
-		switch {
-		case c >= '0' && c <= '9':
-			c -= '0'
-		case c >= 'a' && c <= 'f':
-			c -= 'a' - 10
-		default:
-			return false
-		}
-		w[n/2] = w[n/2]<<4 | c
-		n++
-	}
-	return true
 }
 
 func appendUUID(dst []byte, w wide) []byte {

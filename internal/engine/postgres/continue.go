@@ -166,7 +166,7 @@ func (x *exchange) Stay(ctx context.Context, table schema.Name, keys iter.Seq2[*
 			return err
 		}
 		// The server knows nothing yet of how many keys there are.
-		err = c.exec(ctx, doing, "ANALYZE "+quoteName(e.staying())+"; "+more+"CREATE UNLOGGED TABLE "+quoteName(e.departing())+" AS SELECT t.tableoid AS rel, t.ctid AS at FROM "+e.from()+" t WHERE NOT EXISTS (SELECT FROM "+
+		err = c.exec(ctx, doing, "ANALYZE "+quoteName(e.staying())+more+"; CREATE UNLOGGED TABLE "+quoteName(e.departing())+" AS SELECT t.tableoid AS rel, t.ctid AS at FROM "+e.from()+" t WHERE NOT EXISTS (SELECT FROM "+
 			quoteName(e.staying())+" w WHERE "+e.same("w.", "t.")+"); DROP TABLE "+quoteName(e.staying()))
 		if err != nil {
 			return x.triggered(err)

@@ -295,26 +295,13 @@ func (h *hunt) usable(row int) bool {
 			if !ok || k.written && len(digits) < len(value) {
 				return false
 			}
-		} else if k.written && !canonicalUUID(value) {
-			return false
+		} else if k.written {
+			if _, ok := schema.ParseUUID(value); !ok {
+				return false
+			}
 		}
 	}
 	return true
-}
-
-// canonicalUUID tells whether a text is a UUID as the server writes it.
-func canonicalUUID(text []byte) bool {
-	for i, c := range text {
-		switch {
-		case i == 8 || i == 13 || i == 18 || i == 23:
-			if c != '-' {
-				return false
-			}
-		case !(c >= '0' && c <= '9' || c >= 'a' && c <= 'f'):
-			return false
-		}
-	}
-	return len(text) == 36
 }
 
 // wholeNumber gives an integer's digits where the text is one as columns write

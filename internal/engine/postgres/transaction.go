@@ -113,13 +113,14 @@ func uncompared(err error) error {
 	return err
 }
 
-// moreMemory is what a transaction that compares whole tables begins with.
+// moreMemory is what a transaction that compares whole tables begins with, behind another
+// statement; empty where the server gives as much already.
 func moreMemory(ctx context.Context, c *conn) (string, error) {
 	more, err := c.value(ctx, "look at work_mem", `SELECT setting::bigint < 65536 FROM pg_catalog.pg_settings WHERE name = 'work_mem'`)
 	if err != nil || more != "t" {
 		return "", err
 	}
-	return "SET LOCAL work_mem = '64MB'; ", nil
+	return "; SET LOCAL work_mem = '64MB'", nil
 }
 
 // exchange does the transaction's work up to its COMMIT.
@@ -129,7 +130,7 @@ func (x *exchange) exchange(ctx context.Context, c *conn, aside *bool) error {
 	if err != nil {
 		return err
 	}
-	begin += "; " + strings.TrimSuffix(more, "; ")
+	begin += more
 	// Until rows are exchanged, those that are looked up one by one are those that are
 	// then written: to read a whole table for them costs more wherever they are few.
 	if dear, err := c.value(ctx, "look at random_page_cost", `SELECT setting::float8 > 1.1 FROM pg_catalog.pg_settings WHERE name = 'random_page_cost'`); err != nil {
