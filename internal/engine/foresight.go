@@ -115,7 +115,7 @@ type Derived struct {
 // A ViewKeeper is a Side whose database keeps the rows of views, under unique
 // indexes of their own.
 type ViewKeeper interface {
-	// ViewKeys lists the unique indexes of views whose rows are kept and filled,
+	// ViewKeys lists the unique indexes of views whose rows are kept,
 	// but for those that the view's query satisfies over any rows: a grouping by
 	// what the index compares.
 	ViewKeys(ctx context.Context) ([]ViewKey, error)
@@ -125,6 +125,8 @@ type ViewKeeper interface {
 type ViewKey struct {
 	View schema.Name
 	Name string
+	// Filled: the view holds rows, or none because its query gives none.
+	Filled bool
 	// Columns are the columns of tables that it compares as they are.
 	Columns []ColumnOf
 	// Computed: it compares something else too, or of some of the view's rows.

@@ -40,6 +40,7 @@ type work struct {
 	// What unique indexes of views compare, of both sides, and in whose name
 	// columns of the side that gives the structure must stay apart.
 	sourceViews, targetViews []engine.ViewKey
+	filled                   []schema.Name // views of the source that hold rows
 	viewed                   map[engine.ColumnOf]string
 	gates                    []finding.Finding // of parity
 	plan                     *plan.Plan
@@ -141,7 +142,12 @@ func (s *Session) inspect(ctx context.Context) error {
 		if w.source, err = s.source.Inspect(gctx, s.in.Job.SourceSchemas()); err != nil {
 			return Explain(err, "source")
 		}
-		w.sourceViews, err = viewKeysOf(gctx, s.source)
+		if w.sourceViews, err = viewKeysOf(gctx, s.source); err != nil {
+			return Explain(err, "source")
+		}
+		if source, ok := s.source.(engine.Filling); ok {
+			w.filled, err = source.Filled(gctx, s.in.Job.SourceSchemas())
+		}
 		return Explain(err, "source")
 	})
 	g.Go(func() (err error) {

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -16,16 +17,27 @@ import (
 // viewKeys judges the unique indexes of views whose rows are kept: what they
 // compare of masked columns must stay apart as if the tables' columns were
 // unique themselves. A view's query is not run over masked rows, so that what
-// it computes of masked columns is told, not judged.
+// it computes of masked columns is told, not judged. A view that stays empty has no
+// rows to keep apart; one that is empty in the target is filled where the source's is.
 func (s *Session) viewKeys() []finding.Finding {
 	w := s.work
 	keys, structure := w.targetViews, w.target
 	if w.shape.FromSource {
 		keys, structure = w.sourceViews, w.source
 	}
+	names := w.shape.Renamed()
+	fills := func(k engine.ViewKey) bool {
+		return k.Filled || !w.shape.FromSource && slices.ContainsFunc(w.filled, func(n schema.Name) bool {
+			n.Schema = cmp.Or(names[n.Schema], n.Schema)
+			return n == k.View
+		})
+	}
 	var out []finding.Finding
 	w.viewed = map[engine.ColumnOf]string{}
 	for _, k := range keys {
+		if !fills(k) {
+			continue
+		}
 		name := fmt.Sprintf("the unique index %s of the materialized view %s", schema.Ident(k.Name), k.View)
 		if !comparesKey(structure, k) {
 			for _, c := range k.Columns {

@@ -28,14 +28,13 @@ type viewQuery struct {
 	views   []uint32 // relations that it reads, views among them
 }
 
-// ViewKeys lists the unique indexes of materialized views: one that is empty here may be filled
-// because the source's is.
+// ViewKeys lists the unique indexes of materialized views.
 func (s *side) ViewKeys(ctx context.Context) ([]engine.ViewKey, error) {
 	var out []engine.ViewKey
 	err := s.with(ctx, func(c *conn) error {
 		const doing = "read what unique indexes of materialized views compare"
 		rows, err := c.query(ctx, doing, `
-			SELECT n.nspname, v.relname, x.relname, v.oid, array_to_string(i.indkey, ' '), i.indnkeyatts, i.indpred IS NOT NULL
+			SELECT n.nspname, v.relname, x.relname, v.oid, array_to_string(i.indkey, ' '), i.indnkeyatts, i.indpred IS NOT NULL, v.relispopulated
 			FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid JOIN pg_catalog.pg_class v ON v.oid = i.indrelid
 			JOIN pg_catalog.pg_namespace n ON n.oid = v.relnamespace
 			WHERE v.relkind = 'm' AND i.indisunique AND i.indisvalid AND NOT `+serverSchemas+` ORDER BY 1, 2, 3`)
@@ -52,7 +51,7 @@ func (s *side) ViewKeys(ctx context.Context) ([]engine.ViewKey, error) {
 		}
 		for _, r := range rows {
 			view := uint32(parseUint(r[3]))
-			k := engine.ViewKey{View: schema.Name{Schema: string(r[0]), Table: string(r[1])}, Name: string(r[2]), Computed: isTrue(r[6])}
+			k := engine.ViewKey{View: schema.Name{Schema: string(r[0]), Table: string(r[1])}, Name: string(r[2]), Computed: isTrue(r[6]), Filled: isTrue(r[7])}
 			var numbers []int
 			for _, n := range strings.Fields(string(r[4]))[:number(r[5])] {
 				at, _ := strconv.Atoi(n) // 0 is an expression
