@@ -165,8 +165,8 @@ func (x *exchange) Stay(ctx context.Context, table schema.Name, keys iter.Seq2[*
 		if err != nil {
 			return err
 		}
-		// The server knows nothing yet of how many keys there are.
-		err = c.exec(ctx, doing, "ANALYZE "+quoteName(e.staying())+more+"; CREATE UNLOGGED TABLE "+quoteName(e.departing())+" AS SELECT t.tableoid AS rel, t.ctid AS at FROM "+e.from()+" t WHERE NOT EXISTS (SELECT FROM "+
+		// The server knows nothing yet of how many keys there are; what they are like it need not know.
+		err = c.exec(ctx, doing, "SET LOCAL default_statistics_target = 1; ANALYZE "+quoteName(e.staying())+more+"; CREATE UNLOGGED TABLE "+quoteName(e.departing())+" AS SELECT t.tableoid AS rel, t.ctid AS at FROM "+e.from()+" t WHERE NOT EXISTS (SELECT FROM "+
 			quoteName(e.staying())+" w WHERE "+e.same("w.", "t.")+"); DROP TABLE "+quoteName(e.staying()))
 		if err != nil {
 			return x.triggered(err)

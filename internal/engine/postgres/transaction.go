@@ -123,6 +123,13 @@ func moreMemory(ctx context.Context, c *conn) (string, error) {
 	return "; SET LOCAL work_mem = '64MB'", nil
 }
 
+// cheapLookups has the server plan as if what it looks up were in memory, as what
+// was just written is; usualLookups has it plan as it is set up to.
+const (
+	cheapLookups = "SET LOCAL random_page_cost = 1.1"
+	usualLookups = "SET LOCAL random_page_cost TO DEFAULT"
+)
+
 // exchange does the transaction's work up to its COMMIT.
 func (x *exchange) exchange(ctx context.Context, c *conn, aside *bool) error {
 	begin := "BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE; SET LOCAL synchronous_commit = on; SET CONSTRAINTS ALL DEFERRED"
@@ -135,8 +142,8 @@ func (x *exchange) exchange(ctx context.Context, c *conn, aside *bool) error {
 	// then written: to read a whole table for them costs more wherever they are few.
 	if dear, err := c.value(ctx, "look at random_page_cost", `SELECT setting::float8 > 1.1 FROM pg_catalog.pg_settings WHERE name = 'random_page_cost'`); err != nil {
 		return err
-	} else if dear == "t" {
-		begin += "; SET LOCAL random_page_cost = 1.1"
+	} else if x.dear = dear == "t"; x.dear {
+		begin += "; " + cheapLookups
 	}
 	if err := c.exec(ctx, "begin the exchange", begin); err != nil {
 		return err
@@ -185,7 +192,7 @@ func (x *exchange) exchange(ctx context.Context, c *conn, aside *bool) error {
 			return err
 		}
 	}
-	if err := c.exec(ctx, "plan as the server does", "SET LOCAL random_page_cost TO DEFAULT"); err != nil {
+	if err := c.exec(ctx, "plan as the server does", usualLookups); err != nil {
 		return err
 	}
 	if err := x.t.pauses.at(ctx, "exchanged"); err != nil {
