@@ -140,6 +140,9 @@ func newClassifier() *classifier {
 func (c *classifier) propose(t *schema.Table, col *schema.Column) proposal {
 	first := c.byName(t, col)
 	var p proposal
+	if col.Listed {
+		return proposal{choices: []draftRule{{keep: "review: the table's partitions list its values, and take no other"}}}
+	}
 	add := func(rules ...draftRule) { p.choices = append(p.choices, rules...) }
 	if c.isFixedSet(t, col) {
 		add(draftRule{keep: "review: a CHECK limits it to a fixed set of values"})

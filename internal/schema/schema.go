@@ -100,6 +100,9 @@ type Column struct {
 	// Identity means that the database numbers rows that bring no value, though
 	// no default says so. Not every identity is a key, as a surrogate is.
 	Identity bool
+	// Listed means that the table's partitions list this column's values, and that
+	// none takes a row with another.
+	Listed bool
 	// FoldCase means that the database compares values without regard to case, and
 	// Folding which letters it does so for.
 	FoldCase bool

@@ -19,6 +19,7 @@ type definition struct {
 	checks  []schema.Check
 	// system: WITH SYSTEM VERSIONING.
 	system bool
+	listed []string // columns, see listed
 }
 
 type columnDefinition struct {
@@ -65,7 +66,42 @@ func parseTable(name schema.Name, text string) *definition {
 	for _, t := range all[min(end+1, len(all)):] {
 		d.system = d.system || t.is("VERSIONING")
 	}
+	d.listed = listed(all[min(end+1, len(all)):])
 	return d
+}
+
+// listed names the columns whose values the table's partitions list, where none takes
+// a row with others; options are what stands behind the columns of CREATE TABLE.
+func listed(options []token) (columns []string) {
+	for i, t := range options {
+		if text := conditional(t.text); t.kind != quoted && strings.HasPrefix(strings.ToUpper(text), "PARTITION") { // as MySQL hides it from others
+			return listed(tokens(text))
+		}
+		if !t.is("PARTITION") || i+3 >= len(options) || !options[i+2].is("LIST") {
+			continue
+		}
+		rest := options[i+3:]
+		open := slices.IndexFunc(rest, func(t token) bool { return t.mark("(") })
+		if open < 0 {
+			return nil
+		}
+		within := rest[:matching(rest, open)]
+		for j, t := range within {
+			if t.mark("(") && j > 1 {
+				return nil // an expression
+			}
+			if name, ok := t.name(); ok && !t.is("COLUMNS") {
+				columns = append(columns, name)
+			}
+		}
+		for j, t := range rest[1:] { // MariaDB: PARTITION name DEFAULT
+			if t.is("DEFAULT") && j > 0 && rest[j-1].is("PARTITION") {
+				return nil
+			}
+		}
+		return columns
+	}
+	return nil
 }
 
 // parts splits tokens at the commas that stand in no parentheses.

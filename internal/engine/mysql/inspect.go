@@ -159,6 +159,9 @@ func (r *structureReader) definitions(ctx context.Context) error {
 		d := parseTable(name, rows[0][1])
 		r.out.tables[name].ddl = d
 		t := r.found[name]
+		for i := range t.Columns {
+			t.Columns[i].Listed = slices.Contains(d.listed, t.Columns[i].Name)
+		}
 		if slices.ContainsFunc(d.order, func(column string) bool { return t.Column(column) == nil }) {
 			hidden = append(hidden, name)
 		}

@@ -106,7 +106,8 @@ WHERE (c.oid IS NULL OR c.relkind = 'c') AND (ec.oid IS NULL OR ec.relkind = 'c'
 		{"read the enumerations", `SELECT enumtypid, enumlabel FROM pg_catalog.pg_enum ORDER BY enumtypid, enumsortorder`, r.takeLabel},
 		{"read the columns", `
 SELECT a.attrelid, a.attnum, a.attname, a.atttypid, a.atttypmod, pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnotnull,
-	a.attidentity, a.attgenerated, pg_catalog.pg_get_expr(d.adbin, d.adrelid), coalesce(NOT l.collisdeterministic, false)
+	a.attidentity, a.attgenerated, pg_catalog.pg_get_expr(d.adbin, d.adrelid), coalesce(NOT l.collisdeterministic, false),
+	EXISTS (SELECT FROM pg_catalog.pg_partitioned_table p WHERE p.partrelid = a.attrelid AND p.partstrat = 'l' AND p.partdefid = 0 AND a.attnum = ANY (p.partattrs))
 FROM pg_catalog.pg_attribute a
 JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace

@@ -59,6 +59,7 @@ type columnRow struct {
 	generated        bool
 	expr             string
 	nondeterministic bool
+	listed           bool // partitions list its values, and none takes the others
 }
 
 type checkRow struct {
@@ -158,7 +159,7 @@ func (r *reading) takeColumn(row [][]byte) {
 	oid := parseUint(row[0])
 	r.columns[oid] = append(r.columns[oid], columnRow{num: int(number(row[1])), name: string(row[2]), typ: parseUint(row[3]), typmod: int(number(row[4])),
 		full: string(row[5]), notNull: isTrue(row[6]), identity: letter(row[7]) != 0, generated: letter(row[8]) != 0, expr: string(row[9]),
-		nondeterministic: isTrue(row[10])})
+		nondeterministic: isTrue(row[10]), listed: isTrue(row[11])})
 }
 
 func (r *reading) takeConstraint(row [][]byte) {
@@ -268,7 +269,7 @@ func (r *reading) table(t *relation, leaves []leaf) (schema.Table, *tableFacts) 
 
 // column resolves domains to what stands below them.
 func (r *reading) column(c columnRow) (schema.Column, columnFacts) {
-	out := schema.Column{Name: c.name, Type: c.full, NotNull: c.notNull, Generated: c.generated, Identity: c.identity, Scale: -1}
+	out := schema.Column{Name: c.name, Type: c.full, NotNull: c.notNull, Generated: c.generated, Identity: c.identity, Listed: c.listed, Scale: -1}
 	if !c.generated {
 		out.Default = c.expr
 	}

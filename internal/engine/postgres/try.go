@@ -97,7 +97,11 @@ func (t *trial) partitions(ctx context.Context) error {
 	for _, n := range names {
 		bounds.Columns = append(bounds.Columns, string(n[0]))
 	}
-	return t.check(ctx, bounds, true) // a bound by hash takes values of the very type of its key
+	err = t.check(ctx, bounds, true) // a bound by hash takes values of the very type of its key
+	if last := len(t.out) - 1; err == nil && last >= 0 && t.out[last].Check == bounds.Name {
+		t.out[last].Reason += ", which are by " + strings.Join(bounds.Columns, ", ")
+	}
+	return err
 }
 
 func (t *trial) reject(r engine.Rejection) {
