@@ -135,6 +135,8 @@ type Catalog struct {
 	Unseen []string
 	// Histories are what migration tools say that they applied.
 	Histories []History
+	// Depends tells what the database keeps for what; empty where it does not say.
+	Depends []Dependency
 	// Reader is the role that read this, as access lists write it; empty where there
 	// are none. What a source grants to it is no part of what an application needs.
 	Reader string

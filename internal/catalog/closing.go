@@ -36,10 +36,10 @@ func (p *planner) statements(out *Comparison) {
 			id := factID{f.Kind, f.Object}
 			create[id] = append(create[id], sql)
 			if of := subject(Difference{Kind: f.Kind, Object: f.Object}); of != "" && f.Table == "" {
-				aboutIt[of] = append(aboutIt[of], made{f.Kind, sql})
+				aboutIt[of] = append(aboutIt[of], made{f.Kind, f.Object, sql})
 			}
 			if f.Table != f.Object && f.Kind != "column" || f.Table == f.Object && !holder(f.Kind) {
-				byTable[f.Table] = append(byTable[f.Table], made{f.Kind, sql})
+				byTable[f.Table] = append(byTable[f.Table], made{f.Kind, f.Object, sql})
 			}
 		}
 	}
@@ -66,10 +66,6 @@ func (p *planner) statements(out *Comparison) {
 		}
 	}
 	anew := make(map[string]string) // objects that are dropped and created, with all that belongs to them
-	// Foreign keys of tables that are made come behind the last of these: they may lead
-	// to one another.
-	var ties []string
-	last := -1
 	belongings := func(d *Difference) (list []string) {
 		if holder(d.Kind) {
 			list = inOrder(slices.DeleteFunc(slices.Clone(byTable[d.Object]), func(m made) bool {
@@ -112,15 +108,14 @@ func (p *planner) statements(out *Comparison) {
 		}
 		switch makes, drops := create[id], drop[there]; {
 		case d.Change == Missing && d.Kind == "table" && len(makes) > 0 && !p.source.dialect.Whole:
+			var ties []string
 			for _, m := range byTable[d.Object] {
 				if m.kind == "foreign key" {
 					ties = append(ties, m.sql)
+					p.ties = append(p.ties, tie{factID{m.kind, m.object}, m.sql})
 				}
 			}
 			d.set(join(slices.DeleteFunc(append(slices.Clone(makes), belongings(d)...), func(sql string) bool { return slices.Contains(ties, sql) })))
-			if last < 0 || out.Differences[i].order(out.Differences[last]) > 0 {
-				last = i
-			}
 		case d.Change == Missing && len(makes) > 0:
 			makes = append(slices.Clone(makes), belongings(d)...)
 			if d.Kind == "sequence" && !slices.ContainsFunc(out.Differences, func(t Difference) bool {
@@ -143,10 +138,7 @@ func (p *planner) statements(out *Comparison) {
 			}
 		}
 	}
-	if last >= 0 && len(ties) > 0 {
-		d := &out.Differences[last]
-		d.set(join(append([]string{d.SQL}, ties...)))
-	}
+	p.around(out, belongings, anew)
 	for i := range out.Differences {
 		d := &out.Differences[i]
 		of := d.Table
@@ -160,7 +152,7 @@ func (p *planner) statements(out *Comparison) {
 }
 
 // made is a statement that makes something which belongs to a table.
-type made struct{ kind, sql string }
+type made struct{ kind, object, sql string }
 
 // inOrder sorts what belongs to a new table: keys before what needs them, what
 // watches its rows last.

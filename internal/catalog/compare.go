@@ -39,7 +39,12 @@ type Difference struct {
 	// from 0 to 1; 0 for one that has not.
 	Renamed float64
 
-	there string // the object's name in the target where it is another
+	// Place in the order in which the statements can run, from 1.
+	Place int
+
+	there string   // the object's name in the target where it is another
+	with  []factID // what has to be dropped for the statement and is made again, see around
+	after []factID // what has to be dropped before it, and is
 }
 
 // A Piece is a part of an object as both sides have it; an empty text is no such part.
@@ -101,7 +106,7 @@ func Compare(ctx context.Context, source, target *Catalog, names map[string]stri
 	out.Differences = facts(src, dst)
 	out.Objects, out.Tables = joined(src, dst)
 	out.LooseTypes = source.loose || target.loose
-	(&planner{ctx, source, target, names}).close(out, both)
+	(&planner{ctx: ctx, source: source, target: target, names: names, again: make(map[factID][]string)}).close(out, both)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}

@@ -21,6 +21,16 @@ type planner struct {
 	ctx            context.Context // of the one Compare that this planner serves
 	source, target *Catalog
 	names          map[string]string // schemas: source's name to target's
+	ties           []tie             // foreign keys of tables that are made
+	// again are objects that are dropped and made again for others' sake, each with the
+	// statements for what belongs to it.
+	again map[factID][]string
+}
+
+// A tie is a foreign key and the statement that makes it.
+type tie struct {
+	id  factID
+	sql string
 }
 
 // close fills SQL in, and adds the differences of kinds that only Atlas compared.
@@ -39,6 +49,7 @@ func (p *planner) close(out *Comparison, kinds []string) {
 	p.definitions(out)
 	slices.SortFunc(out.Differences, Difference.order)
 	p.rebuilds(out)
+	p.arrange(out)
 }
 
 // renameSource gives the source's schemas the target's names, so that planned

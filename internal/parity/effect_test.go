@@ -116,23 +116,6 @@ func TestOneRuleOfTwoKinds(t *testing.T) {
 	}
 }
 
-// Views are made behind those that they read, whatever their names.
-func TestViewsStandInOrder(t *testing.T) {
-	r := Report{Differences: []Difference{
-		{Kind: "view", Object: "s.a", Change: catalog.Missing, SQL: "CREATE VIEW s.a AS SELECT * FROM s.z JOIN s.m USING (x)"},
-		{Kind: "view", Object: "s.m", Change: catalog.Different, SQL: "CREATE OR REPLACE VIEW s.m AS SELECT * FROM s.zz"},
-		{Kind: "view", Object: "s.z", Change: catalog.Missing, SQL: "CREATE VIEW s.z AS SELECT * FROM s.m"},
-		{Kind: "table", Object: "s.zz", Change: catalog.Missing, SQL: "CREATE TABLE s.zz (x int)"},
-	}}
-	got := ""
-	for _, d := range r.Ordered() {
-		got += d.Object + " "
-	}
-	if got != "s.zz s.m s.z s.a " {
-		t.Error(got)
-	}
-}
-
 // A column that comes or goes narrows nothing.
 func TestAddingIsNotMarked(t *testing.T) {
 	d := catalog.Difference{Kind: "column", Change: catalog.Missing, Pieces: []catalog.Piece{{Name: "type", Source: "integer"}}}

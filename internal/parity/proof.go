@@ -3,7 +3,6 @@ package parity
 import (
 	"cmp"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -11,7 +10,6 @@ import (
 	"understudy/internal/catalog"
 	"understudy/internal/fault"
 	"understudy/internal/finding"
-	"understudy/internal/schema"
 )
 
 // A Proof tells what became of the closing statements when they were run on a
@@ -55,23 +53,8 @@ func (p *Proof) Judge() []finding.Finding {
 		Message: fmt.Sprintf("after the closing statements %s would remain", many(len(p.Remaining), "difference"))}}
 }
 
-// rank orders kinds so that what others need comes first.
-var rank = func() map[string]int {
-	out := map[string]int{}
-	for i, k := range []string{"role", "schema", "extension", "language", "collation", "enum", "domain", "composite type", "range type", "base type",
-		"text search parser", "text search template", "text search dictionary", "text search configuration", "sequence", "function", "procedure", "aggregate", "operator", "cast", "conversion", "transform", "access method", "operator family", "operator class", "foreign data wrapper", "foreign server", "user mapping",
-		"table", "foreign table", "virtual table", "partition", "inheritance", "column", "check", "not null", "primary key", "unique", "exclusion", "index", "foreign key",
-		"statistics object", "view", "materialized view", "rule", "trigger", "disabled foreign key", "event trigger", "row security", "policy", "publication", "subscription",
-		"owner", "grant", "grant on a schema", "grant on a sequence", "grant on a function", "grant on a type", "grant on a language", "grant on a foreign server", "grant on a foreign data wrapper", "default privilege", "setting", "comment", "security label"} {
-		out[k] = i + 1
-	}
-	return out
-}()
-
-// Ordered gives the differences that have statements in the order in which these
-// can run: what goes away in the target first, last things first; then what
-// changes and what comes, first things first. Labels of enums come before all,
-// for PostgreSQL lets nobody use one in the transaction that added it.
+// Ordered gives the differences that have statements in the order in which these can
+// run (see catalog.Difference.Place): in the one in which they did, if that was tried.
 func (r *Report) Ordered() []Difference {
 	var out []Difference
 	for _, d := range r.Differences {
@@ -79,22 +62,7 @@ func (r *Report) Ordered() []Difference {
 			out = append(out, d)
 		}
 	}
-	place := func(d Difference) int {
-		k := cmp.Or(rank[d.Kind], 1000)
-		switch {
-		case d.Kind == "partition" && d.Change == catalog.Different && !strings.Contains(d.SQL, " PARTITION "), // its columns' own defaults
-			d.Kind == "table" && d.Change == catalog.Missing && strings.Contains(d.SQL, " INHERIT "), // whose parents have all columns by then
-			d.Change == catalog.Different && strings.Contains(d.SQL, "\nDROP TABLE "):                // a table made anew
-			return rank["check"]
-		case d.Kind == "enum" && d.Change == catalog.Different:
-			return -1 << 20
-		case d.Change == catalog.Extra:
-			return -k
-		}
-		return k
-	}
-	slices.SortStableFunc(out, func(a, b Difference) int { return cmp.Compare(place(a), place(b)) })
-	viewsInOrder(out)
+	slices.SortStableFunc(out, func(a, b Difference) int { return cmp.Compare(a.place, b.place) })
 	if r.Proof != nil && len(r.Proof.Applied) > 0 { // in this order they did run; those that failed stand last
 		at := func(d Difference) int {
 			if i := slices.Index(r.Proof.Applied, d.ID); i >= 0 {
@@ -105,45 +73,6 @@ func (r *Report) Ordered() []Difference {
 		slices.SortStableFunc(out, func(a, b Difference) int { return cmp.Compare(at(a), at(b)) })
 	}
 	return out
-}
-
-// viewsInOrder puts views that are made behind those that their text names.
-func viewsInOrder(list []Difference) {
-	var at []int // places of views in the list
-	for i, d := range list {
-		if (d.Kind == "view" || d.Kind == "materialized view") && d.Change != catalog.Extra {
-			at = append(at, i)
-		}
-	}
-	names := func(d, other Difference) bool { // whether d's text names the other
-		parts, err := schema.ParseName(other.Object)
-		if err != nil || d.Object == other.Object {
-			return false
-		}
-		word := regexp.MustCompile("(^|[^\\pL\\pN_$])" + regexp.QuoteMeta(parts[len(parts)-1]) + "($|[^\\pL\\pN_$])")
-		return word.MatchString(d.SQL)
-	}
-	var sorted []Difference
-	done := make([]bool, len(at))
-	var visit func(k int)
-	visit = func(k int) {
-		if done[k] {
-			return
-		}
-		done[k] = true
-		for j := range at {
-			if !done[j] && names(list[at[k]], list[at[j]]) {
-				visit(j)
-			}
-		}
-		sorted = append(sorted, list[at[k]])
-	}
-	for k := range at {
-		visit(k)
-	}
-	for k, i := range at {
-		list[i] = sorted[k]
-	}
 }
 
 // Script writes all closing statements in their order, those that take something

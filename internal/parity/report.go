@@ -83,7 +83,7 @@ type Difference struct {
 	// Destructive: the statement takes something away.
 	Destructive bool `json:"destructive,omitempty"`
 
-	objects int
+	objects, place int
 }
 
 // Open tells whether the difference counts: it is not waived.
@@ -119,7 +119,7 @@ func Make(ctx context.Context, source, target *catalog.Catalog, names map[string
 			j = ruleElse
 		}
 		r.Differences = append(r.Differences, Difference{ID: identify(d), Kind: d.Kind, Object: d.Object, Table: d.Table, Change: d.Change, Detail: d.Detail,
-			Effect: j.effect, Why: j.why, SQL: d.SQL, Destructive: d.Destructive || d.SQL != "" && cuts(d, c.LooseTypes), objects: max(d.Objects, 1)})
+			Effect: j.effect, Why: j.why, SQL: d.SQL, Destructive: d.Destructive || d.SQL != "" && cuts(d, c.LooseTypes), objects: max(d.Objects, 1), place: d.Place})
 		touched[d.Table] = true
 	}
 	for _, n := range c.Compared {

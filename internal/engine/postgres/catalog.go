@@ -20,6 +20,7 @@ func (s *side) Catalog(ctx context.Context, schemas []string) (*catalog.Catalog,
 	var facts []catalog.Fact
 	var kinds, unseen []string
 	var histories []catalog.History
+	var depends []catalog.Dependency
 	reader := ""
 	err = s.with(ctx, func(c *conn) (err error) {
 		if reader, err = c.value(ctx, "ask who reads", "SELECT pg_catalog.quote_ident(current_user)"); err != nil {
@@ -44,6 +45,9 @@ func (s *side) Catalog(ctx context.Context, schemas []string) (*catalog.Catalog,
 			return err
 		}
 		facts = append(facts, more...)
+		if depends, err = readDepends(ctx, c); err != nil {
+			return err
+		}
 		kinds = append(kinds, "database", "server", "setting", "collation version", "owner", "grant on a database")
 		for _, t := range catalog.HistoryTables(tables.Facts) {
 			h, err := readHistory(ctx, c, t)
@@ -63,7 +67,7 @@ func (s *side) Catalog(ctx context.Context, schemas []string) (*catalog.Catalog,
 	}
 	out := catalog.New(tables, facts, kinds, unseen)
 	out.Reader = reader
-	out.Histories = histories
+	out.Histories, out.Depends = histories, depends
 	return out, nil
 }
 

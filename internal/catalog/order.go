@@ -1,0 +1,432 @@
+package catalog
+
+import (
+	"cmp"
+	"regexp"
+	"slices"
+	"strings"
+
+	"understudy/internal/schema"
+)
+
+// A Ref names a fact.
+type Ref struct{ Kind, Object string }
+
+// A Dependency tells that the database lets one object stand only as long as another
+// does: a view and a column that it reads.
+type Dependency struct{ Of, On Ref }
+
+// graphs gives both sides' dependencies.
+func (p *planner) graphs() (source, target *graph) {
+	back := make(map[string]string, len(p.names))
+	for s, t := range p.names {
+		back[t] = s
+	}
+	return newGraph(p.source, nil), newGraph(p.target, back)
+}
+
+// A graph is one side's dependencies, in the source's names.
+type graph struct {
+	on, of map[factID][]factID // what something depends on, what depends on something
+	facts  map[factID]Fact
+}
+
+func newGraph(c *Catalog, rename map[string]string) *graph {
+	g := &graph{on: make(map[factID][]factID), of: make(map[factID][]factID), facts: make(map[factID]Fact)}
+	for _, f := range c.Facts {
+		f.Object, f.Table = requalify(f.Object, rename), requalify(f.Table, rename)
+		g.facts[factID{f.Kind, f.Object}] = f
+	}
+	for _, d := range c.Depends {
+		of, on := factID{d.Of.Kind, requalify(d.Of.Object, rename)}, factID{d.On.Kind, requalify(d.On.Object, rename)}
+		if of != on {
+			g.on[of], g.of[on] = append(g.on[of], on), append(g.of[on], of)
+		}
+	}
+	return g
+}
+
+// dependents lists what depends on an object, directly or not, each behind what
+// depends on it.
+func (g *graph) dependents(id factID) (out []factID) {
+	seen := map[factID]bool{id: true}
+	var visit func(id factID)
+	visit = func(id factID) {
+		for _, of := range g.of[id] {
+			if !seen[of] {
+				seen[of] = true
+				visit(of)
+				out = append(out, of)
+			}
+		}
+	}
+	visit(id)
+	return out
+}
+
+// around has statements that the database refuses as long as other objects depend on
+// what they change drop these first, and make them again as the source has them: in
+// the first and the last of the statements that need it, once these have places. Those
+// among them that differ are closed together with it. Anew tells by which difference an
+// object is dropped and made again.
+func (p *planner) around(out *Comparison, belongings func(*Difference) []string, anew map[string]string) {
+	source, target := p.graphs()
+	at := make(map[factID]int)
+	for i, d := range out.Differences {
+		at[factID{d.Kind, d.Object}] = i
+	}
+	for i := range out.Differences {
+		d := &out.Differences[i]
+		if d.Change != Different || d.SQL == "" || strings.HasPrefix(d.SQL, "--") || !p.unsettles(*d, target) {
+			continue
+		}
+		var with, after []factID
+		able := true
+		for _, of := range target.dependents(factID{d.Kind, cmp.Or(d.there, d.Object)}) {
+			j, differs := at[of]
+			switch old, is := target.facts[of]; {
+			case !is || !stands(of.kind): // it goes with another
+			case differs && out.Differences[j].Change == Extra:
+				after = append(after, of)
+			case old.Drop == "" || source.facts[of].Create == "":
+				able = false
+			default:
+				with = append(with, of)
+			}
+		}
+		if !able {
+			continue
+		}
+		d.with, d.after = with, after
+		for _, id := range with {
+			anew[id.object] = d.Kind + " " + d.Object
+			anew[bare(id.object)] = anew[id.object]
+			if p.again[id] == nil {
+				p.again[id] = belongings(&Difference{Kind: id.kind, Object: id.object})
+				if p.again[id] == nil {
+					p.again[id] = []string{}
+				}
+			}
+			if j, ok := at[id]; ok {
+				o := &out.Differences[j] // whose own dependents are among d's
+				o.SQL, o.Destructive, o.with, o.after = together+d.Kind+" "+d.Object, false, nil, nil
+			}
+		}
+	}
+}
+
+// surround puts what around found into the statements.
+func (p *planner) surround(list []Difference, source, target *graph) {
+	first, last := make(map[factID]int), make(map[factID]int)
+	for i, d := range list {
+		for _, id := range d.with {
+			if j, ok := first[id]; !ok || d.Place < list[j].Place {
+				first[id] = i
+			}
+			if j, ok := last[id]; !ok || d.Place > list[j].Place {
+				last[id] = i
+			}
+		}
+	}
+	own := make(map[string]bool)
+	for id := range p.again {
+		own[trimmed(source.facts[id].renamed(p.names).Create)] = true
+	}
+	drops, makes := make(map[int][]string), make(map[int][]string)
+	made := make(map[factID]bool)
+	var restore func(id factID)
+	restore = func(id factID) {
+		if _, ok := p.again[id]; !ok || made[id] {
+			return
+		}
+		made[id] = true
+		for _, on := range source.on[id] {
+			restore(on)
+		}
+		makes[last[id]] = append(makes[last[id]], trimmed(source.facts[id].renamed(p.names).Create))
+		for _, sql := range p.again[id] {
+			if !own[sql] {
+				makes[last[id]] = append(makes[last[id]], sql)
+			}
+		}
+	}
+	for i, d := range list {
+		for _, id := range d.with { // what depends on others first
+			if first[id] == i {
+				drops[i] = append(drops[i], trimmed(target.facts[id].Drop))
+			}
+			restore(id)
+		}
+	}
+	for i := range list {
+		if d := &list[i]; len(d.with) > 0 {
+			d.set(join(slices.Concat(drops[i], []string{d.SQL}, makes[i])))
+		}
+	}
+}
+
+// stands tells of a kind whether the database makes such an object depend on others,
+// and it holds nothing but its definition.
+func stands(kind string) bool {
+	switch kind {
+	case "view", "materialized view", "rule", "policy", "trigger", "function", "procedure", "foreign key":
+		return true
+	}
+	return false
+}
+
+// unsettles tells whether the statement of a difference is refused as long as other
+// objects depend on the one that differs: it changes a column's type, or drops the object.
+func (p *planner) unsettles(d Difference, target *graph) bool {
+	if d.Kind == "column" {
+		return slices.ContainsFunc(d.Pieces, func(p Piece) bool { return p.Name == "type" || p.Name == "collation" || p.Name == "generated" })
+	}
+	drop := trimmed(target.facts[factID{d.Kind, cmp.Or(d.there, d.Object)}].Drop)
+	return drop != "" && strings.HasPrefix(d.SQL, drop) && (stands(d.Kind) || d.Kind == "primary key" || d.Kind == "unique")
+}
+
+// rank orders kinds so that what others need comes first.
+var rank = func() map[string]int {
+	out := map[string]int{}
+	for i, k := range []string{"role", "schema", "extension", "language", "collation", "enum", "domain", "composite type", "range type", "base type",
+		"text search parser", "text search template", "text search dictionary", "text search configuration", "sequence", "function", "procedure", "aggregate", "operator", "cast", "conversion", "transform", "access method", "operator family", "operator class", "foreign data wrapper", "foreign server", "user mapping",
+		"table", "foreign table", "virtual table", "partition", "inheritance", "column", "check", "not null", "primary key", "unique", "exclusion", "index", "foreign key",
+		"statistics object", "view", "materialized view", "rule", "trigger", "disabled foreign key", "event trigger", "row security", "policy", "publication", "subscription",
+		"owner", "grant", "grant on a schema", "grant on a sequence", "grant on a function", "grant on a type", "grant on a language", "grant on a foreign server", "grant on a foreign data wrapper", "default privilege", "setting", "comment", "security label"} {
+		out[k] = i + 1
+	}
+	return out
+}()
+
+// arrange gives the differences their places in the order in which their statements can
+// run: what goes away in the target first, last things first; then what changes and
+// what comes, first things first. Labels of enums come before all, for PostgreSQL lets
+// nobody use one in the transaction that added it. What depends on another, in the
+// source as it is made or in the target as it goes, comes in its turn. Extra tables
+// that refer to one another lose the foreign keys between them first.
+func (p *planner) arrange(out *Comparison) {
+	list := out.Differences
+	initial := make([]int, len(list))
+	for i := range initial {
+		initial[i] = i
+	}
+	place := func(d Difference) int {
+		k := cmp.Or(rank[d.Kind], 1000)
+		switch {
+		case d.Kind == "partition" && d.Change == Different && !strings.Contains(d.SQL, " PARTITION "), // its columns' own defaults
+			d.Kind == "table" && d.Change == Missing && strings.Contains(d.SQL, " INHERIT "), // whose parents have all columns by then
+			d.Change == Different && strings.Contains(d.SQL, "\nDROP TABLE "):                // a table made anew
+			return rank["check"]
+		case d.Kind == "enum" && d.Change == Different:
+			return -1 << 20
+		case d.Change == Extra:
+			return -k
+		}
+		return k
+	}
+	slices.SortStableFunc(initial, func(a, b int) int { return cmp.Compare(place(list[a]), place(list[b])) })
+	viewsInOrder(list, initial)
+
+	source, target := p.graphs()
+	comes, goes := p.bearers(list, source, Extra), p.bearers(list, target, Missing)
+	before := make([][]int, len(list)) // by difference, those that must come before it
+	first := func(a int, bs []int) {
+		for _, b := range bs {
+			if a != b {
+				before[a] = append(before[a], b)
+			}
+		}
+	}
+	for of, all := range source.on {
+		for _, a := range comes(of) {
+			for _, on := range all {
+				if of.kind != "foreign key" || list[a].Kind != "table" { // see tie
+					first(a, comes(on))
+				}
+			}
+		}
+	}
+	for of, all := range target.on {
+		for _, a := range goes(of) {
+			for _, on := range all {
+				for _, b := range goes(on) {
+					if list[b].Change == Extra {
+						first(b, []int{a})
+					}
+				}
+			}
+		}
+	}
+	for i, d := range list {
+		for _, id := range d.after {
+			first(i, goes(id))
+		}
+		if d.Change == Extra { // a key that foreign keys stay with, for which others come
+			for _, of := range target.of[factID{d.Kind, d.Object}] {
+				if of.kind == "foreign key" && len(goes(of)) == 0 {
+					for _, on := range source.on[of] {
+						first(i, comes(on))
+					}
+				}
+			}
+		}
+	}
+	state := make([]int, len(list)) // 1 while it is visited, 2 behind that
+	n := 0
+	var visit func(i int)
+	visit = func(i int) {
+		if state[i] != 0 { // of a circle the ranks decide
+			return
+		}
+		state[i] = 1
+		slices.SortFunc(before[i], func(a, b int) int { return slices.Index(initial, a) - slices.Index(initial, b) })
+		for _, b := range slices.Compact(before[i]) {
+			visit(b)
+		}
+		state[i] = 2
+		n++
+		list[i].Place = n
+	}
+	for _, i := range initial {
+		visit(i)
+	}
+	p.surround(list, source, target)
+	p.tie(list, source, comes)
+	p.unknot(list, target)
+}
+
+// tie makes the foreign keys of new tables behind the last of these, for they may lead
+// to one another, and behind what else they need.
+func (p *planner) tie(list []Difference, source *graph, comes func(factID) []int) {
+	last := -1
+	later := func(all []int) {
+		for _, i := range all {
+			if last < 0 || list[i].Place > list[last].Place {
+				last = i
+			}
+		}
+	}
+	var statements []string
+	for _, t := range p.ties {
+		statements = append(statements, t.sql)
+		later(comes(t.id))
+		for _, on := range source.on[t.id] {
+			later(comes(on))
+		}
+	}
+	if last >= 0 {
+		list[last].set(join(append([]string{list[last].SQL}, statements...)))
+	}
+}
+
+// bearers gives what finds the differences whose statements make, change or drop an
+// object; none where it stays as it is.
+func (p *planner) bearers(list []Difference, g *graph, lacks string) func(factID) []int {
+	at, words := make(map[factID]int), make(map[string]int)
+	with := make(map[factID][]int)
+	for i, d := range list {
+		if d.Change != lacks {
+			at[factID{d.Kind, d.Object}] = i
+			if d.there != "" && lacks == Missing {
+				at[factID{d.Kind, d.there}] = i
+			}
+		}
+		words[d.Kind+" "+d.Object] = i
+		for _, id := range d.with {
+			with[id] = append(with[id], i)
+		}
+	}
+	return func(id factID) []int {
+		if with[id] != nil {
+			return with[id]
+		}
+		i, ok := at[id]
+		if !ok { // what belongs to a table goes and comes with it
+			of := g.facts[id].Table
+			for _, kind := range []string{"table", "partition", "foreign table", "view", "materialized view"} {
+				if j, is := at[factID{kind, of}]; is && of != "" && list[j].Change != Different {
+					i, ok = j, true
+				}
+			}
+		}
+		if !ok {
+			return nil
+		}
+		if to, ok := strings.CutPrefix(list[i].SQL, together); ok {
+			if j, ok := words[to]; ok {
+				i = j
+			}
+		}
+		return []int{i}
+	}
+}
+
+// unknot drops the foreign keys that lead from extra tables to one that goes before them.
+func (p *planner) unknot(list []Difference, target *graph) {
+	extra := make(map[string]int)
+	for i, d := range list {
+		if d.Kind == "table" && d.Change == Extra && d.SQL != "" {
+			extra[d.Object] = i
+		}
+	}
+	gone := make(map[string][]string) // statements, by the table that is referred to
+	for id, f := range target.facts {
+		child, ok := extra[f.Table]
+		if id.kind != "foreign key" || !ok || f.Drop == "" {
+			continue
+		}
+		led := make(map[string]bool) // a key leads to several columns of a table
+		for _, on := range target.on[id] {
+			table := cmp.Or(target.facts[on].Table, on.object)
+			if parent, ok := extra[table]; ok && parent != child && list[parent].Place < list[child].Place && !led[table] {
+				led[table] = true
+				gone[table] = append(gone[table], trimmed(f.Drop))
+			}
+		}
+	}
+	for table, statements := range gone {
+		slices.Sort(statements)
+		d := &list[extra[table]]
+		d.set(join(append(statements, d.SQL)))
+	}
+}
+
+// viewsInOrder puts views that are made behind those that their text names, for a
+// database that does not tell what depends on what. Order holds places of the list.
+func viewsInOrder(list []Difference, order []int) {
+	var at []int // places of views in the order
+	for i, k := range order {
+		if d := list[k]; (d.Kind == "view" || d.Kind == "materialized view") && d.Change != Extra {
+			at = append(at, i)
+		}
+	}
+	names := func(d, other Difference) bool { // whether d's text names the other
+		parts, err := schema.ParseName(other.Object)
+		if err != nil || d.Object == other.Object {
+			return false
+		}
+		word := regexp.MustCompile("(^|[^\\pL\\pN_$])" + regexp.QuoteMeta(parts[len(parts)-1]) + "($|[^\\pL\\pN_$])")
+		return word.MatchString(d.SQL)
+	}
+	var sorted []int
+	done := make([]bool, len(at))
+	var visit func(k int)
+	visit = func(k int) {
+		if done[k] {
+			return
+		}
+		done[k] = true
+		for j := range at {
+			if !done[j] && names(list[order[at[k]]], list[order[at[j]]]) {
+				visit(j)
+			}
+		}
+		sorted = append(sorted, order[at[k]])
+	}
+	for k := range at {
+		visit(k)
+	}
+	for k, i := range at {
+		order[i] = sorted[k]
+	}
+}
