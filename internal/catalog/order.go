@@ -182,7 +182,7 @@ func (p *planner) unsettles(d Difference, target *graph) bool {
 		return slices.ContainsFunc(d.Pieces, func(p Piece) bool { return p.Name == "type" || p.Name == "collation" || p.Name == "generated" })
 	}
 	drop := trimmed(target.facts[factID{d.Kind, cmp.Or(d.there, d.Object)}].Drop)
-	return drop != "" && strings.HasPrefix(d.SQL, drop) && (stands(d.Kind) || d.Kind == "primary key" || d.Kind == "unique")
+	return drop != "" && strings.HasPrefix(d.SQL, drop) && (stands(d.Kind) || d.Kind == "primary key" || d.Kind == "unique" || d.Kind == "index")
 }
 
 // rank orders kinds so that what others need comes first.
@@ -261,9 +261,9 @@ func (p *planner) arrange(out *Comparison) {
 		for _, id := range d.after {
 			first(i, goes(id))
 		}
-		if d.Change == Extra { // a key that foreign keys stay with, for which others come
+		if d.Change != Missing { // a key that foreign keys, or a column that counts, stay with: for it others come
 			for _, of := range target.of[factID{d.Kind, d.Object}] {
-				if of.kind == "foreign key" && len(goes(of)) == 0 {
+				if (of.kind == "foreign key" || of.kind == "column") && len(goes(of)) == 0 {
 					for _, on := range source.on[of] {
 						first(i, comes(on))
 					}

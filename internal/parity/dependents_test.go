@@ -1,8 +1,11 @@
 package parity_test
 
 import (
+	"crypto/rand"
+	"strings"
 	"testing"
 
+	"understudy/internal/scratch"
 	"understudy/internal/scratch/scratchtest"
 )
 
@@ -84,6 +87,75 @@ func TestStatementsStandInOrderOnPostgres(t *testing.T) {
 			}
 			if left := closes(t, a, other, back); left != "" {
 				t.Errorf("towards the second: %s", left)
+			}
+		})
+	}
+}
+
+// TestStatementsStandInOrderOnMySQL: as on PostgreSQL, with what these need.
+func TestStatementsStandInOrderOnMySQL(t *testing.T) {
+	for product, start := range map[string]func(testing.TB) *scratch.MySQL{"MariaDB": scratchtest.MariaDB, "MySQL": scratchtest.MySQL} {
+		t.Run(product, func(t *testing.T) {
+			server := start(t)
+			for name, sides := range map[string][2]string{
+				"tables that refer to one another": {
+					`CREATE TABLE a (id int PRIMARY KEY, b int); CREATE TABLE b (id int PRIMARY KEY, a int, CONSTRAINT b_a FOREIGN KEY (a) REFERENCES a (id), c int); CREATE TABLE c (id int PRIMARY KEY, a int, FOREIGN KEY (a) REFERENCES a (id)); ALTER TABLE a ADD FOREIGN KEY (b) REFERENCES b (id); ALTER TABLE b ADD FOREIGN KEY (c) REFERENCES c (id)`,
+					`CREATE TABLE z (id int)`},
+				"a table under others' keys": {
+					`CREATE TABLE z (id int PRIMARY KEY)`,
+					`CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE z (id int PRIMARY KEY, x int, CONSTRAINT za FOREIGN KEY (x) REFERENCES a (id)); CREATE TABLE zz (x int, FOREIGN KEY (x) REFERENCES a (id))`},
+				"types of columns of a foreign key": {
+					`CREATE TABLE a (id bigint PRIMARY KEY); CREATE TABLE b (a bigint, c int, CONSTRAINT ba FOREIGN KEY (a) REFERENCES a (id) ON DELETE CASCADE, FOREIGN KEY (c) REFERENCES d (id)); CREATE TABLE y (a bigint, FOREIGN KEY (a) REFERENCES a (id))`,
+					`CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (a int, c int, CONSTRAINT ba FOREIGN KEY (a) REFERENCES a (id), FOREIGN KEY (c) REFERENCES d (id)); CREATE TABLE y (a int, FOREIGN KEY (a) REFERENCES a (id))`},
+				"keys under foreign keys": {
+					`CREATE TABLE a (id int, n int, UNIQUE u (id), UNIQUE k (id, n)); CREATE TABLE b (a int, a2 int, KEY kx (a), CONSTRAINT ba FOREIGN KEY (a) REFERENCES a (id)); CREATE TABLE c (a int, n int, KEY other (a, n), CONSTRAINT ca FOREIGN KEY (a) REFERENCES a (id))`,
+					`CREATE TABLE a (id int, n int, UNIQUE u (id), UNIQUE k (n)); CREATE TABLE b (a int, a2 int, KEY kx (a, a2), CONSTRAINT ba FOREIGN KEY (a) REFERENCES a (id)); CREATE TABLE c (a int, n int, KEY one (a), CONSTRAINT ca FOREIGN KEY (a) REFERENCES a (id))`},
+				"a primary key that is wider": {
+					`CREATE TABLE a (id int AUTO_INCREMENT, n int NOT NULL, PRIMARY KEY (id, n)); CREATE TABLE b (id int, n int NOT NULL, PRIMARY KEY (id), UNIQUE (id)); CREATE TABLE c (b int, FOREIGN KEY (b) REFERENCES b (id))`,
+					`CREATE TABLE a (id int AUTO_INCREMENT, n int NOT NULL, PRIMARY KEY (id)); CREATE TABLE b (id int, n int NOT NULL, PRIMARY KEY (id, n), UNIQUE (id)); CREATE TABLE c (b int, FOREIGN KEY (b) REFERENCES b (id))`},
+				"a column that counts, by another key": {
+					`CREATE TABLE a (id int NOT NULL AUTO_INCREMENT, n int NOT NULL, PRIMARY KEY (id))`,
+					`CREATE TABLE a (id int NOT NULL AUTO_INCREMENT, n int NOT NULL, PRIMARY KEY (n), KEY counts (id))`},
+				"a column that counts on one side": {
+					`CREATE TABLE a (id int NOT NULL AUTO_INCREMENT, n int NOT NULL, PRIMARY KEY (id))`,
+					`CREATE TABLE a (id int NOT NULL, n int NOT NULL)`},
+				"views over views": {
+					`CREATE TABLE t (id int, n int); CREATE VIEW z AS SELECT n, id FROM t; CREATE VIEW m AS SELECT id, n FROM z; CREATE VIEW a AS SELECT n FROM m`,
+					`CREATE TABLE t (id int); CREATE VIEW z AS SELECT id FROM t`},
+			} {
+				t.Run(name, func(t *testing.T) {
+					var at [2]string
+					admin := mysqlClient(t, server.URL(""))
+					for i := range at {
+						at[i] = "test_" + strings.ToLower(rand.Text()[:12])
+						runs(t, admin, "CREATE DATABASE "+at[i]+" CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci")
+						db := mysqlClient(t, server.URL(at[i]))
+						runs(t, db, "CREATE TABLE d (id int PRIMARY KEY)")
+						runs(t, db, strings.Split(sides[i], "; ")...)
+					}
+					both := [2]string{server.URL(at[0]), server.URL(at[1])}
+					one, other := mysqlCatalog(t, both[0]), mysqlCatalog(t, both[1])
+					for i, source := range []int{0, 1} {
+						target := 1 - source
+						from, to := one, other
+						if i == 1 {
+							from, to = other, one
+						}
+						r := compareMySQL(t, from, to, at[source], at[target])
+						if len(r.Differences) == 0 {
+							t.Fatal("nothing differs")
+						}
+						var closing []string
+						for _, d := range r.Ordered() {
+							for _, s := range strings.Split(d.SQL, ";\n") {
+								closing = append(closing, strings.TrimSuffix(s, ";"))
+							}
+						}
+						if left := closesMySQL(t, mysqlClient(t, both[target]), closing, from, both[target], at[source], at[target]); left != "" {
+							t.Errorf("towards the side %d: %s", source+1, left)
+						}
+					}
+				})
 			}
 		})
 	}

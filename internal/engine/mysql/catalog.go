@@ -40,7 +40,7 @@ func (s *side) Catalog(ctx context.Context, schemas []string) (*catalog.Catalog,
 	firing(tables.Facts, r.orders)
 	facts, kinds, unseen := r.outcome()
 	out := catalog.New(tables, facts, kinds, unseen)
-	out.Histories = histories
+	out.Histories, out.Depends = histories, r.depends
 	return out, nil
 }
 
@@ -54,7 +54,8 @@ func readFacts(ctx context.Context, c *conn, databases []string) (*catalog.Struc
 	for _, t := range inv.schema.Tables {
 		tables.Facts = append(tables.Facts, declare(t.Name, inv.tables[t.Name])...)
 	}
-	r := &objectReader{ctx: ctx, c: c, unseen: map[string]string{}, orders: map[string][]string{}}
+	depends := dependencies(inv)
+	r := &objectReader{ctx: ctx, c: c, unseen: map[string]string{}, orders: map[string][]string{}, depends: depends}
 	for _, step := range []func([]string) error{r.settings, r.databases, r.sequences, r.others, r.privileges} {
 		if err := step(databases); err != nil {
 			return nil, nil, err
@@ -77,11 +78,12 @@ func readHistories(ctx context.Context, c *conn, facts []catalog.Fact) (out []ca
 
 // An objectReader collects the facts about what is no table.
 type objectReader struct {
-	ctx    context.Context
-	c      *conn
-	facts  []catalog.Fact
-	unseen map[string]string   // kinds, and why
-	orders map[string][]string // of triggers, by table
+	ctx     context.Context
+	c       *conn
+	facts   []catalog.Fact
+	unseen  map[string]string   // kinds, and why
+	orders  map[string][]string // of triggers, by table
+	depends []catalog.Dependency
 }
 
 // outcome leaves out kinds of which something may be hidden.

@@ -216,8 +216,8 @@ func (d *declaration) item(all []token, f *tableFacts) {
 		d.constraint("foreign key", name, all, rest, "DROP FOREIGN KEY ")
 	case first.is("CHECK"):
 		d.constraint("check", name, all, rest, "DROP CONSTRAINT ")
-	case first.is("PRIMARY"):
-		d.add(catalog.Fact{Kind: "primary key", Object: d.name.String(), Definition: plain(rest)}, "ADD "+d.source(all), "DROP PRIMARY KEY")
+	case first.is("PRIMARY"): // in one statement, so that a column that counts is never without it
+		d.add(catalog.Fact{Kind: "primary key", Object: d.name.String(), Definition: plain(rest), Alter: d.alter("DROP PRIMARY KEY, ADD " + d.source(all))}, "ADD "+d.source(all), "DROP PRIMARY KEY")
 	case first.is("PERIOD"):
 	default:
 		kind, at := "index", slices.IndexFunc(rest, func(t token) bool { return t.kind == quoted })
