@@ -30,6 +30,7 @@ func (p *planner) statements(out *Comparison) {
 	drop := make(map[factID]string)
 	alter, clear := make(map[factID]string), make(map[factID]string)
 	byTable, aboutIt := make(map[string][]made), make(map[string][]made)
+	p.source.ungrant()
 	for _, f := range p.source.Facts {
 		if f.Create != "" {
 			sql := trimmed(f.renamed(p.names).Create)
@@ -147,6 +148,25 @@ func (p *planner) statements(out *Comparison) {
 		}
 		if at := anew[of]; at != "" && at != d.Kind+" "+d.Object && d.Change != Extra && d.Kind != "owner" {
 			d.SQL, d.Destructive = together+at, false
+		}
+	}
+}
+
+// ungrant leaves out of the statements what is granted to the role that reads the
+// source (see forgive): the target's server need not have such a role.
+func (c *Catalog) ungrant() {
+	if c.Reader == "" {
+		return
+	}
+	for i := range c.Facts {
+		f := &c.Facts[i]
+		if !strings.HasPrefix(f.Kind, "grant") {
+			continue
+		}
+		for _, sql := range []*string{&f.Create, &f.Alter} {
+			*sql = strings.Join(slices.DeleteFunc(strings.Split(*sql, "; "), func(s string) bool {
+				return strings.HasPrefix(s, "GRANT ") && strings.HasSuffix(strings.TrimSuffix(s, " WITH GRANT OPTION"), " TO "+c.Reader)
+			}), "; ")
 		}
 	}
 }

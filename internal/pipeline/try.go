@@ -68,7 +68,8 @@ func (s *Session) lookedInto(shape plan.TableShape) (kept, looked []string) {
 const (
 	trySample = 500
 	tryBytes  = 4 << 20
-	// tryRows is how many rows are tried where the target takes less than production holds.
+	// tryRows is how many rows are tried where the target takes less than production holds,
+	// and where a check compares what masks change.
 	tryRows = 100_000
 	// tryRefused is how many refused rows for one reason end a trial.
 	tryRefused = 1000
@@ -97,6 +98,9 @@ func (s *Session) try(ctx context.Context) ([]finding.Finding, error) {
 		if t.same && len(t.masks) == 0 {
 			continue
 		}
+		if t.most == trySample && comparesMasked(t.table, t.masks) {
+			t.most, t.compares = tryRows, true
+		}
 		if err := s.tryTable(ctx, &t); err != nil {
 			if t.unmasked = unmaskables(err); t.unmasked == nil {
 				return out, err
@@ -117,6 +121,14 @@ func (s *Session) try(ctx context.Context) ([]finding.Finding, error) {
 		}
 	}
 	return out, nil
+}
+
+// comparesMasked tells whether a check reads a masked column beside others: what stands
+// in the row decides then whether a fake breaks it, and few rows may be so.
+func comparesMasked(table *schema.Table, masks []maskedColumn) bool {
+	return slices.ContainsFunc(table.Checks, func(k schema.Check) bool {
+		return len(k.Columns) > 1 && slices.ContainsFunc(k.Columns, func(name string) bool { return isMasked(masks, name) })
+	})
 }
 
 // tablesOf gives the tables, as findings name them, of which any is told.
@@ -160,6 +172,8 @@ type trial struct {
 	table *schema.Table // of side
 	same  bool          // it takes what the source's table takes
 	most  int           // rows to try
+
+	compares bool // so many because a check compares masked columns with others
 
 	nulled    bool // orphans that are nullified are among the rows
 	tried     int
@@ -339,6 +353,10 @@ func (t *trial) findings() []finding.Finding {
 		}
 	}
 	out = append(append(t.undecided, t.unmasked...), out...)
+	if len(out) == 0 && t.tried >= tryRows && t.compares {
+		return []finding.Finding{{Check: "check-compares", Severity: finding.Warning, Table: t.shape.Name.String(),
+			Message: fmt.Sprintf("a CHECK compares masked columns with others: %d rows were tried and fit, the load will tell of the others", t.tried)}}
+	}
 	if len(out) == 0 && t.tried >= tryRows {
 		out = append(out, finding.Finding{Check: "target-stricter", Severity: finding.Warning, Table: t.shape.Name.String(),
 			Message: fmt.Sprintf("the target takes less here than production may hold: %d rows were tried and fit, the load will tell of the others", t.tried)})

@@ -16,7 +16,7 @@ func Notes(source, target *schema.Schema, fromSource bool) []finding.Finding {
 	var out []finding.Finding
 	add := func(n schema.Note, side string, builds bool) {
 		f := finding.Finding{Check: "structure", Severity: finding.Warning, Table: n.Table.String(), Column: n.Column, Message: side + n.Say, Hint: n.Hint}
-		if n.Obstacle && builds {
+		if n.Obstacle && builds || n.Refuses && side != "in the target: " {
 			f.Severity, f.Code = finding.Error, int(fault.Usage)
 		}
 		out = append(out, f)

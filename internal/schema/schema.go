@@ -50,6 +50,8 @@ type Note struct {
 	Hint   string
 	// Obstacle: a new generation cannot be made from this structure.
 	Obstacle bool
+	// Refuses: rows cannot be taken out of such a structure, whatever the target is like.
+	Refuses bool
 }
 
 // Compare orders notes by table, column and text.

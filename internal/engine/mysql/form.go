@@ -163,5 +163,8 @@ func appendFloat(dst []byte, v float64, bits, scale int) []byte {
 	if v == 0 || math.Abs(v) >= 1e-4 && math.Abs(v) < most {
 		return strconv.AppendFloat(dst, v, 'f', -1, bits)
 	}
+	if bits == 32 && math.Abs(v) > 3.4e38 { // the shortest text of the greatest FLOAT is more than it, which the server refuses
+		bits = 64
+	}
 	return strconv.AppendFloat(dst, v, 'e', -1, bits)
 }

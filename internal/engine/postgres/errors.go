@@ -71,7 +71,7 @@ const (
 // What mends rows that the target does not take.
 const (
 	typeHint       = "let the target's column take what production's takes (`understudy parity` tells where they differ), or choose a mask whose fakes fit"
-	constraintHint = "mend the rows that break it, or loosen it in the target"
+	constraintHint = "mend the rows that break it, or the masks of its columns, or loosen it in the target"
 )
 
 // lockMissed says that somebody else's lock stood in the way for too long.

@@ -105,7 +105,8 @@ LEFT JOIN pg_catalog.pg_class ec ON ec.oid = e.typrelid
 WHERE (c.oid IS NULL OR c.relkind = 'c') AND (ec.oid IS NULL OR ec.relkind = 'c')`, r.takeType},
 		{"read the enumerations", `SELECT enumtypid, enumlabel FROM pg_catalog.pg_enum ORDER BY enumtypid, enumsortorder`, r.takeLabel},
 		{"read the columns", `
-SELECT a.attrelid, a.attnum, a.attname, a.atttypid, a.atttypmod, pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnotnull,
+SELECT a.attrelid, a.attnum, a.attname, a.atttypid, a.atttypmod, pg_catalog.format_type(a.atttypid, a.atttypmod),
+	a.attnotnull AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE k.conrelid = a.attrelid AND k.contype = 'n' AND k.conkey = ARRAY[a.attnum] AND NOT k.convalidated), -- since 18: rows may lack it
 	a.attidentity, a.attgenerated, pg_catalog.pg_get_expr(d.adbin, d.adrelid), coalesce(NOT l.collisdeterministic, false),
 	EXISTS (SELECT FROM pg_catalog.pg_partitioned_table p WHERE p.partrelid = a.attrelid AND p.partstrat = 'l' AND p.partdefid = 0 AND a.attnum = ANY (p.partattrs))
 FROM pg_catalog.pg_attribute a
@@ -117,7 +118,7 @@ WHERE c.relkind IN ('r', 'p', 'f') AND a.attnum > 0 AND NOT a.attisdropped AND N
 ORDER BY a.attrelid, a.attnum`, r.takeColumn},
 		{"read the constraints", `
 SELECT k.oid, k.conname, k.contype, k.conrelid, k.contypid, k.confrelid, k.conkey, k.confkey, k.convalidated, k.confmatchtype, k.conparentid,
-	CASE WHEN k.contype = 'c' THEN pg_catalog.pg_get_expr(k.conbin, k.conrelid) END
+	CASE WHEN k.contype = 'c' THEN pg_catalog.pg_get_expr(k.conbin, k.conrelid) END, k.contype = 'f' AND to_jsonb(k) ->> 'conperiod' = 'true'
 FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_namespace n ON n.oid = k.connamespace
 WHERE k.contype IN ('c', 'f') AND NOT ` + serverSchemas + `
 ORDER BY k.oid`, r.takeConstraint},

@@ -74,6 +74,7 @@ type foreignKeyRow struct {
 	key, toKey  []int
 	valid, full bool
 	copied      bool // the server's own copy of another constraint
+	period      bool // the last column refers by containment (PERIOD, since 18)
 }
 
 type indexRow struct {
@@ -173,7 +174,7 @@ func (r *reading) takeConstraint(row [][]byte) {
 		return
 	}
 	r.foreignKeys = append(r.foreignKeys, foreignKeyRow{name: name, from: table, to: parseUint(row[5]), key: parseInts(row[6]), toKey: parseInts(row[7]),
-		valid: isTrue(row[8]), full: letter(row[9]) == 'f', copied: parseUint(row[10]) != 0})
+		valid: isTrue(row[8]), full: letter(row[9]) == 'f', copied: parseUint(row[10]) != 0, period: isTrue(row[12])})
 }
 
 func (r *reading) takeIndex(row [][]byte) {
@@ -208,6 +209,12 @@ func (r *reading) assemble() *inventory {
 			Hint: "mask or nullify such columns, or keep the content in a bytea column"})
 	}
 	inv.schema.References = r.references(leaves)
+	for _, k := range r.foreignKeys {
+		if from := r.relations[r.root(k.from)]; from != nil && k.period && !k.copied && r.wanted(from.name.Schema) {
+			inv.schema.Notes = append(inv.schema.Notes, schema.Note{Table: from.name, Refuses: true, Say: "the foreign key " + schema.Ident(k.name) + " leads to the rows whose period contains its own (PERIOD), and foreign keys are followed by equal values",
+				Hint: "leave the table out of `schemas`, or drop the foreign key in production: none of its rows could be told whole from orphaned"})
+		}
+	}
 	inv.schema.Sort()
 	return inv
 }

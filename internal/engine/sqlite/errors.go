@@ -28,7 +28,7 @@ const (
 )
 
 // constraintHint is what mends rows that the target does not take.
-const constraintHint = "mend the rows that break it, or loosen it in the target"
+const constraintHint = "mend the rows that break it, or the masks of its columns, or loosen it in the target"
 
 // meaning says what a result code means, in our words.
 type meaning struct {

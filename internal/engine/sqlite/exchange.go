@@ -68,7 +68,7 @@ func (x *exchange) Switch(ctx context.Context, manifest []byte) error {
 	}
 	defer c.close()
 	c.doing = "exchange rows"
-	for _, sql := range []string{"PRAGMA foreign_keys=OFF", "PRAGMA synchronous=FULL"} {
+	for _, sql := range []string{"PRAGMA foreign_keys=OFF", "PRAGMA synchronous=FULL", "PRAGMA secure_delete=ON"} {
 		if err := c.exec(ctx, sql); err != nil {
 			return err
 		}
