@@ -100,7 +100,7 @@ func (a *address) place(u *url.URL, query url.Values) error {
 	switch {
 	case a.database == "":
 		return fmt.Errorf("the URL names no database: mysql://user@host:3306/DATABASE")
-	case strings.Contains(a.database, "/"):
+	case strings.Contains(strings.TrimPrefix(u.EscapedPath(), "/"), "/"):
 		return fmt.Errorf("the URL's path has more than one part: mysql://user@host:3306/DATABASE (a / in the name is %%2F)")
 	case strings.Contains(u.Host, ","):
 		return fmt.Errorf("the URL names several hosts: a run needs one server, because its moment belongs to that server; name one")

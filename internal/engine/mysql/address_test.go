@@ -15,6 +15,7 @@ func TestAddresses(t *testing.T) {
 		{"mysql://app:s3cr%40t@db.example.com/shop", "mysql://app@db.example.com:3306/shop", "shop", false},
 		{"mariadb://app@127.0.0.1:3307/shop", "mariadb://app@127.0.0.1:3307/shop", "shop", false},
 		{"mysql://app:x@[::1]:3307/shop%20two", "mysql://app@[::1]:3307/shop%20two", "shop two", false},
+		{"mysql://app:x@db/odd%2Fname", "mysql://app@db:3306/odd%2Fname", "odd/name", false},
 		{"mysql://app:x@localhost/shop?socket=/run/mysqld/mysqld.sock", "mysql://app@localhost/shop?socket=%2Frun%2Fmysqld%2Fmysqld.sock", "shop", false},
 		{"mysql:///shop?socket=/run/my.sock&user=app&password=x", "mysql://app@localhost/shop?socket=%2Frun%2Fmy.sock", "shop", false},
 		{"mysql://app:x@db/shop?ssl-mode=required", "mysql://app@db:3306/shop", "shop", true},

@@ -95,6 +95,9 @@ func (r *objectReader) outcome() (facts []catalog.Fact, kinds, unseen []string) 
 			kinds = append(kinds, kind)
 		}
 	}
+	if why := r.unseen["package"]; why != "" {
+		unseen = append(unseen, "package: "+why)
+	}
 	return slices.DeleteFunc(r.facts, func(f catalog.Fact) bool { return r.unseen[f.Kind] != "" }), kinds, unseen
 }
 
@@ -204,6 +207,13 @@ func (r *objectReader) others(databases []string) error {
 			table := schema.Name{Schema: database, Table: o.Table}.String()
 			r.orders[table] = append(r.orders[table], o.Moment+" "+o.Name)
 		}
+		packages, err := readPackages(r.ctx, r.c, database)
+		if err != nil {
+			return err
+		}
+		if len(packages) > 0 {
+			r.unseen["package"] = "stored packages are not compared (" + strings.Join(packages, ", ") + ")"
+		}
 		for _, h := range hidden {
 			kind, name, _ := strings.Cut(h, " ")
 			r.unseen[kind] = fmt.Sprintf("the user may not read the definition of every one (%s)%s", name, revealing(r.c, kind, database))
@@ -309,7 +319,7 @@ func (r *objectReader) privileges(databases []string) error {
 	}
 	for _, database := range databases {
 		for _, k := range p.blindTo(database) {
-			r.unseen[k.kind] = "the user may not see any (GRANT " + k.needs + " ON " + quote(database) + ".*)"
+			r.unseen[k.kind] = "the user may not see any (GRANT " + k.needs + " ON " + quote(pattern(database)) + ".*)"
 		}
 	}
 	return nil

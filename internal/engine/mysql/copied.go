@@ -166,7 +166,7 @@ func (l *load) furnish(ctx context.Context, c *conn, d *databasePlan) error {
 			return err
 		}
 		for _, k := range may.blindTo(d.from) {
-			l.copied.unseen[k.kind] = "the user may not see any (GRANT " + k.needs + " ON " + quote(d.from) + ".*)"
+			l.copied.unseen[k.kind] = "the user may not see any (GRANT " + k.needs + " ON " + quote(pattern(d.from)) + ".*)"
 		}
 		return l.copySequences(ctx, c, d, b)
 	})

@@ -246,6 +246,10 @@ func (p *ddlParser) keyPart(k *keyDefinition, part []token) {
 	if len(part) == 0 {
 		return
 	}
+	if slices.ContainsFunc(part, func(t token) bool { return t.is("OVERLAPS") }) { // a period, no column: with it nothing is compared by equality
+		k.other = true
+		return
+	}
 	if part[0].kind == quoted {
 		name, _ := part[0].name()
 		k.columns = append(k.columns, name)

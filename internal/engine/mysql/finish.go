@@ -286,6 +286,9 @@ func (t *target) Fit(ctx context.Context, from engine.Source, schemas []string) 
 		}
 		for _, d := range plan.databases {
 			for _, table := range d.tables {
+				if !switchable(table.engine) { // else this night makes what the next one refuses
+					obstacles = append(obstacles, fmt.Sprintf("%s has the storage engine %s in production, whose tables cannot be switched: give the target its structure first, by its own migrations, with ENGINE=InnoDB there", schema.Name{Schema: d.from, Table: table.name.Table}, table.engine))
+				}
 				if strict && strings.EqualFold(table.engine, "MyISAM") {
 					obstacles = append(obstacles, fmt.Sprintf("%s has the storage engine MyISAM in production, whose tables a target that enforces GTIDs does not lock together with others: give the target its structure first, by its own migrations, with ENGINE=InnoDB there", schema.Name{Schema: d.from, Table: table.name.Table}))
 				}

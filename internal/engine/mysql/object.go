@@ -197,6 +197,15 @@ func readEach(ctx context.Context, c *conn, database string) (out, broken []obje
 	return out, broken, hidden, nil
 }
 
+// readPackages lists the stored packages of a database (MariaDB's manual, CREATE PACKAGE).
+func readPackages(ctx context.Context, c *conn, database string) (names []string, err error) {
+	rows, err := c.rows(ctx, "look for packages", "SELECT DISTINCT routine_name FROM information_schema.routines WHERE routine_type LIKE 'PACKAGE%' AND routine_schema = "+literal(database)+" ORDER BY 1")
+	for _, r := range rows {
+		names = append(names, r[0])
+	}
+	return names, err
+}
+
 // take reads a row of SHOW CREATE; false where the text is hidden.
 func (o *object) take(row []string) bool {
 	at := map[string][4]int{"VIEW": {1, -1, 2, 3}, "FUNCTION": {2, 1, 3, 4}, "PROCEDURE": {2, 1, 3, 4}, "EVENT": {3, 1, 4, 5}}[o.Kind]

@@ -63,6 +63,7 @@ type conn struct {
 	maria   bool   // MariaDB, else MySQL
 	version int    // major*100+minor
 	release string // as the server says it
+	packet  int    // bytes of the longest statement that the server takes
 	limits  engine.Limits
 	broken  bool
 }
@@ -79,6 +80,15 @@ func (w *wire) hurry(d time.Duration) {
 	defer w.mu.Unlock()
 	if w.conn != nil {
 		_ = w.conn.SetDeadline(time.Now().Add(d)) // fails on a closed one only
+	}
+}
+
+// patient takes the bound away that connecting has.
+func (w *wire) patient() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.conn != nil {
+		_ = w.conn.SetDeadline(time.Time{}) // fails on a closed one only
 	}
 }
 
@@ -105,6 +115,7 @@ func connect(ctx context.Context, at *address, s session) (*conn, error) {
 	if err != nil {
 		return nil, wrap(ctx, err, doing)
 	}
+	w.patient()
 	c := &conn{raw: raw, net: w, at: at, limits: s.limits.WithDefaults()}
 	if err := c.greet(ctx, s); err != nil {
 		c.hangUp()
@@ -115,11 +126,12 @@ func connect(ctx context.Context, at *address, s session) (*conn, error) {
 
 // greet learns about the server and pins the settings.
 func (c *conn) greet(ctx context.Context, s session) error {
-	row, err := c.row(ctx, "greet the server", "SELECT CONNECTION_ID(), VERSION()")
+	row, err := c.row(ctx, "greet the server", "SELECT CONNECTION_ID(), VERSION(), @@max_allowed_packet")
 	if err != nil {
 		return err
 	}
 	c.id, c.release = row[0], row[1]
+	c.packet, _ = strconv.Atoi(row[2]) // 0 takes any statement
 	c.maria = strings.Contains(strings.ToLower(c.release), "mariadb")
 	c.version = versionOf(c.release)
 	c.release, _, _ = strings.Cut(strings.TrimPrefix(c.release, "5.5.5-"), "-")
@@ -147,7 +159,7 @@ func (c *conn) greet(ctx context.Context, s session) error {
 	if s.readOnly {
 		return c.exec(ctx, "make the session read-only", "SET SESSION TRANSACTION READ ONLY")
 	}
-	return nil
+	return c.exec(ctx, "let the session write", "SET SESSION TRANSACTION READ WRITE") // the server may be set up otherwise
 }
 
 // versionOf reads the major and minor number of a version such as
@@ -178,7 +190,7 @@ func (c *conn) pinned(s session) map[string]string {
 		"sql_auto_is_null":         "0",
 		"sql_safe_updates":         "0",
 		"sql_big_selects":          "1",
-		"sql_select_limit":         "DEFAULT",
+		"sql_select_limit":         "18446744073709551615", // DEFAULT is what the server is set to
 		"sql_quote_show_create":    "1",
 		"lock_wait_timeout":        wait,
 		"innodb_lock_wait_timeout": wait,
@@ -415,6 +427,9 @@ func (a *address) config(s session) (*client.Config, *wire, error) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.conn = c
+		if err == nil { // a server that takes the connection may say nothing on it
+			err = c.SetDeadline(time.Now().Add(a.timeout))
+		}
 		return c, err
 	}
 	var err error

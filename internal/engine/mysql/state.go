@@ -200,13 +200,19 @@ func (t *target) obstacles(ctx context.Context, c *conn) (obstacles, notes []str
 		}
 	}
 	engines, err := c.rows(ctx, "look at the storage engines", "SELECT table_schema, table_name, engine FROM information_schema.tables WHERE table_schema IN ("+literals(t.databases)+
-		") AND table_type IN ('BASE TABLE', 'SYSTEM VERSIONED') AND engine NOT IN ('InnoDB', 'MyISAM', 'Aria', 'ROCKSDB') ORDER BY table_schema, table_name")
+		") AND table_type IN ('BASE TABLE', 'SYSTEM VERSIONED') AND engine NOT IN ("+literals(switchableEngines)+") ORDER BY table_schema, table_name")
 	if err != nil {
 		return nil, nil, err
 	}
 	for _, r := range engines {
 		name := schema.Name{Schema: r[0], Table: r[1]}
 		say("%s has the storage engine %s, whose tables cannot be switched: ALTER TABLE %s ENGINE=InnoDB", name, r[2], quoteName(name))
+	}
+	err = plainKeys(ctx, c)
+	if engine.CodeOf(err) == engine.Denied {
+		obstacles = append(obstacles, "sql_generate_invisible_primary_key is on for the target's user, who may not turn it off for a session, and tables would get a key that they have not: GRANT SESSION_VARIABLES_ADMIN ON *.* to the user, or turn it off")
+	} else if err != nil {
+		return nil, nil, err
 	}
 	if strict, err := gtidsOnly(ctx, c); err != nil {
 		return nil, nil, err
@@ -305,6 +311,14 @@ func unstored(text string) string {
 		b.WriteByte(text[i])
 	}
 	return b.String()
+}
+
+// switchableEngines are the storage engines whose tables keep their rows when they
+// move from one database to another, and take part in LOCK TABLES.
+var switchableEngines = []string{"InnoDB", "MyISAM", "Aria", "ROCKSDB"}
+
+func switchable(engine string) bool {
+	return slices.ContainsFunc(switchableEngines, func(e string) bool { return strings.EqualFold(e, engine) })
 }
 
 // gtidsOnly tells whether the server takes only what GTIDs can name: then it locks

@@ -119,6 +119,13 @@ func (b *blueprint) addForeign(ctx context.Context, c *conn, d *databasePlan, re
 		}
 	}
 	d.after = others
+	packages, err := readPackages(ctx, c, d.from)
+	if err != nil {
+		return err
+	}
+	for _, name := range packages {
+		b.refused = append(b.refused, "the package "+schema.Name{Schema: d.from, Table: name}.String()+" is not brought into an empty target yet: make the target's structure first, by its own migrations")
+	}
 	for _, s := range d.sequences {
 		b.refused = append(b.refused, "the sequence "+schema.Name{Schema: d.from, Table: s}.String()+" is not brought into an empty target yet: make it and its tables there first, by the target's own migrations")
 	}

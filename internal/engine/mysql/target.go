@@ -84,16 +84,20 @@ func (t *target) session(ctx context.Context, name string) (*conn, error) {
 		c.hangUp()
 		return nil, err
 	}
-	if made, err := c.rows(ctx, "pin the session's settings", "SHOW SESSION VARIABLES LIKE 'sql\\_generate\\_invisible\\_primary\\_key'"); err != nil || len(made) > 0 && made[0][1] == "ON" {
-		if err == nil { // tables come as they are shown; a key that one has not must not be made for it
-			err = c.exec(ctx, "turn sql_generate_invisible_primary_key off for the session", "SET SESSION sql_generate_invisible_primary_key = OFF")
-		}
-		if err != nil {
-			c.hangUp()
-			return nil, err
-		}
+	if err := plainKeys(ctx, c); err != nil {
+		c.hangUp()
+		return nil, err
 	}
 	return c, nil
+}
+
+// plainKeys has the server make no key for a table that is shown without one.
+func plainKeys(ctx context.Context, c *conn) error {
+	made, err := c.rows(ctx, "pin the session's settings", "SHOW SESSION VARIABLES LIKE 'sql\\_generate\\_invisible\\_primary\\_key'")
+	if err == nil && len(made) > 0 && made[0][1] == "ON" {
+		err = c.exec(ctx, "turn sql_generate_invisible_primary_key off for the session", "SET SESSION sql_generate_invisible_primary_key = OFF")
+	}
+	return err
 }
 
 // inDatabases runs do with the side's session; databases are those to ask about.

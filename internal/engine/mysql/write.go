@@ -69,7 +69,10 @@ func newWriter(table schema.Name, like *creation, place schema.Name, columns []s
 
 // write writes all rows through a session.
 func (w *writer) write(ctx context.Context, c *conn, local *locality, rows iter.Seq2[*engine.Batch, error]) error {
-	w.c = c
+	w.c, w.most = c, insertBytes
+	if c.packet > 0 {
+		w.most = min(insertBytes, c.packet/2)
+	}
 	takes, err := local.ask(ctx, c)
 	if err != nil {
 		return err
@@ -147,6 +150,7 @@ type writer struct {
 	loose   []byte // rows with a hollow value, as SQL
 	looses  int64
 	written int // bytes since the transaction began
+	most    int // bytes after which rows are inserted
 }
 
 func (w *writer) all(ctx context.Context, rows iter.Seq2[*engine.Batch, error]) error {
@@ -177,7 +181,7 @@ func (w *writer) inserts(ctx context.Context, rows iter.Seq2[*engine.Batch, erro
 		raw := batch.Raw
 		for range batch.Rows {
 			raw = w.row(raw)
-			if w.rows+w.looses >= insertRows || len(w.buf)+len(w.loose) > insertBytes {
+			if w.rows+w.looses >= insertRows || len(w.buf)+len(w.loose) > w.most {
 				if err := w.flush(ctx); err != nil {
 					batch.Release()
 					return err
