@@ -250,7 +250,7 @@ func (s *Session) decide(ctx context.Context) []finding.Finding {
 	w.shape, fs = plan.Fit(s.in.Job, w.source, w.target, w.state)
 	found = append(found, fs...)
 	w.plan.Shape = w.shape
-	found = append(found, plan.Notes(w.source, w.target, w.shape.FromSource)...)
+	found = append(found, plan.Notes(s.in.Job, w.source, w.target, w.shape.FromSource)...)
 	w.plan.Structure = "target"
 	if w.shape.FromSource {
 		w.plan.Structure = "source"

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"understudy/internal/config"
 	"understudy/internal/fault"
 	"understudy/internal/finding"
 	"understudy/internal/schema"
@@ -12,11 +13,19 @@ import (
 // Notes gives what is amiss with the structures themselves. A note of both sides
 // is told once. An obstacle on the side that gives the structure stops the run:
 // no generation can be made from it.
-func Notes(source, target *schema.Schema, fromSource bool) []finding.Finding {
+func Notes(job *config.Job, source, target *schema.Schema, fromSource bool) []finding.Finding {
 	var out []finding.Finding
+	without := map[schema.Name]bool{} // tables of which no row is taken
+	if job.Subset != nil {
+		for _, t := range job.Subset.Tables {
+			if named, err := source.Resolve(t.Table.Value); err == nil && t.Rows == "none" {
+				without[named.Name] = true
+			}
+		}
+	}
 	add := func(n schema.Note, side string, builds bool) {
 		f := finding.Finding{Check: "structure", Severity: finding.Warning, Table: n.Table.String(), Column: n.Column, Message: side + n.Say, Hint: n.Hint}
-		if n.Obstacle && builds || n.Refuses && side != "in the target: " {
+		if n.Obstacle && builds || n.Refuses && side != "in the target: " && !without[n.Table] {
 			f.Severity, f.Code = finding.Error, int(fault.Usage)
 		}
 		out = append(out, f)

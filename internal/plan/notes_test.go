@@ -4,6 +4,7 @@ import (
 	"slices"
 	"testing"
 
+	"understudy/internal/config"
 	"understudy/internal/fault"
 	"understudy/internal/finding"
 	"understudy/internal/schema"
@@ -27,7 +28,7 @@ func TestNotesStopOnlyWhereTheyStandInTheWay(t *testing.T) {
 		{"the source's structure", &schema.Schema{}, true, []string{"main.both error amiss", "main.there error amiss", "main.view warning amiss"}},
 	} {
 		var got []string
-		for _, f := range Notes(source, x.target, x.fromSource) {
+		for _, f := range Notes(&config.Job{}, source, x.target, x.fromSource) {
 			got = append(got, f.Table+" "+string(f.Severity)+" "+f.Message)
 			if (f.Severity == finding.Error) != (f.Code == int(fault.Usage)) {
 				t.Errorf("%+v", f)

@@ -212,7 +212,7 @@ func (r *reading) assemble() *inventory {
 	for _, k := range r.foreignKeys {
 		if from := r.relations[r.root(k.from)]; from != nil && k.period && !k.copied && r.wanted(from.name.Schema) {
 			inv.schema.Notes = append(inv.schema.Notes, schema.Note{Table: from.name, Refuses: true, Say: "the foreign key " + schema.Ident(k.name) + " leads to the rows whose period contains its own (PERIOD), and foreign keys are followed by equal values",
-				Hint: "leave the table out of `schemas`, or drop the foreign key in production: none of its rows could be told whole from orphaned"})
+				Hint: "leave its rows out (`none` under subset.tables): which of them lead nowhere could not be told"})
 		}
 	}
 	inv.schema.Sort()

@@ -44,6 +44,9 @@ func (x *exchange) Finish(ctx context.Context) error {
 		}
 		if time.Now().After(deadline) {
 			e.Code, e.Say = engine.Timeout, "its tables could not be locked in time: somebody writes to them, or holds a transaction open in which he did"
+			if aside {
+				e.Say += "; while a foreign key is set aside, one in which he read them counts as well"
+			}
 			e.Hint = "end that transaction, or raise limits.lock_wait, and try again"
 			return e
 		}
@@ -246,6 +249,12 @@ func (x *exchange) lock(ctx context.Context, c *conn, ties []*tie, aside bool) e
 	}
 	slices.Sort(soft)
 	slices.Sort(full)
+	if len(full) > 0 { // whoever reads one of them and then another may hold what we wait for: we give up before the server ends either
+		if _, err := c.value(ctx, "bound the wait for locks", `SELECT pg_catalog.set_config('lock_timeout', LEAST(nullif(l.setting::int, 0), d.setting::int * 4 / 5)::text, true)
+			FROM pg_catalog.pg_settings l, pg_catalog.pg_settings d WHERE l.name = 'lock_timeout' AND d.name = 'deadlock_timeout'`); err != nil {
+			return err
+		}
+	}
 	for _, l := range []struct {
 		tables []string
 		mode   string
