@@ -48,7 +48,7 @@ func (c *card) append(w *Worker, dst, value []byte) ([]byte, error) {
 		digits[n-2] = (digits[n-2] + 1) % 10
 		digits[n-1] = (luhn(digits[:n-1]) + off) % 10
 	}
-	return dress(dst, value, digits), nil
+	return dress(dst, value, digits, false), nil
 }
 
 func (c *card) keeps(value []byte) bool {
@@ -162,7 +162,7 @@ func (p *cardPermutation) append(w *Worker, dst, value []byte) ([]byte, error) {
 	spellDecimal(digits[:u], a)
 	spellDecimal(digits[u:n-1], b)
 	digits[n-1] = (luhn(digits[:n-1]) + off) % 10
-	return dress(dst, value, digits), nil
+	return dress(dst, value, digits, false), nil
 }
 
 func decimalOf(digits []byte) uint64 {

@@ -28,6 +28,7 @@ type format struct {
 	cipher cipher.Block
 	mac    mac
 	others bool // characters beyond ASCII stay
+	digits bool // only digits are permuted, and letters stay
 	tables cache
 }
 
@@ -64,20 +65,22 @@ func (f *format) append(w *Worker, dst, value []byte) ([]byte, error) {
 		}
 		permuteLong(f.cipher, radixes, w.figures, l.tweak)
 	}
-	return dress(dst, value, w.figures), nil
+	return dress(dst, value, w.figures, f.digits), nil
 }
 
 // classify splits a value into its shape and the numerals to permute, or says
 // why it cannot be masked.
 func (f *format) classify(w *Worker, value []byte) string {
 	w.shape, w.figures = w.shape[:0], w.figures[:0]
-	beyond, others := false, 0 // bytes of characters beyond ASCII, and how many characters they are
+	letters, beyond, others := 0, false, 0 // bytes of characters beyond ASCII, and how many characters they are
 	for _, c := range value {
 		switch {
 		case c-'0' < 10:
 			w.shape, w.figures = append(w.shape, 10), append(w.figures, c-'0')
 		case lower(c)-'a' < 26:
-			w.shape, w.figures = append(w.shape, 26), append(w.figures, lower(c)-'a')
+			if letters++; !f.digits {
+				w.shape, w.figures = append(w.shape, 26), append(w.figures, lower(c)-'a')
+			}
 		case c >= 0x80:
 			if beyond = true; c >= 0xc0 { // where a character begins
 				others++
@@ -85,6 +88,8 @@ func (f *format) classify(w *Worker, value []byte) string {
 		}
 	}
 	switch {
+	case f.digits && len(w.figures) == 0 && letters > 0:
+		return "it has no digit to permute, and letters stay"
 	case beyond && !f.others:
 		return "it has characters beyond ASCII, which cannot be permuted (others: keep leaves them in place)"
 	case beyond && len(w.figures) == 0:
@@ -97,14 +102,16 @@ func (f *format) classify(w *Worker, value []byte) string {
 	return ""
 }
 
-// dress puts numerals into the places of the value's letters and digits.
-func dress(dst, value, figures []byte) []byte {
+// dress puts numerals into the places of the value's letters and digits, or of its
+// digits only.
+func dress(dst, value, figures []byte, digits bool) []byte {
 	i := 0
 	for _, c := range value {
 		switch {
 		case c-'0' < 10:
 			c = '0' + figures[i]
 			i++
+		case digits:
 		case c-'a' < 26:
 			c = 'a' + figures[i]
 			i++
@@ -193,7 +200,7 @@ func (f *format) chanceOf(value []byte) float64 {
 		switch {
 		case c-'0' < 10:
 			n *= 10
-		case lower(c)-'a' < 26:
+		case lower(c)-'a' < 26 && !f.digits:
 			n *= 26
 		}
 	}
@@ -221,7 +228,9 @@ func (c *cache) get(name string, create func() *span) *span {
 	return s
 }
 
-func readFormat(o *options) string { return o.choice("others", "stop", "stop", "keep") }
+func readFormat(o *options) (others, digits bool) {
+	return o.choice("others", "stop", "stop", "keep") == "keep", o.choice("letters", "permute", "permute", "keep") == "keep"
+}
 
 func buildFormat(d *draft) (recipe, *Refusal) {
 	d.chance = oneIn(10)
@@ -233,8 +242,14 @@ func buildFormat(d *draft) (recipe, *Refusal) {
 		}
 		return &digits{key: d.key, domain: d.spec.Domain, limits: limits}, nil
 	}
+	others, digits := readFormat(&d.options)
 	d.text = "permutation of the strings of the same shape"
-	return newFormat(d, "", readFormat(&d.options) == "keep"), nil
+	if digits {
+		d.text = "permutation of the digits; letters stay"
+	}
+	m := newFormat(d, "", others)
+	m.digits = digits
+	return m, nil
 }
 
 // newFormat makes the permutation of strings for a domain; other masks that fall

@@ -3,6 +3,7 @@ package mask
 import (
 	"fmt"
 	"math"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -103,6 +104,31 @@ func TestFormatProperties(t *testing.T) {
 			t.Fatal("Keeps is wrong")
 		}
 	})
+}
+
+// Codes with fixed letters keep these; their digits are permuted, all different.
+func TestFormatKeepsLetters(t *testing.T) {
+	m := makeMask(t, "fpe", Limits{Kind: schema.Text, Unique: true}, "letters", "keep")
+	w, code, seen, same := m.Worker(), regexp.MustCompile(`^MRN-[0-9]{4}$`), map[string]bool{}, 0
+	for i := range 10_000 {
+		value := fmt.Sprintf("MRN-%04d", i)
+		f := fake(t, w, value)
+		if !code.MatchString(f) || seen[f] {
+			t.Fatal("a fake is no such code, or another one's")
+		}
+		if seen[f] = true; f == value {
+			same++
+		}
+	}
+	if same > 10 {
+		t.Errorf("%d codes stay as they are", same)
+	}
+	if _, _, err := w.Append(nil, []byte("MRN-ABCD")); err == nil {
+		t.Error("a value without digits stays as it is")
+	}
+	if !m.Keeps([]byte("--")) || m.Keeps([]byte("MRN-1")) {
+		t.Error("Keeps is wrong")
+	}
 }
 
 // through lets fake report through rapid.

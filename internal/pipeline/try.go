@@ -440,7 +440,7 @@ func (t *trial) told() []finding.Finding {
 			continue // it was tried without those values
 		}
 		f := finding.Finding{Check: "fake-refused", Severity: finding.Error, Code: int(fault.Usage), Table: t.shape.Name.String(), Column: r.Column,
-			Hint: "choose a mask or parameters whose fakes satisfy it; `understudy rules explain` shows the rule"}
+			Hint: "choose a mask or parameters whose fakes satisfy it (`fpe` keeps the shape of codes, with `letters: keep` their letters too); `understudy rules explain` shows the rule"}
 		if i := slices.IndexFunc(t.table.Checks, func(c schema.Check) bool { return c.Name == r.Check }); r.Column == "" && i >= 0 {
 			f.Column = maskedAmong(t.masks, t.table.Checks[i].Columns) // where the mask stands
 		}
