@@ -160,3 +160,16 @@ func TestStatementsStandInOrderOnMySQL(t *testing.T) {
 		})
 	}
 }
+
+// What production grants to the role that reads it is no part of what is made.
+func TestStatementsGrantNothingToTheReader(t *testing.T) {
+	a, b := scratchtest.Database(t), scratchtest.Database(t)
+	scratchtest.SQL(t, a, `DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'order_only') THEN CREATE ROLE order_only; CREATE ROLE order_app; END IF; END $$;
+		CREATE TABLE t (id int); GRANT SELECT ON t TO order_only, order_app; CREATE TABLE u (id int); GRANT SELECT ON u TO order_only`)
+	one, other := catalogOf(t, a), catalogOf(t, b)
+	one.Reader = "order_only"
+	text := compareAll(t, one, other).Script()
+	if strings.Contains(text, "order_only") || !strings.Contains(text, "GRANT SELECT ON public.t TO order_app") {
+		t.Error(text)
+	}
+}
