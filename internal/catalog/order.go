@@ -271,6 +271,10 @@ func (p *planner) arrange(out *Comparison) {
 			}
 		}
 	}
+	position := make([]int, len(list)) // in the initial order
+	for k, i := range initial {
+		position[i] = k
+	}
 	state := make([]int, len(list)) // 1 while it is visited, 2 behind that
 	n := 0
 	var visit func(i int)
@@ -279,7 +283,7 @@ func (p *planner) arrange(out *Comparison) {
 			return
 		}
 		state[i] = 1
-		slices.SortFunc(before[i], func(a, b int) int { return slices.Index(initial, a) - slices.Index(initial, b) })
+		slices.SortFunc(before[i], func(a, b int) int { return position[a] - position[b] })
 		for _, b := range slices.Compact(before[i]) {
 			visit(b)
 		}

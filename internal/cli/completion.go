@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -103,9 +104,12 @@ func (a *app) columns(_ *cobra.Command, args []string, typed string) ([]string, 
 	return beginning(typed, out), cobra.ShellCompDirectiveNoFileComp
 }
 
-// beginning keeps the names that begin with what was typed.
+// beginning keeps the names that begin with what was typed, and that a shell can show
+// and cut into lines.
 func beginning(typed string, names []string) []string {
-	return slices.DeleteFunc(names, func(name string) bool { return !strings.HasPrefix(name, typed) })
+	return slices.DeleteFunc(names, func(name string) bool {
+		return !strings.HasPrefix(name, typed) || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) })
+	})
 }
 
 // spellings are the names that a table is completed to: as it is called, and,

@@ -58,7 +58,7 @@ func (a *app) bound(ctx context.Context) (*rules.Binding, *schema.Schema, []find
 // bind binds the job's rules to the structure of the tables that take part.
 func bind(job *config.Job, files []*rules.File, source *schema.Schema) (*rules.Binding, *schema.Schema, []finding.Finding) {
 	scope := plan.Scope(job, source)
-	declared, found := plan.Declare(job.References, scope)
+	declared, found := plan.Declare(job.References, scope, source)
 	scope.References = append(scope.References, declared...)
 	scope.Sort()
 	b, fs := plan.Bind(files, source, scope)

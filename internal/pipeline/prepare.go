@@ -261,7 +261,7 @@ func (s *Session) decide(ctx context.Context) []finding.Finding {
 			Message: "the target has no tables, and `mode: replace` exchanges rows only", Hint: "give the target its structure first, by its own migrations, or write `mode: swap` once"})
 	}
 	w.scope = &schema.Schema{Tables: w.shape.Scope.Tables, References: slices.Clone(w.shape.Scope.References)}
-	w.declared, fs = plan.Declare(s.in.Job.References, w.scope)
+	w.declared, fs = plan.Declare(s.in.Job.References, w.scope, w.source)
 	found = append(found, fs...)
 	w.scope.References = append(w.scope.References, w.declared...)
 	w.scope.Sort()

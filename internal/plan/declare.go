@@ -14,8 +14,9 @@ import (
 )
 
 // Declare turns the job's references into references of the schema. The form
-// is table.column, or table.(a, b) for several columns.
-func Declare(refs []config.Reference, s *schema.Schema) ([]schema.Reference, []finding.Finding) {
+// is table.column, or table.(a, b) for several columns. S holds the tables that give
+// rows, source all of production's.
+func Declare(refs []config.Reference, s, source *schema.Schema) ([]schema.Reference, []finding.Finding) {
 	var out []schema.Reference
 	var bad []finding.Finding
 	for i, r := range refs {
@@ -24,11 +25,11 @@ func Declare(refs []config.Reference, s *schema.Schema) ([]schema.Reference, []f
 		}
 		from, columns, err := end(s, r.From.Value)
 		if err != nil {
-			bad = append(bad, wrong(r.From, err))
+			bad = append(bad, astray(source, r.From, err))
 		}
 		to, toColumns, err2 := end(s, r.To.Value)
 		if err2 != nil {
-			bad = append(bad, wrong(r.To, err2))
+			bad = append(bad, astray(source, r.To, err2))
 		}
 		if err != nil || err2 != nil {
 			continue
@@ -80,6 +81,16 @@ func Conditions(refs []config.Reference, declared []schema.Reference, s *schema.
 		}
 	}
 	return out
+}
+
+// astray tells of an end that is not among the tables that give rows.
+func astray(source *schema.Schema, text config.Text, err error) finding.Finding {
+	if t, _, other := end(source, text.Value); other == nil {
+		f := wrong(text, fmt.Errorf("%s gives no rows here: it is preserved, a migration tool's, or another server's", t.Name))
+		f.Hint = "leave the reference out, or take the table out of load.preserve"
+		return f
+	}
+	return wrong(text, err)
 }
 
 func wrong(text config.Text, err error) finding.Finding {

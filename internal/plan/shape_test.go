@@ -125,11 +125,11 @@ func TestMigrationTablesFollowTheStructure(t *testing.T) {
 func TestDeclareResolvesBothEnds(t *testing.T) {
 	s := schemaOf(table("customers", column("email"), column("shop")), table("news", column("email"), column("shop")))
 	at := func(text string) config.Text { return config.Text{Value: text, At: finding.At{File: "job", Line: 3}} }
-	refs, fs := Declare([]config.Reference{{From: at("news.(email, shop)"), To: at("customers.(email, shop)")}, {From: at("news.email"), To: at("customers.email")}}, s)
+	refs, fs := Declare([]config.Reference{{From: at("news.(email, shop)"), To: at("customers.(email, shop)")}, {From: at("news.email"), To: at("customers.email")}}, s, s)
 	if len(fs) != 0 || len(refs) != 2 || len(refs[0].Columns) != 2 || !refs[1].Declared {
 		t.Fatalf("%v %v", refs, fs)
 	}
-	_, fs = Declare([]config.Reference{{From: at("news.emial"), To: at("custmers.email")}, {From: at("news.(email, shop)"), To: at("customers.email")}}, s)
+	_, fs = Declare([]config.Reference{{From: at("news.emial"), To: at("custmers.email")}, {From: at("news.(email, shop)"), To: at("customers.email")}}, s, s)
 	if len(fs) != 3 {
 		t.Fatalf("%d findings: %v", len(fs), fs)
 	}
@@ -137,6 +137,10 @@ func TestDeclareResolvesBothEnds(t *testing.T) {
 		if f.At.Line != 3 || f.Hint == "" {
 			t.Errorf("no place or hint: %+v", f)
 		}
+	}
+	without := &schema.Schema{Tables: slices.DeleteFunc(slices.Clone(s.Tables), func(t schema.Table) bool { return t.Name.Table == "customers" })}
+	if _, fs = Declare([]config.Reference{{From: at("news.email"), To: at("customers.email")}}, without, s); len(fs) != 1 || !strings.Contains(fs[0].Message, "preserved") {
+		t.Errorf("a table that gives no rows is called one that is not there: %v", fs)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"understudy/internal/check"
 	"understudy/internal/fault"
@@ -199,14 +200,22 @@ func (e *exposition) sample(value float64, pairs ...string) {
 }
 
 // labels writes labels as the format escapes them. Text that is not UTF-8
-// would make the whole file unreadable.
+// would make the whole file unreadable, and a terminal obeys control characters.
 func labels(job string, pairs ...string) string {
 	var b strings.Builder
-	escape := strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
-	for i := 0; i+1 < len(pairs); i += 2 {
-		fmt.Fprintf(&b, `%s="%s",`, pairs[i], escape.Replace(strings.ToValidUTF8(pairs[i+1], "\uFFFD")))
+	escaper := strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
+	escape := func(s string) string {
+		return strings.Map(func(r rune) rune {
+			if unicode.IsControl(r) {
+				return '\uFFFD'
+			}
+			return r
+		}, escaper.Replace(strings.ToValidUTF8(s, "\uFFFD")))
 	}
-	return fmt.Sprintf(`{%sjob_file="%s"}`, b.String(), escape.Replace(strings.ToValidUTF8(job, "\uFFFD")))
+	for i := 0; i+1 < len(pairs); i += 2 {
+		fmt.Fprintf(&b, `%s="%s",`, pairs[i], escape(pairs[i+1]))
+	}
+	return fmt.Sprintf(`{%sjob_file="%s"}`, b.String(), escape(job))
 }
 
 // seconds is a moment as Prometheus counts; the zero moment is 0.

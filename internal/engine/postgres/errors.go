@@ -149,7 +149,7 @@ func meaning(state string) (say, hint string) {
 	case "23502":
 		return "a value is missing where the column requires one", constraintHint
 	case "23503":
-		return "a foreign key finds no row", "mend the rows that point nowhere, or drop the foreign key in the target"
+		return "a foreign key finds no row", "mend the rows that point nowhere, or the statement that made them, or drop the foreign key in the target"
 	case "23505":
 		return "a value is there twice where it must be unique", constraintHint
 	case "23514":
