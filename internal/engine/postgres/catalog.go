@@ -65,6 +65,12 @@ func (s *side) Catalog(ctx context.Context, schemas []string) (*catalog.Catalog,
 	if err != nil {
 		return nil, err
 	}
+	for _, f := range facts {
+		if f.Kind == "foreign server" || f.Kind == "user mapping" {
+			unseen = append(unseen, "user mapping: of foreign servers and their users' options most values may be secrets, and are not compared")
+			break
+		}
+	}
 	out := catalog.New(tables, facts, kinds, unseen)
 	out.Reader = reader
 	out.Histories, out.Depends = histories, depends
