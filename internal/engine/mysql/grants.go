@@ -10,10 +10,11 @@ import (
 
 // privileges is what the user of a session may do, as SHOW GRANTS says.
 type privileges struct {
-	user    string
-	granted []grant
-	opaque  bool // the grants could not be read: nothing is known
-	merged  bool // all grants on a database count, not the most specific alone
+	user     string
+	granted  []grant
+	opaque   bool // the grants could not be read: nothing is known
+	merged   bool // all grants on a database count, not the most specific alone
+	verbatim bool // MariaDB: the pattern that is the database's very name comes before all, wildcards or none
 	// routines: the table in which MariaDB keeps routines may be read.
 	routines bool
 }
@@ -32,7 +33,7 @@ func readPrivileges(ctx context.Context, c *conn) (*privileges, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &privileges{user: account(row[0])}
+	p := &privileges{user: account(row[0]), verbatim: c.maria}
 	show := "SHOW GRANTS"
 	if !c.maria && !strings.EqualFold(row[1], "NONE") {
 		show += " FOR CURRENT_USER() USING " + row[1]
@@ -118,6 +119,12 @@ func (p *privileges) has(privilege, database string) bool {
 	}
 	if database == "" {
 		return false
+	}
+	specificity := func(pattern string) int {
+		if p.verbatim && pattern == database {
+			return 1 << 10
+		}
+		return specificity(pattern)
 	}
 	nearest := map[string]int{}
 	for _, g := range p.granted {
