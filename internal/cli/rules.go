@@ -117,7 +117,7 @@ func (a *app) structure(ctx context.Context, job *config.Job) (*schema.Schema, e
 func (a *app) rulesCheck() *cobra.Command {
 	return describe(&cobra.Command{
 		Use: "check", Short: "Check the rule files, every mistake at once", Args: none,
-		Long:    "Parse the job's rule files and bind them to the structure: every column must have one\ndecision with a reason, every mask must fit its column. The names in the job's subset and its\nfile of waivers are looked at as well; its SQL is read by `understudy plan`.\nEvery mistake is told at once, with its place.",
+		Long:    "Parse the job's rule files and bind them to the structure: every column must have one\ndecision with a reason, every mask must fit its column. The names in the job's subset and the\nfiles that it names are looked at as well; its SQL is read by `understudy plan`.\nEvery mistake is told at once, with its place.",
 		Example: "  understudy rules check\n  understudy rules check --json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			a.command = "rules check"
@@ -213,6 +213,8 @@ func (a *app) named(s *schema.Schema) []finding.Finding {
 			}
 		}
 	}
+	_, _, fs := config.ReadAfter(a.job)
+	found = append(found, fs...)
 	file, text, fs := config.ReadWaivers(a.job)
 	if file != "" && len(fs) == 0 {
 		_, fs = parity.ReadWaivers(file, []byte(text), a.Now().UTC())

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 
 	"understudy/internal/finding"
@@ -115,6 +116,7 @@ func From(fs []finding.Finding, fallback Code) error {
 		return nil
 	}
 	finding.Sort(bad)
+	bad = slices.CompactFunc(bad, func(a, b finding.Finding) bool { return a.At == b.At && a.String() == b.String() }) // read twice
 	code := Code(-1)
 	for i, f := range bad {
 		c := Code(f.Code)

@@ -167,7 +167,7 @@ func (s *Session) repeated(table schema.Name, key engine.Derived, twice, rows in
 	f.Hint = "drop the key in the target, or mend the rows in production"
 	if f.Column != "" {
 		f.Hint = "choose a mask whose fakes stay apart there: `fpe`, or `template` with {tag}" +
-			" early in its format; or loosen the key"
+			" early in its format; where it compares a few characters only, no mask has enough: keep the column, or loosen the key"
 	}
 	return f
 }

@@ -51,6 +51,7 @@ func clues() []clue {
 		{words(`secrets?|tokens?|api_?keys?|private_?key|credentials?|session_?key|(reset|magic|invite|access|refresh|unsubscribe)_?(key|code|link|hash)`), []schema.Kind{schema.UUID}, draftRule{mask: "uuid", class: "credential", comment: "a secret: no value of it belongs on staging"}},
 		{words(`otp|pin|pin_?(code|no|number)|cvv|cvc`), numbers, draftRule{mask: "redact", class: "credential", comment: "a secret: no value of it belongs on staging"}},
 		{words(`mac|mac_?addr(ess)?|hardware_?addr(ess)?`), textOrNet, draftRule{mask: "mac"}},
+		{words(`ip_?(v?4_?)?addr(ess)?`), []schema.Kind{schema.Integer}, draftRule{mask: "fpe", class: "network"}},
 		{words(`ip|ip_?v?[46]?_?addr(ess)?|(remote|client|source|last|login|current|sign_?in)_?(ip|addr(ess)?)`), textOrNet, draftRule{mask: "ip"}},
 		{words(`user_?agent|browser`), text, draftRule{mask: "user_agent"}},
 		{words(`device_?id|fingerprint`), text, draftRule{mask: "redact", class: "network"}},
@@ -75,6 +76,8 @@ func clues() []clue {
 		{words(`country(_?name)?$`), text, draftRule{mask: "country"}},
 		{words(`street(_?(name|address|no|number))?|addr(ess)?[0-9]?|address_?(line_?)?[0-9]?|line_?[0-9]|house_?(no|number)`), text, draftRule{mask: "street"}},
 		{words(`gender|sex|religi(on|ous)|faith|ethnic(ity|_?(group|origin))?|race|nationality|marital(_?status)?|civil_?status|blood_?(type|group)|diagnos([ie]s|ed)|disability|orientation|health|medication|allerg(y|ies|ic)|hiv|pregnan(t|cy)|illness(es)?|diseases?|diabetic|smoker|vaccinat(ed|ion)|transgender|gay|lesbian|sexual(ity)?|muslim|jewish|christian|disabled_?person|has_?disability|political|trade_?union|union_?member(ship)?|criminal|convict(ed|ions?)|offences?|bankrupt(cy)?`), []schema.Kind{schema.Text, schema.Enum, schema.Boolean},
+			draftRule{mask: "redact", class: "special_category", comment: "a special category of personal data"}},
+		{regexp.MustCompile(`(^|_)(gender|sex|religion|ethnicity|ethnic_group|race|marital_status|blood_(type|group)|diagnosis|disability|nationality)(_code)?$`), numbers, // codes; those that lead to a table are tied to it
 			draftRule{mask: "redact", class: "special_category", comment: "a special category of personal data"}},
 		{words(`salar(y|ies)|wages?|income[0-9]?|net_?worth|credit_?(score|limit|rating)|(bank_?)?balance|debts?|pension`), numbers, draftRule{mask: "redact", class: "income"}},
 		{words(`yob|dob_?year|birth_?year|year_?of_?birth|age`), numbers, draftRule{mask: "redact", class: "birth_date"}},

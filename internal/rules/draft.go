@@ -128,6 +128,9 @@ func (d *draft) shared(lines, tied []int, decided *Binding) *openColumn {
 	for _, i := range lines {
 		n := &d.graph.columns[i]
 		o := &openColumn{proposal: d.classifier.propose(n.table, n.column)}
+		if len(tied) > 1 && n.column.Kind == schema.Integer && o.choices[0].class == "special_category" { // numbers of a table of words, which redact would all make one
+			o.choices = slices.DeleteFunc(o.choices, func(r draftRule) bool { return r.class == "special_category" })
+		}
 		if o.choices[0].mask != "" {
 			return o
 		}
