@@ -68,7 +68,9 @@ func (a *app) verify(cmd *cobra.Command) error {
 	if slices.ContainsFunc(found, func(f finding.Finding) bool { return f.Code == int(fault.Unmeasured) }) {
 		return &fault.Error{Code: fault.Unmeasured, Findings: found}
 	}
-	a.notes = append(a.notes, found...)
+	if a.json { // else they stand in the table
+		a.notes = append(a.notes, found...)
+	}
 	return nil
 }
 
