@@ -52,13 +52,29 @@ type columnFacts struct {
 // information_schema, and SHOW CREATE TABLE for every table.
 func inspect(ctx context.Context, c *conn, schemas []string) (*inventory, error) {
 	r := &structureReader{c: c, in: "(" + literals(schemas) + ")", out: &inventory{schema: &schema.Schema{}, tables: map[schema.Name]*tableFacts{}}}
-	for _, step := range []func(context.Context) error{r.databases(schemas), r.tables, r.columns, r.definitions} {
+	for _, step := range []func(context.Context) error{r.databases(schemas), r.tables, r.columns, r.definitions, r.beyond(schemas)} {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}
 	}
 	r.assemble()
 	return r.out, nil
+}
+
+// beyond notes the databases in which the user sees only tables that were granted one by one.
+func (r *structureReader) beyond(databases []string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		p, err := readPrivileges(ctx, r.c)
+		if err != nil {
+			return err
+		}
+		for _, d := range databases {
+			if !p.has("SELECT", d) {
+				r.out.schema.Notes = append(r.out.schema.Notes, schema.Note{Say: "of the database " + schema.Ident(d) + " the user " + p.user + " sees only the tables that were granted one by one: others would be missing: GRANT SELECT ON " + quote(pattern(d)) + ".*"})
+			}
+		}
+		return nil
+	}
 }
 
 type structureReader struct {
