@@ -268,7 +268,7 @@ func maskWords(m plan.Mask) string {
 	return words
 }
 
-// withParameters names a mask as a rule does, a long parameter by its beginning.
+// withParameters names a mask as a rule does, long parameters by their beginning.
 func withParameters(mask string, parameters map[string]string) string {
 	var list []string
 	for _, name := range slices.Sorted(maps.Keys(parameters)) {
@@ -281,7 +281,11 @@ func withParameters(mask string, parameters map[string]string) string {
 	if len(list) == 0 {
 		return mask
 	}
-	return mask + " {" + strings.Join(list, ", ") + "}"
+	all := []rune(strings.Join(list, ", "))
+	if len(all) > 40 { // a line has room for names beside it; `understudy rules explain` has all
+		all = append(all[:39], '…')
+	}
+	return mask + " {" + string(all) + "}"
 }
 
 // documents writes a column of documents: a line for each path, and what became

@@ -277,6 +277,9 @@ func (c *classifier) lastResort(col *schema.Column, unique bool) []draftRule {
 	if value, ok := neutral(col.Type); ok {
 		out = append(out, draftRule{mask: "constant", value: value, comment: "review: the empty value of the type"})
 	}
+	if unique && col.Kind == schema.Text { // one does by itself
+		return append(out, draftRule{keep: "review: NO MASK THAT KEEPS ITS VALUES APART FITS ITS CHECKS, ITS LENGTH AND ALL COLUMNS TIED TO IT; decide whether staging may have it"})
+	}
 	if unique {
 		return append(out, draftRule{keep: "review: NO MASK KEEPS VALUES OF THIS TYPE APART, as its key demands; decide whether staging may have it"})
 	}
