@@ -123,7 +123,7 @@ func TestTortureMasked(t *testing.T) {
 			}
 			e.run(t, 0, "refresh")
 			wantWhole(t, source, target)
-			e.run(t, 0, "verify").wants(t, "the refresh left no digest of them") // of constants that the server may write in another way
+			e.run(t, 0, "verify").wants(t, "refresh left no digest of them") // of constants that the server may write in another way
 		})
 	}
 }

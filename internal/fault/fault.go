@@ -116,7 +116,7 @@ func From(fs []finding.Finding, fallback Code) error {
 		return nil
 	}
 	finding.Sort(bad)
-	bad = slices.CompactFunc(bad, func(a, b finding.Finding) bool { return a.At == b.At && a.String() == b.String() }) // read twice
+	bad = slices.Compact(bad) // of a file that was read twice
 	code := Code(-1)
 	for i, f := range bad {
 		c := Code(f.Code)
