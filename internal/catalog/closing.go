@@ -53,10 +53,7 @@ func (p *planner) statements(out *Comparison) {
 	for _, f := range p.source.Facts {
 		parts[factID{f.Kind, f.Object}] = f.renamed(p.names)
 	}
-	back := make(map[string]string, len(p.names))
-	for s, t := range p.names {
-		back[t] = s
-	}
+	back := backwards(p.names)
 	for _, f := range p.target.Facts {
 		if f.Drop != "" {
 			drop[factID{f.Kind, requalify(f.Object, back)}] = trimmed(f.Drop)

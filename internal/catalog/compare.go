@@ -83,12 +83,7 @@ type Comparison struct {
 // the source is called in the target, where that is not the same. Two catalogs
 // may be compared again, but not by two goroutines at once: Atlas sorts in place.
 func Compare(ctx context.Context, source, target *Catalog, names map[string]string) (*Comparison, error) {
-	back := make(map[string]string, len(names))
-	for s, t := range names {
-		if s != t {
-			back[t] = s
-		}
-	}
+	back := backwards(names)
 	if source.folds && target.folds {
 		target = target.respelled(source)
 	}
@@ -111,6 +106,18 @@ func Compare(ctx context.Context, source, target *Catalog, names map[string]stri
 		return nil, err
 	}
 	return out, nil
+}
+
+// backwards gives, by what schemas are called in the target, the source's names of those
+// that are called otherwise there.
+func backwards(names map[string]string) map[string]string {
+	back := make(map[string]string, len(names))
+	for s, t := range names {
+		if s != t {
+			back[t] = s
+		}
+	}
+	return back
 }
 
 // forgive leaves out of the source's access lists what they grant to the role that

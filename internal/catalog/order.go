@@ -18,11 +18,7 @@ type Dependency struct{ Of, On Ref }
 
 // graphs gives both sides' dependencies.
 func (p *planner) graphs() (source, target *graph) {
-	back := make(map[string]string, len(p.names))
-	for s, t := range p.names {
-		back[t] = s
-	}
-	return newGraph(p.source, nil), newGraph(p.target, back)
+	return newGraph(p.source, nil), newGraph(p.target, backwards(p.names))
 }
 
 // A graph is one side's dependencies, in the source's names.
@@ -77,7 +73,7 @@ func (p *planner) around(out *Comparison, belongings func(*Difference) []string,
 	}
 	for i := range out.Differences {
 		d := &out.Differences[i]
-		if d.Change != Different || d.SQL == "" || strings.HasPrefix(d.SQL, "--") || !p.unsettles(*d, target) {
+		if d.Change != Different || d.SQL == "" || strings.HasPrefix(d.SQL, "--") || !unsettles(*d, target) {
 			continue
 		}
 		var with, after []factID
@@ -177,7 +173,7 @@ func stands(kind string) bool {
 
 // unsettles tells whether the statement of a difference is refused as long as other
 // objects depend on the one that differs: it changes a column's type, or drops the object.
-func (p *planner) unsettles(d Difference, target *graph) bool {
+func unsettles(d Difference, target *graph) bool {
 	if d.Kind == "column" {
 		return slices.ContainsFunc(d.Pieces, func(p Piece) bool { return p.Name == "type" || p.Name == "collation" || p.Name == "generated" })
 	}
@@ -228,7 +224,7 @@ func (p *planner) arrange(out *Comparison) {
 	viewsInOrder(list, initial)
 
 	source, target := p.graphs()
-	comes, goes := p.bearers(list, source, Extra), p.bearers(list, target, Missing)
+	comes, goes := bearers(list, source, Extra), bearers(list, target, Missing)
 	before := make([][]int, len(list)) // by difference, those that must come before it
 	first := func(a int, bs []int) {
 		for _, b := range bs {
@@ -296,7 +292,7 @@ func (p *planner) arrange(out *Comparison) {
 	}
 	p.surround(list, source, target)
 	p.tie(list, source, comes)
-	p.unknot(list, target)
+	unknot(list, target)
 }
 
 // tie makes the foreign keys of new tables behind the last of these, for they may lead
@@ -325,7 +321,7 @@ func (p *planner) tie(list []Difference, source *graph, comes func(factID) []int
 
 // bearers gives what finds the differences whose statements make, change or drop an
 // object; none where it stays as it is.
-func (p *planner) bearers(list []Difference, g *graph, lacks string) func(factID) []int {
+func bearers(list []Difference, g *graph, lacks string) func(factID) []int {
 	at, words := make(map[factID]int), make(map[string]int)
 	with := make(map[factID][]int)
 	for i, d := range list {
@@ -366,7 +362,7 @@ func (p *planner) bearers(list []Difference, g *graph, lacks string) func(factID
 }
 
 // unknot drops the foreign keys that lead from extra tables to one that goes before them.
-func (p *planner) unknot(list []Difference, target *graph) {
+func unknot(list []Difference, target *graph) {
 	extra := make(map[string]int)
 	for i, d := range list {
 		if d.Kind == "table" && d.Change == Extra && d.SQL != "" {

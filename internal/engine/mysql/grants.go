@@ -120,7 +120,7 @@ func (p *privileges) has(privilege, database string) bool {
 	if database == "" {
 		return false
 	}
-	specificity := func(pattern string) int {
+	nearness := func(pattern string) int {
 		if p.verbatim && pattern == database {
 			return 1 << 10
 		}
@@ -129,11 +129,11 @@ func (p *privileges) has(privilege, database string) bool {
 	nearest := map[string]int{}
 	for _, g := range p.granted {
 		if g.pattern != "*" && !g.taken && like(g.pattern, database) {
-			nearest[g.who] = max(nearest[g.who], specificity(g.pattern))
+			nearest[g.who] = max(nearest[g.who], nearness(g.pattern))
 		}
 	}
 	return slices.ContainsFunc(p.granted, func(g grant) bool {
-		return g.pattern != "*" && !g.taken && g.gives(privilege) && like(g.pattern, database) && (p.merged || specificity(g.pattern) == nearest[g.who])
+		return g.pattern != "*" && !g.taken && g.gives(privilege) && like(g.pattern, database) && (p.merged || nearness(g.pattern) == nearest[g.who])
 	})
 }
 
