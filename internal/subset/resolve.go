@@ -13,17 +13,15 @@ import (
 )
 
 // Resolve finds the tables, columns and references that a job's subset names,
-// and returns every mistake at once, each with its place. A nil job copies
-// everything. The Spec is usable only if no finding is an error.
+// and returns every mistake at once, each with its place. What can be seen
+// without a schema (ranges, words, what needs what) config.Read has told
+// before. A nil job copies everything. The Spec is usable only if neither
+// found an error.
 func Resolve(job *config.Subset, s *schema.Schema) (*Spec, []finding.Finding) {
 	if job == nil {
 		return &Spec{Whole: true}, nil
 	}
-	r := &resolver{schema: s, spec: &Spec{Budget: job.Budget, BudgetAt: job.BudgetAt}}
-	r.unreached(job)
-	if job.Budget < 0 {
-		r.wrong("subset-budget", job.BudgetAt, "", "leave budget out for no limit", "budget.rows is %d; it must be at least 1", job.Budget)
-	}
+	r := &resolver{schema: s, spec: &Spec{Unreached: cmp.Or(Unreached(job.Unreached), Small), Budget: job.Budget, BudgetAt: job.BudgetAt}}
 	for _, seed := range job.Seeds {
 		r.seed(seed)
 	}
@@ -34,7 +32,7 @@ func Resolve(job *config.Subset, s *schema.Schema) (*Spec, []finding.Finding) {
 	for _, f := range job.Follow {
 		r.follow(f)
 	}
-	r.contradictions(job)
+	r.contradictions()
 	finding.Sort(r.found)
 	return r.spec, r.found
 }
@@ -43,6 +41,8 @@ type resolver struct {
 	schema *schema.Schema
 	spec   *Spec
 	found  []finding.Finding
+	// partial: a seed was not understood, so what the seeds do not reach is not known.
+	partial bool
 }
 
 // hintNames tells where the names are.
@@ -58,33 +58,14 @@ func (r *resolver) warn(check string, at finding.At, table, hint, format string,
 		Message: fmt.Sprintf(format, args...), Hint: hint})
 }
 
-func (r *resolver) unreached(job *config.Subset) {
-	r.spec.Unreached = Unreached(job.Unreached)
-	switch r.spec.Unreached {
-	case "":
-		r.spec.Unreached = Small
-	case Small, Empty, All:
-	default:
-		r.wrong("subset-unreached", job.At, "", "unreached: small", "unreached is %q; it is small, empty or all%s",
-			job.Unreached, schema.DidYouMean(job.Unreached, []string{"small", "empty", "all"}))
-	}
-}
-
 func (r *resolver) seed(seed config.Seed) {
+	if seed.Table.Value == "" { // config.Read told it
+		r.partial = true
+		return
+	}
 	t, err := r.schema.Resolve(seed.Table.Value)
 	if err != nil {
 		r.wrong("subset-seed", place(seed.Table.At, seed.At), "", hintNames, "seed: %v", err)
-	}
-	if seed.Percent != 0 && !(seed.Percent > 0 && seed.Percent <= 100) {
-		r.wrong("subset-seed", seed.At, nameOf(t), "percent: 2", "percent is %v; it must be above 0 and at most 100", seed.Percent)
-	}
-	if seed.Limit < 0 {
-		r.wrong("subset-seed", seed.At, nameOf(t), "limit: 500", "limit is %d; it must be at least 1", seed.Limit)
-	}
-	if seed.Order.Value != "" && seed.Limit == 0 {
-		r.warn("subset-seed", place(seed.Order.At, seed.At), nameOf(t), "add a limit, or leave order out", "order says which rows a limit takes, and this seed has no limit")
-	}
-	if t == nil {
 		return
 	}
 	if (seed.Percent != 0 || seed.Limit != 0) && t.Identity() == nil {
@@ -100,36 +81,18 @@ func (r *resolver) table(rows config.TableRows) {
 	t, err := r.schema.Resolve(rows.Table.Value)
 	if err != nil {
 		r.wrong("subset-table", at, "", hintNames, "%v", err)
-	}
-	kind := Rows(rows.Rows)
-	bounded := rows.PerParent != 0 || rows.Order.Value != "" || rows.By.Value != ""
-	switch kind {
-	case AllRows, NoneAtAll:
-		if rows.Where.Value != "" || bounded {
-			r.wrong("subset-table", at, nameOf(t), "keep one of the two", "%s is %s, so where, per_parent, order and by have no meaning", rows.Table.Value, kind)
-		}
-	case Reached:
-		if rows.PerParent < 0 {
-			r.wrong("subset-table", place(rows.PerParentAt, at), nameOf(t), "per_parent: 50", "per_parent is %d; it must be at least 1", rows.PerParent)
-		} else if rows.PerParent == 0 && (rows.Order.Value != "" || rows.By.Value != "") {
-			r.wrong("subset-table", at, nameOf(t), "add per_parent, or leave them out", "order and by say which rows come under per_parent, and %s has none", rows.Table.Value)
-		} else if rows.Where.Value == "" && !bounded {
-			r.wrong("subset-table", at, nameOf(t), "write all, none, where or per_parent", "nothing is said about the rows of %s", rows.Table.Value)
-		}
-	default:
-		r.wrong("subset-table", at, nameOf(t), "write all, none, or {where: ...}", "%q is not a choice of rows%s",
-			rows.Rows, schema.DidYouMean(rows.Rows, []string{"all", "none"}))
-	}
-	if t == nil {
 		return
 	}
 	if earlier := r.spec.rule(t.Name); earlier.Table != nil {
 		r.wrong("subset-table", at, t.Name.String(), "keep one of the two", "%s already stands at %s", t.Name, earlier.At)
 		return
 	}
-	rule := Rule{Table: t, Rows: kind, Where: rows.Where.Value, PerParent: rows.PerParent, Order: rows.Order.Value,
+	if rows.Rows == "" && rows.Where.Value == "" && rows.PerParent == 0 {
+		return // config.Read told that nothing is said of it
+	}
+	rule := Rule{Table: t, Rows: Rows(rows.Rows), Where: rows.Where.Value, PerParent: rows.PerParent, Order: rows.Order.Value,
 		At: at, WhereAt: place(rows.Where.At, at), OrderAt: place(rows.Order.At, at)}
-	if rows.PerParent > 0 && kind == Reached {
+	if rows.PerParent > 0 {
 		r.perParent(rows, t, &rule)
 	}
 	r.spec.Rules = append(r.spec.Rules, rule)
@@ -263,10 +226,7 @@ func (r *resolver) columns(text string) (*schema.Table, []string, error) {
 }
 
 // contradictions finds what is wrong only in company.
-func (r *resolver) contradictions(job *config.Subset) {
-	if len(job.Seeds) == 0 && r.spec.Unreached != All {
-		r.wrong("subset-seed", job.At, "", "add seeds, or unreached: all to copy every table that is not listed", "subset has no seeds, so nothing would be pulled")
-	}
+func (r *resolver) contradictions() {
 	for _, seed := range r.spec.Seeds {
 		switch rule := r.spec.rule(seed.Table.Name); rule.Rows {
 		case NoneAtAll:
@@ -286,7 +246,7 @@ func (r *resolver) contradictions(job *config.Subset) {
 			r.warn("subset-follow", rule.At, ref.From.String(), "leave one of the two out", "by names another reference of %s, so following %s changes nothing", ref.From, edgeName(ref))
 		}
 	}
-	if len(finding.Errors(r.found)) > 0 {
+	if r.partial || len(finding.Errors(r.found)) > 0 {
 		return
 	}
 	reached := reach(r.spec, r.schema)
@@ -304,13 +264,6 @@ func (r *resolver) contradictions(job *config.Subset) {
 
 // place gives the first place that is known.
 func place(at, otherwise finding.At) finding.At { return cmp.Or(at, otherwise) }
-
-func nameOf(t *schema.Table) string {
-	if t == nil {
-		return ""
-	}
-	return t.Name.String()
-}
 
 func contains(all, some []string) bool {
 	for _, s := range some {

@@ -1,7 +1,6 @@
 package subset_test
 
 import (
-	"math"
 	"strings"
 	"testing"
 
@@ -18,12 +17,9 @@ func text(value string, line int) config.Text { return config.Text{Value: value,
 
 func TestResolveFindsEveryMistakeAtOnceWithItsPlace(t *testing.T) {
 	_, s := shop()
-	job := &config.Subset{At: at(1), Budget: -1, BudgetAt: at(99), Unreached: "smal",
+	job := &config.Subset{At: at(1),
 		Seeds: []config.Seed{
 			{Table: text("custmers", 2), At: at(2)},
-			{Table: text("customers", 3), At: at(3), Percent: 101},
-			{Table: text("customers", 4), At: at(4), Percent: math.NaN()},
-			{Table: text("customers", 5), At: at(5), Limit: -2},
 			{Table: text("log", 6), At: at(6), Percent: 2},
 			{Table: text("audit", 7), At: at(7)},
 			{Table: text("products", 8), At: at(8)},
@@ -31,40 +27,27 @@ func TestResolveFindsEveryMistakeAtOnceWithItsPlace(t *testing.T) {
 		Tables: []config.TableRows{
 			{Table: text("audit", 20), Rows: "none"},
 			{Table: text("products", 21), Rows: "all"},
-			{Table: text("orders", 22), Rows: "all", Where: text("id < 3", 22)},
+			{Table: text("orders", 22), Rows: "all"},
 			{Table: text("reviews", 23), PerParent: 5, By: text("id", 33)},
-			{Table: text("public.reviews", 24), Rows: "nnoe"},
 			{Table: text("nowhere", 25), Rows: "all"},
 			{Table: text("public.orders", 26), Rows: "none"},
-			{Table: text("log", 27)},
-			{Table: text("customers", 28), Where: text("id < 3", 28), Order: text("id", 28)},
 		},
 		Follow: []config.Text{text("orders.id", 40), text("orders.custmer_id", 41), text("audit.id", 42), text("orders", 43), text("orders.(customer_id, nix)", 44)},
 	}
 	_, found := subset.Resolve(job, s)
 	want := []string{
-		`1:5: unreached is "smal"; it is small, empty or all (did you mean "small"?)`,
 		`2:5: seed: there is no table "custmers" (did you mean "customers"?)`,
-		`3:5: percent is 101; it must be above 0 and at most 100`,
-		`4:5: percent is NaN; it must be above 0 and at most 100`,
-		`5:5: limit is -2; it must be at least 1`,
 		`6:5: percent and limit need a unique key without NULL, and public.log has none`,
 		`7:5: public.audit is a seed here and none at understudy.yaml:20:5`,
 		`8:5: public.products is a seed here and all at understudy.yaml:21:5`,
-		`21:5: public.products is all, so where`, // a marker that must not stand there; see below
-		`22:5: orders is all, so where, per_parent, order and by have no meaning`,
 		`33:5: by: id is not the columns of a reference of public.reviews`,
-		`24:5: "nnoe" is not a choice of rows (did you mean "none"?)`,
 		`25:5: there is no table "nowhere"`,
 		`26:5: public.orders already stands at understudy.yaml:22:5`,
-		`27:5: nothing is said about the rows of log`,
 		`40:5: follow: orders.id is not part of a reference`,
 		`41:5: follow: public.orders has no column "custmer_id" (did you mean "customer_id"?)`,
 		`42:5: follow: audit.id is not part of a reference; public.audit references nothing`,
 		`43:5: follow: "orders" is not table.column or schema.table.column`,
 		`44:5: follow: public.orders has no column "nix"`,
-		`28:5: order and by say which rows come under per_parent, and customers has none`,
-		`99:5: budget.rows is -1; it must be at least 1`,
 	}
 	var all []string
 	for _, f := range found {
@@ -73,11 +56,22 @@ func TestResolveFindsEveryMistakeAtOnceWithItsPlace(t *testing.T) {
 			t.Errorf("%s: code %d", f, f.Code)
 		}
 	}
-	for i, w := range want {
-		got := strings.Contains(strings.Join(all, "\n"), "understudy.yaml:"+w)
-		if got != (i != 8) {
-			t.Errorf("%q found: %v, among\n%s", w, got, strings.Join(all, "\n"))
+	for _, w := range want {
+		if !strings.Contains(strings.Join(all, "\n"), "understudy.yaml:"+w) {
+			t.Errorf("%q not found among\n%s", w, strings.Join(all, "\n"))
 		}
+	}
+	if len(found) != len(want) {
+		t.Errorf("%d findings, want %d:\n%s", len(found), len(want), strings.Join(all, "\n"))
+	}
+}
+
+func TestResolveSaysNothingOfWhatTheReaderTold(t *testing.T) {
+	_, s := shop()
+	job := &config.Subset{At: at(1), Seeds: []config.Seed{{At: at(2)}},
+		Tables: []config.TableRows{{Table: text("orders", 3), Where: text("id < 3", 3), Order: text("id", 3)}, {Table: text("reviews", 4), Order: text("id", 4)}}}
+	if _, found := subset.Resolve(job, s); len(found) != 0 {
+		t.Errorf("found %v", found)
 	}
 }
 
@@ -124,7 +118,6 @@ func TestResolveRefusesWhatWouldQuietlyDoNothing(t *testing.T) {
 		job  config.Subset
 		want string
 	}{
-		{config.Subset{At: at(1)}, "subset has no seeds, so nothing would be pulled"},
 		{config.Subset{Seeds: []config.Seed{{Table: text("orders", 2), At: at(2)}}, Tables: []config.TableRows{{Table: text("reviews", 3), Where: text("id < 3", 3)}}},
 			"where holds for rows reached downward, and no edge leads down to public.reviews from the seeds"},
 		{config.Subset{Seeds: []config.Seed{{Table: text("orders", 2), At: at(2)}}, Tables: []config.TableRows{{Table: text("reviews", 3), PerParent: 2}}},
