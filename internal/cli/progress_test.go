@@ -192,7 +192,7 @@ func TestStagesStay(t *testing.T) {
 		wait(time.Minute)
 		observe(pipeline.Event{Stage: pipeline.StageFinish, Note: "index \x1b[31m" + strings.Repeat("x", 100)})
 		wait(2 * redraw)
-		if lines := strings.Split(s.String(), "\n"); len(lines) != 2 || lines[0] != "finish    building" || !strings.HasPrefix(lines[1], "finish    index ?[31mxxx") {
+		if lines := strings.Split(s.String(), "\n"); len(lines) != 2 || lines[0] != "finish    building" || !strings.HasPrefix(lines[1], `finish    index \u{1b}[31mxxx`) {
 			t.Errorf("shown:\n%s", s)
 		}
 		wait(time.Minute)

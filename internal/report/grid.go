@@ -129,15 +129,15 @@ func wrap(text string, width, indent int) string {
 
 // Wrap breaks text at spaces to the width of a page, further lines indented as far
 // as the first one begins.
-func Wrap(text string, indent int) string { return wrap(Clean(text), Width-indent, indent) }
+func Wrap(text string, indent int) string { return wrap(line(text), Width-indent, indent) }
 
 // WrapTo is Wrap for a terminal so wide, on which the text begins after indent
 // columns. With a width of 0 no line is broken.
 func WrapTo(text string, width, indent int) string {
 	if width <= 0 {
-		return Clean(text)
+		return line(text)
 	}
-	return wrap(Clean(text), width-indent, indent)
+	return wrap(line(text), width-indent, indent)
 }
 
 // Pad is Fit for a text that fills its columns.

@@ -69,7 +69,7 @@ func TestPlanReads(t *testing.T) {
 		"main.orders 12,345 ~1,234,567 seed; reached by customer_id, ship_to; needed by items.order_id",
 		`main."客户" ~7 ~7 whole: all`, "note TEXT redact shop.yaml:12:5 email TEXT email as main.customers.email new TEXT UNDECIDED", "2 a number",
 		"2 masked, 2 kept, 1 UNDECIDED", "shop.yaml:12:5 a > 1", "view: missing in target", "To look at: 1 main.orders.a,", "and 2 more: the target is narrower",
-		`main."a?[31m?b"`,
+		`main."a\u{1b}[31m\nb"`,
 	} {
 		if !strings.Contains(strings.Join(strings.Fields(text), " "), want) {
 			t.Errorf("%q is missing in\n%s", want, text)
@@ -120,7 +120,7 @@ func TestFit(t *testing.T) {
 		text  string
 		width int
 		want  string
-	}{{"short", 10, "short"}, {"exactly ten", 11, "exactly ten"}, {"too long", 5, "too …"}, {"客户名单", 5, "客户…"}, {"a\x1b[2Jb", 10, "a?[2Jb"}} {
+	}{{"short", 10, "short"}, {"exactly ten", 11, "exactly ten"}, {"too long", 5, "too …"}, {"客户名单", 5, "客户…"}, {"a\x1b[2J\nb", 20, `a\u{1b}[2J\nb`}} {
 		if got := Fit(c.text, c.width); got != c.want {
 			t.Errorf("Fit(%q, %d) = %q, want %q", c.text, c.width, got, c.want)
 		}

@@ -1,6 +1,6 @@
 // Package report turns plans, runs, findings and verdicts into text, pages and
 // comments for people, and into figures for monitoring. It writes to a writer and
-// knows no terminal; names pass through Clean, or visible on pages, so that a
+// knows no terminal; names pass through Clean or its like, so that a
 // hostile table name cannot steer a reader's terminal or browser.
 package report
 
@@ -8,9 +8,6 @@ import (
 	"fmt"
 	"io"
 	"strconv"
-	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"understudy/internal/engine"
 )
@@ -18,18 +15,12 @@ import (
 // Width is the number of columns that text is laid out for.
 const Width = 80
 
-// Clean makes text safe to print: control and format characters become '?'.
-func Clean(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r != '\n' && (unicode.IsControl(r) || unicode.Is(unicode.Cf, r)) || r == utf8.RuneError {
-			return '?'
-		}
-		return r
-	}, s)
-}
+// Clean makes text safe to print: control and format characters become their
+// codes, so that two names that differ look different. Line ends and tabs stay.
+func Clean(s string) string { return visible(s, true) }
 
 // line is Clean for text that must stay on one line.
-func line(s string) string { return strings.ReplaceAll(Clean(s), "\n", "?") }
+func line(s string) string { return visible(s, false) }
 
 // Number writes n with thin groups: 1,234,567.
 func Number(n int64) string {

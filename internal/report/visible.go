@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// visible makes text fit for a page: what a reader could not see, or what would
+// visible makes text fit to be shown: what a reader could not see, or what would
 // turn the text around it, becomes its code, as in a\u{202e}b, so that two
 // names that differ look different. multiline keeps line ends and tabs.
 func visible(s string, multiline bool) string {
