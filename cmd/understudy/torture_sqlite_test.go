@@ -202,3 +202,37 @@ func TestSQLiteHugeRows(t *testing.T) {
 		t.Errorf("%s masked rows", got)
 	}
 }
+
+// TestFullTextOverNothing: a full-text index whose text was renamed under it can be
+// filled by nobody. The plan says so, and staging's is empty, also where the rows of
+// the night before stood in it.
+func TestFullTextOverNothing(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	source, target := filepath.Join(dir, "from.db"), filepath.Join(dir, "to.db")
+	fillFile(t, openFile(t, source), "CREATE TABLE pages (id INTEGER PRIMARY KEY, body TEXT)", "INSERT INTO pages VALUES (1, 'alpha beta')",
+		"CREATE VIEW shown AS SELECT id AS rowid, body AS told FROM pages",
+		"CREATE VIRTUAL TABLE words USING fts5(body, content='pages', content_rowid='id')", "CREATE VIRTUAL TABLE seen USING fts5(told, content='shown')",
+		"INSERT INTO words(words) VALUES ('rebuild')", "INSERT INTO seen(seen) VALUES ('rebuild')")
+	e := newErrand(t, "sqlite:"+source, "sqlite:"+target, plainJob(), map[string]string{"all.yaml": "version: 1\ntables:\n  pages: {columns: {id: {keep: a number}, body: {keep: not personal}}}\n"})
+	found := func() string {
+		return liteQuery(t, target, "SELECT (SELECT count(*) FROM words WHERE words MATCH 'alpha'), (SELECT count(*) FROM seen WHERE seen MATCH 'alpha')")
+	}
+	e.run(t, 0, "refresh")
+	if got := found(); got != "1\t1" {
+		t.Fatalf("found %q", got)
+	}
+	fillFile(t, openFile(t, source), "PRAGMA legacy_alter_table = ON", "ALTER TABLE pages RENAME COLUMN body TO text", "DROP VIEW shown", "CREATE VIEW shown AS SELECT id AS rowid, text AS told FROM pages")
+	fillFile(t, openFile(t, target), "PRAGMA legacy_alter_table = ON", "ALTER TABLE pages RENAME COLUMN body TO text", "DROP VIEW shown", "CREATE VIEW shown AS SELECT id AS rowid, text AS told FROM pages")
+	e.write(t, "rules/all.yaml", "version: 1\ntables:\n  pages: {columns: {id: {keep: a number}, text: {keep: not personal}}}\n")
+	for _, mode := range []string{"replace", "swap"} {
+		e.write(t, "understudy.yaml", plainJob("load: {mode: "+mode+"}"))
+		if told := strings.Join(strings.Fields(e.run(t, 0, "plan").out), " "); !strings.Contains(told, "words: on both sides: the full-text index cannot be filled from the text it is over: no such column: T.body") {
+			t.Errorf("%s: the plan says\n%s", mode, told)
+		}
+		e.run(t, 0, "refresh")
+		if got := found(); got != "0\t1" {
+			t.Errorf("%s: found %q", mode, got)
+		}
+	}
+}

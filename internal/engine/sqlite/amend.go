@@ -93,5 +93,5 @@ func (l *load) Amend(ctx context.Context, statements []script.Statement) (failed
 			return len(statements), err
 		}
 	}
-	return len(statements), l.rebuild(ctx)
+	return len(statements), fillFullText(ctx, l.conn, l.shapes)
 }

@@ -253,14 +253,5 @@ func (x *exchange) swapNumbers(ctx context.Context, c *conn, next *inspection) e
 			}
 		}
 	}
-	for name, s := range next.shapes {
-		if s.kept != indexed {
-			continue
-		}
-		c.doing = "fill the full-text index " + schema.Ident(name)
-		if err := c.exec(ctx, "INSERT INTO main."+quote(name)+"("+quote(name)+") VALUES ('rebuild')"); err != nil {
-			return err
-		}
-	}
-	return nil
+	return fillFullText(ctx, c, next.shapes)
 }

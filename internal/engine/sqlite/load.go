@@ -445,7 +445,7 @@ func (l *load) Finish(ctx context.Context) error {
 			}
 		}
 	}
-	if err := l.rebuild(ctx); err != nil {
+	if err := fillFullText(ctx, l.conn, l.shapes); err != nil {
 		return err
 	}
 	l.conn.doing = "set the numbers of AUTOINCREMENT"
@@ -473,25 +473,6 @@ func plural(kind string) string {
 		return "indexes"
 	}
 	return kind + "s"
-}
-
-// rebuild fills full-text tables that index another table's text.
-func (l *load) rebuild(ctx context.Context) error {
-	names := make([]string, 0, len(l.shapes))
-	for name := range l.shapes {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
-		if l.shapes[name].kept != indexed {
-			continue
-		}
-		l.conn.doing = "fill the full-text index " + schema.Ident(name)
-		if err := l.conn.exec(ctx, "INSERT INTO "+quote(name)+"("+quote(name)+") VALUES ('rebuild')"); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // Count counts rows and NULLs of a table of the new generation.

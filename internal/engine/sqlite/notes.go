@@ -11,7 +11,7 @@ import (
 )
 
 // notes tells what is amiss with a structure: foreign keys that SQLite cannot
-// check, views that do not compile, and what no new generation can be made from.
+// check, views that do not compile, full-text indexes over nothing, and what no new generation can be made from.
 func (p *product) notes(ctx context.Context, c *conn, found *inspection) ([]schema.Note, error) {
 	var out []schema.Note
 	for _, l := range found.loose {
@@ -31,6 +31,19 @@ func (p *product) notes(ctx context.Context, c *conn, found *inspection) ([]sche
 	for name, why := range broken {
 		out = append(out, schema.Note{Table: schema.Name{Schema: mainSchema, Table: name}, Say: "the view does not compile: " + why + "; it is carried as it is",
 			Hint: "drop the view or mend it; one that calls a function of the application is proved by nobody here"})
+	}
+	for name, sh := range found.shapes {
+		if sh.kept != indexed {
+			continue
+		}
+		why, err := dangling(ctx, c, name)
+		if err != nil {
+			return nil, err
+		}
+		if why != "" {
+			out = append(out, schema.Note{Table: schema.Name{Schema: mainSchema, Table: name}, Say: "the full-text index cannot be filled from the text it is over: " + why + "; a new generation has it empty",
+				Hint: "drop the index, or make it anew over the columns that are there: 'rebuild' fails in this database too"})
+		}
 	}
 	obstacles, err := p.obstacles(ctx, c)
 	return append(out, obstacles...), err

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql/driver"
+	"maps"
 	"slices"
 	"strings"
 
@@ -84,6 +85,39 @@ func (x *tableReader) completeVirtual() {
 		return
 	}
 	x.addKey(schema.Key{Name: x.table.Name.Table + "_pkey", Columns: []string{x.table.Columns[0].Name}, Primary: true})
+}
+
+// dangling tells why an index over another table's text cannot be filled from it; "" if it
+// can. SQLite takes such a table, and answers searches from what the index once held. Asking
+// for one row makes it look for the text's columns, and reads none: no row has this number.
+func dangling(ctx context.Context, c *conn, name string) (string, error) {
+	err := c.each(ctx, "SELECT 1 FROM main."+quote(name)+" WHERE rowid = -1", nil, discard)
+	if err == nil || ctx.Err() != nil || !strings.HasPrefix(missing(err), "no such") {
+		return "", err
+	}
+	return missing(err), nil
+}
+
+// fillFullText fills indexes over other tables' text, and empties those that nothing can fill.
+func fillFullText(ctx context.Context, c *conn, shapes map[string]*shape) error {
+	for _, name := range slices.Sorted(maps.Keys(shapes)) {
+		if shapes[name].kept != indexed {
+			continue
+		}
+		c.doing = "fill the full-text index " + schema.Ident(name)
+		why, err := dangling(ctx, c, name)
+		command := "rebuild"
+		if why != "" {
+			command = "delete-all"
+		}
+		if err == nil {
+			err = c.exec(ctx, "INSERT INTO main."+quote(name)+"("+quote(name)+") VALUES ('"+command+"')")
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Withheld names full-text tables without a text: the rows are there, and
