@@ -331,7 +331,7 @@ var errEnough = errors.New("enough rows were tried")
 // add counts rejections of one chunk with those of the chunks before.
 func (t *trial) add(found []engine.Rejection) {
 	for _, r := range found {
-		if t.same && heldBySource(t.table, t.masks, r) {
+		if t.same && heldBySource(t.masks, r) {
 			continue
 		}
 		i := slices.IndexFunc(t.refused, func(have engine.Rejection) bool {
@@ -368,12 +368,8 @@ func (t *trial) findings() []finding.Finding {
 // has too, over columns that no mask changes: the source's rows satisfy it. Where
 // a trial of a check says otherwise, the check reads other rows than its own; of
 // a type, the database enforces less than the type says.
-func heldBySource(table *schema.Table, masked []maskedColumn, r engine.Rejection) bool {
-	if r.Check == "" {
-		return r.Column != "" && !isMasked(masked, r.Column)
-	}
-	i := slices.IndexFunc(table.Checks, func(c schema.Check) bool { return c.Name == r.Check })
-	return i >= 0 && !slices.ContainsFunc(table.Checks[i].Columns, func(name string) bool { return isMasked(masked, name) })
+func heldBySource(masked []maskedColumn, r engine.Rejection) bool {
+	return (r.Check != "" || len(r.Columns) > 0) && !slices.ContainsFunc(r.Columns, func(name string) bool { return isMasked(masked, name) })
 }
 
 // alike tells whether two tables take the same values into the columns: what
@@ -441,8 +437,8 @@ func (t *trial) told() []finding.Finding {
 		}
 		f := finding.Finding{Check: "fake-refused", Severity: finding.Error, Code: int(fault.Usage), Table: t.shape.Name.String(), Column: r.Column,
 			Hint: "choose a mask or parameters whose fakes satisfy it (`fpe` keeps the shape of codes, with `letters: keep` their letters too); `understudy rules explain` shows the rule"}
-		if i := slices.IndexFunc(t.table.Checks, func(c schema.Check) bool { return c.Name == r.Check }); r.Column == "" && i >= 0 {
-			f.Column = maskedAmong(t.masks, t.table.Checks[i].Columns) // where the mask stands
+		if r.Column == "" {
+			f.Column = maskedAmong(t.masks, r.Columns) // where the mask stands
 		}
 		what, rows := r.Reason, "masked rows"
 		if r.Check != "" {

@@ -85,14 +85,14 @@ func (t *trial) run(ctx context.Context) ([]engine.Rejection, error) {
 	return t.out, nil
 }
 
-func (t *trial) reject(column, check, reason string) {
+func (t *trial) reject(column, check, reason string, columns ...string) {
 	for i := range t.out {
 		if r := &t.out[i]; r.Column == column && r.Check == check && r.Reason == reason {
 			r.Rows++
 			return
 		}
 	}
-	t.out = append(t.out, engine.Rejection{Column: column, Check: check, Reason: reason, Rows: 1})
+	t.out = append(t.out, engine.Rejection{Column: column, Check: check, Reason: reason, Rows: 1, Columns: columns})
 }
 
 // column judges the values of one column.
@@ -126,7 +126,7 @@ func (t *trial) column(ctx context.Context, i int) error {
 		}
 		if reason != "" {
 			t.bad[row] = true
-			t.reject(f.Name, "", reason)
+			t.reject(f.Name, "", reason, f.Name)
 		}
 	}
 	for start := 0; start < len(ask); start += tryRows {
@@ -176,7 +176,7 @@ func (t *trial) ask(ctx context.Context, i int, rows []int) error {
 	for k, r := range all {
 		if r[0] == "1" && k < len(rows) && !t.bad[rows[k]] {
 			t.bad[rows[k]] = true
-			t.reject(f.Name, "", "a character that the column's character set lacks")
+			t.reject(f.Name, "", "a character that the column's character set lacks", f.Name)
 		}
 	}
 	return nil
@@ -248,13 +248,13 @@ func (t *trial) evaluate(ctx context.Context, check schema.Check, rows []int) er
 		}
 		return nil
 	case engine.CodeOf(err) == engine.Constraint:
-		t.reject("", check.Name, "the check cannot be evaluated")
+		t.reject("", check.Name, "the check cannot be evaluated", check.Columns...)
 		return nil
 	case err != nil:
 		return err
 	}
 	for range found {
-		t.reject("", check.Name, "breaks the check")
+		t.reject("", check.Name, "breaks the check", check.Columns...)
 	}
 	return nil
 }

@@ -119,7 +119,7 @@ func (t *trial) column(ctx context.Context, i int, column *schema.Column) error 
 				missing++
 			}
 		}
-		t.reject(engine.Rejection{Column: column.Name, Reason: "missing where the column requires a value", Rows: missing})
+		t.reject(engine.Rejection{Column: column.Name, Columns: []string{column.Name}, Reason: "missing where the column requires a value", Rows: missing})
 	}
 	if err := t.length(ctx, i, column); err != nil {
 		return err
@@ -129,7 +129,7 @@ func (t *trial) column(ctx context.Context, i int, column *schema.Column) error 
 		return err
 	}
 	t.good[column.Name] = bad == 0
-	t.reject(engine.Rejection{Column: column.Name, Reason: reason(state, column), Rows: bad})
+	t.reject(engine.Rejection{Column: column.Name, Columns: []string{column.Name}, Reason: reason(state, column), Rows: bad})
 	return nil
 }
 
@@ -152,7 +152,7 @@ func (t *trial) length(ctx context.Context, i int, column *schema.Column) error 
 		return t.undo(ctx, err) // no array at all: the cast will say so
 	}
 	count, _ := strconv.Atoi(n) // a count
-	t.reject(engine.Rejection{Column: column.Name, Reason: fmt.Sprintf("longer than %d characters", column.Length), Rows: count})
+	t.reject(engine.Rejection{Column: column.Name, Columns: []string{column.Name}, Reason: fmt.Sprintf("longer than %d characters", column.Length), Rows: count})
 	return nil
 }
 
@@ -300,7 +300,7 @@ func (t *trial) check(ctx context.Context, check schema.Check, domains bool) err
 	if err := t.c.exec(ctx, "try rows", "SAVEPOINT "+savepoint); err != nil {
 		return err
 	}
-	r := engine.Rejection{Check: check.Name, Reason: "breaks the check"}
+	r := engine.Rejection{Check: check.Name, Reason: "breaks the check", Columns: check.Columns}
 	if len(check.Columns) == 1 {
 		r.Column = check.Columns[0]
 	}

@@ -227,7 +227,7 @@ func (s *side) Derive(ctx context.Context, table *schema.Table, key engine.Deriv
 	}
 	defer mem.close()
 	mem.doing = doing
-	t := trial{conn: mem, table: table, shape: sh, counts: map[engine.Rejection]int{}}
+	t := trial{conn: mem, table: table, shape: sh, counts: map[cause]int{}}
 	for _, name := range key.Reads {
 		t.columns = append(t.columns, table.Column(name))
 	}

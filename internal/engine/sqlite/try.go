@@ -35,7 +35,7 @@ func (s *side) Try(ctx context.Context, table *schema.Table, columns []string, r
 	}
 	defer mem.close()
 	mem.doing = doing
-	t := trial{conn: mem, table: table, shape: shape, counts: map[engine.Rejection]int{}}
+	t := trial{conn: mem, table: table, shape: shape, counts: map[cause]int{}}
 	for _, name := range columns {
 		c := table.Column(name)
 		if c == nil {
@@ -74,8 +74,11 @@ type trial struct {
 	table   *schema.Table
 	shape   *shape
 	columns []*schema.Column
-	counts  map[engine.Rejection]int
+	counts  map[cause]int
 }
+
+// cause is why rows are refused.
+type cause struct{ column, check, reason string }
 
 // definition writes a column as the trial's table has it.
 func (t *trial) definition(c *schema.Column) string {
@@ -128,14 +131,14 @@ func (t *trial) insert(ctx context.Context, rows *engine.Tuples) error {
 			v, ok := rows.At(row, i)
 			switch {
 			case !ok && c.NotNull:
-				t.counts[engine.Rejection{Column: c.Name, Reason: "null in a column that allows none"}]++
+				t.counts[cause{column: c.Name, reason: "null in a column that allows none"}]++
 				args[i] = nil
 			case !ok:
 				args[i] = nil
 			default:
 				args[i] = tried(v, c)
 				if n := length(v, c); c.Length > 0 && n > c.Length {
-					t.counts[engine.Rejection{Column: c.Name, Reason: "too long"}]++
+					t.counts[cause{column: c.Name, reason: "too long"}]++
 				}
 			}
 		}
@@ -170,7 +173,7 @@ func (t *trial) classes(ctx context.Context, c *schema.Column) error {
 	}
 	n, err := t.conn.integer(ctx, "SELECT count(*) FROM "+quote(t.table.Name.Table)+" WHERE "+outside(c, fits(c)))
 	if n > 0 {
-		t.counts[engine.Rejection{Column: c.Name, Reason: "not " + article(c.Kind)}] += int(n)
+		t.counts[cause{column: c.Name, reason: "not " + article(c.Kind)}] += int(n)
 	}
 	return err
 }
@@ -195,19 +198,20 @@ func (t *trial) check(ctx context.Context, c schema.Check) error {
 			Say: "the check calls something that this program's SQLite does not have", Hint: "a check that only the application can judge must go from the structure"}
 	}
 	if n > 0 {
-		r := engine.Rejection{Check: c.Name, Reason: "refused by the check"}
-		if len(c.Columns) == 1 {
-			r.Column = c.Columns[0]
-		}
-		t.counts[r] += int(n)
+		t.counts[cause{check: c.Name, reason: "refused by the check"}] += int(n)
 	}
 	return nil
 }
 
 func (t *trial) rejections() []engine.Rejection {
 	var out []engine.Rejection
-	for r, n := range t.counts {
-		r.Rows = n
+	for why, n := range t.counts {
+		r := engine.Rejection{Column: why.column, Check: why.check, Reason: why.reason, Rows: n, Columns: []string{why.column}}
+		if i := slices.IndexFunc(t.table.Checks, func(c schema.Check) bool { return c.Name == r.Check }); i >= 0 {
+			if r.Columns = t.table.Checks[i].Columns; len(r.Columns) == 1 {
+				r.Column = r.Columns[0]
+			}
+		}
 		out = append(out, r)
 	}
 	slices.SortFunc(out, func(a, b engine.Rejection) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
