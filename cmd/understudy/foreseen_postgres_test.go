@@ -54,3 +54,22 @@ func TestRollbackToBeforeTheFirstRefresh(t *testing.T) {
 	e.run(t, 0, "refresh")
 	e.run(t, 0, "verify")
 }
+
+// Rows that no partition takes, whose bounds are over several columns: the line of
+// the mask is named.
+func TestPlanForeseesPartitionBounds(t *testing.T) {
+	t.Parallel()
+	prod, staging := scratchtest.Database(t), scratchtest.Database(t)
+	scratchtest.SQL(t, prod, `CREATE TABLE sales (id int, region int, code int, PRIMARY KEY (id, region, code)) PARTITION BY RANGE (region, code);
+		CREATE TABLE sales_low PARTITION OF sales FOR VALUES FROM (0, 0) TO (10, 10); CREATE TABLE sales_high PARTITION OF sales FOR VALUES FROM (10, 10) TO (20, 20);
+		INSERT INTO sales SELECT g, g % 20, g % 10 FROM generate_series(1, 100) g; ANALYZE sales`)
+	e := newErrand(t, prod, staging, plainJob(keepNone), map[string]string{"sales.yaml": `version: 1
+tables:
+  sales:
+    columns:
+      id: {keep: a number}
+      region: {mask: int, min: 0, max: 900}
+      code: {keep: a number}
+`})
+	e.run(t, 2, "plan").wants(t, "rules/sales.yaml:6:22: public.sales.region: ", "no partition takes them, for these are by code, region")
+}

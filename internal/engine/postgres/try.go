@@ -99,7 +99,7 @@ func (t *trial) partitions(ctx context.Context) error {
 	}
 	err = t.check(ctx, bounds, true) // a bound by hash takes values of the very type of its key
 	if last := len(t.out) - 1; err == nil && last >= 0 && t.out[last].Check == bounds.Name {
-		t.out[last].Reason += ", which are by " + strings.Join(bounds.Columns, ", ")
+		t.out[last].Reason = "no partition takes them, for these are by " + strings.Join(bounds.Columns, ", ")
 	}
 	return err
 }
