@@ -164,3 +164,54 @@ func TestReplaceBuildsOnTheRefreshBefore(t *testing.T) {
 	}
 	wants("the server was started again", count("owners"), count("entries"))
 }
+
+// Which rows went is found by their keys, however these lie: beside one another, at the
+// ends of all numbers, far apart, in partitions, as fakes.
+func TestReplaceFindsWhatWent(t *testing.T) {
+	t.Parallel()
+	server := scratchtest.Own(t, scratch.Options{})
+	prod, staging := scratchtest.DatabaseOn(t, server.URL("postgres")), scratchtest.DatabaseOn(t, server.URL("postgres"))
+	structure := "CREATE TABLE parts (id int PRIMARY KEY, body text) PARTITION BY RANGE (id); CREATE TABLE parts_low PARTITION OF parts FOR VALUES FROM (MINVALUE) TO (6000); CREATE TABLE parts_high PARTITION OF parts FOR VALUES FROM (6000) TO (MAXVALUE);"
+	rows, rules := "INSERT INTO parts SELECT i, repeat('x', 150) || i FROM generate_series(1, 12000) i;", "version: 1\ntables:\n  parts: {columns: {id: {keep: a number}, body: {keep: invented}}}\n"
+	tables := []string{"parts"}
+	for name, id := range map[string]string{"near": "bigint:i - 6000", "ends": "bigint:CASE i WHEN 1 THEN -9223372036854775808 WHEN 2 THEN 9223372036854775807 ELSE i END", "far": "bigint:i * 1000000::bigint", "small": "smallint:i", "words": "text:'w' || i", "fakes": "bigint:i"} {
+		kind, value, _ := strings.Cut(id, ":")
+		structure += "CREATE TABLE " + name + " (id " + kind + " PRIMARY KEY, body text) WITH (autovacuum_enabled = false);"
+		rows += "INSERT INTO " + name + " SELECT " + value + ", repeat('x', 150) || i FROM generate_series(1, 12000) i;"
+		mask := "{keep: a number}"
+		if name == "fakes" {
+			mask = "fpe"
+		}
+		rules += "  " + name + ": {columns: {id: " + mask + ", body: {keep: invented}}}\n"
+		tables = append(tables, name)
+	}
+	scratchtest.SQL(t, prod, structure+rows+"VACUUM ANALYZE;")
+	scratchtest.SQL(t, staging, structure)
+	e := newErrand(t, prod, staging, plainJob(inPlaceJob), map[string]string{"all.yaml": rules})
+	e.run(t, 0, "refresh")
+	for _, gone := range []string{"id IN (SELECT min(id) FROM %s)", "id IN (SELECT max(id) FROM %s)", "body LIKE '%%77'", "ctid IN (SELECT ctid FROM %s WHERE length(body) = 153)"} {
+		for _, name := range tables {
+			scratchtest.SQL(t, prod, "DELETE FROM "+name+" WHERE "+strings.ReplaceAll(strings.ReplaceAll(gone, "%s", name), "%%", "%"))
+		}
+		s := e.run(t, 0, "refresh", "--json")
+		var doc struct {
+			Ledger []struct {
+				Table string
+				Read  int64
+			}
+		}
+		if err := json.Unmarshal([]byte(s.out), &doc); err != nil || len(doc.Ledger) == 0 {
+			t.Fatal(err, s.out)
+		}
+		for _, l := range doc.Ledger {
+			if l.Read != 0 {
+				t.Errorf("%s: %d rows of %s were read whole", gone, l.Read, l.Table)
+			}
+		}
+		for _, name := range tables {
+			const all = "SELECT count(*), count(DISTINCT id), md5(string_agg(body, ',' ORDER BY body)) FROM "
+			same(t, gone+" of "+name, scratchtest.Query(t, prod, all+name), scratchtest.Query(t, staging, all+name))
+		}
+	}
+	e.run(t, 0, "verify").wants(t, "all passed")
+}

@@ -468,7 +468,10 @@ type Continuing interface {
 	// Stay takes, after that Write, the Keys of every row that is to be there, and lets
 	// the others go; it gives how many keys it took.
 	Stay(ctx context.Context, table schema.Name, keys iter.Seq2[*Batch, error]) (sent int64, err error)
-	// Gone gives the rows that Stay lets go, as they stand there. Of r count Columns and Look.
+	// Sift is Stay for a table that is told by one whole number: the rows go whose
+	// key lies in one of the gaps, first and last, which are in order and apart.
+	Sift(ctx context.Context, table schema.Name, gaps iter.Seq2[int64, int64]) error
+	// Gone gives the rows that Stay or Sift lets go, as they stand there. Of r count Columns and Look.
 	Gone(ctx context.Context, table schema.Name, r Read) iter.Seq2[*Batch, error]
 	// Renounce takes Continue and the rows that were written since back: the next
 	// Write brings every row.

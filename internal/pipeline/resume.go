@@ -10,6 +10,7 @@ import (
 	"iter"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
@@ -260,23 +261,36 @@ func (s *Session) depart(ctx context.Context, load engine.Continuing, run *table
 	}
 	rewrite := newRewriter(run.source.Name, only(run.rewrite.columns, keys), s.in.Key)
 	var broken error // of the source, so that it is not blamed on the target
-	rows := func(yield func(*engine.Batch, error) bool) {
-		read := engine.Read{Table: run.source, Columns: keys, Look: rewrite.look(), Blind: rewrite.unseen(), Rows: run.parts[0].Rows, Into: load, As: run.target}
-		for b, err := range held.braked(ctx, readAhead(s.snapshot.Read(ctx, read), 2)) {
-			if err != nil {
-				broken = Explain(err, "source")
-				yield(nil, broken)
-				return
-			}
-			if err = rewrite.rewrite(b); err == nil {
-				bytes.Add(int64(len(b.Raw)))
-			}
-			if !yield(b, err) || err != nil {
-				return
+	rows := func(look []int) iter.Seq2[*engine.Batch, error] {
+		return func(yield func(*engine.Batch, error) bool) {
+			read := engine.Read{Table: run.source, Columns: keys, Look: look, Blind: rewrite.unseen(), Into: load, As: run.target}
+			for b, err := range held.braked(ctx, readAhead(s.snapshot.Read(ctx, read), 2)) {
+				if err != nil {
+					broken = Explain(err, "source")
+					yield(nil, broken)
+					return
+				}
+				if err = rewrite.rewrite(b); err == nil {
+					bytes.Add(int64(len(b.Raw)))
+				}
+				if !yield(b, err) || err != nil {
+					return
+				}
 			}
 		}
 	}
-	sent, err := load.Stay(ctx, run.target, rows)
+	var sent int64
+	numbers, there := (*keySet)(nil), s.work.target.Table(run.target)
+	if len(keys) == 1 && run.source.Column(keys[0]).Kind == schema.Integer && len(rewrite.columns) == 0 {
+		numbers, sent, err = collect(rows([]int{0}))
+	}
+	switch {
+	case err != nil:
+	case numbers == nil:
+		sent, err = load.Stay(ctx, run.target, rows(rewrite.look()))
+	case sent == run.stood.rows:
+		err = load.Sift(ctx, run.target, numbers.gaps())
+	}
 	if broken != nil || err != nil {
 		return false, cmp.Or(broken, Explain(err, "target"))
 	}
@@ -284,7 +298,6 @@ func (s *Session) depart(ctx context.Context, load engine.Continuing, run *table
 		return false, Explain(&engine.Error{Code: engine.Failed, Doing: "read the keys of " + run.source.Name.String(), Table: run.source.Name,
 			Say: fmt.Sprintf("%d came of the %d rows that the moment has", sent, run.stood.rows)}, "source")
 	}
-	there := s.work.target.Table(run.target)
 	left, err := s.told(run, func(columns []string) iter.Seq2[*engine.Batch, error] {
 		return load.Gone(ctx, run.target, engine.Read{Table: there, Columns: columns, Look: upTo(len(columns))})
 	})
@@ -298,6 +311,30 @@ func (s *Session) depart(ctx context.Context, load engine.Continuing, run *table
 		run.stood.nulls[name] -= n
 	}
 	return true, nil
+}
+
+// collect takes the numbers that the rows hold, each a value looked into; nil where they
+// are too far apart, or no numbers.
+func collect(rows iter.Seq2[*engine.Batch, error]) (*keySet, int64, error) {
+	set, n := &keySet{}, int64(0)
+	scratch := make([]byte, 0, 20)
+	for b, err := range rows {
+		if err != nil {
+			return nil, 0, err
+		}
+		for _, cell := range b.Cells {
+			if cell.Null {
+				return nil, 0, nil
+			}
+			number, err := strconv.ParseInt(string(b.Form.Value(scratch, b.Raw[cell.Start:cell.End], 0)), 10, 64)
+			if err != nil || !set.add(number) {
+				return nil, 0, nil
+			}
+		}
+		n += int64(b.Rows)
+		b.Release()
+	}
+	return set, n, nil
 }
 
 // only gives those of a table's masked columns that are among names, as they are

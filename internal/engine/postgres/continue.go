@@ -3,8 +3,10 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"io"
 	"iter"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -141,33 +143,63 @@ func (x *exchange) standing(ctx context.Context, table schema.Name, r engine.Rea
 // Keys names the columns by which the table's rows are told.
 func (x *exchange) Keys(table schema.Name) []string { return slices.Clone(x.tables[table].match) }
 
-// Stay takes the keys of all rows that are to be there. Those that go are found by
-// their place, which stays theirs as long as nobody writes to the table.
+// Stay takes the keys of all rows that are to be there.
 func (x *exchange) Stay(ctx context.Context, table schema.Name, keys iter.Seq2[*engine.Batch, error]) (sent int64, err error) {
+	e := x.exchangedOf(table)
+	columns := quoteList(e.match)
+	err = x.part(ctx, e, "AS SELECT "+columns+" FROM "+e.from()+" WHERE false",
+		func(c *conn) error {
+			return inPath(ctx, c, c.path, func() (err error) {
+				sent, err = copyInto(ctx, c, e.staying(), e.match, keys)
+				return err
+			})
+		}, e.from()+" t WHERE NOT EXISTS (SELECT FROM "+quoteName(e.staying())+" w WHERE "+e.same("w.", "t.")+")")
+	return sent, renamed(err, e)
+}
+
+// Sift takes the gaps between the keys of all rows that are to be there. The table's
+// index finds what lies in one, so that the rows that stay are not looked at.
+func (x *exchange) Sift(ctx context.Context, table schema.Name, gaps iter.Seq2[int64, int64]) error {
+	e := x.exchangedOf(table)
+	key := "t." + quote(e.match[0])
+	err := x.part(ctx, e, "(first bigint NOT NULL, last bigint NOT NULL)",
+		func(c *conn) error {
+			from := newRangeReader(gaps)
+			defer from.stop()
+			_, err := c.PgConn.CopyFrom(ctx, from, "COPY "+quoteName(e.staying())+" FROM STDIN")
+			return wrap(ctx, err, e.parting())
+		}, quoteName(e.staying())+" w JOIN "+e.from()+" t ON "+key+" BETWEEN w.first AND w.last")
+	return renamed(err, e)
+}
+
+func (x *exchange) exchangedOf(table schema.Name) *exchanged {
 	x.mu.Lock()
-	e := x.tables[table]
-	x.mu.Unlock()
-	doing := "find the rows of " + table.String() + " that go"
-	err = x.pool.with(ctx, func(c *conn) error {
-		columns := quoteList(e.match)
-		err := c.exec(ctx, doing, "CREATE UNLOGGED TABLE "+quoteName(e.staying())+" AS SELECT "+columns+" FROM "+e.from()+" WHERE false")
-		if err != nil {
+	defer x.mu.Unlock()
+	return x.tables[table]
+}
+
+// parting says what is done when rows are found that go.
+func (e *exchanged) parting() string { return "find the rows of " + e.name.String() + " that go" }
+
+// part notes which rows of a table go: it fills a table of a shape with what tells those
+// that stay, and finds the others in what can follow FROM. They are noted by their place,
+// which stays theirs as long as nobody writes to the table.
+func (x *exchange) part(ctx context.Context, e *exchanged, shape string, fill func(c *conn) error, others string) error {
+	doing := e.parting()
+	return x.pool.with(ctx, func(c *conn) error {
+		if err := c.exec(ctx, doing, "CREATE UNLOGGED TABLE "+quoteName(e.staying())+" "+shape); err != nil {
 			return x.triggered(err)
 		}
-		err = inPath(ctx, c, c.path, func() (err error) {
-			sent, err = copyInto(ctx, c, e.staying(), e.match, keys)
-			return err
-		})
-		if err != nil {
+		if err := fill(c); err != nil {
 			return err
 		}
 		more, err := moreMemory(ctx, c)
 		if err != nil {
 			return err
 		}
-		// The server knows nothing yet of how many keys there are; what they are like it need not know.
-		err = c.exec(ctx, doing, "SET LOCAL default_statistics_target = 1; ANALYZE "+quoteName(e.staying())+more+"; CREATE UNLOGGED TABLE "+quoteName(e.departing())+" AS SELECT t.tableoid AS rel, t.ctid AS at FROM "+e.from()+" t WHERE NOT EXISTS (SELECT FROM "+
-			quoteName(e.staying())+" w WHERE "+e.same("w.", "t.")+"); DROP TABLE "+quoteName(e.staying()))
+		// The server knows nothing yet of how many there are; what they are like it need not know.
+		err = c.exec(ctx, doing, "SET LOCAL default_statistics_target = 1; ANALYZE "+quoteName(e.staying())+more+"; CREATE UNLOGGED TABLE "+quoteName(e.departing())+
+			" AS SELECT t.tableoid AS rel, t.ctid AS at FROM "+others+"; DROP TABLE "+quoteName(e.staying()))
 		if err != nil {
 			return x.triggered(err)
 		}
@@ -175,7 +207,38 @@ func (x *exchange) Stay(ctx context.Context, table schema.Name, keys iter.Seq2[*
 		e.departs = number([]byte(n))
 		return err
 	})
-	return sent, renamed(err, e)
+}
+
+// rangeReader writes ranges as COPY reads them.
+type rangeReader struct {
+	next func() (first, last int64, ok bool)
+	stop func()
+	text []byte // not read yet
+}
+
+func newRangeReader(ranges iter.Seq2[int64, int64]) *rangeReader {
+	r := &rangeReader{}
+	r.next, r.stop = iter.Pull2(ranges)
+	return r
+}
+
+func (r *rangeReader) Read(p []byte) (n int, err error) {
+	for len(r.text) < len(p) {
+		first, last, ok := r.next()
+		if !ok {
+			err = io.EOF
+			break
+		}
+		r.text = strconv.AppendInt(r.text, first, 10)
+		r.text = append(r.text, '\t')
+		r.text = strconv.AppendInt(r.text, last, 10)
+		r.text = append(r.text, '\n')
+	}
+	n = copy(p, r.text)
+	if r.text = r.text[:copy(r.text, r.text[n:])]; len(r.text) > 0 {
+		err = nil
+	}
+	return n, err
 }
 
 // Renounce takes a Continue back.

@@ -68,7 +68,7 @@ func (e *exchanged) writtenCopy() schema.Name {
 }
 
 // staying names the table of the keys of all rows that are to be in a continued
-// table, departing that of the places of those that go.
+// table, or of the gaps between them, departing that of the places of those that go.
 func (e *exchanged) staying() schema.Name {
 	return schema.Name{Schema: sideSchema, Table: fmt.Sprintf("keys_%d", e.oid)}
 }
