@@ -270,7 +270,7 @@ func (e *exchanged) countContinued(ctx context.Context, c *conn, columns []strin
 		all += e.came
 	}
 	if e.gone > 0 {
-		text, err := c.value(ctx, "count "+e.name.String(), "SELECT count(*) FROM "+e.from())
+		text, err := c.value(ctx, "count "+e.name.String(), countRows+e.from())
 		return number([]byte(text)), nulls, err
 	}
 	return all, nulls, nil

@@ -123,9 +123,10 @@ func (f *tableFacts) whole() []byte {
 }
 
 // after is the condition for versions of rows by transactions from from on. The
-// server compares numbers of 32 bits, so that very old ones may be taken in as well.
+// server compares numbers of 32 bits, so that very old ones may be taken in as well. The
+// subquery has it reckon the age of from once, not for each row.
 func after(from uint64) string {
-	return "pg_catalog.age('" + strconv.FormatUint(uint64(uint32(from)), 10) + "'::pg_catalog.xid)::bigint - pg_catalog.age(xmin) >= 0"
+	return "pg_catalog.age(xmin) <= (SELECT pg_catalog.age('" + strconv.FormatUint(uint64(uint32(from)), 10) + "'::pg_catalog.xid))"
 }
 
 var _ engine.Remembering = (*snapshot)(nil)
@@ -181,7 +182,7 @@ func (s *snapshot) Since(ctx context.Context, table *schema.Table, word string) 
 			return nil
 		}
 		ok = true
-		n, err := c.value(ctx, "count "+table.Name.String(), "SELECT count(*) FROM "+rangeOf(facts, table))
+		n, err := c.value(ctx, "count "+table.Name.String(), countRows+rangeOf(facts, table))
 		rows = number([]byte(n))
 		return err
 	})
