@@ -203,6 +203,17 @@ func TestSQLiteHugeRows(t *testing.T) {
 	}
 }
 
+// TestModulesThatAreNotHere: a virtual table of a module that this program does not have
+// is told with the module's name, and the run is refused.
+func TestModulesThatAreNotHere(t *testing.T) {
+	t.Parallel()
+	source := filepath.Join(t.TempDir(), "from.db")
+	fillFile(t, openFile(t, source), "CREATE TABLE pages (id INTEGER PRIMARY KEY)", "PRAGMA writable_schema = ON",
+		"INSERT INTO sqlite_schema (type, name, tbl_name, rootpage, sql) VALUES ('table', 'old', 'old', 0, 'CREATE VIRTUAL TABLE old USING fts4(t)')")
+	e := newErrand(t, "sqlite:"+source, "sqlite:"+filepath.Join(t.TempDir(), "to.db"), plainJob(), map[string]string{"all.yaml": "version: 1\ntables:\n  pages: {columns: {id: {keep: a number}}}\n"})
+	e.run(t, 2, "plan").wants(t, "no such module: fts4")
+}
+
 // TestFullTextOverNothing: a full-text index whose text was renamed under it can be
 // filled by nobody. The plan says so, and staging's is empty, also where the rows of
 // the night before stood in it.

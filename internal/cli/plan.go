@@ -199,7 +199,7 @@ func (a *app) rollback(ctx context.Context, target engine.Target, list bool, to,
 
 func (a *app) whyCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use: "why TABLE KEY", Short: "Tell how a row came into the subset, or what left it out", Args: exactly(2, "why TABLE KEY"), ValidArgsFunction: a.tables,
+		Use: "why TABLE KEY", Short: "Tell how a row came into the subset, or what left it out", Args: exactly(2, "why TABLE KEY", "; the columns of a KEY stand in one word, with commas, as in 4711,2"), ValidArgsFunction: a.tables,
 		Long:    "Tell the chain of foreign keys that brings a row of the source into the subset, from a\nseed on, or the edge that leaves it out. KEY is the row's primary key; the parts of a\ncomposite key are separated by commas. Only tables, edges and your key are printed.",
 		Example: "  understudy why orders 4711\n  understudy why order_items 4711,2",
 	}

@@ -22,11 +22,11 @@ func none(c *cobra.Command, args []string) error {
 	return fault.New(fault.Usage, "usage", c.CommandPath()+" --help", "%s takes no arguments", c.CommandPath())
 }
 
-// exactly wants n arguments and says how the command is written.
-func exactly(n int, form string) cobra.PositionalArgs {
+// exactly wants n arguments and says how the command is written, and more of it.
+func exactly(n int, form string, more ...string) cobra.PositionalArgs {
 	return func(_ *cobra.Command, args []string) error {
 		if len(args) != n {
-			return fault.New(fault.Usage, "usage", "understudy "+form, "%s: %d arguments are needed, %d given", form, n, len(args))
+			return fault.New(fault.Usage, "usage", "understudy "+form+strings.Join(more, ""), "%s: %d arguments are needed, %d given", form, n, len(args))
 		}
 		return nil
 	}

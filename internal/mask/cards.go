@@ -220,5 +220,5 @@ func (d *draft) fewReserved(space string, has int, hint string) *Refusal {
 	if d.limits.Rows > 0 {
 		rows = fmt.Sprintf("%d rows need", d.limits.Rows)
 	}
-	return &Refusal{Reason: fmt.Sprintf("the column is unique, and %s, %d bits; %s %d", space, has, rows, bitsNeeded(d.limits.Rows)), Hint: hint}
+	return &Refusal{Reason: fmt.Sprintf("the column is unique, and %s: %d bits; %s %d", space, has, rows, bitsNeeded(d.limits.Rows)), Hint: hint}
 }

@@ -104,7 +104,7 @@ func buildMAC(d *draft) (recipe, *Refusal) {
 	case d.length() < 12:
 		return nil, d.narrow(12)
 	case d.limits.Unique && has < bitsNeeded(d.limits.Rows):
-		return nil, d.fewReserved("locally administered addresses leave", has, uniqueHint)
+		return nil, d.fewReserved("locally administered addresses are few", has, uniqueHint)
 	}
 	d.chance = math.Exp2(-46)
 	d.text = "locally administered address"

@@ -254,10 +254,10 @@ func TestReservedSpaceRefusesUniqueness(t *testing.T) {
 		limits Limits
 		want   string
 	}{
-		{"credit_card", nil, Limits{Kind: schema.Text, Unique: true, Rows: 5000}, "9 free digits, 29 bits; 5000 rows need 44"},
+		{"credit_card", nil, Limits{Kind: schema.Text, Unique: true, Rows: 5000}, "9 free digits: 29 bits; 5000 rows need 44"},
 		{"credit_card", map[string]string{"bin": "permute"}, Limits{Kind: schema.Integer, Unique: true}, "text columns only"},
-		{"iban", nil, Limits{Kind: schema.Text, Unique: true, Rows: 5000}, "8 free digits, 26 bits"},
-		{"ip", nil, Limits{Kind: schema.Net, Type: "inet", Unique: true, Rows: 5000}, "240.0.0.0/4 leaves, 28 bits; 5000 rows need 44"},
+		{"iban", nil, Limits{Kind: schema.Text, Unique: true, Rows: 5000}, "8 free digits: 26 bits"},
+		{"ip", nil, Limits{Kind: schema.Net, Type: "inet", Unique: true, Rows: 5000}, "240.0.0.0/4 has few addresses: 28 bits; 5000 rows need 44"},
 		{"ip", nil, Limits{Kind: schema.Net, Type: "cidr", Unique: true, Rows: 5000}, "networks of one length are too few"},
 		{"ip", nil, Limits{Kind: schema.Net, Type: "macaddr"}, "hardware addresses"},
 		{"ip", nil, Limits{Kind: schema.Text, Length: 14}, "too short"},

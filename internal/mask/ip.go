@@ -292,7 +292,7 @@ func buildIP(d *draft) (recipe, *Refusal) {
 		if p.six {
 			return nil, d.crowded(has)
 		}
-		return nil, d.fewReserved("240.0.0.0/4 leaves", has, "family: v6 keeps it unique, with addresses of 2001:db8::/32")
+		return nil, d.fewReserved("240.0.0.0/4 has few addresses", has, "family: v6 keeps it unique, with addresses of 2001:db8::/32")
 	}
 	d.text = "address kept for documentation"
 	if p.unique {

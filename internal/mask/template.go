@@ -252,7 +252,7 @@ func buildTemplate(d *draft) (recipe, *Refusal) {
 	case most > d.length():
 		return nil, &Refusal{Reason: fmt.Sprintf("the format has texts of up to %d characters, the column takes %d", most, d.length()), Hint: "shorten it, or leave a part out"}
 	case d.limits.Unique && d.limits.Rows != 1 && tag < bitsNeeded(d.limits.Rows):
-		return nil, d.fewReserved("the tags of the format leave", tag, fmt.Sprintf("put {tag:%d} into the format", (bitsNeeded(d.limits.Rows)+4)/5))
+		return nil, d.fewReserved("the tags of the format are short", tag, fmt.Sprintf("put {tag:%d} into the format", (bitsNeeded(d.limits.Rows)+4)/5))
 	}
 	// A value that comes out is drawn for again, so it stands only if it comes every time.
 	d.chance = math.Pow(oneIn(t.texts()), tries)

@@ -19,7 +19,8 @@ type proposal struct {
 // A draftRule is one choice for a column.
 type draftRule struct {
 	mask    string // empty: keep
-	value   string // of the mask constant
+	param   string // a parameter of the mask, with its value
+	value   string
 	class   string // where it is not the mask's own
 	domain  string
 	keep    string // reason
@@ -170,7 +171,11 @@ func (c *classifier) propose(t *schema.Table, col *schema.Column) proposal {
 	}
 	if first != nil && first.mask != "" {
 		// A telling name never ends in a guess that the column is harmless.
-		add(draftRule{mask: "fpe", class: first.class, comment: "review"}, draftRule{mask: "int", class: first.class, comment: "review"})
+		shuffled := "review"
+		if first.class == "credential" {
+			shuffled = "review: WHO HOLDS THE KEY CAN TURN IT BACK; no other mask fits its type, checks and length"
+		}
+		add(draftRule{mask: "fpe", class: first.class, comment: shuffled}, draftRule{mask: "int", class: first.class, comment: "review"})
 		add(c.lastResort(col, unique)...)
 		return p
 	}
@@ -270,12 +275,16 @@ func (c *classifier) byKind(t *schema.Table, col *schema.Column, unique, apart b
 // lastResort masks whatever the name says, where some mask takes the type and keeps
 // its values apart where they must stay so.
 func (c *classifier) lastResort(col *schema.Column, unique bool) []draftRule {
-	out := []draftRule{{mask: "redact", comment: "review"}}
+	var out []draftRule
+	if unique {
+		out = append(out, draftRule{mask: "hash", comment: "review: unique values"}, draftRule{mask: "ip", param: "family", value: "v6", comment: "review: unique addresses"})
+	}
+	out = append(out, draftRule{mask: "redact", comment: "review"})
 	if !col.NotNull {
 		out = append(out, draftRule{mask: "nullify", comment: "review: no other mask fits"})
 	}
 	if value, ok := neutral(col.Type); ok {
-		out = append(out, draftRule{mask: "constant", value: value, comment: "review: the empty value of the type"})
+		out = append(out, draftRule{mask: "constant", param: "value", value: value, comment: "review: the empty value of the type"})
 	}
 	if unique && col.Kind == schema.Text { // one does by itself
 		return append(out, draftRule{keep: "review: NO MASK THAT KEEPS ITS VALUES APART FITS ITS CHECKS, ITS LENGTH AND ALL COLUMNS TIED TO IT; decide whether staging may have it"})

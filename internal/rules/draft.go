@@ -219,8 +219,8 @@ func (d *draft) fits(i int, rule draftRule) bool {
 		return false
 	}
 	spec := mask.Spec{Mask: rule.mask, Domain: n.name()}
-	if rule.mask == "constant" {
-		spec.Params = map[string]string{"value": rule.value}
+	if rule.param != "" {
+		spec.Params = map[string]string{rule.param: rule.value}
 	}
 	return d.makes(spec, limitsOf(n.table, n.column))
 }

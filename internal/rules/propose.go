@@ -333,12 +333,12 @@ func (r *draftRule) yaml() string {
 	if r.mask == "" {
 		return "{keep: " + document.Quoted(r.keep) + "}"
 	}
-	if r.class == "" && r.domain == "" && r.mask != "constant" {
+	if r.class == "" && r.domain == "" && r.param == "" {
 		return r.mask
 	}
 	out := "{mask: " + r.mask
-	if r.mask == "constant" {
-		out += ", value: " + document.Quoted(r.value)
+	if r.param != "" {
+		out += ", " + r.param + ": " + document.Quoted(r.value)
 	}
 	if r.class != "" {
 		out += ", class: " + r.class

@@ -184,6 +184,9 @@ func (s *Schema) ResolveColumn(text string) (*Table, *Column, error) {
 	}
 	t, err := s.lookup(strings.Join(table, "."), parts[:len(parts)-1])
 	if err != nil {
+		if whole, wrong := s.Resolve(text); wrong == nil {
+			return nil, nil, fmt.Errorf("%s is a table: add a column to it, as in %[1]s.id", whole.Name)
+		}
 		return nil, nil, err
 	}
 	name := parts[len(parts)-1]

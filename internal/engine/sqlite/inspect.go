@@ -53,7 +53,12 @@ type columnShape struct {
 type object struct{ kind, name, table, sql string }
 
 // inspect reads the structure through pragmas and the text of CREATE TABLE.
-func inspect(ctx context.Context, c *conn, schemas []string) (*inspection, error) {
+func inspect(ctx context.Context, c *conn, schemas []string) (_ *inspection, err error) {
+	defer func() { // a virtual table of a module that is not here stops every look at the structure
+		if err != nil {
+			err = lacking(err, err)
+		}
+	}()
 	out := &inspection{shapes: map[string]*shape{}}
 	if len(schemas) > 0 && !slices.Contains(schemas, mainSchema) {
 		return out, nil
