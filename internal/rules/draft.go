@@ -222,7 +222,11 @@ func (d *draft) fits(i int, rule draftRule) bool {
 	if rule.param != "" {
 		spec.Params = map[string]string{rule.param: rule.value}
 	}
-	return d.makes(spec, limitsOf(n.table, n.column))
+	limits := limitsOf(n.table, n.column)
+	if kind, ok := mask.Lookup(rule.mask); ok && limits.Kind == schema.Array && n.column.Element != "" && !slices.Contains(kind.Accepts, schema.Array) {
+		limits.Kind = n.column.Element // it is handed the elements, one by one
+	}
+	return d.makes(spec, limits)
 }
 
 // makes tells whether a mask can be made. The number of rows is taken for
