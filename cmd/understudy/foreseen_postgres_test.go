@@ -72,4 +72,13 @@ tables:
       code: {keep: a number}
 `})
 	e.run(t, 2, "plan").wants(t, "rules/sales.yaml:6:22: public.sales.region: ", "no partition takes them, for these are by code, region")
+
+	// The same partitions by name, which take less in staging: no mask has a part in it.
+	prod, staging = scratchtest.Database(t), scratchtest.Database(t)
+	for url, last := range map[string]string{prod: "100", staging: "50"} {
+		scratchtest.SQL(t, url, "CREATE TABLE logs (id int PRIMARY KEY, who text) PARTITION BY RANGE (id); CREATE TABLE logs_all PARTITION OF logs FOR VALUES FROM (0) TO ("+last+")")
+	}
+	scratchtest.SQL(t, prod, "INSERT INTO logs SELECT g, 'w' || g FROM generate_series(1, 99) g; ANALYZE logs")
+	e = newErrand(t, prod, staging, plainJob(keepNone), map[string]string{"logs.yaml": "version: 1\ntables:\n  logs: {columns: {id: {keep: a number}, who: full_name}}\n"})
+	e.run(t, 2, "plan").wants(t, "public.logs", "no partition takes them")
 }

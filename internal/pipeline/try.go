@@ -331,7 +331,7 @@ var errEnough = errors.New("enough rows were tried")
 // add counts rejections of one chunk with those of the chunks before.
 func (t *trial) add(found []engine.Rejection) {
 	for _, r := range found {
-		if t.same && heldBySource(t.masks, r) {
+		if t.same && heldBySource(t.table, t.masks, r) {
 			continue
 		}
 		i := slices.IndexFunc(t.refused, func(have engine.Rejection) bool {
@@ -368,7 +368,10 @@ func (t *trial) findings() []finding.Finding {
 // has too, over columns that no mask changes: the source's rows satisfy it. Where
 // a trial of a check says otherwise, the check reads other rows than its own; of
 // a type, the database enforces less than the type says.
-func heldBySource(masked []maskedColumn, r engine.Rejection) bool {
+func heldBySource(table *schema.Table, masked []maskedColumn, r engine.Rejection) bool {
+	if r.Check != "" && !slices.ContainsFunc(table.Checks, func(c schema.Check) bool { return c.Name == r.Check }) {
+		return false // the bounds of partitions, which are not compared
+	}
 	return (r.Check != "" || len(r.Columns) > 0) && !slices.ContainsFunc(r.Columns, func(name string) bool { return isMasked(masked, name) })
 }
 

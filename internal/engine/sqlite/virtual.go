@@ -89,7 +89,7 @@ func (x *tableReader) completeVirtual() {
 
 // dangling tells why an index over another table's text cannot be filled from it; "" if it
 // can. SQLite takes such a table, and answers searches from what the index once held. Asking
-// for one row makes it look for the text's columns, and reads none: no row has this number.
+// for one row makes it look for the text's columns, whether or not there is such a row.
 func dangling(ctx context.Context, c *conn, name string) (string, error) {
 	err := c.each(ctx, "SELECT 1 FROM main."+quote(name)+" WHERE rowid = -1", nil, discard)
 	if err == nil || ctx.Err() != nil || !strings.HasPrefix(missing(err), "no such") {
