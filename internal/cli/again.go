@@ -31,7 +31,7 @@ func (a *app) again(ctx context.Context, once func() error) error {
 		}
 		rest = min(rest, longestRest)
 		a.progress.end()
-		a.notes, a.payload = a.notes[:notes], nil
+		a.notes, a.payload, a.anew = a.notes[:notes], nil, true
 		for _, f := range fault.FindingsOf(err) {
 			if !a.quiet {
 				a.complain("%-9s %s: beginning anew in %s (%d of %d)\n", "again", report.Clean(f.Message), rest, tried+1, a.job.Limits.Retries)

@@ -31,7 +31,7 @@ type needs struct {
 // input reads everything a run is made of before any connection is opened, and
 // complains about all of it at once.
 func (a *app) input(ctx context.Context, n needs) (pipeline.Input, error) {
-	in := pipeline.Input{Now: a.Now().UTC(), RunID: runID(a.Now()), Observer: a.observer()}
+	in := pipeline.Input{Anew: a.anew, Now: a.Now().UTC(), RunID: runID(a.Now()), Observer: a.observer()}
 	job, found := config.Read(a.jobFile, a.Getenv)
 	in.Job, a.job = job, job
 	found = slices.DeleteFunc(found, func(f finding.Finding) bool {

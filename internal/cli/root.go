@@ -89,6 +89,7 @@ type app struct {
 	quiet   bool
 	jobFile string
 	job     *config.Job    // once read
+	anew    bool           // the run gave way before and begins once more
 	source  *schema.Schema // that rules were bound to, once they were without a run
 	command string
 	payload any // what --json adds to the envelope

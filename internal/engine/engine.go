@@ -415,6 +415,9 @@ type Spec struct {
 	Preserve []schema.Name
 	// Keep: how many earlier generations remain after the switch.
 	Keep int
+	// Anew: a try of the same run ended because somebody had written to the target, so
+	// that this one takes nothing for likely that can be known.
+	Anew bool
 	// Writers: parallel Write calls that will be made.
 	Writers int
 	// Step is told what the load does now; never nil.

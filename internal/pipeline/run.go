@@ -69,7 +69,7 @@ func (s *Session) Run(ctx, undo context.Context) (report *Report, err error) {
 	report = &Report{Plan: w.plan, Started: s.in.Now, Verification: []check.Verdict{}, Ledger: []check.Ledger{}, Timings: []Timing{}}
 	defer func() { report.Finished = time.Now().UTC() }()
 	spec := engine.Spec{RunID: s.in.RunID, Schemas: s.in.Job.TargetSchemas(), Preserve: w.shape.Preserve, Keep: s.in.Job.Load.Keep,
-		Writers: s.in.Job.Limits.Readers, Step: func(step string) { s.note(s.stage, "%s", step) },
+		Anew: s.in.Anew, Writers: s.in.Job.Limits.Readers, Step: func(step string) { s.note(s.stage, "%s", step) },
 		Missed: func(what string) {
 			report.Missed = append(report.Missed, finding.Finding{Check: "not-carried", Severity: finding.Warning, Message: what})
 		}}

@@ -32,6 +32,7 @@ type Input struct {
 	RunID    string
 	Now      time.Time
 	Claim    bool // take the target over although it bears no marker
+	Anew     bool // the run gave way before and begins once more
 	// Look: the plan is only looked at, so what speaks against the target as it
 	// stands is told at its end instead of ending it.
 	Look       bool

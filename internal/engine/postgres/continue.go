@@ -17,8 +17,9 @@ import (
 var _ engine.Continuing = (*exchange)(nil)
 
 // Continue looks whether a table is what the load that left the word left, and
-// has its next rows taken as what changed since. It is looked at again when nobody
-// can write to it any more.
+// has its next rows taken as what changed since. To count its rows would tell for
+// certain, but that is done when nobody can write to it any more: until then the
+// server's statistics of writes will do where they say that there were none.
 func (x *exchange) Continue(ctx context.Context, table schema.Name, word string) (rows int64, ok bool, err error) {
 	m, readable := readMemory(word)
 	x.mu.Lock()
@@ -28,7 +29,16 @@ func (x *exchange) Continue(ctx context.Context, table schema.Name, word string)
 		return 0, false, nil
 	}
 	err = x.pool.with(ctx, func(c *conn) error {
-		ok, err = e.stands(ctx, c, x.before.tables[table], m)
+		facts := x.before.tables[table]
+		if ok, err = e.stands(ctx, c, facts, m); err != nil || !ok {
+			return err
+		}
+		if !x.spec.Anew { // else that likelihood may be what led the try before astray
+			if unwritten, err := e.unwritten(ctx, c, facts, m); err != nil || unwritten {
+				return err
+			}
+		}
+		ok, err = e.holds(ctx, c, m)
 		return err
 	})
 	if err != nil || !ok {
@@ -40,22 +50,38 @@ func (x *exchange) Continue(ctx context.Context, table schema.Name, word string)
 	return m.rows, true, nil
 }
 
-// stands tells whether exactly the memory's rows stand in the table, read as then.
+// stands tells whether the memory's table stands there, read as then.
 func (e *exchanged) stands(ctx context.Context, c *conn, facts *tableFacts, m memory) (bool, error) {
 	now, err := c.age(ctx)
 	if err != nil || !now.holds(m) {
 		return false, err
 	}
-	if structure, err := structureOf(ctx, c, facts.whole(), true); err != nil || structure != m.structure {
-		return false, err
-	}
+	structure, err := structureOf(ctx, c, facts.whole(), true)
+	return structure == m.structure, err
+}
+
+// holds counts whether exactly the memory's rows stand in the table.
+func (e *exchanged) holds(ctx context.Context, c *conn, m memory) (bool, error) {
 	rows, err := c.query(ctx, "look for late writes to "+e.name.String(), "SELECT count(*), count(*) FILTER (WHERE "+after(m.from)+") FROM "+e.from())
 	return err == nil && number(rows[0][0]) == m.rows && number(rows[0][1]) == 0, err
 }
 
-// stillContinued makes sure, under the table's lock, that Continue still says true.
+// unwritten tells whether nobody wrote to the table since, by the server's statistics.
+func (e *exchanged) unwritten(ctx context.Context, c *conn, facts *tableFacts, m memory) (bool, error) {
+	if on, err := counted(ctx, c); err != nil || !on {
+		return false, err
+	}
+	writes, err := writesTo(ctx, c, facts.whole())
+	return writes == m.writes, err
+}
+
+// stillContinued makes sure, under the table's lock, that exactly the rows stand there
+// that Continue was told of.
 func (e *exchanged) stillContinued(ctx context.Context, c *conn, facts *tableFacts) error {
 	ok, err := e.stands(ctx, c, facts, *e.continued)
+	if err == nil && ok {
+		ok, err = e.holds(ctx, c, *e.continued)
+	}
 	if err == nil && !ok {
 		err = &engine.Error{Code: engine.Changed, Doing: "exchange rows", Table: e.name, Again: true, Say: "somebody wrote to the target's table while rows were loaded",
 			Hint: "run the refresh again"}
@@ -102,6 +128,29 @@ func (e *exchanged) copyWritten(ctx context.Context, c *conn, table *schema.Tabl
 	}
 	err := c.exec(ctx, "set apart what was written to "+e.name.String(), "CREATE TABLE "+quoteName(e.writtenCopy())+" AS SELECT * FROM "+e.written()+" t")
 	e.copied = err == nil
+	return err
+}
+
+// copyReferred copies what rows that go from a continued table are referred to by, before
+// they go: rows of other tables that refer to none of it lose nothing by that.
+func (e *exchanged) copyReferred(ctx context.Context, c *conn, ties []*tie) error {
+	e.recalled = false
+	if e.continued == nil || e.gone == 0 || e.gone > e.continued.rows/copiedShare {
+		return nil
+	}
+	var columns []string // quoted
+	for _, k := range ties {
+		if k.parent == e.name {
+			columns = append(columns, k.referenced...)
+		}
+	}
+	if len(columns) == 0 {
+		return nil
+	}
+	slices.Sort(columns)
+	err := c.exec(ctx, "set apart what went from "+e.name.String(), "CREATE TABLE "+quoteName(e.referred())+" AS SELECT "+strings.Join(prefixed("t.", slices.Compact(columns)), ", ")+
+		" FROM "+e.from()+" t JOIN "+quoteName(e.delta())+" d ON t.ctid = d.at AND t.tableoid = d.rel WHERE "+string(shareGone)+"; ANALYZE "+quoteName(e.referred()))
+	e.recalled = err == nil
 	return err
 }
 
@@ -254,10 +303,12 @@ func (x *exchange) Renounce(ctx context.Context, table schema.Name) error {
 
 // countContinued counts the rows of the table, and the NULLs of those written. What
 // stood there was counted under the lock, and no row of it goes because another
-// table's does (see guard). So where none is to go, that and the rows that came are
-// all there are, once those that were written are found there.
+// table's does (see guard). So once those that were written are found there, and those
+// that were to go are not, what stood there, what came and what went tell how many
+// there are. Nobody else can have put a row where one went: within the transaction
+// that deletes it, its place is not free.
 func (e *exchanged) countContinued(ctx context.Context, c *conn, columns []string) (all int64, nulls []int64, err error) {
-	all, nulls = e.continued.rows, make([]int64, len(columns))
+	all, nulls = e.continued.rows+e.came-e.gone, make([]int64, len(columns))
 	if e.waiting {
 		var written int64
 		written, nulls, err = countIn(ctx, c, e.name, e.written()+" t", columns)
@@ -267,11 +318,13 @@ func (e *exchanged) countContinued(ctx context.Context, c *conn, columns []strin
 		if err != nil {
 			return 0, nil, err
 		}
-		all += e.came
 	}
 	if e.gone > 0 {
-		text, err := c.value(ctx, "count "+e.name.String(), countRows+e.from())
-		return number([]byte(text)), nulls, err
+		left, err := c.value(ctx, "count "+e.name.String(), "SELECT count(*) FROM "+e.from()+" t JOIN "+quoteName(e.delta())+" d ON t.ctid = d.at AND t.tableoid = d.rel WHERE "+string(shareGone))
+		if err == nil && left != "0" {
+			err = &engine.Error{Code: engine.Failed, Doing: "count " + e.name.String(), Table: e.name, Say: fmt.Sprintf("of %d rows that were to go %s are there", e.gone, left)}
+		}
+		return all, nulls, err
 	}
 	return all, nulls, nil
 }
@@ -280,19 +333,23 @@ func (e *exchanged) countContinued(ctx context.Context, c *conn, columns []strin
 const provedBefore = "those that came: counted; the others: by the refresh before, and not written to since"
 
 // keyProof tells how a foreign key is proved when rows are exchanged, and of which
-// of the child's rows it is still to be asked; none where it is proved already. An
-// empty method leaves it at all of them.
-func (x *exchange) keyProof(child, parent schema.Name, name string) (method, rows string) {
+// of the child's rows, c by the columns that refer to p, it is still to be asked; none
+// where it is proved already. An empty method leaves it at all of them.
+func (x *exchange) keyProof(child, parent schema.Name, name string, matches []string) (method, rows string) {
 	if slices.Contains(x.again[child], name) {
 		return "added to the exchanged rows", ""
 	}
 	from, to := x.tables[child], x.tables[parent]
-	if from == nil || to == nil || from.continued == nil || to.continued == nil || to.gone > 0 {
+	if from == nil || to == nil || from.continued == nil || to.continued == nil || to.gone > 0 && !to.recalled {
 		return "", ""
 	}
 	// What the parent's rows are referred to by has not changed: that would have
 	// set the key aside (see inTheWay).
-	return "anti-join of the rows that came; the others: by the refresh before, and not written to since", from.written()
+	if to.gone == 0 {
+		return "anti-join of the rows that came; the others: by the refresh before, and not written to since", from.written()
+	}
+	return "anti-join of the rows that came and of those that referred to what went; the others: by the refresh before, and not written to since",
+		"(SELECT * FROM " + from.written() + " w UNION ALL SELECT c.* FROM " + from.from() + " c WHERE EXISTS (SELECT FROM " + quoteName(to.referred()) + " p WHERE " + strings.Join(matches, " AND ") + "))"
 }
 
 // settled is how long Left waits for others' transactions to end, whose later
@@ -329,8 +386,12 @@ func (x *exchange) Left(ctx context.Context, tables []schema.Name) (map[schema.N
 			if err != nil {
 				return err
 			}
+			writes, err := writesTo(ctx, c, facts.whole())
+			if err != nil {
+				return err
+			}
 			if plain {
-				out[e.name] = memory{now.life, structure, now.to, e.counted}.String()
+				out[e.name] = memory{now.life, structure, now.to, e.counted, writes}.String()
 			}
 		}
 		return nil

@@ -39,8 +39,11 @@ type exchanged struct {
 	departs int64
 	// copied: what was written stands once more in a table of its own, for the many
 	// questions that are asked of it alone.
-	copied  bool
-	counted int64 // rows of the table after the exchange, once Count has counted them, else -1
+	copied bool
+	// recalled: what rows that go from a continued table were referred to by stands in a
+	// table of its own.
+	recalled bool
+	counted  int64 // rows of the table after the exchange, once Count has counted them, else -1
 	// What the delta holds, once it is made.
 	gone, changed, came int64
 }
@@ -65,6 +68,11 @@ func (e *exchanged) kept() schema.Name {
 // writtenCopy names the table of what was written to a table that is continued.
 func (e *exchanged) writtenCopy() schema.Name {
 	return schema.Name{Schema: sideSchema, Table: fmt.Sprintf("written_%d", e.oid)}
+}
+
+// referred names the table of what rows that go were referred to by.
+func (e *exchanged) referred() schema.Name {
+	return schema.Name{Schema: sideSchema, Table: fmt.Sprintf("referred_%d", e.oid)}
 }
 
 // staying names the table of the keys of all rows that are to be in a continued

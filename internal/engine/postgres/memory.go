@@ -19,20 +19,23 @@ type memory struct {
 	structure string // of the table, see structureOf
 	from      uint64
 	rows      int64
+	writes    int64 // to the table until then, by the server's statistics (see writesTo); of a target only
 }
 
+// The first field of a word is its version.
 func (m memory) String() string {
-	return strings.Join([]string{"1", m.life, m.structure, strconv.FormatUint(m.from, 10), strconv.FormatInt(m.rows, 10)}, " ")
+	return strings.Join([]string{"2", m.life, m.structure, strconv.FormatUint(m.from, 10), strconv.FormatInt(m.rows, 10), strconv.FormatInt(m.writes, 10)}, " ")
 }
 
 func readMemory(word string) (m memory, ok bool) {
 	f := strings.Split(word, " ")
-	if len(f) != 5 || f[0] != "1" {
+	if len(f) != 6 || f[0] != "2" || f[1] == "" || f[2] == "" {
 		return m, false
 	}
 	from, err := strconv.ParseUint(f[3], 10, 64)
 	rows, bad := strconv.ParseInt(f[4], 10, 64)
-	return memory{f[1], f[2], from, rows}, err == nil && bad == nil && f[1] != "" && f[2] != ""
+	writes, ill := strconv.ParseInt(f[5], 10, 64)
+	return memory{f[1], f[2], from, rows, writes}, err == nil && bad == nil && ill == nil
 }
 
 // An age is what a session knows of its server's transactions: the run of the
@@ -120,6 +123,23 @@ func (f *tableFacts) whole() []byte {
 		out = appendElement(out, parameter(l.oid))
 	}
 	return append(out, '}')
+}
+
+// writesTo sums up the rows ever inserted, changed and deleted in the tables of $1, by
+// the server's statistics; those of the transaction that asks count, those of others as
+// soon as their sessions tell, which may be a minute later (PostgreSQL's manual, The
+// Cumulative Statistics System). Who has the right may switch them off or set them back.
+func writesTo(ctx context.Context, c *conn, oids []byte) (int64, error) {
+	n, err := c.value(ctx, "look at the statistics", `SELECT coalesce(sum(pg_catalog.pg_stat_get_tuples_inserted(o) + pg_catalog.pg_stat_get_tuples_updated(o) + pg_catalog.pg_stat_get_tuples_deleted(o)
+		+ pg_catalog.pg_stat_get_xact_tuples_inserted(o) + pg_catalog.pg_stat_get_xact_tuples_updated(o) + pg_catalog.pg_stat_get_xact_tuples_deleted(o)), 0) FROM unnest($1::oid[]) o`, oids)
+	return number([]byte(n)), err
+}
+
+// counted tells whether the server keeps statistics of everybody's writes.
+func counted(ctx context.Context, c *conn) (bool, error) {
+	on, err := c.value(ctx, "look at the statistics", `SELECT pg_catalog.current_setting('track_counts') = 'on'
+		AND NOT EXISTS (SELECT FROM pg_catalog.pg_db_role_setting, unnest(setconfig) s WHERE s LIKE 'track\_counts=%')`)
+	return on == "t", err
 }
 
 // after is the condition for versions of rows by transactions from from on. The

@@ -178,6 +178,11 @@ func (x *exchange) exchange(ctx context.Context, c *conn, aside *bool) error {
 			return renamed(err, e)
 		}
 	}
+	for _, e := range list {
+		if err := e.copyReferred(ctx, c, ties); err != nil {
+			return err
+		}
+	}
 	loud, err := x.silence(ctx, c)
 	if err != nil {
 		return err

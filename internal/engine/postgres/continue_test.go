@@ -1,0 +1,226 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+	"testing"
+
+	"understudy/internal/engine"
+	"understudy/internal/schema"
+	"understudy/internal/scratch/scratchtest"
+)
+
+var parents, children = schema.Name{Schema: "public", Table: "parents"}, schema.Name{Schema: "public", Table: "children"}
+
+// first loads two tables in place and gives the words it leaves of them.
+func first(t *testing.T, tg *inPlace) map[schema.Name]string {
+	t.Helper()
+	l, err := tg.Begin(t.Context(), quietSpec("r1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer abort(t, l)
+	write(t, l, parents, []string{"id"}, "1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n11\n12\n13\n14\n15\n16\n17\n18\n19\n20\n")
+	write(t, l, children, []string{"id", "parent"}, "1\t1\n2\t2\n")
+	if err := l.Finish(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []schema.Name{parents, children} {
+		if _, _, err := l.Count(t.Context(), name, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	words, err := l.(engine.Continuing).Left(t.Context(), []schema.Name{parents, children})
+	if err != nil || words[parents] == "" || words[children] == "" {
+		t.Fatalf("words: %v, %v", words, err)
+	}
+	if err := l.Switch(t.Context(), []byte("{}")); err != nil {
+		t.Fatal(err)
+	}
+	return words
+}
+
+func write(t *testing.T, l engine.Load, table schema.Name, columns []string, raw string) {
+	t.Helper()
+	if _, err := l.Write(t.Context(), table, columns, func(yield func(*engine.Batch, error) bool) {
+		yield(&engine.Batch{Rows: strings.Count(raw, "\n"), Raw: []byte(raw)}, nil)
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func abort(t *testing.T, l engine.Load) {
+	if err := l.Abort(context.WithoutCancel(t.Context())); err != nil {
+		t.Error(err)
+	}
+}
+
+// continues says whether a load takes both tables up where they were left.
+func continues(t *testing.T, l engine.Load, words map[schema.Name]string) bool {
+	t.Helper()
+	out := true
+	for name, word := range words {
+		_, ok, err := l.(engine.Continuing).Continue(t.Context(), name, word)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = out && ok
+	}
+	return out
+}
+
+const family = `CREATE TABLE parents (id int PRIMARY KEY); CREATE TABLE children (id int PRIMARY KEY, parent int NOT NULL REFERENCES parents);`
+
+// Of rows that stay, only those are asked about that referred to what went: one that
+// refers to nothing is found there, whether it came or stood there.
+func TestProofOfWhatStaysWhereParentsWent(t *testing.T) {
+	for what, c := range map[string]struct {
+		secretly string // done where foreign keys see nothing
+		failures int64
+	}{
+		"nothing":           {"", 0},
+		"a child stays":     {"INSERT INTO public.children VALUES (7, 12)", 1},
+		"a child came":      {"UPDATE public.children SET parent = 4711 WHERE id = 3", 1},
+		"a parent is back":  {"INSERT INTO public.parents VALUES (12); INSERT INTO public.children VALUES (7, 12)", 0},
+		"of another parent": {"INSERT INTO public.children VALUES (7, 13)", 0},
+	} {
+		staging := scratchtest.Database(t)
+		scratchtest.SQL(t, staging, family)
+		tg := openInPlace(t, staging)
+		words := first(t, tg)
+		l, err := tg.Begin(t.Context(), quietSpec("r2"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !continues(t, l, words) {
+			t.Fatalf("%s: the tables are not taken up", what)
+		}
+		write(t, l, children, []string{"id", "parent"}, "3\t3\n")
+		gaps := iter.Seq2[int64, int64](func(yield func(int64, int64) bool) { yield(12, 12) })
+		if err := l.(engine.Continuing).Sift(t.Context(), parents, gaps); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.Finish(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if rows, _, err := l.Count(t.Context(), parents, nil); err != nil || rows != 19 {
+			t.Errorf("%s: %d parents, %v", what, rows, err)
+		}
+		if c.secretly != "" {
+			if err := l.(*exchange).main.exec(t.Context(), "act secretly", "SET LOCAL session_replication_role = replica; "+c.secretly); err != nil {
+				t.Fatal(err)
+			}
+		}
+		proofs, err := l.Prove(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		i := slices.IndexFunc(proofs, func(p engine.Proof) bool { return p.Kind == "foreign-key" })
+		if p := proofs[i]; p.Failures != c.failures || !strings.Contains(p.Method, "referred to what went") {
+			t.Errorf("%s: %+v", what, p)
+		}
+		abort(t, l)
+	}
+}
+
+// A row that was to go and did not is no row less.
+func TestCountOfWhatDidNotGo(t *testing.T) {
+	staging := scratchtest.Database(t)
+	scratchtest.SQL(t, staging, family)
+	tg := openInPlace(t, staging)
+	words := first(t, tg)
+	l, err := tg.Begin(t.Context(), quietSpec("r2"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer abort(t, l)
+	if !continues(t, l, words) {
+		t.Fatal("the tables are not taken up")
+	}
+	if err := l.(engine.Continuing).Sift(t.Context(), parents, func(yield func(int64, int64) bool) { yield(12, 13) }); err != nil {
+		t.Fatal(err)
+	}
+	x := l.(*exchange)
+	if err := l.Finish(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	delta := quoteName(x.tables[parents].delta())
+	if err := x.main.exec(t.Context(), "claim more", fmt.Sprintf("INSERT INTO %s (rel, at, here) SELECT tableoid, ctid, false FROM public.parents WHERE id = 14", delta)); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := l.Count(t.Context(), parents, nil); err == nil || !strings.Contains(err.Error(), "were to go") {
+		t.Errorf("a row that is still there: %v", err)
+	}
+}
+
+// A write that the server's statistics know nothing of is found under the lock, and the
+// try after that trusts no statistics.
+func TestWritesThatStatisticsMiss(t *testing.T) {
+	staging := scratchtest.Database(t)
+	scratchtest.SQL(t, staging, family)
+	tg := openInPlace(t, staging)
+	words := first(t, tg)
+	scratchtest.SQL(t, staging, "SET track_counts = off; UPDATE children SET parent = 3 WHERE id = 1")
+	l, err := tg.Begin(t.Context(), quietSpec("r2"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !continues(t, l, words) {
+		t.Fatal("the statistics told, so this test shows nothing")
+	}
+	err = l.Finish(t.Context())
+	var e *engine.Error
+	if !errors.As(err, &e) || e.Code != engine.Changed || !e.Again || e.Table != children {
+		t.Errorf("a write that nobody knew of: %v", err)
+	}
+	abort(t, l)
+	spec := quietSpec("r3")
+	spec.Anew = true
+	if l, err = tg.Begin(t.Context(), spec); err != nil {
+		t.Fatal(err)
+	}
+	defer abort(t, l)
+	if continues(t, l, words) {
+		t.Error("the next try takes the table up nevertheless")
+	}
+}
+
+// Writes that the statistics know of are known before a row is read, and so is that a
+// database's statistics say nothing because somebody's writes are not counted.
+func TestWritesThatStatisticsKnow(t *testing.T) {
+	for what, c := range map[string]struct {
+		between string
+		stands  bool
+	}{
+		"none":                      {"SELECT 1", true},
+		"an update":                 {"UPDATE children SET parent = 3 WHERE id = 1", false},
+		"none that lasts":           {"BEGIN; UPDATE children SET parent = 3 WHERE id = 1; ROLLBACK", true},
+		"statistics begun anew":     {"SELECT pg_stat_reset()", true},
+		"begun anew, and an update": {"SELECT pg_stat_reset(); UPDATE children SET parent = 3 WHERE id = 1", false},
+		"uncounted in the database": {"ALTER DATABASE %s SET track_counts = off", false},
+	} {
+		staging := scratchtest.Database(t)
+		scratchtest.SQL(t, staging, family)
+		tg := openInPlace(t, staging)
+		words := first(t, tg)
+		if strings.Contains(c.between, "%s") {
+			c.between = fmt.Sprintf(c.between, quote(databaseOf(t, staging)))
+			scratchtest.SQL(t, staging, c.between)
+			scratchtest.SQL(t, staging, "UPDATE children SET parent = 3 WHERE id = 1")
+		} else {
+			scratchtest.SQL(t, staging, c.between)
+		}
+		l, err := tg.Begin(t.Context(), quietSpec("r2"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if continues(t, l, words) != c.stands {
+			t.Errorf("%s: taken up: %v", what, !c.stands)
+		}
+		abort(t, l)
+	}
+}
