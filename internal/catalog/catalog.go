@@ -40,6 +40,9 @@ type Fact struct {
 	// Shape is what Alter cannot change, except by adding to its end: the columns of a
 	// view, what a function gives. Of another shape the object is dropped and created.
 	Shape string
+	// Usual is what the object has where no such fact is told, if that can be said; empty
+	// else. It is not compared.
+	Usual string
 	// Through names the object of the same kind by whose statements this one is changed
 	// as well: the column that an inherited one comes from. Empty for none.
 	Through string
@@ -80,6 +83,9 @@ type Dialect struct {
 	// Remake gives the statements that make a table anew as the source declares it, with
 	// its rows; empty where that cannot be said. Nil: a table can be altered in place.
 	Remake func(Remade) string
+	// ByText are the kinds that name tables and columns by their text alone, so that they
+	// lose what is renamed; others follow it.
+	ByText []string
 	// Whole: the statement that makes a table states its keys, indexes, checks and foreign keys.
 	Whole bool
 	// Unqualified: statements are run where they belong and name no schema.
@@ -133,6 +139,8 @@ type Catalog struct {
 	Kinds []string
 	// Unseen lists what could not be seen and why; never counted as equal.
 	Unseen []string
+	// Never lists what nobody is let compare, whatever is granted to him.
+	Never []string
 	// Histories are what migration tools say that they applied.
 	Histories []History
 	// Depends tells what the database keeps for what; empty where it does not say.

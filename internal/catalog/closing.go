@@ -10,10 +10,10 @@ import (
 
 // takesAway finds a statement that drops an object. Dropping a default or NOT
 // NULL takes nothing away.
-var takesAway = regexp.MustCompile(`(?i)\bDROP\s+(TABLE|COLUMN|CONSTRAINT|INDEX|TYPE|DOMAIN|VIEW|MATERIALIZED|FUNCTION|PROCEDURE|TRIGGER|SEQUENCE|POLICY|EXTENSION|RULE|FOREIGN|PRIMARY|CHECK|AGGREGATE|OPERATOR|CAST|COLLATION|CONVERSION|EVENT|TEXT|SERVER|TRANSFORM|ACCESS|SYSTEM|PUBLICATION|SUBSCRIPTION|STATISTICS|USER)\b`)
+var takesAway = regexp.MustCompile(`(?i)\bDROP\s+(TABLE|COLUMN|CONSTRAINT|INDEX|TYPE|DOMAIN|VIEW|MATERIALIZED|FUNCTION|PROCEDURE|TRIGGER|SEQUENCE|POLICY|EXTENSION|RULE|FOREIGN|PRIMARY|CHECK|AGGREGATE|OPERATOR|CAST|COLLATION|CONVERSION|EVENT|TEXT|SERVER|TRANSFORM|ACCESS|SYSTEM|PUBLICATION|SUBSCRIPTION|STATISTICS|USER|SCHEMA)\b`)
 
-// A schema is never dropped from here, whatever is planned.
-var dropsSchema = regexp.MustCompile(`(?i)\bDROP\s+SCHEMA\b`)
+// A schema is never dropped from here with what is in it, whatever is planned.
+var dropsSchema = regexp.MustCompile(`(?i)\bDROP\s+SCHEMA\b[^;]*\bCASCADE\b`)
 
 // set gives a difference its statement.
 func (d *Difference) set(sql string) {
@@ -44,7 +44,11 @@ func (p *planner) statements(out *Comparison) {
 			}
 		}
 	}
+	owners := make(map[string][]string)
 	for _, f := range p.source.Facts {
+		if f.Kind == "owner" && f.Alter != "" {
+			owners[bare(f.Object)] = append(owners[bare(f.Object)], trimmed(f.renamed(p.names).Alter))
+		}
 		if f.Alter != "" {
 			alter[factID{f.Kind, f.Object}] = trimmed(f.renamed(p.names).Alter)
 		}
@@ -72,6 +76,9 @@ func (p *planner) statements(out *Comparison) {
 		}
 		if subject(*d) == "" {
 			list = append(list, inOrder(aboutIt[bare(d.Object)])...)
+			if d.Change != Missing && d.Kind != "table" { // it had an owner, with whose rights it acts
+				list = append(list, owners[bare(d.Object)]...)
+			}
 		}
 		return list
 	}
@@ -113,17 +120,26 @@ func (p *planner) statements(out *Comparison) {
 					p.ties = append(p.ties, tie{factID{m.kind, m.object}, m.sql})
 				}
 			}
-			d.set(join(slices.DeleteFunc(append(slices.Clone(makes), belongings(d)...), func(sql string) bool { return slices.Contains(ties, sql) })))
+			list := slices.DeleteFunc(append(slices.Clone(makes), belongings(d)...), func(sql string) bool { return slices.Contains(ties, sql) })
+			for _, s := range out.Differences { // of its columns, and made before it
+				if s.Kind == "sequence" && s.Change == Missing && p.ownedBy(parts[factID{s.Kind, s.Object}], d.Object) {
+					list = append(list, alter[factID{s.Kind, s.Object}])
+				}
+			}
+			d.set(join(list))
 		case d.Change == Missing && len(makes) > 0:
 			makes = append(slices.Clone(makes), belongings(d)...)
-			if d.Kind == "sequence" && !slices.ContainsFunc(out.Differences, func(t Difference) bool {
-				return t.Kind == "table" && t.Change == Missing && strings.Contains(alter[id], t.Object+".")
-			}) {
+			if d.Kind == "sequence" && p.owner(out.Differences, parts[id], Missing) < 0 {
 				makes = append(makes, alter[id]) // the column that it belongs to is there
 			}
 			d.set(join(makes))
+		case d.Change == Missing && d.Kind == "owner":
+			d.set(alter[id])
 		case d.Change == Extra:
 			d.set(drops)
+			if i := p.owner(out.Differences, takes[there], Extra); i >= 0 { // with which it goes
+				d.SQL, d.Destructive = together+"table "+out.Differences[i].Object, false
+			}
 		case d.Change == Different && d.Renamed == 0 && alter[id] != "" && clear[there] != "" && strings.HasPrefix(parts[id].Shape, takes[there].Shape):
 			d.set(join([]string{clear[there], alter[id]}))
 		case d.Change == Different && d.Renamed == 0 && alter[id] != "" && strings.HasPrefix(parts[id].Shape, takes[there].Shape):
@@ -147,6 +163,18 @@ func (p *planner) statements(out *Comparison) {
 			d.SQL, d.Destructive = together+at, false
 		}
 	}
+}
+
+// ownedBy tells whether a sequence belongs to a column of the table, as its statements say.
+func (p *planner) ownedBy(sequence Fact, table string) bool {
+	return sequence.Kind == "sequence" && strings.Contains(sequence.Alter, " OWNED BY "+requalify(table, p.names)+".")
+}
+
+// owner finds the table in the list that a sequence belongs to; -1 for none.
+func (p *planner) owner(list []Difference, sequence Fact, change string) int {
+	return slices.IndexFunc(list, func(t Difference) bool {
+		return t.Kind == "table" && t.Change == change && p.ownedBy(sequence, t.Object)
+	})
 }
 
 // ungrant leaves out of the statements what is granted to the role that reads the
@@ -191,8 +219,10 @@ func inOrder(list []made) (out []string) {
 }
 
 // piecewise gives the statements that close a difference piece by piece; none
-// unless each piece has one.
-func piecewise(pieces []Piece, source, target Fact) (list []string) {
+// unless each piece has one. What the object has too much goes first: a column that has
+// a default cannot become an identity. So does, and comes again, the default of a
+// column whose type changes, which a database does not take along from any to any.
+func piecewise(pieces []Piece, source, target Fact) []string {
 	find := func(f Fact, name string) Part {
 		for _, p := range f.Parts {
 			if p.Name == name {
@@ -201,27 +231,55 @@ func piecewise(pieces []Piece, source, target Fact) (list []string) {
 		}
 		return Part{}
 	}
+	var goes, comes []string
 	for _, p := range pieces {
 		should := find(source, p.Name)
-		sql := should.Alter
 		switch {
 		case p.Source == "":
-			sql = find(target, p.Name).Clear
+			goes = append(goes, find(target, p.Name).Clear)
 		case p.Target == "" && should.Add != "":
-			sql = should.Add
+			comes = append(comes, should.Add)
+		default:
+			comes = append(comes, should.Alter)
 		}
-		if sql == "" {
-			return nil
+	}
+	if slices.ContainsFunc(pieces, func(p Piece) bool { return p.Name == "type" && family(p.Source) != family(p.Target) }) {
+		if old := find(target, "default"); old.Clear != "" && !slices.Contains(goes, old.Clear) {
+			goes = append([]string{old.Clear}, goes...)
+			if now := find(source, "default"); now.Alter != "" && !slices.Contains(comes, now.Alter) {
+				comes = append(comes, now.Alter)
+			}
 		}
-		list = append(list, trimmed(sql))
+	}
+	list := append(goes, comes...)
+	if slices.Contains(list, "") {
+		return nil
+	}
+	for i := range list {
+		list[i] = trimmed(list[i])
 	}
 	return list
+}
+
+// family is a type without its length.
+func family(t string) string {
+	before, rest, ok := strings.Cut(t, "(")
+	if _, after, closed := strings.Cut(rest, ")"); ok && closed {
+		return before + after
+	}
+	return t
 }
 
 // renames closes differences that are another name for one thing.
 func (p *planner) renames(out *Comparison) {
 	for i := range out.Differences {
 		d := &out.Differences[i]
+		if p.source.dialect.Rename != nil && d.Kind == "primary key" && d.Change == Different && len(d.Pieces) == 1 && d.Pieces[0].Name == OwnName { // one to a table, so it is told by that
+			if table, err := schema.ParseName(requalify(d.Table, p.names)); err == nil {
+				d.set(p.source.dialect.Rename(d.Kind, table, d.Pieces[0].Target, d.Pieces[0].Source))
+			}
+			continue
+		}
 		is, err := schema.ParseName(requalify(d.there, p.names))
 		should, err2 := schema.ParseName(d.Object)
 		if err != nil || err2 != nil {
@@ -235,12 +293,8 @@ func (p *planner) renames(out *Comparison) {
 		if d.Renamed == 0 {
 			continue
 		}
-		name := p.source.dialect.quote
-		switch {
-		case d.Kind == "column" && len(is) == 3 && len(should) == 3:
+		if name := p.source.dialect.quote; d.Kind == "column" && len(is) == 3 && len(should) == 3 {
 			d.set("ALTER TABLE " + name(is[0], is[1]) + " RENAME COLUMN " + name(is[2]) + " TO " + name(should[2]))
-		case d.Kind == "table" && len(is) == 2 && len(should) == 2:
-			d.set("ALTER TABLE " + name(is...) + " RENAME TO " + name(should[1]))
 		}
 	}
 }
@@ -307,17 +361,15 @@ func (p *planner) rebuilds(out *Comparison) {
 		if d.SQL = rebuild + text; p.source.dialect.Remake == nil {
 			continue
 		}
-		if r, ok := p.remade(out, d.Table, text); ok {
-			if sql := p.source.dialect.Remake(r); sql != "" {
-				d.set(sql)
-				p.alongside(out, d)
-			}
+		if sql := p.source.dialect.Remake(p.remade(out, d.Table, text)); sql != "" {
+			d.set(sql)
+			p.alongside(out, d)
 		}
 	}
 }
 
-// remade tells how a table is made anew; false where it has another name in the target.
-func (p *planner) remade(out *Comparison, table, text string) (r Remade, ok bool) {
+// remade tells how a table is made anew.
+func (p *planner) remade(out *Comparison, table, text string) Remade {
 	last := func(object string) string {
 		parts, err := schema.ParseName(object)
 		if err != nil {
@@ -325,15 +377,12 @@ func (p *planner) remade(out *Comparison, table, text string) (r Remade, ok bool
 		}
 		return parts[len(parts)-1]
 	}
-	r = Remade{Table: last(table), Declare: text}
+	r := Remade{Table: last(table), Declare: text}
 	was := make(map[string]string) // the target's names of columns that are renamed
 	added := make(map[string]bool) // by a statement of their own, before
 	for _, d := range out.Differences {
 		if d.Kind == "column" && d.Table == table && d.Change == Missing && d.SQL != "" {
 			added[d.Object] = true
-		}
-		if d.Renamed > 0 && d.Kind == "table" && d.Object == table {
-			return r, false
 		}
 		if d.Renamed > 0 && d.Kind == "column" && d.Table == table {
 			was[d.Object] = last(d.there)
@@ -342,9 +391,6 @@ func (p *planner) remade(out *Comparison, table, text string) (r Remade, ok bool
 	there := make(map[factID]bool)
 	for _, f := range p.target.Facts {
 		there[factID{f.Kind, f.Object}] = true
-	}
-	computed := func(f Fact) bool {
-		return slices.ContainsFunc(f.Parts, func(p Part) bool { return p.Name == "generated" })
 	}
 	for _, f := range p.source.Facts {
 		switch {
@@ -361,7 +407,7 @@ func (p *planner) remade(out *Comparison, table, text string) (r Remade, ok bool
 			r.After = append(r.After, trimmed(f.Create))
 		}
 	}
-	return r, true
+	return r
 }
 
 // alongside leaves to the statements that make a table anew what they close as well.

@@ -77,6 +77,8 @@ type Comparison struct {
 	LooseTypes bool
 	// Unseen says what was not compared and why, in sentences that begin with the side.
 	Unseen []string
+	// Never says the same of what is never compared.
+	Never []string
 }
 
 // Compare tells in what target differs from source. Names says what a schema of
@@ -93,15 +95,21 @@ func Compare(ctx context.Context, source, target *Catalog, names map[string]stri
 		src  = index(source.Facts, both, nil)
 		dst  = index(target.Facts, both, back)
 	)
+	target, titles, undo := retitle(src, dst, target, names)
+	defer undo()
+	if len(titles) > 0 {
+		dst = index(target.Facts, both, back)
+	}
 	forgive(src, dst, source.Reader)
 	out.Unseen = unseen(source, target)
+	out.Never = slices.Compact(slices.Sorted(slices.Values(slices.Concat(source.Never, target.Never))))
 	for _, k := range both {
 		out.Compared = append(out.Compared, Count{Kind: k, Source: src.count(k), Target: dst.count(k)})
 	}
-	out.Differences = facts(src, dst)
+	out.Differences = facts(src, dst, titles, target.dialect.ByText)
 	out.Objects, out.Tables = joined(src, dst)
 	out.LooseTypes = source.loose || target.loose
-	(&planner{ctx: ctx, source: source, target: target, names: names, again: make(map[factID][]string)}).close(out, both)
+	(&planner{ctx: ctx, source: source, target: target, names: names, retitled: titles, again: make(map[factID][]string)}).close(out, both)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -279,9 +287,7 @@ func (f Fact) renamed(names map[string]string) Fact {
 		return f
 	}
 	object := f.Object
-	f.Object, f.Table, f.Definition = requalify(f.Object, names), requalify(f.Table, names), requalify(f.Definition, names)
-	f.Create, f.Drop = requalify(f.Create, names), requalify(f.Drop, names)
-	f.Alter, f.Clear, f.Shape, f.Through = requalify(f.Alter, names), requalify(f.Clear, names), requalify(f.Shape, names), requalify(f.Through, names)
+	f = f.rewritten(func(text string) string { return requalify(text, names) })
 	if f.Kind == "schema" || f.Kind == "grant on a schema" { // named after themselves: schema.schema
 		if parts, err := schema.ParseName(object); err == nil {
 			if to, ok := names[parts[len(parts)-1]]; ok {
@@ -289,12 +295,19 @@ func (f Fact) renamed(names map[string]string) Fact {
 			}
 		}
 	}
-	parts := slices.Clone(f.Parts)
-	for i := range parts {
-		parts[i].Text = requalify(parts[i].Text, names)
-		parts[i].Alter, parts[i].Add, parts[i].Clear = requalify(parts[i].Alter, names), requalify(parts[i].Add, names), requalify(parts[i].Clear, names)
+	return f
+}
+
+// rewritten gives the fact with every text of it written anew.
+func (f Fact) rewritten(write func(string) string) Fact {
+	for _, text := range []*string{&f.Object, &f.Table, &f.Definition, &f.Create, &f.Drop, &f.Alter, &f.Clear, &f.Shape, &f.Through} {
+		*text = write(*text)
 	}
-	f.Parts = parts
+	f.Parts = slices.Clone(f.Parts)
+	for i := range f.Parts {
+		p := &f.Parts[i]
+		p.Text, p.Alter, p.Add, p.Clear = write(p.Text), write(p.Alter), write(p.Add), write(p.Clear)
+	}
 	return f
 }
 
@@ -312,12 +325,20 @@ func (f Fact) text() string {
 
 // facts compares two inventories object by object. What belongs to a table that
 // one side lacks is told by the table alone.
-func facts(src, dst *inventory) []Difference {
-	var gone, more, out []Difference
+func facts(src, dst *inventory, titles []retitled, byText []string) []Difference {
+	gone, more, out := sides(src, dst)
+	gone, more = absorbed(gone), absorbed(more)
+	gone, more, pairs := paired(gone, more, src, dst)
+	out, gone, more = (&renamer{src: src, dst: dst}).join(append(out, pairs...), gone, more, titles, byText)
+	return slices.Concat(out, gone, more)
+}
+
+// sides lists what the target lacks, what it has too much, and what differs.
+func sides(src, dst *inventory) (gone, more, out []Difference) {
 	for _, id := range src.ids {
 		a, b := src.facts[id], dst.facts[id]
 		if b == nil {
-			gone = append(gone, Difference{Kind: id.kind, Object: id.object, Table: a[0].Table, Change: Missing, Pieces: pieces(&a[0], nil), Objects: 1})
+			gone = append(gone, Difference{Kind: id.kind, Object: id.object, Table: a[0].Table, Change: Missing, Detail: unusual(a[0], true), Pieces: pieces(&a[0], nil), Objects: 1})
 			continue
 		}
 		if detail, differing := differ(a, b); len(differing) > 0 {
@@ -326,13 +347,21 @@ func facts(src, dst *inventory) []Difference {
 	}
 	for _, id := range dst.ids {
 		if src.facts[id] == nil {
-			more = append(more, Difference{Kind: id.kind, Object: id.object, Table: dst.facts[id][0].Table, Change: Extra, Pieces: pieces(nil, &dst.facts[id][0]), Objects: 1})
+			more = append(more, Difference{Kind: id.kind, Object: id.object, Table: dst.facts[id][0].Table, Change: Extra, Detail: unusual(dst.facts[id][0], false), Pieces: pieces(nil, &dst.facts[id][0]), Objects: 1})
 		}
 	}
-	gone, more = absorbed(gone), absorbed(more)
-	gone, more, pairs := paired(gone, more, src, dst)
-	out, gone, more = (&renamer{src: src, dst: dst}).join(append(out, pairs...), gone, more)
-	return slices.Concat(out, gone, more)
+	return gone, more, out
+}
+
+// unusual tells what stands against the usual, which one side has.
+func unusual(f Fact, source bool) string {
+	switch {
+	case f.Usual == "":
+		return ""
+	case source:
+		return contrast(f.Kind, f.Definition, "the usual one")
+	}
+	return contrast(f.Kind, "the usual one, "+f.Usual+" there,", f.Definition)
 }
 
 // pieces lists what an object has that the other side lacks.
@@ -402,7 +431,11 @@ func subject(d Difference) string {
 			return ""
 		}
 		text := bare(parts[len(parts)-1])
-		return text[strings.LastIndexByte(text, ' ')+1:]
+		of := text[strings.LastIndexByte(text, ' ')+1:]
+		if whole, err := schema.ParseName(of); err == nil && strings.Contains(text, "column ") && len(whole) == 3 {
+			of = schema.Name{Schema: whole[0], Table: whole[1]}.String()
+		}
+		return of
 	case d.Kind == "owner", d.Kind == "row security", strings.HasPrefix(d.Kind, "grant"):
 		return bare(d.Object)
 	}

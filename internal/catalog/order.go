@@ -27,11 +27,20 @@ type graph struct {
 	facts  map[factID]Fact
 }
 
+// ofDefault is the kind of a column's default where it is dropped and set by itself. What
+// it depends on is the column's.
+const ofDefault = "default"
+
 func newGraph(c *Catalog, rename map[string]string) *graph {
 	g := &graph{on: make(map[factID][]factID), of: make(map[factID][]factID), facts: make(map[factID]Fact)}
 	for _, f := range c.Facts {
 		f.Object, f.Table = requalify(f.Object, rename), requalify(f.Table, rename)
 		g.facts[factID{f.Kind, f.Object}] = f
+		for _, p := range f.Parts {
+			if f.Kind == "column" && p.Name == "default" && p.Alter != "" && p.Clear != "" {
+				g.facts[factID{ofDefault, f.Object}] = Fact{Kind: ofDefault, Object: f.Object, Create: p.Alter, Drop: p.Clear}
+			}
+		}
 	}
 	for _, d := range c.Depends {
 		of, on := factID{d.Of.Kind, requalify(d.Of.Object, rename)}, factID{d.On.Kind, requalify(d.On.Object, rename)}
@@ -78,10 +87,27 @@ func (p *planner) around(out *Comparison, belongings func(*Difference) []string,
 		}
 		var with, after []factID
 		able := true
-		for _, of := range target.dependents(factID{d.Kind, cmp.Or(d.there, d.Object)}) {
+		lost := map[factID]bool{} // columns that go for a while, or for good, with what they have
+		own := factID{d.Kind, cmp.Or(d.there, d.Object)}
+		if d.Kind == "column" && strings.Contains(d.SQL, " DROP COLUMN ") {
+			lost[own] = true
+		}
+		all := target.dependents(own)
+		for _, of := range all {
+			if computed(target.facts[of]) {
+				lost[of] = true
+			}
+		}
+		for _, of := range all {
+			if of.kind == "column" && !lost[of] && stands(d.Kind) { // that is no more there when its default is set
+				of.kind = ofDefault
+			}
 			j, differs := at[of]
+			differs = differs && (out.Differences[j].Change == Different || out.Differences[j].Change == Extra)
+			holds := stands(d.Kind) || slices.ContainsFunc(target.on[of], func(on factID) bool { return lost[on] })
 			switch old, is := target.facts[of]; {
-			case !is || !stands(of.kind): // it goes with another
+			case checked(of.kind) && old.Table == own.object: // it is made again with it
+			case !is || !stands(of.kind) && of.kind != ofDefault && !lost[of] && !(checked(of.kind) && (holds || differs)): // it goes with another
 			case differs && out.Differences[j].Change == Extra:
 				after = append(after, of)
 			case old.Drop == "" || source.facts[of].Create == "":
@@ -165,10 +191,25 @@ func (p *planner) surround(list []Difference, source, target *graph) {
 // and it holds nothing but its definition.
 func stands(kind string) bool {
 	switch kind {
-	case "view", "materialized view", "rule", "policy", "trigger", "function", "procedure", "foreign key":
+	case "view", "materialized view", "rule", "policy", "trigger", "function", "procedure", "aggregate", "foreign key":
 		return true
 	}
 	return false
+}
+
+// checked tells of a kind whether such an object goes with a column that it is over, and
+// is made anew by the database when the column changes, as long as it still can be.
+func checked(kind string) bool {
+	switch kind {
+	case "index", "unique", "check", "exclusion", "statistics object":
+		return true
+	}
+	return false
+}
+
+// computed tells a column that the database computes, which holds nothing of its own.
+func computed(f Fact) bool {
+	return f.Kind == "column" && f.part("generated") != ""
 }
 
 // unsettles tells whether the statement of a difference is refused as long as other
@@ -209,6 +250,10 @@ func (p *planner) arrange(out *Comparison) {
 	place := func(d Difference) int {
 		k := cmp.Or(rank[d.Kind], 1000)
 		switch {
+		case d.Renamed > 0 && d.Kind == "table": // all else is said in its new name
+			return -1 << 21
+		case d.Renamed > 0:
+			return -1<<21 + 1
 		case d.Kind == "partition" && d.Change == Different && !strings.Contains(d.SQL, " PARTITION "), // its columns' own defaults
 			d.Kind == "table" && d.Change == Missing && strings.Contains(d.SQL, " INHERIT "), // whose parents have all columns by then
 			d.Change == Different && strings.Contains(d.SQL, "\nDROP TABLE "):                // a table made anew
@@ -265,6 +310,22 @@ func (p *planner) arrange(out *Comparison) {
 					}
 				}
 			}
+		}
+	}
+	schemas := make(map[string]int) // that come
+	for i, d := range list {
+		if d.Kind == "schema" && d.Change == Missing {
+			schemas[schemaOf(d.Object)] = i
+		}
+	}
+	for i, d := range list {
+		if j, ok := schemas[schemaOf(d.Object)]; ok && d.Change != Extra {
+			first(i, []int{j})
+		}
+	}
+	for i, d := range list {
+		if d.Renamed > 0 {
+			before[i] = nil
 		}
 	}
 	position := make([]int, len(list)) // in the initial order

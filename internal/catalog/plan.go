@@ -21,7 +21,8 @@ type planner struct {
 	ctx            context.Context // of the one Compare that this planner serves
 	source, target *Catalog
 	names          map[string]string // schemas: source's name to target's
-	ties           []tie             // foreign keys of tables that are made
+	retitled       []retitled
+	ties           []tie // foreign keys of tables that are made
 	// again are objects that are dropped and made again for others' sake, each with the
 	// statements for what belongs to it.
 	again map[factID][]string
@@ -49,6 +50,8 @@ func (p *planner) close(out *Comparison, kinds []string) {
 	p.definitions(out)
 	slices.SortFunc(out.Differences, Difference.order)
 	p.rebuilds(out)
+	p.tell(out)
+	slices.SortFunc(out.Differences, Difference.order)
 	p.arrange(out)
 }
 
@@ -214,10 +217,52 @@ func (p *planner) objects(out *Comparison, kinds []string, from, at *atlas.Schem
 			seen[label] = true
 			object := schema.Name{Schema: p.sourceName(from.Name), Table: label}.String()
 			d := find(out, kinds, "", change{[]string{"enum"}, []string{object}, how, one})
-			if d != nil && !dir.back {
+			switch c, ok := one.(*atlas.ModifyObject); {
+			case d == nil:
+			case ok:
+				d.label(p.source.dialect.quote(from.Name, label), c, dir.back)
+			case !dir.back:
 				d.set(p.planned(one))
 			}
 		}
+	}
+}
+
+// label writes the statements that give an enum its labels, and which ones no statement
+// takes away.
+func (d *Difference) label(name string, c *atlas.ModifyObject, back bool) {
+	from, isEnum := c.From.(*atlas.EnumType)
+	to, alsoEnum := c.To.(*atlas.EnumType)
+	if !isEnum || !alsoEnum || d.Change != Different {
+		return
+	}
+	if back {
+		from, to = to, from
+	}
+	text := func(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
+	have := slices.Clone(from.Values)
+	var list, stay []string
+	for i, v := range to.Values {
+		if slices.Contains(have, v) {
+			continue
+		}
+		where := ""
+		if i > 0 {
+			where = " AFTER " + text(to.Values[i-1])
+		} else if len(have) > 0 {
+			where = " BEFORE " + text(have[0])
+		}
+		list, have = append(list, "ALTER TYPE "+name+" ADD VALUE "+text(v)+where), append(have, v)
+	}
+	for _, v := range from.Values {
+		if !slices.Contains(to.Values, v) {
+			stay = append(stay, fmt.Sprintf("%q", v))
+		}
+	}
+	d.set(join(list))
+	if len(stay) > 0 {
+		list = append(list, "-- "+strings.Join(stay, ", ")+" stays, for no label is ever taken away: to be rid of it make the type anew, and its columns")
+		d.SQL = join(list)
 	}
 }
 
@@ -413,12 +458,30 @@ func hostile(c atlas.Change) bool {
 			}
 		}
 		return bad(c.T)
+	case *atlas.AddObject, *atlas.DropObject, *atlas.ModifyObject:
+		for _, o := range objectsOf(c) {
+			if e, ok := o.(*atlas.EnumType); ok && slices.ContainsFunc(append(slices.Clone(e.Values), e.T), func(n string) bool { return strings.ContainsAny(n, "\"`'\\;\n\r") || strings.Contains(n, "--") }) {
+				return true
+			}
+		}
 	case *atlas.AddTable:
 		return bad(c.T)
 	case *atlas.DropTable:
 		return bad(c.T)
 	}
 	return false
+}
+
+func objectsOf(c atlas.Change) []atlas.Object {
+	switch c := c.(type) {
+	case *atlas.AddObject:
+		return []atlas.Object{c.O}
+	case *atlas.DropObject:
+		return []atlas.Object{c.O}
+	case *atlas.ModifyObject:
+		return []atlas.Object{c.From, c.To}
+	}
+	return nil
 }
 
 func join(statements []string) string { return strings.Join(statements, ";\n") }

@@ -1,7 +1,6 @@
 package catalog
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -12,7 +11,7 @@ import (
 const likely = 0.65
 
 // A renamer joins a column or a table that is missing with one that is too much,
-// where they are most probably one under two names.
+// where they are most probably one under two names: tables first (see retitle).
 type renamer struct {
 	src, dst *inventory
 	order    map[string][2][]string // the columns of a table in both sides' order
@@ -20,10 +19,10 @@ type renamer struct {
 	here, there map[string]map[string]bool
 }
 
-// join takes pairs out of both lists and tells each as one difference with its
-// confidence. Differences in other objects are left out where nothing but the name
-// of what was renamed differs in them.
-func (r *renamer) join(differ, gone, more []Difference) (d, g, m []Difference) {
+// join takes pairs of columns out of both lists and tells each as one difference with
+// its confidence. Differences in other objects are left out where nothing but the name
+// of what was renamed, one of the tables too, differs in them.
+func (r *renamer) join(differ, gone, more []Difference, titles []retitled, byText []string) (d, g, m []Difference) {
 	r.order = make(map[string][2][]string)
 	for id, fs := range r.src.facts {
 		if id.kind == "table" {
@@ -34,32 +33,25 @@ func (r *renamer) join(differ, gone, more []Difference) (d, g, m []Difference) {
 			r.order[id.object] = [2][]string{strings.Split(fs[0].part(ColumnOrder), "\n"), strings.Split(there, "\n")}
 		}
 	}
-	r.here, r.there = members(r.src), members(r.dst)
-	for _, kind := range []string{"table", "column"} {
-		list := r.pairs(kind, gone, more)
-		for _, p := range list {
-			from, to := gone[p.gone], more[p.more]
-			one := from
-			one.Change, one.there = Different, to.Object
-			one.Detail = fmt.Sprintf("name: %s is %s in target, most probably (%d %% sure)", last(from.Object), last(to.Object), int(p.sure*100))
-			one.Pieces = []Piece{{OwnName, last(from.Object), last(to.Object)}}
-			one.Renamed = p.sure
-			differ = append(differ, one)
-		}
-		for _, p := range list {
-			gone[p.gone].Kind, more[p.more].Kind = "", "" // taken
-		}
-		taken := func(d Difference) bool { return d.Kind == "" }
-		gone, more = slices.DeleteFunc(gone, taken), slices.DeleteFunc(more, taken)
-	}
 	var renamed []Difference
-	for _, one := range differ {
-		if one.Renamed > 0 {
-			renamed = append(renamed, one)
-		}
+	follows := func(kind string) bool {
+		return kind != "view" && kind != "materialized view" && !slices.Contains(byText, kind)
+	} // a view keeps the names of its columns
+	for _, t := range titles {
+		renamed = append(renamed, t.pair)
 	}
+	list := r.pairs("column", gone, more)
+	for _, p := range list {
+		one := underTwoNames(gone[p.gone], more[p.more], p.sure)
+		differ, renamed = append(differ, one), append(renamed, one)
+	}
+	for _, p := range list {
+		gone[p.gone].Kind, more[p.more].Kind = "", "" // taken
+	}
+	taken := func(d Difference) bool { return d.Kind == "" }
+	gone, more = slices.DeleteFunc(gone, taken), slices.DeleteFunc(more, taken)
 	differ = slices.DeleteFunc(differ, func(d Difference) bool {
-		return d.Renamed == 0 && slices.ContainsFunc(renamed, func(one Difference) bool { return onlyNamed(d, last(one.Object), last(one.there)) })
+		return d.Renamed == 0 && follows(d.Kind) && slices.ContainsFunc(renamed, func(one Difference) bool { return onlyNamed(d, last(one.Object), last(one.there)) })
 	})
 	return differ, gone, more
 }
@@ -185,6 +177,9 @@ func place(order []string, name string) (before string, end bool) {
 // tables tells how sure it is that two tables are one, by the columns that they share.
 func (r *renamer) tables(a, b Difference) float64 {
 	x, y := r.here[a.Object], r.there[b.Object]
+	if schemaOf(a.Object) != schemaOf(b.Object) {
+		return 0 // it would have moved as well
+	}
 	both := 0
 	for c := range x {
 		if y[c] {
@@ -196,6 +191,14 @@ func (r *renamer) tables(a, b Difference) float64 {
 		return 0
 	}
 	return min(0.75*float64(both)/float64(all)+0.25*alike(last(a.Object), last(b.Object)), 0.99)
+}
+
+func schemaOf(object string) string {
+	parts, err := schema.ParseName(object)
+	if err != nil || len(parts) < 2 {
+		return ""
+	}
+	return parts[0]
 }
 
 // members lists the columns of each table with their types.

@@ -38,7 +38,13 @@ func TestRenames(t *testing.T) {
 		"one gone and another added": {tableFacts("s.t", "id int", "at date", "note text"), tableFacts("s.t", "id int", "at date", "loyalty text"),
 			"column s.t.loyalty extra in target\ncolumn s.t.note missing in target\nindex s.t.by different"},
 		"a table": {tableFacts("s.customer", "id int", "mail text", "at date"), tableFacts("s.customers", "id int", "mail text", "at date", "note text"),
+			"column s.customer.note extra in target\nindex s.customer.by different\n" + `table s.customer different: ALTER TABLE "s"."customers" RENAME TO "customer"`},
+		"a table that nothing else differs in": {tableFacts("s.customer", "id int", "mail text", "at date"), tableFacts("s.customers", "id int", "mail text", "at date"),
 			`table s.customer different: ALTER TABLE "s"."customers" RENAME TO "customer"`},
+		"a table and a column of it": {tableFacts("s.customer", "id int", "mail text", "at date", "on date"), tableFacts("s.customers", "id int", "email text", "at date", "on date"),
+			`column s.customer.mail different: ALTER TABLE "s"."customer" RENAME COLUMN "email" TO "mail"` + "\n" + `table s.customer different: ALTER TABLE "s"."customers" RENAME TO "customer"`},
+		"a table of another schema": {tableFacts("s.customer", "id int", "mail text", "at date"), tableFacts("other.customer", "id int", "mail text", "at date"),
+			"table other.customer extra in target\ntable s.customer missing in target"},
 		"two tables that have little in common": {tableFacts("s.a", "id int", "x text", "y text"), tableFacts("s.b", "id int", "v text", "w date", "u date"),
 			"table s.a missing in target\ntable s.b extra in target"},
 	} {

@@ -102,6 +102,9 @@ func (a *app) parityCommand() *cobra.Command {
 				return err
 			}
 			defer target.Close()
+			if err := pipeline.Apart(ctx, in, source, target); err != nil {
+				return err
+			}
 			r, err := pipeline.Parity(ctx, source, target, in.Job.SourceSchemas(), in.Job.TargetSchemas())
 			if err != nil {
 				return err

@@ -130,6 +130,10 @@ func beyond(kind, object string) bool {
 	return false
 }
 
+// Personal tells whether the difference's statement is about a role as much as about the
+// database: to be allowed to run it tells nothing of the structure.
+func (d Difference) Personal() bool { return d.Kind == "owner" || d.Kind == "default privilege" }
+
 // Settle fills in what of another comparison still stands, as far as a copy of
 // the structure can tell. Before is the comparison whose statements ran.
 func (p *Proof) Settle(before, after *Report) {

@@ -88,13 +88,15 @@ func (r *Report) Judge(s Standard, now time.Time) []finding.Finding {
 
 // Blind tells, where gates were asked for and all of them passed, that something
 // was not seen: what nobody saw may differ. It is a warning; whoever was asked for
-// the gates alone has not measured them (code 7).
+// the gates alone has not measured them (code 7). What is never compared counts for
+// nothing there.
 func (r *Report) Blind() []finding.Finding {
-	if len(r.Gates) == 0 || len(r.Unseen) == 0 || slices.ContainsFunc(r.Gates, func(g Gate) bool { return !g.Passed }) {
+	hidden := slices.DeleteFunc(slices.Clone(r.Unseen), func(u string) bool { return slices.Contains(r.never, u) })
+	if len(r.Gates) == 0 || len(hidden) == 0 || slices.ContainsFunc(r.Gates, func(g Gate) bool { return !g.Passed }) {
 		return nil
 	}
 	return []finding.Finding{{Check: "parity-unseen", Severity: finding.Warning,
-		Message: "the gates passed on what could be seen; not seen: " + strings.Join(r.Unseen, "; "),
+		Message: "the gates passed on what could be seen; not seen: " + strings.Join(hidden, "; "),
 		Hint:    "grant the reading roles what is named here, and what is hidden is compared as well"}}
 }
 

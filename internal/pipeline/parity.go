@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -78,8 +79,9 @@ func (s *scratch) drop() {
 // structure and compares it with the source. A statement that fails is tried
 // again after the others: it may need what they make.
 func ProveClosing(ctx context.Context, in Input, source engine.Source, target engine.Target, r *parity.Report) error {
+	ordered := slices.DeleteFunc(r.Ordered(), parity.Difference.Personal)
 	var texts []string
-	for _, d := range r.Ordered() {
+	for _, d := range ordered {
 		texts = append(texts, d.SQL)
 	}
 	refused, err := admit(ctx, in, source, target, texts, nil)
@@ -88,7 +90,7 @@ func ProveClosing(ctx context.Context, in Input, source engine.Source, target en
 	}
 	proof := &parity.Proof{Applied: []string{}, Failed: []parity.Unapplied{}}
 	var list []parity.Difference
-	for i, d := range r.Ordered() {
+	for i, d := range ordered {
 		if refused[i] == nil {
 			list = append(list, d)
 			continue

@@ -15,7 +15,7 @@ import (
 
 // atlasDialect compares and plans without asking a server.
 func atlasDialect() catalog.Dialect {
-	return catalog.Dialect{Differ: dialect.DefaultDiff, Planner: dialect.DefaultPlan, Quote: quote, Rename: rename, Whole: true, Unqualified: true}
+	return catalog.Dialect{Differ: dialect.DefaultDiff, Planner: dialect.DefaultPlan, Quote: quote, Rename: rename, ByText: []string{"view", "function", "procedure", "event"}, Whole: true, Unqualified: true}
 }
 
 // atlasSchemas reads Atlas's view of tables, of which closing statements are

@@ -81,7 +81,7 @@ func readStructure(ctx context.Context, db *sql.DB, s session, schemas []string)
 		return nil, err
 	}
 	out := &catalog.Structure{
-		Dialect: catalog.Dialect{Differ: dialect.DefaultDiff, Planner: dialect.DefaultPlan, Rename: rename},
+		Dialect: catalog.Dialect{Differ: dialect.DefaultDiff, Planner: dialect.DefaultPlan, Rename: rename, ByText: []string{"function", "procedure"}},
 		Facts:   r.facts,
 		Kinds: []string{"table", "partition", "foreign table", "column", "primary key", "unique", "foreign key", "check", "exclusion",
 			"index", "enum"},

@@ -18,7 +18,7 @@ func (s *side) Catalog(ctx context.Context, schemas []string) (*catalog.Catalog,
 		return nil, err
 	}
 	var facts []catalog.Fact
-	var kinds, unseen []string
+	var kinds, unseen, never []string
 	var histories []catalog.History
 	var depends []catalog.Dependency
 	reader := ""
@@ -67,12 +67,12 @@ func (s *side) Catalog(ctx context.Context, schemas []string) (*catalog.Catalog,
 	}
 	for _, f := range facts {
 		if f.Kind == "foreign server" || f.Kind == "user mapping" {
-			unseen = append(unseen, "user mapping: of foreign servers and their users' options most values may be secrets, and are not compared")
+			never = append(never, "user mapping: of foreign servers and their users' options most values may be secrets, and are not compared")
 			break
 		}
 	}
 	out := catalog.New(tables, facts, kinds, unseen)
-	out.Reader = reader
+	out.Reader, out.Never = reader, never
 	out.Histories, out.Depends = histories, depends
 	return out, nil
 }

@@ -73,7 +73,7 @@ func closings() map[string]closing {
 		return `format('ALTER TABLE %s %s TRIGGER %I', ` + table + `, CASE ` + state + ` WHEN 'D' THEN 'DISABLE' WHEN 'R' THEN 'ENABLE REPLICA' WHEN 'A' THEN 'ENABLE ALWAYS' ELSE 'ENABLE' END, x.name)`
 	}
 	all := map[string]closing{
-		"schema": {create: `format('CREATE SCHEMA %I', x.name)`},
+		"schema": {create: `format('CREATE SCHEMA %I', x.name)`, drop: `format('DROP SCHEMA %I', x.name)`},
 		"extension": {create: `(SELECT format('CREATE EXTENSION %I SCHEMA %I', e.extname, n.nspname) FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = x.name)`,
 			drop:  `format('DROP EXTENSION %I', x.name)`,
 			alter: `(SELECT format('ALTER EXTENSION %I SET SCHEMA %I; ALTER EXTENSION %I UPDATE TO %L', e.extname, n.nspname, e.extname, e.extversion) FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = x.name)`},
@@ -121,6 +121,18 @@ func closings() map[string]closing {
 		"grant on a foreign data wrapper": grants(`format('FOREIGN DATA WRAPPER %I', x.name)`, "pg_foreign_data_wrapper", "fdwacl", "F", "fdwowner", "", "", ""),
 		"grant on a foreign server":       grants(`format('FOREIGN SERVER %I', x.name)`, "pg_foreign_server", "srvacl", "S", "srvowner", "", "", ""),
 	}
+	// Those of a schema are added to those of the database, which stand in place of the usual ones.
+	const objects, usually = `CASE o.defaclobjtype WHEN 'r' THEN 'TABLES' WHEN 'S' THEN 'SEQUENCES' WHEN 'f' THEN 'FUNCTIONS' WHEN 'T' THEN 'TYPES' ELSE 'SCHEMAS' END`, `CASE o.defaclobjtype WHEN 'f' THEN 'EXECUTE' WHEN 'T' THEN 'USAGE' END`
+	defaulted := func(first, each, last string) string {
+		by := `format('ALTER DEFAULT PRIVILEGES FOR ROLE %s%s ', o.defaclrole::regrole, (SELECT format(' IN SCHEMA %I', n.nspname) FROM pg_catalog.pg_namespace n WHERE n.oid = o.defaclnamespace))`
+		return `(SELECT concat_ws('; ', CASE WHEN o.defaclnamespace = 0 THEN ` + by + ` || ` + first + ` END, (SELECT string_agg(DISTINCT ` + by + ` || ` + each + `, '; ')
+	FROM pg_catalog.aclexplode(o.defaclacl) g LEFT JOIN pg_catalog.pg_roles r ON r.oid = g.grantee WHERE g.grantee <> o.defaclrole), CASE WHEN o.defaclnamespace = 0 THEN ` + by + ` || ` + last + ` END) FROM pg_catalog.pg_default_acl o` + of
+	}
+	none := `format('REVOKE ALL ON %s FROM PUBLIC', ` + objects + `)`
+	give := `format('GRANT %s ON %s TO %s%s', g.privilege_type, ` + objects + `, coalesce(quote_ident(r.rolname), 'PUBLIC'), CASE WHEN g.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)`
+	take := `format('REVOKE ALL ON %s FROM %s', ` + objects + `, coalesce(quote_ident(r.rolname), 'PUBLIC'))`
+	all["default privilege"] = closing{create: defaulted(none, give, "NULL"), alter: defaulted(none, give, "NULL"), clear: defaulted("NULL", take, "NULL"),
+		drop: defaulted("NULL", take, `('GRANT ' || `+usually+` || ' ON ' || `+objects+` || ' TO PUBLIC')`)}
 	maps.Copy(all, rareClosings())
 	return all
 }

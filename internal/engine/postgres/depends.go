@@ -32,10 +32,12 @@ WITH named (class, id, sub, kind, nsp, name, part, tail) AS MATERIALIZED (
 	UNION ALL SELECT 'pg_catalog.pg_proc'::regclass, p.oid, 0, CASE p.prokind WHEN 'p' THEN 'procedure' WHEN 'a' THEN 'aggregate' ELSE 'function' END, p.pronamespace, p.proname, NULL, '(' || pg_catalog.pg_get_function_identity_arguments(p.oid) || ')' FROM pg_catalog.pg_proc p WHERE p.oid >= 16384
 	UNION ALL SELECT 'pg_catalog.pg_type'::regclass, t.oid, 0, CASE coalesce(e.typtype, t.typtype) WHEN 'e' THEN 'enum' WHEN 'd' THEN 'domain' WHEN 'r' THEN 'range type' WHEN 'c' THEN CASE WHEN c.relkind = 'c' THEN 'composite type' ELSE `+relation+` END ELSE 'base type' END,
 		coalesce(e.typnamespace, t.typnamespace), coalesce(e.typname, t.typname), NULL, NULL
-		FROM pg_catalog.pg_type t LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem AND t.typcategory = 'A' LEFT JOIN pg_catalog.pg_class c ON c.oid = coalesce(e.typrelid, t.typrelid) WHERE t.oid >= 16384)
+		FROM pg_catalog.pg_type t LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem AND t.typcategory = 'A' LEFT JOIN pg_catalog.pg_class c ON c.oid = coalesce(e.typrelid, t.typrelid) WHERE t.oid >= 16384
+	UNION ALL SELECT 'pg_catalog.pg_collation'::regclass, l.oid, 0, 'collation', l.collnamespace, l.collname, NULL, NULL FROM pg_catalog.pg_collation l WHERE l.oid >= 16384
+	UNION ALL SELECT m.classid, m.objid, 0, 'extension', NULL, e.extname, NULL, NULL FROM pg_catalog.pg_depend m JOIN pg_catalog.pg_extension e ON e.oid = m.refobjid WHERE m.refclassid = 'pg_catalog.pg_extension'::regclass AND m.deptype = 'e')
 SELECT DISTINCT a.kind, (SELECT nspname FROM pg_catalog.pg_namespace WHERE oid = a.nsp), a.name, a.part, a.tail, b.kind, (SELECT nspname FROM pg_catalog.pg_namespace WHERE oid = b.nsp), b.name, b.part, b.tail
 FROM pg_catalog.pg_depend d JOIN named a ON a.class = d.classid AND a.id = d.objid AND a.sub = d.objsubid JOIN named b ON b.class = d.refclassid AND b.id = d.refobjid AND b.sub = d.refobjsubid
-WHERE d.deptype IN ('n', 'a') AND a.kind <> 'sequence' AND a.nsp NOT IN (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname ~ '^pg_' OR nspname = 'information_schema')
+WHERE d.deptype IN ('n', 'a') AND a.kind NOT IN ('sequence', 'extension') AND a.nsp NOT IN (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname ~ '^pg_' OR nspname = 'information_schema')
 ORDER BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10`)
 	if err != nil {
 		return nil, err

@@ -343,6 +343,7 @@ SELECT a.attrelid::bigint::text, a.attname, format_type(a.atttypid, a.atttypmod)
   CASE WHEN a.attstorage <> t.typstorage THEN a.attstorage::text END,
   col_description(a.attrelid, a.attnum), `+compression+`, CASE WHEN a.attstattarget >= 0 THEN a.attstattarget::text END,
   (SELECT string_agg(o, ', ' ORDER BY o) FROM unnest(a.attoptions) o WHERE o NOT LIKE 'pg\_attver=%'), `+harmless("a.attfdwoptions")+`, `+forced+`,
+  (SELECT 'enum' WHERE t.typtype = 'e' OR EXISTS (SELECT FROM pg_type e WHERE e.oid = t.typelem AND e.typtype = 'e')),
   CASE WHEN a.attinhcount > 0 AND NOT a.attislocal THEN (SELECT i.inhparent::bigint::text FROM pg_inherits i JOIN pg_attribute p ON p.attrelid = i.inhparent AND p.attname = a.attname AND NOT p.attisdropped WHERE i.inhrelid = a.attrelid ORDER BY i.inhseqno LIMIT 1) END,
   t.typstorage::text
 FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
@@ -368,7 +369,11 @@ WHERE a.attrelid::bigint = ANY ($1::text[]::bigint[]) AND a.attnum > 0 AND NOT a
 					as += " COLLATE " + row[7]
 				}
 				if row[5] == "" {
-					as += " USING " + quote(row[1]) + "::" + text
+					as += " USING " + quote(row[1]) + "::"
+					if row[len(row)-3] != "" {
+						as += "text::" // nothing else becomes one
+					}
+					as += text
 				}
 				part(&f.Parts, name, text, as, "")
 			case "null":

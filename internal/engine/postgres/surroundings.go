@@ -65,23 +65,23 @@ WHERE s.setrole = 0 AND NOT pg_catalog.split_part(x.o, '=', 1) = ANY ($1::text[]
 		{"setting", "read the settings of roles in the database", `SELECT NULL, 'role ' || pg_catalog.quote_ident(r.rolname) || ' ' || pg_catalog.split_part(x.o, '=', 1), CASE WHEN pg_catalog.strpos(pg_catalog.split_part(x.o, '=', 1), '.') > 0 THEN 'set' ELSE pg_catalog.substr(x.o, pg_catalog.strpos(x.o, '=') + 1) END
 FROM pg_catalog.pg_db_role_setting s JOIN pg_catalog.pg_roles r ON r.oid = s.setrole CROSS JOIN LATERAL pg_catalog.unnest(s.setconfig) x (o)
 WHERE s.setdatabase = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()) ORDER BY 2`, nil},
-		{"owner", "read the owners of what stands in no schema", `SELECT NULL, x.kind || ' ' || pg_catalog.quote_ident(x.name), x.owner::regrole::text FROM (
+		{"owner", "read the owners of what stands in no schema", `SELECT NULL, x.kind || ' ' || pg_catalog.quote_ident(x.name), x.owner::regrole::text, upper(x.kind) || ' ' || pg_catalog.quote_ident(x.name), d.datdba::regrole::text FROM (
 	SELECT 'foreign server', s.srvname, s.srvowner, 'pg_catalog.pg_foreign_server'::regclass::oid, s.oid FROM pg_catalog.pg_foreign_server s
 	UNION ALL SELECT 'foreign data wrapper', w.fdwname, w.fdwowner, 'pg_catalog.pg_foreign_data_wrapper'::regclass, w.oid FROM pg_catalog.pg_foreign_data_wrapper w
 	UNION ALL SELECT 'publication', p.pubname, p.pubowner, 'pg_catalog.pg_publication'::regclass, p.oid FROM pg_catalog.pg_publication p
 	UNION ALL SELECT 'event trigger', t.evtname, t.evtowner, 'pg_catalog.pg_event_trigger'::regclass, t.oid FROM pg_catalog.pg_event_trigger t
 ) AS x (kind, name, owner, class, oid) JOIN pg_catalog.pg_database d ON d.datname = pg_catalog.current_database()
 WHERE x.owner <> d.datdba AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e WHERE e.classid = x.class AND e.objid = x.oid AND e.objsubid = 0 AND e.deptype = 'e') ORDER BY 2`, nil},
-		{"owner", "read the owners of schemas", `SELECT n.nspname, n.nspname, n.nspowner::regrole::text FROM pg_catalog.pg_namespace n JOIN pg_catalog.pg_database d ON d.datname = pg_catalog.current_database()
+		{"owner", "read the owners of schemas", `SELECT n.nspname, n.nspname, n.nspowner::regrole::text, 'SCHEMA ' || pg_catalog.quote_ident(n.nspname), d.datdba::regrole::text FROM pg_catalog.pg_namespace n JOIN pg_catalog.pg_database d ON d.datname = pg_catalog.current_database()
 WHERE n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'understudy', 'understudy_next') AND ($1::text[] = '{}' OR n.nspname = ANY ($1::text[]))
 AND n.nspowner <> d.datdba AND n.nspowner::regrole::text <> 'pg_database_owner' AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e WHERE e.classid = 'pg_catalog.pg_namespace'::regclass AND e.objid = n.oid AND e.deptype = 'e') ORDER BY 1`, []any{nonNil(schemas)}},
-		{"owner", "read owners", `SELECT o.nsp, o.name, o.owner::regrole::text FROM (
-	SELECT c.relnamespace, c.relname || '', c.relowner, 'pg_catalog.pg_class'::regclass::oid, c.oid FROM pg_catalog.pg_class c WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
-	UNION ALL SELECT p.pronamespace, p.proname || '(' || pg_catalog.pg_get_function_identity_arguments(p.oid) || ')', p.proowner, 'pg_catalog.pg_proc'::regclass, p.oid FROM pg_catalog.pg_proc p
-	UNION ALL SELECT l.collnamespace, 'collation ' || l.collname, l.collowner, 'pg_catalog.pg_collation'::regclass, l.oid FROM pg_catalog.pg_collation l
-	UNION ALL SELECT s.stxnamespace, 'statistics ' || s.stxname, s.stxowner, 'pg_catalog.pg_statistic_ext'::regclass, s.oid FROM pg_catalog.pg_statistic_ext s
-	UNION ALL SELECT t.typnamespace, t.typname || '', t.typowner, 'pg_catalog.pg_type'::regclass, t.oid FROM pg_catalog.pg_type t WHERE t.typtype IN ('e', 'd', 'r') OR t.typtype = 'c' AND EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = t.typrelid AND c.relkind = 'c')
-) AS x (nspoid, name, owner, class, oid) JOIN pg_catalog.pg_namespace n ON n.oid = x.nspoid JOIN pg_catalog.pg_database d ON d.datname = pg_catalog.current_database()
+		{"owner", "read owners", `SELECT o.nsp, o.name, o.owner::regrole::text, x.what, CASE WHEN n.nspowner::regrole::text = 'pg_database_owner' THEN d.datdba ELSE n.nspowner END::regrole::text FROM (
+	SELECT c.relnamespace, c.relname || '', c.relowner, 'pg_catalog.pg_class'::regclass::oid, c.oid, CASE c.relkind WHEN 'v' THEN 'VIEW ' WHEN 'm' THEN 'MATERIALIZED VIEW ' WHEN 'f' THEN 'FOREIGN TABLE ' WHEN 'S' THEN 'SEQUENCE ' ELSE 'TABLE ' END || c.oid::regclass FROM pg_catalog.pg_class c WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
+	UNION ALL SELECT p.pronamespace, p.proname || '(' || pg_catalog.pg_get_function_identity_arguments(p.oid) || ')', p.proowner, 'pg_catalog.pg_proc'::regclass, p.oid, 'ROUTINE ' || p.oid::regprocedure FROM pg_catalog.pg_proc p
+	UNION ALL SELECT l.collnamespace, 'collation ' || l.collname, l.collowner, 'pg_catalog.pg_collation'::regclass, l.oid, 'COLLATION ' || l.oid::regcollation FROM pg_catalog.pg_collation l
+	UNION ALL SELECT s.stxnamespace, 'statistics ' || s.stxname, s.stxowner, 'pg_catalog.pg_statistic_ext'::regclass, s.oid, (SELECT format('STATISTICS %I.%I', y.nspname, s.stxname) FROM pg_catalog.pg_namespace y WHERE y.oid = s.stxnamespace) FROM pg_catalog.pg_statistic_ext s
+	UNION ALL SELECT t.typnamespace, t.typname || '', t.typowner, 'pg_catalog.pg_type'::regclass, t.oid, 'TYPE ' || t.oid::regtype FROM pg_catalog.pg_type t WHERE t.typtype IN ('e', 'd', 'r') OR t.typtype = 'c' AND EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = t.typrelid AND c.relkind = 'c')
+) AS x (nspoid, name, owner, class, oid, what) JOIN pg_catalog.pg_namespace n ON n.oid = x.nspoid JOIN pg_catalog.pg_database d ON d.datname = pg_catalog.current_database()
 CROSS JOIN LATERAL (SELECT n.nspname, x.name, x.owner) AS o (nsp, name, owner)
 WHERE n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'understudy', 'understudy_next') AND ($1::text[] = '{}' OR n.nspname = ANY ($1::text[]))
 AND x.owner <> CASE WHEN n.nspowner::regrole::text = 'pg_database_owner' THEN d.datdba ELSE n.nspowner END
@@ -94,6 +94,11 @@ AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e WHERE e.classid = x.class AND
 		}
 		for _, r := range rows {
 			f := catalog.Fact{Kind: read.kind, Object: string(r[1]), Definition: string(r[2])}
+			if read.kind == "owner" { // told where it is not the usual one
+				f.Usual = string(r[4])
+				alter := "ALTER " + string(r[3]) + " OWNER TO "
+				f.Alter, f.Drop = alter+f.Definition, alter+f.Usual
+			}
 			if r[0] != nil {
 				f.Object = schema.Name{Schema: string(r[0]), Table: string(r[1])}.String()
 				if name, arguments, ok := strings.Cut(string(r[1]), "("); ok { // a function
