@@ -86,6 +86,9 @@ type Dialect struct {
 	// ByText are the kinds that name tables and columns by their text alone, so that they
 	// lose what is renamed; others follow it.
 	ByText []string
+	// Preamble begins a file of statements: what has the product's own client end at the
+	// first error; empty where it does.
+	Preamble string
 	// Whole: the statement that makes a table states its keys, indexes, checks and foreign keys.
 	Whole bool
 	// Unqualified: statements are run where they belong and name no schema.
@@ -139,6 +142,8 @@ type Catalog struct {
 	Kinds []string
 	// Unseen lists what could not be seen and why; never counted as equal.
 	Unseen []string
+	// Partly: some tables and views may be there that could not be seen.
+	Partly bool
 	// Never lists what nobody is let compare, whatever is granted to him.
 	Never []string
 	// Histories are what migration tools say that they applied.

@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"cmp"
 	"regexp"
 	"slices"
 	"strings"
@@ -152,6 +153,7 @@ func (p *planner) statements(out *Comparison) {
 			}
 		}
 	}
+	p.makeRoom(out, parts, takes)
 	p.around(out, belongings, anew)
 	for i := range out.Differences {
 		d := &out.Differences[i]
@@ -161,6 +163,29 @@ func (p *planner) statements(out *Comparison) {
 		}
 		if at := anew[of]; at != "" && at != d.Kind+" "+d.Object && d.Change != Extra && d.Kind != "owner" {
 			d.SQL, d.Destructive = together+at, false
+		}
+	}
+}
+
+// makeRoom has a column lose its identity before the sequence that takes its place is
+// made: the identity's own may bear the name.
+func (p *planner) makeRoom(out *Comparison, parts, takes map[factID]Fact) {
+	for i := range out.Differences {
+		s := &out.Differences[i]
+		if s.Kind != "sequence" || s.Change != Missing {
+			continue
+		}
+		for j := range out.Differences {
+			c := &out.Differences[j]
+			if c.Kind != "column" || c.Change != Different || !strings.HasSuffix(parts[factID{s.Kind, s.Object}].Alter, " OWNED BY "+requalify(c.Object, p.names)) {
+				continue
+			}
+			for _, identity := range takes[factID{c.Kind, cmp.Or(c.there, c.Object)}].Parts {
+				statements := strings.Split(c.SQL, ";\n")
+				if k := slices.Index(statements, identity.Clear); identity.Name == "identity" && k >= 0 {
+					s.SQL, c.SQL = join([]string{identity.Clear, s.SQL}), join(slices.Delete(statements, k, k+1))
+				}
+			}
 		}
 	}
 }

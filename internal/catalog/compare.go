@@ -77,6 +77,8 @@ type Comparison struct {
 	LooseTypes bool
 	// Unseen says what was not compared and why, in sentences that begin with the side.
 	Unseen []string
+	// Preamble begins a file of the statements, see Dialect.
+	Preamble string
 	// Never says the same of what is never compared.
 	Never []string
 }
@@ -108,6 +110,7 @@ func Compare(ctx context.Context, source, target *Catalog, names map[string]stri
 	}
 	out.Differences = facts(src, dst, titles, target.dialect.ByText)
 	out.Objects, out.Tables = joined(src, dst)
+	out.Preamble = source.dialect.Preamble
 	out.LooseTypes = source.loose || target.loose
 	(&planner{ctx: ctx, source: source, target: target, names: names, retitled: titles, again: make(map[factID][]string)}).close(out, both)
 	if err := ctx.Err(); err != nil {

@@ -51,8 +51,21 @@ func (p *planner) close(out *Comparison, kinds []string) {
 	slices.SortFunc(out.Differences, Difference.order)
 	p.rebuilds(out)
 	p.tell(out)
+	p.spare(out)
 	slices.SortFunc(out.Differences, Difference.order)
 	p.arrange(out)
+}
+
+// spare takes nothing away that the source may have as well, out of its reader's sight.
+func (p *planner) spare(out *Comparison) {
+	if !p.source.Partly {
+		return
+	}
+	for i := range out.Differences {
+		if d := &out.Differences[i]; d.Change == Extra && (holder(d.Kind) || d.Table == "") {
+			d.SQL, d.Destructive = "-- whoever reads production may not see everything there: it may have this too", false
+		}
+	}
 }
 
 // renameSource gives the source's schemas the target's names, so that planned

@@ -68,6 +68,34 @@ func TestStatementsStandInOrderOnPostgres(t *testing.T) {
 		"a key that foreign keys and a view need": {
 			`CREATE TABLE t (id int, b int, n text, PRIMARY KEY (id) INCLUDE (b), CONSTRAINT bu UNIQUE (b) DEFERRABLE); CREATE TABLE u (t int REFERENCES t); CREATE VIEW v AS SELECT id, n FROM t GROUP BY id; CREATE TABLE w (t int CONSTRAINT w_t REFERENCES t)`,
 			`CREATE TABLE t (id int, b int, n text, PRIMARY KEY (id), CONSTRAINT bu UNIQUE (b)); CREATE TABLE u (t int REFERENCES t); CREATE VIEW v AS SELECT id, n FROM t GROUP BY id; CREATE TABLE w (t int)`},
+		"what differs beneath a table that was renamed": {
+			roles + `CREATE TABLE couriers (id int PRIMARY KEY, name text NOT NULL DEFAULT 'z', phone text, d4 text CHECK (d4 <> ''), d5 text, d6 text); ALTER TABLE couriers ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON couriers USING (id > 0);
+				GRANT SELECT ON couriers TO order_reader; COMMENT ON TABLE couriers IS 'who brings'; CREATE INDEX by_name ON couriers (name); CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'; CREATE TRIGGER g BEFORE INSERT ON couriers FOR EACH ROW EXECUTE FUNCTION f(); CREATE TABLE r (c int REFERENCES couriers); CREATE VIEW v AS SELECT id, name FROM couriers`,
+			roles + `CREATE TABLE carriers (id int PRIMARY KEY, name varchar(20), phone text, d4 text, d5 text, d6 text); CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'; CREATE TABLE r (c int REFERENCES carriers ON DELETE CASCADE); CREATE VIEW v AS SELECT id FROM carriers WHERE id > 0`},
+		"a function and a view of a column that was renamed": {
+			`CREATE TABLE t (id int PRIMARY KEY, full_name text NOT NULL, mail text); CREATE VIEW v AS SELECT id, full_name FROM t; CREATE INDEX i ON t (full_name); CREATE FUNCTION f() RETURNS text LANGUAGE sql AS 'SELECT max(full_name) FROM t'`,
+			`CREATE TABLE t (id int PRIMARY KEY, name text NOT NULL, mail text); CREATE VIEW v AS SELECT id, name FROM t; CREATE INDEX i ON t (name); CREATE FUNCTION f() RETURNS text LANGUAGE sql AS 'SELECT max(name) FROM t'`},
+		"a default of another type, and under an index": {
+			`CREATE TYPE e AS ENUM ('new', 'paid'); CREATE TYPE n AS ENUM ('x'); CREATE TABLE t (id int PRIMARY KEY, s e NOT NULL DEFAULT 'new', x n, code varchar(10)); CREATE INDEX i ON t (code) WHERE code <> 'x'`,
+			`CREATE TYPE e AS ENUM ('new', 'paid'); CREATE TYPE o AS ENUM ('x'); CREATE TABLE t (id int PRIMARY KEY, s text NOT NULL DEFAULT 'new', x o, code int); CREATE INDEX i ON t (code) WHERE code <> 5`},
+		"a column under a generated one": {
+			`CREATE FUNCTION f(a int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT a'; CREATE TABLE t (id int, price numeric(10,2), gross numeric GENERATED ALWAYS AS (price * 1.19) STORED); CREATE INDEX i ON t (gross); CREATE VIEW v AS SELECT gross FROM t; CREATE TABLE u (a int, g int GENERATED ALWAYS AS (f(a)) STORED); CREATE INDEX ui ON u (g)`,
+			`CREATE FUNCTION f(a int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT a'; CREATE TABLE t (id int, price numeric(12,4), gross numeric GENERATED ALWAYS AS (price * 1.07) STORED); CREATE INDEX i ON t (gross); CREATE VIEW v AS SELECT gross FROM t; CREATE TABLE u (a int, g int GENERATED ALWAYS AS (a) STORED); CREATE INDEX ui ON u (g)`},
+		"what counts": {
+			`CREATE TABLE t (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY); CREATE TABLE u (id serial PRIMARY KEY, n text)`,
+			`CREATE TABLE t (id serial PRIMARY KEY)`},
+		"a function that defaults, checks, columns and indexes need": {
+			`CREATE FUNCTION f(a int) RETURNS bigint LANGUAGE sql IMMUTABLE AS 'SELECT a::bigint'; CREATE TABLE t (id int, c bigint DEFAULT f(1), CHECK (f(id) > 0), g bigint GENERATED ALWAYS AS (f(id)) STORED); CREATE INDEX i ON t (f(id)); CREATE VIEW v AS SELECT f(id) AS x FROM t`,
+			`CREATE FUNCTION f(a int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT a'; CREATE TABLE t (id int, c bigint DEFAULT f(1), CHECK (f(id) > 0), g bigint GENERATED ALWAYS AS (f(id)) STORED); CREATE INDEX i ON t (f(id)); CREATE VIEW v AS SELECT f(id) AS x FROM t`},
+		"a schema that a function needs": {
+			`CREATE SCHEMA audit; CREATE FUNCTION audit.track() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'; CREATE TABLE t (id int); CREATE TRIGGER g AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION audit.track()`,
+			`CREATE FUNCTION track() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'; CREATE TABLE t (id int); CREATE TRIGGER g AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION track()`},
+		"owners, of what is made anew as well, and privileges by default": {
+			roles + `CREATE SCHEMA s; GRANT ALL ON SCHEMA public, s TO order_reader; CREATE TABLE t (id int, a bigint); CREATE VIEW v AS SELECT a FROM t; COMMENT ON COLUMN v.a IS 'a'; ALTER VIEW v OWNER TO order_reader; ALTER DEFAULT PRIVILEGES IN SCHEMA s GRANT SELECT ON TABLES TO order_reader; ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC; CREATE FUNCTION h(int) RETURNS int LANGUAGE sql AS 'SELECT 1'; GRANT EXECUTE ON FUNCTION h(int) TO PUBLIC; ALTER FUNCTION h(int) OWNER TO order_reader`,
+			roles + `CREATE SCHEMA s; GRANT ALL ON SCHEMA public, s TO order_reader; CREATE TABLE t (id int, a int); CREATE VIEW v AS SELECT a FROM t; COMMENT ON COLUMN v.a IS 'a'; ALTER VIEW v OWNER TO order_reader; CREATE FUNCTION h(int) RETURNS int LANGUAGE sql AS 'SELECT 1'; ALTER TABLE t OWNER TO order_reader`},
+		"a collation, and an extension, that a column has": {
+			`CREATE EXTENSION hstore; CREATE COLLATION c (provider = icu, locale = 'de-u-co-phonebk'); CREATE TABLE t (id int, h hstore, x text COLLATE c)`,
+			`CREATE TABLE t (id int, h text, x text)`},
 		"a new table whose key leads to a key that comes": {
 			`CREATE TABLE t (id int CONSTRAINT one UNIQUE); CREATE TABLE a (t int REFERENCES t (id))`,
 			`CREATE TABLE t (id int)`},
@@ -119,6 +147,12 @@ func TestStatementsStandInOrderOnMySQL(t *testing.T) {
 				"a column that counts on one side": {
 					`CREATE TABLE a (id int NOT NULL AUTO_INCREMENT, n int NOT NULL, PRIMARY KEY (id))`,
 					`CREATE TABLE a (id int NOT NULL, n int NOT NULL)`},
+				"checks that belong to a column": {
+					`CREATE TABLE t (id int PRIMARY KEY, j json, a int CHECK (a > 0))`,
+					`CREATE TABLE t (id int PRIMARY KEY, j longtext, a int CHECK (a >= 0), k json)`},
+				"a view of a table that was renamed": {
+					`CREATE TABLE couriers (id int PRIMARY KEY, name varchar(20), phone varchar(20), x int); CREATE VIEW v AS SELECT id, name FROM couriers`,
+					`CREATE TABLE carriers (id int PRIMARY KEY, name varchar(20), phone varchar(30), x int); CREATE VIEW v AS SELECT id, name FROM carriers`},
 				"views over views": {
 					`CREATE TABLE t (id int, n int); CREATE VIEW z AS SELECT n, id FROM t; CREATE VIEW m AS SELECT id, n FROM z; CREATE VIEW a AS SELECT n FROM m`,
 					`CREATE TABLE t (id int); CREATE VIEW z AS SELECT id FROM t`},
@@ -158,6 +192,26 @@ func TestStatementsStandInOrderOnMySQL(t *testing.T) {
 				})
 			}
 		})
+	}
+}
+
+// TestLabelsOfAnEnum: a name that would break out of quotes does not, and a label that
+// nothing takes away is told of.
+func TestLabelsOfAnEnum(t *testing.T) {
+	a, b := scratchtest.Database(t), scratchtest.Database(t)
+	const name = `CREATE TYPE "e"" RENAME TO z; CREATE TABLE broken (); --" AS ENUM `
+	scratchtest.SQL(t, a, name+"('a', 'b', 'it''s')")
+	scratchtest.SQL(t, b, name+"('b', 'more')")
+	one := catalogOf(t, a)
+	r := compareAll(t, one, catalogOf(t, b))
+	if text := r.Script(); !strings.Contains(text, `-- "more" stays`) {
+		t.Error(text)
+	}
+	if left := closes(t, b, one, r); !strings.Contains(left, "'a', 'b', 'it''s' is 'a', 'b', 'it''s', 'more' in target") {
+		t.Errorf("left: %s", left)
+	}
+	if n := scratchtest.Query(t, b, "SELECT count(*) FROM pg_class WHERE relname = 'broken'"); n != "0" {
+		t.Error("a name was run as SQL")
 	}
 }
 

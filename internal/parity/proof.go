@@ -80,6 +80,7 @@ func (r *Report) Ordered() []Difference {
 func (r *Report) Script() string {
 	var b strings.Builder
 	b.WriteString("-- Statements that would make staging's structure as production's. understudy\n-- never runs them. Read them first: \"takes away\" marks what destroys something.\n")
+	b.WriteString(r.preamble)
 	open := func(s string) string { // a comment ends with its line, and steers no terminal
 		return strings.Map(func(r rune) rune {
 			if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) {

@@ -40,7 +40,7 @@ func (s *side) Catalog(ctx context.Context, schemas []string) (*catalog.Catalog,
 	firing(tables.Facts, r.orders)
 	facts, kinds, unseen := r.outcome()
 	out := catalog.New(tables, facts, kinds, unseen)
-	out.Histories, out.Depends = histories, r.depends
+	out.Histories, out.Depends, out.Partly = histories, r.depends, len(r.partly) > 0
 	return out, nil
 }
 
@@ -82,6 +82,7 @@ type objectReader struct {
 	c       *conn
 	facts   []catalog.Fact
 	unseen  map[string]string   // kinds, and why
+	partly  []string            // of tables, why some may be hidden
 	orders  map[string][]string // of triggers, by table
 	depends []catalog.Dependency
 }
@@ -98,6 +99,7 @@ func (r *objectReader) outcome() (facts []catalog.Fact, kinds, unseen []string) 
 	if why := r.unseen["package"]; why != "" {
 		unseen = append(unseen, "package: "+why)
 	}
+	unseen = append(unseen, r.partly...)
 	return slices.DeleteFunc(r.facts, func(f catalog.Fact) bool { return r.unseen[f.Kind] != "" }), kinds, unseen
 }
 
@@ -318,6 +320,9 @@ func (r *objectReader) privileges(databases []string) error {
 		return err
 	}
 	for _, database := range databases {
+		if !p.has("SELECT", database) {
+			r.partly = append(r.partly, "table: of the database "+schema.Ident(database)+" the user sees only the tables and views that were granted one by one (GRANT SELECT ON "+quote(pattern(database))+".*)")
+		}
 		for _, k := range p.blindTo(database) {
 			r.unseen[k.kind] = "the user may not see any (GRANT " + k.needs + " ON " + quote(pattern(database)) + ".*)"
 		}

@@ -327,6 +327,9 @@ func (d *declaration) column(all []token, t *tableFacts) {
 			part("comment", plain(clause[1:]))
 		case first.is("CHECK"):
 			d.constraint("check", name, clause, clause, "DROP CONSTRAINT ")
+			check := &d.facts[len(d.facts)-1] // a part of the column's declaration, and comes and goes with that alone
+			check.Create = d.alter("MODIFY COLUMN " + d.source(all))
+			check.Alter, check.Drop = check.Create, d.alter("MODIFY COLUMN "+strings.TrimSpace(d.source(all[:i])+d.text[clause[len(clause)-1].end():all[len(all)-1].end()]))
 		case first.kind == comment:
 			part("option", conditional(first.text))
 		default:

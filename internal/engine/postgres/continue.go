@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"understudy/internal/engine"
+	"understudy/internal/fault"
 	"understudy/internal/schema"
 )
 
@@ -89,6 +91,49 @@ func (e *exchanged) stillContinued(ctx context.Context, c *conn, facts *tableFac
 	return err
 }
 
+// lockedSoon bounds the wait of a session beside the one that holds the locks: whoever
+// waits for these stands before it.
+const lockedSoon = "100ms"
+
+// countAside has sessions of the pool make sure of the tables that are continued, while
+// the one that holds their locks goes on. Wait gives the outcome, of those too that the
+// others did not come to in time; stop ends it, and has to be called.
+func (x *exchange) countAside(ctx context.Context) (wait func(c *conn) error, stop func()) {
+	list := slices.DeleteFunc(x.sorted(), func(e *exchanged) bool { return e.continued == nil })
+	if len(list) == 0 {
+		return func(*conn) error { return nil }, func() {}
+	}
+	behind := make([]bool, len(list))
+	aside, cancel := context.WithCancel(ctx)
+	var err error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer fault.Guard(&err)
+		err = spread(aside, x.pool, min(len(list), max(1, x.spec.Writers)), len(list), func(ctx context.Context, c *conn, i int) error {
+			err := c.transaction(ctx, "BEGIN ISOLATION LEVEL READ COMMITTED, READ ONLY; SET LOCAL lock_timeout = '"+lockedSoon+"'", func() error {
+				return list[i].stillContinued(ctx, c, x.before.tables[list[i].name])
+			})
+			var e *engine.Error
+			if errors.As(err, &e) && e.State == "55P03" {
+				behind[i] = true
+				return nil
+			}
+			return err
+		})
+	}()
+	wait = func(c *conn) error {
+		<-done
+		for i, e := range list {
+			if err == nil && behind[i] {
+				err = e.stillContinued(ctx, c, x.before.tables[e.name])
+			}
+		}
+		return err
+	}
+	return wait, func() { cancel(); <-done }
+}
+
 // same writes that two rows have one key.
 func (e *exchanged) same(a, b string) string {
 	var on []string
@@ -156,7 +201,21 @@ func (e *exchanged) copyReferred(ctx context.Context, c *conn, ties []*tie) erro
 
 // Met gives the rows that stand there under the keys of those that wait.
 func (x *exchange) Met(ctx context.Context, table schema.Name, r engine.Read) iter.Seq2[*engine.Batch, error] {
-	return x.standing(ctx, table, r, x.tables[table].written())
+	e := x.exchangedOf(table)
+	if e.sent > fewRows && !e.measured {
+		err := x.pool.with(ctx, func(c *conn) error {
+			err := c.exec(ctx, "gather statistics of "+e.side().String(), "ANALYZE "+quoteName(e.side())+" ("+quoteList(e.match)+")")
+			if incomparable(err) {
+				return nil
+			}
+			e.measured = err == nil
+			return err
+		})
+		if err != nil {
+			return func(yield func(*engine.Batch, error) bool) { yield(nil, err) }
+		}
+	}
+	return x.standing(ctx, table, r, e.written())
 }
 
 // Gone gives the rows that stand there and are to go.
@@ -176,7 +235,14 @@ func (x *exchange) standing(ctx context.Context, table schema.Name, r engine.Rea
 			p.size = p.snap.limits.BatchBytes
 			defer p.drop()
 			defer closeUnlessDone(c, p)
-			err := c.copyOut(ctx, "COPY (SELECT "+quoteList(r.Columns)+" FROM "+from+" t) TO STDOUT", p, "read rows of "+table.String())
+			// They are few among many, and looked up one by one.
+			_, err := c.value(ctx, "plan lookups", "SELECT pg_catalog.set_config('random_page_cost', LEAST(1.1, pg_catalog.current_setting('random_page_cost')::float8)::text, false)")
+			if err == nil {
+				err = c.copyOut(ctx, "COPY (SELECT "+quoteList(r.Columns)+" FROM "+from+" t) TO STDOUT", p, "read rows of "+table.String())
+			}
+			if err == nil {
+				err = c.exec(ctx, "plan as the server does", "RESET random_page_cost")
+			}
 			if err == nil {
 				p.flush()
 			}

@@ -31,6 +31,7 @@ type exchanged struct {
 	// the table of candidates, left rows. Nil: every row that came is in the side table.
 	seen       *look
 	sent, left int64
+	measured   bool // the server knows how many rows wait in the side table, and of which keys
 	// continued: exactly these rows stand in the table, and what waits are rows that
 	// come in or take the place of the one with their key; no other row goes.
 	continued *memory

@@ -23,7 +23,7 @@ func (x *exchange) late(ctx context.Context, c *conn) error {
 	}
 	var out []*exchanged
 	for _, e := range x.sorted() {
-		if e.continued == nil && e.seen == nil {
+		if e.continued != nil || e.seen == nil { // see countAside
 			continue
 		}
 		changed, err := x.lateTo(ctx, c, e, uint64(number([]byte(now))))
@@ -41,11 +41,7 @@ func (x *exchange) late(ctx context.Context, c *conn) error {
 }
 
 // lateTo tells whether a table whose rows were paired was written to since then.
-// One that is continued must not have been at all.
 func (x *exchange) lateTo(ctx context.Context, c *conn, e *exchanged, now uint64) (bool, error) {
-	if e.continued != nil {
-		return false, e.stillContinued(ctx, c, x.before.tables[e.name])
-	}
 	files, err := e.files(ctx, c)
 	if err != nil || files != e.seen.files {
 		return err == nil, err

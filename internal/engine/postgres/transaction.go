@@ -56,23 +56,25 @@ func (x *exchange) Finish(ctx context.Context) error {
 	}
 }
 
+// fewRows are compared soon, however that is done.
+const fewRows = 1000
+
 // measure has the server count what waits, where that decides how it is compared.
 func (x *exchange) measure(ctx context.Context) error {
-	const few = 1000
 	type relation struct{ name, columns string }
 	var todo []relation
 	for _, e := range x.sorted() {
 		if e.incoming() {
 			continue // nothing to compare with
 		}
-		if e.sent > few {
+		if e.sent > fewRows && !e.measured {
 			columns := ""
 			if len(e.match) > 0 {
 				columns = " (" + quoteList(e.match) + ")"
 			}
 			todo = append(todo, relation{quoteName(e.side()), columns})
 		}
-		if e.left > few {
+		if e.left > fewRows {
 			todo = append(todo, relation{quoteName(e.candidates()), ""})
 		}
 	}
@@ -171,6 +173,8 @@ func (x *exchange) exchange(ctx context.Context, c *conn, aside *bool) error {
 	if err := x.t.pauses.at(ctx, "locked"); err != nil {
 		return err
 	}
+	counted, stop := x.countAside(ctx)
+	defer stop()
 	list := x.sorted()
 	for _, e := range list {
 		x.spec.Step("compare the rows of " + e.name.String())
@@ -182,6 +186,9 @@ func (x *exchange) exchange(ctx context.Context, c *conn, aside *bool) error {
 		if err := e.copyReferred(ctx, c, ties); err != nil {
 			return err
 		}
+	}
+	if err := counted(c); err != nil {
+		return err
 	}
 	loud, err := x.silence(ctx, c)
 	if err != nil {
