@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"net"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -106,7 +107,7 @@ func TestOddOnMySQL(t *testing.T) {
 func TestTablesGrantedOneByOneOnMySQL(t *testing.T) {
 	eachMySQL(t, func(t *testing.T, fresh func() (string, *sql.DB)) {
 		prod, from := fresh()
-		staging, _ := fresh()
+		staging, to := fresh()
 		database := column(t, from, "SELECT database()")
 		user := "few_" + database[5:]
 		statement(t, from, "CREATE TABLE t (id int PRIMARY KEY)", "CREATE TABLE hidden (id int PRIMARY KEY)", "CREATE USER "+user+" IDENTIFIED BY 'x'", "GRANT SELECT ON t TO "+user)
@@ -118,5 +119,10 @@ func TestTablesGrantedOneByOneOnMySQL(t *testing.T) {
 		u.User = url.UserPassword(user, "x")
 		e := newErrand(t, u.String(), staging, plainJob(), map[string]string{"rules.yaml": "version: 1\ntables:\n  t:\n    columns:\n      id: {keep: a reason}\n"})
 		e.run(t, 0, "plan", "--claim").wants(t, "sees only", "GRANT SELECT")
+		statement(t, to, "CREATE TABLE t (id int PRIMARY KEY)", "CREATE TABLE hidden (id int PRIMARY KEY)")
+		e.run(t, 0, "parity", "--sql", "close.sql").wants(t, "granted one by one", "hidden")
+		if text, err := os.ReadFile(filepath.Join(e.dir, "close.sql")); err != nil || strings.Contains(string(text), "DROP TABLE") {
+			t.Errorf("what production may have as well is dropped: %v\n%s", err, text)
+		}
 	})
 }

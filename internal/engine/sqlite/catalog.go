@@ -72,8 +72,9 @@ func readHistory(ctx context.Context, c *conn, t catalog.HistoryTable) (catalog.
 	return t.Read(list), err
 }
 
-// normal writes a definition with single spaces and without comments, so that
-// layout is no difference.
+// normal writes a definition with single spaces, without comments and with quotes only
+// where a name needs them, so that neither layout nor what SQLite itself writes when a
+// table is renamed is a difference.
 func normal(sql string) string {
 	var out []byte
 	for _, t := range tokens(sql) {
@@ -83,7 +84,11 @@ func normal(sql string) string {
 		if len(out) > 0 {
 			out = append(out, ' ')
 		}
-		out = append(out, t.text...)
+		text := t.text
+		if name, ok := t.name(); ok && t.kind == quotedID {
+			text = schema.Ident(name)
+		}
+		out = append(out, text...)
 	}
 	return string(out)
 }
