@@ -260,6 +260,8 @@ func (p *planner) arrange(out *Comparison) {
 			return rank["check"]
 		case d.Kind == "enum" && d.Change == Different:
 			return -1 << 20
+		case d.Change == Extra && d.Kind == "partition": // behind tables that refer to what it is a part of
+			return -rank["table"] + 1
 		case d.Change == Extra:
 			return -k
 		}
@@ -354,6 +356,31 @@ func (p *planner) arrange(out *Comparison) {
 	p.surround(list, source, target)
 	p.tie(list, source, comes)
 	unknot(list, target)
+	detachFirst(list)
+}
+
+// detachFirst takes partitions whose bounds change out of their table before the first of
+// its partitions is put into it: new bounds may overlap old ones.
+func detachFirst(list []Difference) {
+	const detach = " DETACH PARTITION "
+	first := make(map[string]int)
+	for i, d := range list {
+		if at, ok := first[d.Table]; d.Kind == "partition" && d.SQL != "" && !strings.HasPrefix(d.SQL, "--") && (!ok || d.Place < list[at].Place) {
+			first[d.Table] = i
+		}
+	}
+	goes := make(map[int][]string)
+	for i := range list {
+		d := &list[i]
+		at, ok := first[d.Table]
+		statement, rest, more := strings.Cut(d.SQL, ";\n")
+		if d.Kind == "partition" && d.Change == Different && ok && at != i && more && strings.Contains(statement, detach) {
+			goes[at], d.SQL = append(goes[at], statement), rest
+		}
+	}
+	for i, statements := range goes {
+		list[i].SQL = join(append(statements, list[i].SQL))
+	}
 }
 
 // tie makes the foreign keys of new tables behind the last of these, for they may lead

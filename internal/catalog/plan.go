@@ -52,6 +52,7 @@ func (p *planner) close(out *Comparison, kinds []string) {
 	p.rebuilds(out)
 	p.tell(out)
 	p.spare(out)
+	wholeAnew(out)
 	slices.SortFunc(out.Differences, Difference.order)
 	p.arrange(out)
 }
@@ -64,6 +65,22 @@ func (p *planner) spare(out *Comparison) {
 	for i := range out.Differences {
 		if d := &out.Differences[i]; d.Change == Extra && (holder(d.Kind) || d.Table == "") {
 			d.SQL, d.Destructive = "-- whoever reads production may not see everything there: it may have this too", false
+		}
+	}
+}
+
+// wholeAnew leaves the partitions of a table alone that is parted in another way, or on
+// one side only: it is made anew with them, or not at all.
+func wholeAnew(out *Comparison) {
+	parted := make(map[string]bool)
+	for _, d := range out.Differences {
+		if d.Change == Different && slices.ContainsFunc(d.Pieces, func(p Piece) bool { return p.Name == "partition key" }) {
+			parted[d.Object] = true
+		}
+	}
+	for i := range out.Differences {
+		if d := &out.Differences[i]; d.Kind == "partition" && parted[d.Table] {
+			d.SQL, d.Destructive = "-- "+d.Table+" is to be made anew, with its partitions", false
 		}
 	}
 }
