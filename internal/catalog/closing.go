@@ -11,7 +11,7 @@ import (
 
 // takesAway finds a statement that drops an object. Dropping a default or NOT
 // NULL takes nothing away.
-var takesAway = regexp.MustCompile(`(?i)\bDROP\s+(TABLE|COLUMN|CONSTRAINT|INDEX|TYPE|DOMAIN|VIEW|MATERIALIZED|FUNCTION|PROCEDURE|TRIGGER|SEQUENCE|POLICY|EXTENSION|RULE|FOREIGN|PRIMARY|CHECK|AGGREGATE|OPERATOR|CAST|COLLATION|CONVERSION|EVENT|TEXT|SERVER|TRANSFORM|ACCESS|SYSTEM|PUBLICATION|SUBSCRIPTION|STATISTICS|USER|SCHEMA)\b`)
+var takesAway = regexp.MustCompile(`(?i)\bDROP\s+(TABLE|COLUMN|CONSTRAINT|INDEX|TYPE|DOMAIN|VIEW|MATERIALIZED|FUNCTION|PROCEDURE|TRIGGER|SEQUENCE|POLICY|EXTENSION|RULE|FOREIGN|PRIMARY|CHECK|AGGREGATE|OPERATOR|CAST|COLLATION|CONVERSION|EVENT|TEXT|SERVER|TRANSFORM|ACCESS|SYSTEM|PUBLICATION|SUBSCRIPTION|STATISTICS|USER|SCHEMA|IDENTITY)\b`)
 
 // A schema is never dropped from here with what is in it, whatever is planned.
 var dropsSchema = regexp.MustCompile(`(?i)\bDROP\s+SCHEMA\b[^;]*\bCASCADE\b`)
@@ -48,7 +48,7 @@ func (p *planner) statements(out *Comparison) {
 	owners := make(map[string][]string)
 	for _, f := range p.source.Facts {
 		if f.Kind == "owner" && f.Alter != "" {
-			owners[bare(f.Object)] = append(owners[bare(f.Object)], trimmed(f.renamed(p.names).Alter))
+			owners[f.Object] = append(owners[f.Object], trimmed(f.renamed(p.names).Alter))
 		}
 		if f.Alter != "" {
 			alter[factID{f.Kind, f.Object}] = trimmed(f.renamed(p.names).Alter)
@@ -78,7 +78,7 @@ func (p *planner) statements(out *Comparison) {
 		if subject(*d) == "" {
 			list = append(list, inOrder(aboutIt[bare(d.Object)])...)
 			if d.Change != Missing && d.Kind != "table" { // it had an owner, with whose rights it acts
-				list = append(list, owners[bare(d.Object)]...)
+				list = append(list, owners[d.Object]...)
 			}
 		}
 		return list

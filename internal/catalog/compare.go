@@ -97,7 +97,10 @@ func Compare(ctx context.Context, source, target *Catalog, names map[string]stri
 		src  = index(source.Facts, both, nil)
 		dst  = index(target.Facts, both, back)
 	)
-	target, titles, undo := retitle(src, dst, target, names)
+	undo, titles := func() {}, []retitled(nil)
+	if !source.Partly { // else the source may have the table under both names
+		target, titles, undo = retitle(src, dst, target, names)
+	}
 	defer undo()
 	if len(titles) > 0 {
 		dst = index(target.Facts, both, back)

@@ -325,9 +325,15 @@ func (p *planner) arrange(out *Comparison) {
 			first(i, []int{j})
 		}
 	}
+	named := []string{"table", "view", "materialized view", "foreign table", "partition", "sequence", "index", "enum", "domain", "composite type", "range type", "base type"} // as tables are
 	for i, d := range list {
-		if d.Renamed > 0 {
+		if d.Renamed > 0 { // its new name has to be free, and nothing else
 			before[i] = nil
+			for j, other := range list {
+				if other.Change == Extra && schemaOf(other.Object) == schemaOf(d.Object) && last(other.Object) == last(d.Object) && slices.Contains(named, other.Kind) {
+					before[i] = append(before[i], j)
+				}
+			}
 		}
 	}
 	position := make([]int, len(list)) // in the initial order
@@ -432,9 +438,13 @@ func bearers(list []Difference, g *graph, lacks string) func(factID) []int {
 		if !ok { // what belongs to a table goes and comes with it
 			of := g.facts[id].Table
 			for _, kind := range []string{"table", "partition", "foreign table", "view", "materialized view"} {
+				if _, here := g.facts[factID{kind, of}]; !here { // a view may bear the name that a table has once it is renamed
+					continue
+				}
 				if j, is := at[factID{kind, of}]; is && of != "" && list[j].Change != Different {
 					i, ok = j, true
 				}
+				break
 			}
 		}
 		if !ok {

@@ -51,9 +51,28 @@ func (r *renamer) join(differ, gone, more []Difference, titles []retitled, byTex
 	taken := func(d Difference) bool { return d.Kind == "" }
 	gone, more = slices.DeleteFunc(gone, taken), slices.DeleteFunc(more, taken)
 	differ = slices.DeleteFunc(differ, func(d Difference) bool {
-		return d.Renamed == 0 && follows(d.Kind) && slices.ContainsFunc(renamed, func(one Difference) bool { return onlyNamed(d, last(one.Object), last(one.there)) })
+		return d.Renamed == 0 && follows(d.Kind) && slices.ContainsFunc(renamed, func(one Difference) bool {
+			return (d.Table == one.Table || mentions(d, one.Table)) && onlyNamed(d, last(one.Object), last(one.there))
+		})
 	})
 	return differ, gone, more
+}
+
+// mentions tells whether each side of a difference names a table.
+func mentions(d Difference, table string) bool {
+	name := strings.Trim(last(table), `"`)
+	return !slices.ContainsFunc(d.Pieces, func(p Piece) bool { return !hasWord(p.Source, name) || !hasWord(p.Target, name) })
+}
+
+func hasWord(text, name string) bool {
+	for i := 0; i < len(text); {
+		word, end := wordAt(text, i)
+		if word == name {
+			return true
+		}
+		i = max(end, i+1)
+	}
+	return false
 }
 
 // onlyNamed tells whether the sides of a difference are equal but for a name that

@@ -31,9 +31,10 @@ type needs struct {
 // input reads everything a run is made of before any connection is opened, and
 // complains about all of it at once.
 func (a *app) input(ctx context.Context, n needs) (pipeline.Input, error) {
-	in := pipeline.Input{Anew: a.anew, Now: a.Now().UTC(), RunID: runID(a.Now()), Observer: a.observer()}
+	in := pipeline.Input{Now: a.Now().UTC(), RunID: runID(a.Now()), Observer: a.observer()}
 	job, found := config.Read(a.jobFile, a.Getenv)
 	in.Job, a.job = job, job
+	in.Anew = a.anew || job.Limits.Retries == 0
 	found = slices.DeleteFunc(found, func(f finding.Finding) bool {
 		return !n.source && f.At == job.SourceAt && f.At.Line > 0 || !n.target && f.At == job.TargetAt && f.At.Line > 0
 	})

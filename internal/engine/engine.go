@@ -415,8 +415,8 @@ type Spec struct {
 	Preserve []schema.Name
 	// Keep: how many earlier generations remain after the switch.
 	Keep int
-	// Anew: a try of the same run ended because somebody had written to the target, so
-	// that this one takes nothing for likely that can be known.
+	// Anew: a try of the same run gave way before, perhaps to somebody who wrote to the
+	// target, or there is to be no other: nothing is taken for likely that can be known.
 	Anew bool
 	// Writers: parallel Write calls that will be made.
 	Writers int

@@ -96,6 +96,12 @@ func TestStatementsStandInOrderOnPostgres(t *testing.T) {
 		"partitions whose bounds change among themselves": {
 			`CREATE TABLE e (id int, k text, PRIMARY KEY (id, k)) PARTITION BY LIST (k); CREATE TABLE ea PARTITION OF e FOR VALUES IN ('a', 'b'); CREATE TABLE eb PARTITION OF e FOR VALUES IN ('c'); CREATE TABLE r (id int, k text, FOREIGN KEY (id, k) REFERENCES e)`,
 			`CREATE TABLE e (id int, k text, PRIMARY KEY (id, k)) PARTITION BY LIST (k); CREATE TABLE ea PARTITION OF e FOR VALUES IN ('a'); CREATE TABLE eb PARTITION OF e FOR VALUES IN ('c', 'b'); CREATE TABLE ec PARTITION OF e FOR VALUES IN ('d')`},
+		"a table that was renamed, whose old name a schema, a function and texts bear": {
+			`CREATE SCHEMA inventory; CREATE TABLE inventory.stock (id int PRIMARY KEY, name text DEFAULT 'from inventory', x int, y int, z int); CREATE TABLE inventory.orders (id int, s int REFERENCES inventory.stock); CREATE FUNCTION inventory.inventory() RETURNS int LANGUAGE sql AS 'SELECT 1'; COMMENT ON TABLE inventory.stock IS 'once inventory.inventory'; CREATE VIEW v AS SELECT inventory.inventory() AS i`,
+			`CREATE SCHEMA inventory; CREATE TABLE inventory.inventory (id int PRIMARY KEY, name text DEFAULT 'from inventory', x int, y int); CREATE TABLE inventory.orders (id int, s int REFERENCES inventory.inventory); CREATE FUNCTION inventory.inventory() RETURNS int LANGUAGE sql AS 'SELECT 1'; COMMENT ON TABLE inventory.inventory IS 'once inventory.inventory'; CREATE VIEW v AS SELECT inventory.inventory() AS i`},
+		"a table that was renamed, whose old name a view bears": {
+			`CREATE TABLE customers (id int PRIMARY KEY, name text, x int, y int); CREATE TABLE o (c int REFERENCES customers)`,
+			`CREATE TABLE clients (id int PRIMARY KEY, name text, x int, y int); CREATE TABLE o (c int REFERENCES clients); CREATE VIEW customers AS SELECT * FROM clients`},
 		"a collation, and an extension, that a column has": {
 			`CREATE EXTENSION hstore; CREATE COLLATION c (provider = icu, locale = 'de-u-co-phonebk'); CREATE TABLE t (id int, h hstore, x text COLLATE c)`,
 			`CREATE TABLE t (id int, h text, x text)`},

@@ -320,7 +320,7 @@ func (r *objectReader) privileges(databases []string) error {
 		return err
 	}
 	for _, database := range databases {
-		if !p.has("SELECT", database) {
+		if p.opaque || !p.has("SELECT", database) {
 			r.partly = append(r.partly, "table: of the database "+schema.Ident(database)+" the user sees only the tables and views that were granted one by one (GRANT SELECT ON "+quote(pattern(database))+".*)")
 		}
 		for _, k := range p.blindTo(database) {

@@ -122,7 +122,7 @@ func closings() map[string]closing {
 		"grant on a foreign server":       grants(`format('FOREIGN SERVER %I', x.name)`, "pg_foreign_server", "srvacl", "S", "srvowner", "", "", ""),
 	}
 	// Those of a schema are added to those of the database, which stand in place of the usual ones.
-	const objects, usually = `CASE o.defaclobjtype WHEN 'r' THEN 'TABLES' WHEN 'S' THEN 'SEQUENCES' WHEN 'f' THEN 'FUNCTIONS' WHEN 'T' THEN 'TYPES' ELSE 'SCHEMAS' END`, `CASE o.defaclobjtype WHEN 'f' THEN 'EXECUTE' WHEN 'T' THEN 'USAGE' END`
+	const objects, usually = `CASE o.defaclobjtype WHEN 'r' THEN 'TABLES' WHEN 'S' THEN 'SEQUENCES' WHEN 'f' THEN 'FUNCTIONS' WHEN 'T' THEN 'TYPES' WHEN 'L' THEN 'LARGE OBJECTS' ELSE 'SCHEMAS' END`, `CASE o.defaclobjtype WHEN 'f' THEN 'EXECUTE' WHEN 'T' THEN 'USAGE' END`
 	defaulted := func(first, each, last string) string {
 		by := `format('ALTER DEFAULT PRIVILEGES FOR ROLE %s%s ', o.defaclrole::regrole, (SELECT format(' IN SCHEMA %I', n.nspname) FROM pg_catalog.pg_namespace n WHERE n.oid = o.defaclnamespace))`
 		return `(SELECT concat_ws('; ', CASE WHEN o.defaclnamespace = 0 THEN ` + by + ` || ` + first + ` END, (SELECT string_agg(DISTINCT ` + by + ` || ` + each + `, '; ')

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"understudy/internal/engine"
-	"understudy/internal/fault"
 	"understudy/internal/schema"
 )
 
@@ -77,46 +76,34 @@ func (e *exchanged) unwritten(ctx context.Context, c *conn, facts *tableFacts, m
 	return writes == m.writes, err
 }
 
-// stillContinued makes sure, under the table's lock, that exactly the rows stand there
-// that Continue was told of.
-func (e *exchanged) stillContinued(ctx context.Context, c *conn, facts *tableFacts) error {
-	ok, err := e.stands(ctx, c, facts, *e.continued)
-	if err == nil && ok {
-		ok, err = e.holds(ctx, c, *e.continued)
-	}
-	if err == nil && !ok {
-		err = &engine.Error{Code: engine.Changed, Doing: "exchange rows", Table: e.name, Again: true, Say: "somebody wrote to the target's table while rows were loaded",
-			Hint: "run the refresh again"}
-	}
-	return err
-}
-
 // lockedSoon bounds the wait of a session beside the one that holds the locks: whoever
 // waits for these stands before it.
 const lockedSoon = "100ms"
 
-// countAside has sessions of the pool make sure of the tables that are continued, while
-// the one that holds their locks goes on. Wait gives the outcome, of those too that the
-// others did not come to in time; stop ends it, and has to be called.
-func (x *exchange) countAside(ctx context.Context) (wait func(c *conn) error, stop func()) {
+// countAside has sessions of the pool count the tables that are continued, while the one
+// that holds their locks goes on. Wait makes sure of them, and counts itself what the
+// others did not come to in time, or not at all; stop ends it, and has to be called. Alone:
+// the locks keep readers away too.
+func (x *exchange) countAside(ctx context.Context, alone bool) (wait func(c *conn) error, stop func()) {
 	list := slices.DeleteFunc(x.sorted(), func(e *exchanged) bool { return e.continued == nil })
-	if len(list) == 0 {
-		return func(*conn) error { return nil }, func() {}
-	}
-	behind := make([]bool, len(list))
+	counted := make([]bool, len(list))
+	changed := make([]bool, len(list))
 	aside, cancel := context.WithCancel(ctx)
-	var err error
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		defer fault.Guard(&err)
-		err = spread(aside, x.pool, min(len(list), max(1, x.spec.Writers)), len(list), func(ctx context.Context, c *conn, i int) error {
+		if alone || len(list) == 0 {
+			return
+		}
+		// What fails here is done again by the one that waits.
+		_ = spread(aside, x.pool, min(len(list), max(1, x.spec.Writers)), len(list), func(ctx context.Context, c *conn, i int) error {
 			err := c.transaction(ctx, "BEGIN ISOLATION LEVEL READ COMMITTED, READ ONLY; SET LOCAL lock_timeout = '"+lockedSoon+"'", func() error {
-				return list[i].stillContinued(ctx, c, x.before.tables[list[i].name])
+				holds, err := list[i].holds(ctx, c, *list[i].continued)
+				counted[i], changed[i] = err == nil, !holds
+				return err
 			})
 			var e *engine.Error
 			if errors.As(err, &e) && e.State == "55P03" {
-				behind[i] = true
 				return nil
 			}
 			return err
@@ -124,12 +111,25 @@ func (x *exchange) countAside(ctx context.Context) (wait func(c *conn) error, st
 	}()
 	wait = func(c *conn) error {
 		<-done
+		if err := ctx.Err(); err != nil {
+			return wrap(ctx, err, "look for late writes")
+		}
 		for i, e := range list {
-			if err == nil && behind[i] {
-				err = e.stillContinued(ctx, c, x.before.tables[e.name])
+			ok, err := e.stands(ctx, c, x.before.tables[e.name], *e.continued)
+			if err == nil && ok && counted[i] {
+				ok = !changed[i]
+			} else if err == nil && ok {
+				ok, err = e.holds(ctx, c, *e.continued)
+			}
+			if err != nil {
+				return err
+			}
+			if !ok {
+				return &engine.Error{Code: engine.Changed, Doing: "exchange rows", Table: e.name, Again: true, Say: "somebody wrote to the target's table while rows were loaded",
+					Hint: "run the refresh again"}
 			}
 		}
-		return err
+		return nil
 	}
 	return wait, func() { cancel(); <-done }
 }
@@ -194,7 +194,7 @@ func (e *exchanged) copyReferred(ctx context.Context, c *conn, ties []*tie) erro
 	}
 	slices.Sort(columns)
 	err := c.exec(ctx, "set apart what went from "+e.name.String(), "CREATE TABLE "+quoteName(e.referred())+" AS SELECT "+strings.Join(prefixed("t.", slices.Compact(columns)), ", ")+
-		" FROM "+e.from()+" t JOIN "+quoteName(e.delta())+" d ON t.ctid = d.at AND t.tableoid = d.rel WHERE "+string(shareGone)+"; ANALYZE "+quoteName(e.referred()))
+		" FROM "+e.from()+" t JOIN "+quoteName(e.delta())+" d ON t.ctid = d.at AND t.tableoid = d.rel WHERE "+string(shareGone))
 	e.recalled = err == nil
 	return err
 }
@@ -360,7 +360,7 @@ func (r *rangeReader) Read(p []byte) (n int, err error) {
 func (x *exchange) Renounce(ctx context.Context, table schema.Name) error {
 	x.mu.Lock()
 	e := x.tables[table]
-	e.continued, e.waiting, e.sent, e.departs = nil, false, 0, 0
+	e.continued, e.waiting, e.measured, e.sent, e.departs = nil, false, false, 0, 0
 	x.mu.Unlock()
 	return x.pool.with(ctx, func(c *conn) error {
 		return x.triggered(c.exec(ctx, "begin "+table.String()+" anew", "DROP TABLE IF EXISTS "+quoteName(e.side())+", "+quoteName(e.staying())+", "+quoteName(e.departing())))

@@ -173,7 +173,7 @@ func (x *exchange) exchange(ctx context.Context, c *conn, aside *bool) error {
 	if err := x.t.pauses.at(ctx, "locked"); err != nil {
 		return err
 	}
-	counted, stop := x.countAside(ctx)
+	counted, stop := x.countAside(ctx, *aside)
 	defer stop()
 	list := x.sorted()
 	for _, e := range list {

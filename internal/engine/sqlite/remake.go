@@ -25,7 +25,7 @@ func remake(r catalog.Remade) string {
 	if len(r.Copy) > 0 {
 		var to, of []string
 		for _, c := range r.Copy {
-			to, of = append(to, quote(c[0])), append(of, quote(c[1]))
+			to, of = append(to, quote(c[0])), append(of, quote(r.Table)+"."+quote(c[1])) // by itself one that is not there would be a text
 		}
 		out = append(out, "INSERT INTO "+quote(beside)+" ("+strings.Join(to, ", ")+") SELECT "+strings.Join(of, ", ")+" FROM "+quote(r.Table))
 	}
