@@ -120,11 +120,15 @@ func (p *planner) around(out *Comparison, belongings func(*Difference) []string,
 			continue
 		}
 		d.with, d.after = with, after
+		if lost[own] {
+			d.set(join(append([]string{d.SQL}, p.regrant(source, own)...)))
+		}
 		for _, id := range with {
 			anew[id.object] = d.Kind + " " + d.Object
 			anew[bare(id.object)] = anew[id.object]
 			if p.again[id] == nil {
 				p.again[id] = belongings(&Difference{Kind: id.kind, Object: id.object})
+				p.again[id] = append(p.again[id], p.regrant(source, id)...)
 				if p.again[id] == nil {
 					p.again[id] = []string{}
 				}
@@ -135,6 +139,16 @@ func (p *planner) around(out *Comparison, belongings func(*Difference) []string,
 			}
 		}
 	}
+}
+
+// regrant gives again what is granted on a column that was gone.
+func (p *planner) regrant(source *graph, id factID) []string {
+	parts, err := schema.ParseName(id.object)
+	grant := source.facts[factID{"grant", source.facts[id].Table}]
+	if id.kind != "column" || err != nil || !hasWord(grant.Definition, parts[len(parts)-1]) {
+		return nil
+	}
+	return []string{trimmed(grant.renamed(p.names).Create)}
 }
 
 // surround puts what around found into the statements.
