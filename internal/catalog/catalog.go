@@ -86,6 +86,9 @@ type Dialect struct {
 	// ByText are the kinds that name tables and columns by their text alone, so that they
 	// lose what is renamed; others follow it.
 	ByText []string
+	// Advance gives the statement that sets a new sequence past the rows that are in the
+	// column it belongs to, both as statements write them. Nil: there is none.
+	Advance func(sequence, table, column string) string
 	// Preamble begins a file of statements: what has the product's own client end at the
 	// first error; empty where it does.
 	Preamble string

@@ -224,6 +224,21 @@ func TestLabelsOfAnEnum(t *testing.T) {
 	}
 }
 
+// TestNumbersGoOn: what counts for a column in another way goes on behind its rows.
+func TestNumbersGoOn(t *testing.T) {
+	a, b := scratchtest.Database(t), scratchtest.Database(t)
+	scratchtest.SQL(t, a, `CREATE TABLE t (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, n text); CREATE TABLE u (id serial PRIMARY KEY, n text, x text)`)
+	scratchtest.SQL(t, b, `CREATE TABLE t (id serial PRIMARY KEY, n text); INSERT INTO t (n) VALUES ('a'), ('b'); CREATE TABLE u (id int PRIMARY KEY, n text, x text); INSERT INTO u VALUES (7, 'a')`)
+	one := catalogOf(t, a)
+	if left := closes(t, b, one, compareAll(t, one, catalogOf(t, b))); left != "" {
+		t.Error(left)
+	}
+	scratchtest.SQL(t, b, "INSERT INTO t (n) VALUES ('c'); INSERT INTO u (n) VALUES ('b')")
+	if got := scratchtest.Query(t, b, "SELECT (SELECT max(id) FROM t), (SELECT max(id) FROM u)"); got != "3\t8" {
+		t.Errorf("numbers: %s", got)
+	}
+}
+
 // What production grants to the role that reads it is no part of what is made.
 func TestStatementsGrantNothingToTheReader(t *testing.T) {
 	a, b := scratchtest.Database(t), scratchtest.Database(t)

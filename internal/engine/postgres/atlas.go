@@ -81,7 +81,7 @@ func readStructure(ctx context.Context, db *sql.DB, s session, schemas []string)
 		return nil, err
 	}
 	out := &catalog.Structure{
-		Dialect: catalog.Dialect{Differ: dialect.DefaultDiff, Planner: dialect.DefaultPlan, Rename: rename, ByText: []string{"function", "procedure"}},
+		Dialect: catalog.Dialect{Differ: dialect.DefaultDiff, Planner: dialect.DefaultPlan, Rename: rename, Advance: advance, ByText: []string{"function", "procedure"}},
 		Facts:   r.facts,
 		Kinds: []string{"table", "partition", "foreign table", "column", "primary key", "unique", "foreign key", "check", "exclusion",
 			"index", "enum"},
@@ -137,6 +137,11 @@ func (r *factReader) trim(schemas []*atlas.Schema) {
 			})
 		}
 	}
+}
+
+// advance has a new sequence go on where its column's rows end.
+func advance(sequence, table, column string) string {
+	return "SELECT pg_catalog.setval(" + literal(sequence) + ", max(" + column + ")) FROM " + table + " HAVING max(" + column + ") IS NOT NULL"
 }
 
 // rename keeps what belongs to a table and gives it another name: a partitioned

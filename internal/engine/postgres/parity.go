@@ -381,7 +381,13 @@ WHERE a.attrelid::bigint = ANY ($1::text[]::bigint[]) AND a.attnum > 0 AND NOT a
 			case "default":
 				part(&f.Parts, name, text, alter+"SET DEFAULT "+text, alter+"DROP DEFAULT")
 			case "identity":
-				part(&f.Parts, name, text, alter+identityChange(text), alter+"DROP IDENTITY", alter+"ADD "+identityClause(text))
+				past := ""
+				if !strings.Contains(text, "increment -") { // of rows that are there already
+					// A serial's sequence may belong to the column too, until it is dropped.
+					past = ";\nSELECT pg_catalog.setval((SELECT d.objid::pg_catalog.regclass FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid WHERE d.deptype = 'i' AND d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass" +
+						" AND d.refobjid = " + literal(sqlName(table)) + "::pg_catalog.regclass AND a.attname = " + literal(row[1]) + "), max(" + quote(row[1]) + ")) FROM " + sqlName(table) + " HAVING max(" + quote(row[1]) + ") IS NOT NULL"
+				}
+				part(&f.Parts, name, text, alter+identityChange(text), alter+"DROP IDENTITY", alter+"ADD "+identityClause(text)+past)
 			case "collation":
 				part(&f.Parts, name, text, alter+"TYPE "+row[2]+" COLLATE "+text, alter+"TYPE "+row[2])
 			case "storage":
