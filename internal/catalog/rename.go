@@ -34,9 +34,10 @@ func (r *renamer) join(differ, gone, more []Difference, titles []retitled, byTex
 		}
 	}
 	var renamed []Difference
-	follows := func(kind string) bool {
-		return kind != "view" && kind != "materialized view" && !slices.Contains(byText, kind)
-	} // a view keeps the names of its columns
+	follows := func(d Difference) bool { // a view does not by the names of its own columns
+		id := factID{d.Kind, d.Object}
+		return !slices.Contains(byText, d.Kind) && r.src.facts[id] != nil && r.dst.facts[id] != nil && r.src.facts[id][0].Shape == r.dst.facts[id][0].Shape
+	}
 	for _, t := range titles {
 		renamed = append(renamed, t.pair)
 	}
@@ -51,7 +52,7 @@ func (r *renamer) join(differ, gone, more []Difference, titles []retitled, byTex
 	taken := func(d Difference) bool { return d.Kind == "" }
 	gone, more = slices.DeleteFunc(gone, taken), slices.DeleteFunc(more, taken)
 	differ = slices.DeleteFunc(differ, func(d Difference) bool {
-		return d.Renamed == 0 && follows(d.Kind) && slices.ContainsFunc(renamed, func(one Difference) bool {
+		return d.Renamed == 0 && follows(d) && slices.ContainsFunc(renamed, func(one Difference) bool {
 			return (d.Table == one.Table || mentions(d, one.Table)) && onlyNamed(d, last(one.Object), last(one.there))
 		})
 	})

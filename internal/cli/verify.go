@@ -102,8 +102,11 @@ func (a *app) parityCommand() *cobra.Command {
 				return err
 			}
 			defer target.Close()
-			if err := pipeline.Apart(ctx, in, source, target); err != nil {
+			if same, err := pipeline.OneDatabase(ctx, in, source, target); err != nil {
 				return err
+			} else if same != "" {
+				a.notes = append(a.notes, finding.Finding{Check: "same-database", Severity: finding.Warning, Message: "source and target are the same database (" + same + "): nothing can differ, and gates pass",
+					Hint: "point target at a staging database of its own"})
 			}
 			r, err := pipeline.Parity(ctx, source, target, in.Job.SourceSchemas(), in.Job.TargetSchemas())
 			if err != nil {

@@ -124,19 +124,13 @@ func inMode(target engine.Target, job *config.Job) (engine.Target, error) {
 	return r.InPlace(), nil
 }
 
-// Apart refuses a target that is the source: to compare a database with itself tells
-// nothing, and would pass every gate.
-func Apart(ctx context.Context, in Input, source engine.Source, target engine.Target) error {
+// OneDatabase tells how it is known that both sides are one database; empty where they are not.
+func OneDatabase(ctx context.Context, in Input, source engine.Source, target engine.Target) (string, error) {
 	d, err := in.Engine.Apart(ctx, source, target)
 	if err != nil || !d.Same {
-		return Explain(err, "target")
+		return "", Explain(err, "target")
 	}
-	return sameDatabase(d)
-}
-
-func sameDatabase(d engine.Distance) error {
-	return fault.New(fault.Refused, "same-database", "point target at a staging database of its own",
-		"source and target are the same database (%s)", d.Why)
+	return d.Why, nil
 }
 
 // apart refuses a target that is, or may be, the source. Whatever is written to a
@@ -147,7 +141,8 @@ func apart(ctx context.Context, in Input, source engine.Source, target engine.Ta
 	case err != nil:
 		return Explain(err, "target")
 	case d.Same:
-		return sameDatabase(d)
+		return fault.New(fault.Refused, "same-database", "point target at a staging database of its own",
+			"source and target are the same database (%s)", d.Why)
 	case d.Kin && in.Job.TargetIsAClone == "":
 		return fault.New(fault.Refused, "kin-database", `if staging was restored from production's backup, say so in the job: target_is_a_clone: "reason"`,
 			"source and target have one origin: a standby, or a copy of the files (%s)", d.Why)
