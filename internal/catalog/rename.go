@@ -35,8 +35,8 @@ func (r *renamer) join(differ, gone, more []Difference, titles []retitled, byTex
 	}
 	var renamed []Difference
 	follows := func(d Difference) bool { // a view does not by the names of its own columns
-		id := factID{d.Kind, d.Object}
-		return !slices.Contains(byText, d.Kind) && r.src.facts[id] != nil && r.dst.facts[id] != nil && r.src.facts[id][0].Shape == r.dst.facts[id][0].Shape
+		here, there := r.src.facts[factID{d.Kind, d.Object}], r.dst.facts[factID{d.Kind, d.Object}]
+		return !slices.Contains(byText, d.Kind) && (here == nil || there == nil || here[0].Shape == there[0].Shape)
 	}
 	for _, t := range titles {
 		renamed = append(renamed, t.pair)
