@@ -133,8 +133,9 @@ func (p *planner) statements(out *Comparison) {
 			if d.Kind == "sequence" && p.owner(out.Differences, parts[id], Missing) < 0 {
 				makes = append(makes, alter[id]) // the column that it belongs to is there
 				_, column, belongs := strings.Cut(alter[id], " OWNED BY ")
-				if at := lastDot(column); belongs && at > 0 && p.source.dialect.Advance != nil {
-					makes = append(makes, p.source.dialect.Advance(requalify(d.Object, p.names), column[:at], column[at+1:]))
+				if parts, err := schema.ParseName(column); belongs && err == nil && len(parts) == 3 && p.source.dialect.Advance != nil {
+					name := p.source.dialect.quote
+					makes = append(makes, p.source.dialect.Advance(requalify(d.Object, p.names), name(parts[:2]...), name(parts[2])))
 				}
 			}
 			d.set(join(makes))
@@ -204,19 +205,6 @@ func (p *planner) owner(list []Difference, sequence Fact, change string) int {
 	return slices.IndexFunc(list, func(t Difference) bool {
 		return t.Kind == "table" && t.Change == change && p.ownedBy(sequence, t.Object)
 	})
-}
-
-// lastDot is where the last part of a name begins, behind its dot.
-func lastDot(name string) int {
-	at := -1
-	for i := 0; i < len(name); {
-		word, end := wordAt(name, i)
-		if word == "" && name[i] == '.' {
-			at = i
-		}
-		i = max(end, i+1)
-	}
-	return at
 }
 
 // ungrant leaves out of the statements what is granted to the role that reads the

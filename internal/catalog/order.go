@@ -339,12 +339,12 @@ func (p *planner) arrange(out *Comparison) {
 			first(i, []int{j})
 		}
 	}
-	named := []string{"table", "view", "materialized view", "foreign table", "partition", "sequence", "index", "enum", "domain", "composite type", "range type", "base type"} // as tables are
+	relations := []string{"table", "view", "materialized view", "foreign table", "partition", "sequence", "index", "enum", "domain", "composite type", "range type", "base type"} // as tables are
 	for i, d := range list {
 		if d.Renamed > 0 { // its new name has to be free, and nothing else
 			before[i] = nil
 			for j, other := range list {
-				if other.Change == Extra && schemaOf(other.Object) == schemaOf(d.Object) && last(other.Object) == last(d.Object) && slices.Contains(named, other.Kind) {
+				if other.Change == Extra && schemaOf(other.Object) == schemaOf(d.Object) && last(other.Object) == last(d.Object) && slices.Contains(relations, other.Kind) {
 					before[i] = append(before[i], j)
 				}
 			}

@@ -467,7 +467,7 @@ func hostile(c atlas.Change) bool {
 				names = append(names, f.RefTable.Name)
 			}
 		}
-		return slices.ContainsFunc(names, func(n string) bool { return strings.ContainsAny(n, "\"`'\\;\n\r") || strings.Contains(n, "--") })
+		return slices.ContainsFunc(names, breaksOut)
 	}
 	switch c := c.(type) {
 	case *atlas.ModifyTable:
@@ -488,12 +488,10 @@ func hostile(c atlas.Change) bool {
 			}
 		}
 		return bad(c.T)
-	case *atlas.AddObject, *atlas.DropObject, *atlas.ModifyObject:
-		for _, o := range objectsOf(c) {
-			if e, ok := o.(*atlas.EnumType); ok && slices.ContainsFunc(append(slices.Clone(e.Values), e.T), func(n string) bool { return strings.ContainsAny(n, "\"`'\\;\n\r") || strings.Contains(n, "--") }) {
-				return true
-			}
-		}
+	case *atlas.AddObject:
+		return hostileEnum(c.O)
+	case *atlas.DropObject:
+		return hostileEnum(c.O)
 	case *atlas.AddTable:
 		return bad(c.T)
 	case *atlas.DropTable:
@@ -502,16 +500,14 @@ func hostile(c atlas.Change) bool {
 	return false
 }
 
-func objectsOf(c atlas.Change) []atlas.Object {
-	switch c := c.(type) {
-	case *atlas.AddObject:
-		return []atlas.Object{c.O}
-	case *atlas.DropObject:
-		return []atlas.Object{c.O}
-	case *atlas.ModifyObject:
-		return []atlas.Object{c.From, c.To}
-	}
-	return nil
+// hostileEnum tells whether the name of an enum, or a label, would break out.
+func hostileEnum(o atlas.Object) bool {
+	e, ok := o.(*atlas.EnumType)
+	return ok && (breaksOut(e.T) || slices.ContainsFunc(e.Values, breaksOut))
+}
+
+func breaksOut(name string) bool {
+	return strings.ContainsAny(name, "\"`'\\;\n\r") || strings.Contains(name, "--")
 }
 
 func join(statements []string) string { return strings.Join(statements, ";\n") }

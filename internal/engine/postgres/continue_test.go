@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"slices"
 	"strings"
 	"testing"
@@ -59,6 +58,25 @@ func abort(t *testing.T, l engine.Load) {
 	}
 }
 
+// second begins a load that takes both tables of a family up where a first one left them.
+// It is given up at the test's end.
+func second(t *testing.T) *exchange {
+	t.Helper()
+	staging := scratchtest.Database(t)
+	scratchtest.SQL(t, staging, family)
+	tg := openInPlace(t, staging)
+	words := first(t, tg)
+	l, err := tg.Begin(t.Context(), quietSpec("r2"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { abort(t, l) })
+	if !continues(t, l, words) {
+		t.Fatal("the tables are not taken up")
+	}
+	return l.(*exchange)
+}
+
 // continues says whether a load takes both tables up where they were left.
 func continues(t *testing.T, l engine.Load, words map[schema.Name]string) bool {
 	t.Helper()
@@ -88,68 +106,46 @@ func TestProofOfWhatStaysWhereParentsWent(t *testing.T) {
 		"a parent is back":  {"INSERT INTO public.parents VALUES (12); INSERT INTO public.children VALUES (7, 12)", 0},
 		"of another parent": {"INSERT INTO public.children VALUES (7, 13)", 0},
 	} {
-		staging := scratchtest.Database(t)
-		scratchtest.SQL(t, staging, family)
-		tg := openInPlace(t, staging)
-		words := first(t, tg)
-		l, err := tg.Begin(t.Context(), quietSpec("r2"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !continues(t, l, words) {
-			t.Fatalf("%s: the tables are not taken up", what)
-		}
-		write(t, l, children, []string{"id", "parent"}, "3\t3\n")
-		gaps := iter.Seq2[int64, int64](func(yield func(int64, int64) bool) { yield(12, 12) })
-		if err := l.(engine.Continuing).Sift(t.Context(), parents, gaps); err != nil {
-			t.Fatal(err)
-		}
-		if err := l.Finish(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		if rows, _, err := l.Count(t.Context(), parents, nil); err != nil || rows != 19 {
-			t.Errorf("%s: %d parents, %v", what, rows, err)
-		}
-		if c.secretly != "" {
-			if err := l.(*exchange).main.exec(t.Context(), "act secretly", "SET LOCAL session_replication_role = replica; "+c.secretly); err != nil {
+		t.Run(what, func(t *testing.T) {
+			l := second(t)
+			write(t, l, children, []string{"id", "parent"}, "3\t3\n")
+			if err := l.Sift(t.Context(), parents, func(yield func(int64, int64) bool) { yield(12, 12) }); err != nil {
 				t.Fatal(err)
 			}
-		}
-		proofs, err := l.Prove(t.Context(), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		i := slices.IndexFunc(proofs, func(p engine.Proof) bool { return p.Kind == "foreign-key" })
-		if p := proofs[i]; p.Failures != c.failures || !strings.Contains(p.Method, "referred to what went") {
-			t.Errorf("%s: %+v", what, p)
-		}
-		abort(t, l)
+			if err := l.Finish(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if rows, _, err := l.Count(t.Context(), parents, nil); err != nil || rows != 19 {
+				t.Errorf("%d parents, %v", rows, err)
+			}
+			if c.secretly != "" {
+				if err := l.main.exec(t.Context(), "act secretly", "SET LOCAL session_replication_role = replica; "+c.secretly); err != nil {
+					t.Fatal(err)
+				}
+			}
+			proofs, err := l.Prove(t.Context(), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			i := slices.IndexFunc(proofs, func(p engine.Proof) bool { return p.Kind == "foreign-key" })
+			if p := proofs[i]; p.Failures != c.failures || !strings.Contains(p.Method, "referred to what went") {
+				t.Errorf("%+v", p)
+			}
+		})
 	}
 }
 
 // A row that was to go and did not is no row less.
 func TestCountOfWhatDidNotGo(t *testing.T) {
-	staging := scratchtest.Database(t)
-	scratchtest.SQL(t, staging, family)
-	tg := openInPlace(t, staging)
-	words := first(t, tg)
-	l, err := tg.Begin(t.Context(), quietSpec("r2"))
-	if err != nil {
+	l := second(t)
+	if err := l.Sift(t.Context(), parents, func(yield func(int64, int64) bool) { yield(12, 13) }); err != nil {
 		t.Fatal(err)
 	}
-	defer abort(t, l)
-	if !continues(t, l, words) {
-		t.Fatal("the tables are not taken up")
-	}
-	if err := l.(engine.Continuing).Sift(t.Context(), parents, func(yield func(int64, int64) bool) { yield(12, 13) }); err != nil {
-		t.Fatal(err)
-	}
-	x := l.(*exchange)
 	if err := l.Finish(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	delta := quoteName(x.tables[parents].delta())
-	if err := x.main.exec(t.Context(), "claim more", fmt.Sprintf("INSERT INTO %s (rel, at, here) SELECT tableoid, ctid, false FROM public.parents WHERE id = 14", delta)); err != nil {
+	delta := quoteName(l.tables[parents].delta())
+	if err := l.main.exec(t.Context(), "claim more", fmt.Sprintf("INSERT INTO %s (rel, at, here) SELECT tableoid, ctid, false FROM public.parents WHERE id = 14", delta)); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, err := l.Count(t.Context(), parents, nil); err == nil || !strings.Contains(err.Error(), "were to go") {
