@@ -97,6 +97,7 @@ func TestDraftKeepsWhatPartitionsList(t *testing.T) {
 // TestDraftKeepsUniqueValuesApart: unique values of types that few masks take are masked
 // by the draft all the same, and its own check, which nobody counted rows for, passes.
 func TestDraftKeepsUniqueValuesApart(t *testing.T) {
+	scratchtest.Long(t)
 	t.Parallel()
 	prod, staging := scratchtest.Database(t), scratchtest.Database(t)
 	scratchtest.SQL(t, prod, `CREATE TABLE devices (id int PRIMARY KEY, blob bytea UNIQUE NOT NULL, names text[] UNIQUE NOT NULL, others text[] UNIQUE, address inet UNIQUE NOT NULL, hardware macaddr UNIQUE);

@@ -65,6 +65,7 @@ func TestPlanCountsNullsThatAreEqualInTheTarget(t *testing.T) {
 
 // A copy of staging is somebody's own, although it brings staging's marker along.
 func TestACopyOfAClaimedDatabaseIsNotClaimed(t *testing.T) {
+	scratchtest.Long(t)
 	t.Parallel()
 	prod, staging, copied := scratchtest.Database(t), scratchtest.Database(t), scratchtest.Database(t)
 	scratchtest.SQL(t, prod, cards+cardRows)

@@ -186,6 +186,7 @@ func wantAllRows(t *testing.T, prod, staging string) {
 }
 
 func TestShopTenthIntoDriftedAndEmptyStaging(t *testing.T) {
+	scratchtest.Long(t)
 	t.Parallel()
 	prod, drifted := shopDatabases(t)
 	before := scratchtest.Digest(t, drifted)

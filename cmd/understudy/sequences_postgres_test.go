@@ -57,6 +57,7 @@ func TestSequencesThatNoColumnTellsOf(t *testing.T) {
 // A sequence from which numbers and texts are drawn, or of which numbers went that no row
 // holds any more, goes on where production's does.
 func TestSequencesBeyondTheirColumns(t *testing.T) {
+	scratchtest.Long(t)
 	t.Parallel()
 	const ddl = `CREATE SEQUENCE shared; CREATE TABLE doc (id int PRIMARY KEY DEFAULT nextval('shared')); CREATE TABLE inv (no text PRIMARY KEY DEFAULT 'INV-' || nextval('shared'));
 		CREATE TABLE burned (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY);`

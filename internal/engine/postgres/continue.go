@@ -150,9 +150,14 @@ func (e *exchanged) written() string {
 	}
 	which := "false"
 	if e.waiting {
-		which = "EXISTS (SELECT FROM " + quoteName(e.side()) + " w WHERE " + e.same("w.", "t.") + ")"
+		which = e.awaited()
 	}
 	return "(SELECT t.* FROM " + e.from() + " t WHERE " + which + ")"
+}
+
+// awaited writes that a row waits under the key of the table's row t.
+func (e *exchanged) awaited() string {
+	return "EXISTS (SELECT FROM " + quoteName(e.side()) + " w WHERE " + e.same("w.", "t.") + ")"
 }
 
 // copiedShare of a table's rows is written at most where they are set apart: to copy more
@@ -215,17 +220,37 @@ func (x *exchange) Met(ctx context.Context, table schema.Name, r engine.Read) it
 			return func(yield func(*engine.Batch, error) bool) { yield(nil, err) }
 		}
 	}
-	return x.standing(ctx, table, r, e.written())
+	return x.standing(ctx, table, r, e.keepMet)
+}
+
+// keepMet has the rows that stand under the keys of those that wait looked for once: the
+// exchange asks for them again, under its locks. It gives what can follow FROM.
+func (e *exchanged) keepMet(ctx context.Context, c *conn) (from string, err error) {
+	if !e.waiting || e.sent > e.continued.rows/copiedShare || e.met > 0 && e.met != e.sent {
+		return e.written(), nil
+	}
+	if e.met == 0 {
+		if err := c.exec(ctx, "set apart what is met in "+e.name.String(), "CREATE UNLOGGED TABLE "+quoteName(e.metCopy())+" AS SELECT tableoid AS rel, ctid AS at"+comma(e.named())+" FROM "+e.from()+" t WHERE "+e.awaited()); err != nil {
+			return "", err
+		}
+		e.met = e.sent
+	}
+	columns := e.places()
+	for i, name := range e.columns {
+		columns[i] += " AS " + quote(name)
+	}
+	return "(SELECT " + strings.Join(columns, ", ") + " FROM " + quoteName(e.metCopy()) + ")", nil
 }
 
 // Gone gives the rows that stand there and are to go.
 func (x *exchange) Gone(ctx context.Context, table schema.Name, r engine.Read) iter.Seq2[*engine.Batch, error] {
 	e := x.tables[table]
-	return x.standing(ctx, table, r, "(SELECT t.* FROM "+e.from()+" t JOIN "+quoteName(e.departing())+" d ON t.ctid = d.at AND t.tableoid = d.rel)")
+	from := "(SELECT t.* FROM " + e.from() + " t JOIN " + quoteName(e.departing()) + " d ON t.ctid = d.at AND t.tableoid = d.rel)"
+	return x.standing(ctx, table, r, func(context.Context, *conn) (string, error) { return from, nil })
 }
 
-// standing reads rows of the target that stand in what can follow FROM.
-func (x *exchange) standing(ctx context.Context, table schema.Name, r engine.Read, from string) iter.Seq2[*engine.Batch, error] {
+// standing reads rows of the target that stand in what prepare gives, which can follow FROM.
+func (x *exchange) standing(ctx context.Context, table schema.Name, r engine.Read, prepare func(ctx context.Context, c *conn) (from string, err error)) iter.Seq2[*engine.Batch, error] {
 	return func(yield func(*engine.Batch, error) bool) {
 		var p *packer
 		err := x.pool.with(ctx, func(c *conn) error {
@@ -237,6 +262,10 @@ func (x *exchange) standing(ctx context.Context, table schema.Name, r engine.Rea
 			defer closeUnlessDone(c, p)
 			// They are few among many, and looked up one by one.
 			_, err := c.value(ctx, "plan lookups", "SELECT pg_catalog.set_config('random_page_cost', LEAST(1.1, pg_catalog.current_setting('random_page_cost')::float8)::text, false)")
+			var from string
+			if err == nil {
+				from, err = prepare(ctx, c)
+			}
 			if err == nil {
 				err = c.copyOut(ctx, "COPY (SELECT "+quoteList(r.Columns)+" FROM "+from+" t) TO STDOUT", p, "read rows of "+table.String())
 			}
@@ -360,10 +389,10 @@ func (r *rangeReader) Read(p []byte) (n int, err error) {
 func (x *exchange) Renounce(ctx context.Context, table schema.Name) error {
 	x.mu.Lock()
 	e := x.tables[table]
-	e.continued, e.waiting, e.measured, e.sent, e.departs = nil, false, false, 0, 0
+	e.continued, e.waiting, e.measured, e.met, e.sent, e.departs = nil, false, false, 0, 0, 0
 	x.mu.Unlock()
 	return x.pool.with(ctx, func(c *conn) error {
-		return x.triggered(c.exec(ctx, "begin "+table.String()+" anew", "DROP TABLE IF EXISTS "+quoteName(e.side())+", "+quoteName(e.staying())+", "+quoteName(e.departing())))
+		return x.triggered(c.exec(ctx, "begin "+table.String()+" anew", "DROP TABLE IF EXISTS "+quoteName(e.side())+", "+quoteName(e.metCopy())+", "+quoteName(e.staying())+", "+quoteName(e.departing())))
 	})
 }
 

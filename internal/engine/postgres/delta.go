@@ -41,6 +41,9 @@ type exchanged struct {
 	// copied: what was written stands once more in a table of its own, for the many
 	// questions that are asked of it alone.
 	copied bool
+	// met: the rows that stood under the keys of so many that waited are in a table of their
+	// own, with their places, which stay theirs as long as nobody writes to the table.
+	met int64
 	// recalled: what rows that go from a continued table were referred to by stands in a
 	// table of its own.
 	recalled bool
@@ -69,6 +72,11 @@ func (e *exchanged) kept() schema.Name {
 // writtenCopy names the table of what was written to a table that is continued.
 func (e *exchanged) writtenCopy() schema.Name {
 	return schema.Name{Schema: sideSchema, Table: fmt.Sprintf("written_%d", e.oid)}
+}
+
+// metCopy names the table of what stood under the keys of those that wait.
+func (e *exchanged) metCopy() schema.Name {
+	return schema.Name{Schema: sideSchema, Table: fmt.Sprintf("met_%d", e.oid)}
 }
 
 // referred names the table of what rows that go were referred to by.
@@ -130,6 +138,15 @@ func (e *exchanged) places() []string {
 	return out
 }
 
+// named lists the columns, each with the delta's name for it.
+func (e *exchanged) named() []string {
+	out := e.places()
+	for i, c := range e.columns {
+		out[i] = quote(c) + " AS " + out[i]
+	}
+	return out
+}
+
 // place gives the delta's name of a column.
 func (e *exchanged) place(column string) string {
 	return fmt.Sprintf("c%d", slices.Index(e.columns, column)+1)
@@ -149,22 +166,21 @@ func (e *exchanged) compare() string {
 	case departing != "":
 		departing = " UNION ALL SELECT rel, at, false" + strings.Repeat(", NULL", len(e.columns)) + " FROM " + quoteName(e.departing())
 	}
-	places := e.places()
-	var named, came []string
-	for i, c := range e.columns {
-		named = append(named, quote(c)+" AS "+places[i])
-		came = append(came, ", n."+places[i])
-	}
+	places, named := e.places(), e.named()
+	came := comma(prefixed("n.", places))
 	join := " FULL JOIN ("
 	if e.continued != nil {
 		join = " LEFT JOIN ("
 	}
 	old := "SELECT tableoid AS rel, ctid AS at" + comma(named) + " FROM " + e.from()
-	if e.seen != nil {
+	switch {
+	case e.met > 0 && e.met == e.sent:
+		old = "TABLE " + quoteName(e.metCopy())
+	case e.seen != nil:
 		old = "SELECT t.tableoid AS rel, t.ctid AS at" + comma(prefixed("t.", named)) + " FROM " + e.from() + " t JOIN " + quoteName(e.candidates()) + " k ON t.ctid = k.at AND t.tableoid = k.rel"
 	}
 	waiting := "SELECT true AS here" + comma(named) + " FROM " + quoteName(e.side())
-	out := "SELECT o.rel, o.at, n.here IS NOT NULL AS here" + strings.Join(came, "")
+	out := "SELECT o.rel, o.at, n.here IS NOT NULL AS here" + came
 	if len(e.match) == 0 { // by all columns, as text, because not every type has an equality; the same row may be there several times
 		text := "ROW(" + strings.Join(places, ", ") + `)::text COLLATE "C"`
 		return out + " FROM (SELECT *, row_number() OVER (PARTITION BY x) AS y FROM (SELECT *, " + text + " AS x FROM (" + waiting + ") w) w) n" +
@@ -211,12 +227,7 @@ func (e *exchanged) todo() string {
 	if !e.incoming() {
 		return quoteName(e.delta())
 	}
-	places := e.places()
-	var named []string
-	for i, c := range e.columns {
-		named = append(named, quote(c)+" AS "+places[i])
-	}
-	return "(SELECT NULL::pg_catalog.oid AS rel, NULL::pg_catalog.tid AS at, true AS here" + comma(named) + " FROM " + quoteName(e.side()) + ")"
+	return "(SELECT NULL::pg_catalog.oid AS rel, NULL::pg_catalog.tid AS at, true AS here" + comma(e.named()) + " FROM " + quoteName(e.side()) + ")"
 }
 
 // makeDelta finds out what is to be done. Nobody writes to the table meanwhile.

@@ -198,6 +198,7 @@ func same(t *testing.T, what, want, got string) {
 }
 
 func TestWholeDatabase(t *testing.T) {
+	scratchtest.Long(t)
 	samples := map[string][]string{
 		"sakila": {"sakila/sakila-pg-schema.sql.gz", "sakila/sakila-pg-data.sql.gz"},
 		"pagila": {"pagila/pagila.sql.gz"},
