@@ -411,3 +411,51 @@ func TestReplaceUnderAnEventTrigger(t *testing.T) {
 		t.Errorf("left behind: %s", left)
 	}
 }
+
+// Somebody reads one table, then another, while an exchange that sets foreign keys aside
+// takes both: it gives way before the server would end either as deadlocked.
+func TestReplaceGivesWayToWhoReadsOn(t *testing.T) {
+	l := second(t)
+	l.t.limits.LockWait = time.Minute // so that it is not this which ends the wait
+	reader, err := connect(t.Context(), l.t.at, session{name: "reader", limits: engine.Limits{LockWait: time.Minute}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.hangUp()
+	if err := reader.exec(t.Context(), "read", "BEGIN; SELECT FROM public.parents"); err != nil {
+		t.Fatal(err)
+	}
+	tried := make(chan error, 1)
+	go func() {
+		aside := true
+		tried <- l.try(t.Context(), &aside)
+	}()
+	watcher, err := connect(t.Context(), l.t.at, session{name: "watcher", limits: engine.Limits{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer watcher.hangUp()
+	for waits := ""; waits != "t"; { // it holds children, and waits for parents
+		if waits, err = watcher.value(t.Context(), "look", "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock' AND relation = 'public.parents'::regclass)"); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case err := <-tried:
+			t.Fatalf("it ended before it was seen to wait: %v", err)
+		default:
+		}
+	}
+	if err := reader.exec(t.Context(), "read on", "SELECT FROM public.children"); err != nil {
+		t.Errorf("the reader: %v", err)
+	}
+	var e *engine.Error
+	if err := <-tried; !errors.As(err, &e) || e.State != "55P03" {
+		t.Errorf("the exchange: %v", err)
+	}
+	if err := reader.exec(t.Context(), "end", "COMMIT"); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Finish(t.Context()); err != nil {
+		t.Errorf("once nobody reads: %v", err)
+	}
+}
