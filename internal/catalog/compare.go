@@ -113,7 +113,7 @@ func Compare(ctx context.Context, source, target *Catalog, names map[string]stri
 	}
 	out.Differences = facts(src, dst, titles, target.dialect.ByText)
 	out.Objects, out.Tables = joined(src, dst)
-	out.Preamble = source.dialect.Preamble
+	out.Preamble = cmp.Or(target.dialect.Preamble, source.dialect.Preamble)
 	out.LooseTypes = source.loose || target.loose
 	(&planner{ctx: ctx, source: source, target: target, names: names, retitled: titles, again: make(map[factID][]string)}).close(out, both)
 	if err := ctx.Err(); err != nil {

@@ -14,7 +14,12 @@ type Ref struct{ Kind, Object string }
 
 // A Dependency tells that the database lets one object stand only as long as another
 // does: a view and a column that it reads.
-type Dependency struct{ Of, On Ref }
+type Dependency struct {
+	Of, On Ref
+	// Placed: the database lets the other go, or change, and only wants the statements in
+	// order: an expression is told before a column that it named goes.
+	Placed bool
+}
 
 // graphs gives both sides' dependencies.
 func (p *planner) graphs() (source, target *graph) {
@@ -24,6 +29,7 @@ func (p *planner) graphs() (source, target *graph) {
 // A graph is one side's dependencies, in the source's names.
 type graph struct {
 	on, of map[factID][]factID // what something depends on, what depends on something
+	placed map[factID][]factID // what something only has its place behind
 	facts  map[factID]Fact
 }
 
@@ -31,8 +37,12 @@ type graph struct {
 // it depends on is the column's.
 const ofDefault = "default"
 
+// countsOn is the part of a column that gives numbers, on products of which a table has
+// one such column.
+const countsOn = "auto increment"
+
 func newGraph(c *Catalog, rename map[string]string) *graph {
-	g := &graph{on: make(map[factID][]factID), of: make(map[factID][]factID), facts: make(map[factID]Fact)}
+	g := &graph{on: make(map[factID][]factID), of: make(map[factID][]factID), placed: make(map[factID][]factID), facts: make(map[factID]Fact)}
 	for _, f := range c.Facts {
 		f.Object, f.Table = requalify(f.Object, rename), requalify(f.Table, rename)
 		g.facts[factID{f.Kind, f.Object}] = f
@@ -44,7 +54,11 @@ func newGraph(c *Catalog, rename map[string]string) *graph {
 	}
 	for _, d := range c.Depends {
 		of, on := factID{d.Of.Kind, requalify(d.Of.Object, rename)}, factID{d.On.Kind, requalify(d.On.Object, rename)}
-		if of != on {
+		switch {
+		case of == on:
+		case d.Placed:
+			g.placed[of] = append(g.placed[of], on)
+		default:
 			g.on[of], g.of[on] = append(g.on[of], on), append(g.of[on], of)
 		}
 	}
@@ -314,6 +328,38 @@ func (p *planner) arrange(out *Comparison) {
 			}
 		}
 	}
+	for of, all := range source.placed {
+		for _, a := range comes(of) {
+			if of.kind == "column" && !computed(source.facts[of]) && list[a].Change == Different && !strings.Contains(list[a].SQL, " ADD COLUMN ") {
+				continue // it has its place already
+			}
+			for _, on := range all {
+				first(a, comes(on))
+			}
+		}
+	}
+	stops := make(map[string][]int) // a table has one column that counts
+	for i, d := range list {
+		if d.Kind == "column" && d.Change == Different && slices.ContainsFunc(d.Pieces, func(p Piece) bool { return p.Name == countsOn && p.Source == "" }) {
+			stops[d.Table] = append(stops[d.Table], i)
+		}
+	}
+	for i, d := range list {
+		if d.Kind == "column" && d.Change != Extra && source.facts[factID{d.Kind, d.Object}].part(countsOn) != "" {
+			first(i, stops[d.Table])
+		}
+	}
+	for of, all := range target.placed {
+		for _, a := range goes(of) {
+			for _, on := range all {
+				for _, b := range goes(on) {
+					if list[b].Change == Extra && (of.kind != "column" || computed(target.facts[of])) || loosens(of.kind, list[b]) {
+						first(b, []int{a})
+					}
+				}
+			}
+		}
+	}
 	for i, d := range list {
 		for _, id := range d.after {
 			first(i, goes(id))
@@ -377,6 +423,14 @@ func (p *planner) arrange(out *Comparison) {
 	p.tie(list, source, comes)
 	unknot(list, target)
 	detachFirst(list)
+}
+
+// loosens tells whether a key of the target has to go before the column can be as it
+// should: a primary key keeps NULLs out, a foreign key that sets NULL wants them.
+func loosens(key string, d Difference) bool {
+	return d.Kind == "column" && d.Change == Different && slices.ContainsFunc(d.Pieces, func(p Piece) bool {
+		return p.Name == "null" && (key == "primary key" && p.Source == "" || key == "foreign key" && p.Source != "")
+	})
 }
 
 // detachFirst takes partitions whose bounds change out of their table before the first of

@@ -53,8 +53,11 @@ func readFacts(ctx context.Context, c *conn, databases []string) (*catalog.Struc
 	tables := &catalog.Structure{Dialect: atlasDialect(), Kinds: tableKinds()}
 	for _, t := range inv.schema.Tables {
 		tables.Facts = append(tables.Facts, declare(t.Name, inv.tables[t.Name])...)
+		if inv.tables[t.Name].ddl.system {
+			tables.Dialect.Preamble = keepHistory
+		}
 	}
-	depends := dependencies(inv)
+	depends := dependencies(inv, tables.Facts)
 	r := &objectReader{ctx: ctx, c: c, unseen: map[string]string{}, orders: map[string][]string{}, depends: depends}
 	for _, step := range []func([]string) error{r.settings, r.databases, r.sequences, r.others, r.privileges} {
 		if err := step(databases); err != nil {
@@ -63,6 +66,10 @@ func readFacts(ctx context.Context, c *conn, databases []string) (*catalog.Struc
 	}
 	return tables, r, nil
 }
+
+// keepHistory lets statements change tables that keep their rows' history, which the
+// server refuses otherwise (error 4119).
+const keepHistory = "\n-- What became of rows stays with them as their table changes:\nSET SESSION system_versioning_alter_history = 'KEEP';\n"
 
 // readHistories reads what migration tools say that they applied.
 func readHistories(ctx context.Context, c *conn, facts []catalog.Fact) (out []catalog.History, err error) {

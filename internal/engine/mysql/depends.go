@@ -9,8 +9,9 @@ import (
 
 // dependencies lists what the server lets nobody take away, or change, from under
 // what: columns and indexes that a foreign key needs, on both of its sides, and the
-// keys of a column that counts. It tells of none of it itself.
-func dependencies(inv *inventory) (out []catalog.Dependency) {
+// keys of a column that counts; and what has its place behind what. It tells of none of
+// it itself. Facts are those of the tables.
+func dependencies(inv *inventory, facts []catalog.Fact) (out []catalog.Dependency) {
 	column := func(t schema.Name, name string) catalog.Ref {
 		return catalog.Ref{Kind: "column", Object: t.String() + "." + schema.Ident(name)}
 	}
@@ -32,9 +33,27 @@ func dependencies(inv *inventory) (out []catalog.Dependency) {
 		}
 		return refs
 	}
+	behind := func(of, on catalog.Ref) {
+		out = append(out, catalog.Dependency{Of: of, On: on, Placed: true})
+	}
 	for i := range inv.schema.Tables {
 		t := &inv.schema.Tables[i]
 		facts := inv.tables[t.Name]
+		for j, name := range facts.ddl.order {
+			if j > 0 { // behind which it is added
+				behind(column(t.Name, name), column(t.Name, facts.ddl.order[j-1]))
+			}
+			for _, c := range facts.ddl.columns[name].reads {
+				behind(column(t.Name, name), column(t.Name, c))
+			}
+		}
+		for _, k := range facts.ddl.keys {
+			for _, c := range k.columns {
+				if k.primary { // which it keeps NOT NULL
+					behind(catalog.Ref{Kind: "primary key", Object: t.Name.String()}, column(t.Name, c))
+				}
+			}
+		}
 		for _, r := range facts.ddl.foreign {
 			name := r.Name
 			if (&declaration{name: t.Name}).madeName(name) {
@@ -51,12 +70,27 @@ func dependencies(inv *inventory) (out []catalog.Dependency) {
 			for _, ref := range on {
 				out = append(out, catalog.Dependency{Of: of, On: ref})
 			}
+			for _, c := range r.Columns { // which cannot be NOT NULL under a key that sets NULL
+				behind(of, column(t.Name, c))
+			}
 		}
 		for _, c := range t.Columns {
 			if c.Surrogate {
 				for _, ref := range keys(t.Name, []string{c.Name}) {
 					out = append(out, catalog.Dependency{Of: column(t.Name, c.Name), On: ref})
 				}
+			}
+		}
+	}
+	for _, f := range facts {
+		parts, err := schema.ParseName(f.Table)
+		if f.Kind != "check" || err != nil || len(parts) != 2 {
+			continue
+		}
+		table := schema.Name{Schema: parts[0], Table: parts[1]}
+		for _, t := range tokens(f.Create) {
+			if name, ok := t.name(); ok && t.kind == quoted && inv.tables[table].ddl.columns[name] != nil {
+				behind(catalog.Ref{Kind: f.Kind, Object: f.Object}, column(table, name))
 			}
 		}
 	}

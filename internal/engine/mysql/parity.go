@@ -319,7 +319,7 @@ func (d *declaration) column(all []token, t *tableFacts) {
 			}
 		case first.is("GENERATED"), first.is("AS"):
 			part("generated", plain(clause))
-			again := d.alter("DROP COLUMN " + quote(name) + ", ADD COLUMN " + d.source(all)) // it holds nothing of its own
+			again := d.alter("DROP COLUMN " + quote(name) + ", ADD COLUMN " + d.source(all) + " " + place) // it holds nothing of its own
 			f.Parts[len(f.Parts)-1].Alter, f.Parts[len(f.Parts)-1].Add = again, again
 		case first.is("ON"):
 			part("on update", plain(clause[2:]))
@@ -345,7 +345,10 @@ func (d *declaration) column(all []token, t *tableFacts) {
 		part("collation", collation)
 	}
 	f.Alter = d.alter("MODIFY COLUMN " + d.source(all))
-	d.add(f, "ADD COLUMN "+d.source(all), "DROP COLUMN "+quote(name))
+	if computed := slices.IndexFunc(all, func(t token) bool { return t.is("VIRTUAL") }); computed > n { // which no column becomes, or ceases to be
+		f.Shape = "virtual"
+	}
+	d.add(f, "ADD COLUMN "+d.source(all)+" "+place, "DROP COLUMN "+quote(name))
 }
 
 // textual tells types that have a collation.
