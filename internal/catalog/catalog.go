@@ -92,6 +92,9 @@ type Dialect struct {
 	// Preamble begins a file of statements: what has the product's own client end at the
 	// first error; empty where it does.
 	Preamble string
+	// Client writes statements, each closed by a semicolon, as the product's own client
+	// reads them from a file. Nil: as they are.
+	Client func(sql string) string
 	// Whole: the statement that makes a table states its keys, indexes, checks and foreign keys.
 	Whole bool
 	// Unqualified: statements are run where they belong and name no schema.

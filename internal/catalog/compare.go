@@ -77,8 +77,9 @@ type Comparison struct {
 	LooseTypes bool
 	// Unseen says what was not compared and why, in sentences that begin with the side.
 	Unseen []string
-	// Preamble begins a file of the statements, see Dialect.
+	// Preamble begins a file of the statements, which Client writes, see Dialect.
 	Preamble string
+	Client   func(sql string) string
 	// Never says the same of what is never compared.
 	Never []string
 }
@@ -113,7 +114,7 @@ func Compare(ctx context.Context, source, target *Catalog, names map[string]stri
 	}
 	out.Differences = facts(src, dst, titles, target.dialect.ByText)
 	out.Objects, out.Tables = joined(src, dst)
-	out.Preamble = cmp.Or(target.dialect.Preamble, source.dialect.Preamble)
+	out.Preamble, out.Client = cmp.Or(target.dialect.Preamble, source.dialect.Preamble), source.dialect.Client
 	out.LooseTypes = source.loose || target.loose
 	(&planner{ctx: ctx, source: source, target: target, names: names, retitled: titles, again: make(map[factID][]string)}).close(out, both)
 	if err := ctx.Err(); err != nil {

@@ -2,6 +2,8 @@ package parity_test
 
 import (
 	"crypto/rand"
+	"net/url"
+	"os/exec"
 	"regexp"
 	"strings"
 	"testing"
@@ -219,6 +221,44 @@ func TestStatementsStandInOrderOnMySQL(t *testing.T) {
 				})
 			}
 		})
+	}
+}
+
+// TestFilesForTheClient: the file of closing statements is what the mysql client runs,
+// whatever stands in the bodies of routines.
+func TestFilesForTheClient(t *testing.T) {
+	program, err := exec.LookPath("mysql")
+	if err != nil {
+		t.Fatal("the mysql client is needed (mariadb-client): ", err)
+	}
+	server := scratchtest.MariaDB(t)
+	admin := mysqlClient(t, server.URL(""))
+	source, target := "test_"+strings.ToLower(rand.Text()[:12]), "test_"+strings.ToLower(rand.Text()[:12])
+	for name, statements := range map[string][]string{
+		source: {"CREATE TABLE t (id int PRIMARY KEY, a int)",
+			"CREATE PROCEDURE p (a int) BEGIN DECLARE x text; SET x = '// $$ ;'; IF a > 1 THEN SELECT x; END IF; END",
+			"CREATE FUNCTION f (a int) RETURNS int DETERMINISTIC BEGIN DECLARE x int DEFAULT a; /* ; */ RETURN CASE WHEN x > 1 THEN 2 ELSE 3 END; END",
+			"CREATE TRIGGER g BEFORE INSERT ON t FOR EACH ROW BEGIN SET NEW.a = 1; SET NEW.a = f(2); END",
+			"CREATE EVENT e ON SCHEDULE EVERY 1 DAY STARTS '2030-01-01' DISABLE DO BEGIN DELETE FROM t; DELETE FROM t; END"},
+		target: {"CREATE TABLE t (id int PRIMARY KEY, a int)", "CREATE PROCEDURE p (a int) BEGIN SELECT 1; SELECT 2; END"},
+	} {
+		runs(t, admin, "CREATE DATABASE "+name+" CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci")
+		runs(t, mysqlClient(t, server.URL(name)), statements...)
+	}
+	base := mysqlCatalog(t, server.URL(source))
+	r := compareMySQL(t, base, mysqlCatalog(t, server.URL(target)), source, target)
+	at, err := url.Parse(server.URL(target))
+	if err != nil {
+		t.Fatal(err)
+	}
+	password, _ := at.User.Password()
+	client := exec.CommandContext(t.Context(), program, "--no-defaults", "--protocol=tcp", "-h", at.Hostname(), "-P", at.Port(), "-u", at.User.Username(), "--password="+password, target)
+	client.Stdin = strings.NewReader(r.Script())
+	if out, err := client.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s\n%s", err, out, r.Script())
+	}
+	for _, d := range compareMySQL(t, base, mysqlCatalog(t, server.URL(target)), source, target).Differences {
+		t.Errorf("left: %s %s %s %s", d.Kind, d.Object, d.Change, d.Detail)
 	}
 }
 

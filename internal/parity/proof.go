@@ -105,7 +105,11 @@ func (r *Report) Script() string {
 				b.WriteString("; failed on the copy: " + open(r.Proof.Failed[i].Reason))
 			}
 		}
-		b.WriteString("\n" + strings.TrimRight(d.SQL, "; \n") + ";\n")
+		sql := strings.TrimRight(d.SQL, "; \n") + ";\n"
+		if r.client != nil {
+			sql = r.client(sql)
+		}
+		b.WriteString("\n" + sql)
 	}
 	var without []string
 	for _, d := range r.Differences {

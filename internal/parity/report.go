@@ -44,10 +44,11 @@ type Report struct {
 	// Gates that the job asked for.
 	Gates []Gate `json:"gates,omitempty"`
 
-	objects  int      // that either side has
-	names    []string // of the tables of either side
-	preamble string   // of a file of statements
-	never    []string // of what was not seen: what never is
+	objects  int                     // that either side has
+	names    []string                // of the tables of either side
+	preamble string                  // of a file of statements
+	client   func(sql string) string // see catalog.Dialect
+	never    []string                // of what was not seen: what never is
 }
 
 // A Share is a part of a whole.
@@ -113,7 +114,7 @@ func Make(ctx context.Context, source, target *catalog.Catalog, names map[string
 	if err != nil {
 		return nil, err
 	}
-	r := &Report{Differences: []Difference{}, Compared: []Count{}, Unseen: append(append([]string{}, c.Unseen...), c.Never...), never: c.Never, preamble: c.Preamble, objects: c.Objects, names: c.Tables} // [] in JSON, never null
+	r := &Report{Differences: []Difference{}, Compared: []Count{}, Unseen: append(append([]string{}, c.Unseen...), c.Never...), never: c.Never, preamble: c.Preamble, client: c.Client, objects: c.Objects, names: c.Tables} // [] in JSON, never null
 	touched := make(map[string]bool)
 	for _, d := range c.Differences {
 		j := judge(d, c.LooseTypes)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"slices"
 	"strings"
 
 	dialect "ariga.io/atlas/sql/mysql"
@@ -15,7 +16,49 @@ import (
 
 // atlasDialect compares and plans without asking a server.
 func atlasDialect() catalog.Dialect {
-	return catalog.Dialect{Differ: dialect.DefaultDiff, Planner: dialect.DefaultPlan, Quote: quote, Rename: rename, ByText: []string{"view", "function", "procedure", "event"}, Whole: true, Unqualified: true}
+	return catalog.Dialect{Differ: dialect.DefaultDiff, Planner: dialect.DefaultPlan, Quote: quote, Rename: rename, Client: delimited, ByText: []string{"view", "function", "procedure", "event"}, Whole: true, Unqualified: true}
+}
+
+// delimited puts statements that hold semicolons of their own, in the body of a routine,
+// between delimiters of another kind: the mysql client ends a statement at the first one.
+func delimited(sql string) string {
+	all, unclear := unfold(tokens(sql))
+	if unclear != nil {
+		return sql
+	}
+	var out strings.Builder
+	for from := 0; len(all) > 0; {
+		n, ok := statementEnd(all)
+		if !ok {
+			return sql
+		}
+		to, rest := len(sql), all[n:]
+		if n < len(all) {
+			to, rest = all[n].start, all[n+1:]
+		}
+		text := strings.TrimSpace(sql[from:to])
+		switch {
+		case n == 0:
+		case slices.ContainsFunc(all[:n], func(t token) bool { return t.mark(";") }):
+			end := delimiter(text)
+			out.WriteString("DELIMITER " + end + "\n" + text + end + "\nDELIMITER ;\n")
+		default:
+			out.WriteString(text + ";\n")
+		}
+		from, all = min(to+1, len(sql)), rest
+	}
+	return out.String()
+}
+
+// delimiter gives one that is not in the text, nor made by its end.
+func delimiter(text string) string {
+	for n := 2; ; n++ {
+		for _, c := range []string{"/", "$", "|", "&"} {
+			if end := strings.Repeat(c, n); !strings.Contains(text, end) && !strings.HasSuffix(text, c) {
+				return end
+			}
+		}
+	}
 }
 
 // atlasSchemas reads Atlas's view of tables, of which closing statements are
