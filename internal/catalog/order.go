@@ -321,7 +321,7 @@ func (p *planner) arrange(out *Comparison) {
 		for _, a := range goes(of) {
 			for _, on := range all {
 				for _, b := range goes(on) {
-					if list[b].Change == Extra {
+					if list[b].Change == Extra || loosens(of.kind, list[b]) {
 						first(b, []int{a})
 					}
 				}

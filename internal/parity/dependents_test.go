@@ -59,6 +59,15 @@ func TestStatementsStandInOrderOnPostgres(t *testing.T) {
 		"views over views that change shape": {
 			`CREATE TABLE t (id int, n int); CREATE VIEW z AS SELECT n, id FROM t; CREATE VIEW m AS SELECT id, n FROM z; CREATE VIEW a AS SELECT n FROM m`,
 			`CREATE TABLE t (id int, n int); CREATE VIEW z AS SELECT id FROM t; CREATE VIEW m AS SELECT id FROM z; CREATE VIEW a AS SELECT id FROM m`},
+		"attributes of a type that is in use": {
+			`CREATE TYPE c AS (b bigint, a int, d text COLLATE "C"); CREATE FUNCTION f(c) RETURNS int LANGUAGE sql AS 'SELECT 1'; CREATE TYPE e AS (x int); CREATE TABLE t (e e)`,
+			`CREATE TYPE c AS (b int, a int); CREATE FUNCTION f(c) RETURNS int LANGUAGE sql AS 'SELECT 1'; CREATE TYPE e AS (x int, y text); CREATE TABLE t (e e)`},
+		"an argument's name": {
+			`CREATE FUNCTION f(new int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT $1'; CREATE TABLE t (id int, x int DEFAULT f(1), CHECK (f(id) > 0)); CREATE VIEW v AS SELECT f(id) FROM t; COMMENT ON FUNCTION f IS 'f'`,
+			`CREATE FUNCTION f(old int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT $1'; CREATE TABLE t (id int, x int DEFAULT f(1), CHECK (f(id) > 0)); CREATE VIEW v AS SELECT f(id) FROM t; COMMENT ON FUNCTION f IS 'f'`},
+		"a primary key, and what it keeps from NULL": {
+			`CREATE TABLE p (id int, a int PRIMARY KEY); CREATE TABLE c (p int REFERENCES p)`,
+			`CREATE TABLE p (id int PRIMARY KEY, a int); CREATE TABLE c (p int REFERENCES p)`},
 		"types and what has them": {
 			`CREATE TYPE e AS ENUM ('a', 'b'); CREATE DOMAIN d AS int CHECK (VALUE > 0); CREATE TYPE c AS (x e, y d); CREATE TABLE t (id d, e e, c c, es e[]); CREATE FUNCTION f(e) RETURNS c LANGUAGE sql AS 'SELECT NULL::c'; CREATE VIEW v AS SELECT f(e) FROM t`,
 			`CREATE TABLE t (id int)`},

@@ -143,6 +143,9 @@ func (k objectKind) fact(row [][]byte) catalog.Fact {
 		}
 		f.Definition = ""
 	}
+	if k.kind == "composite type" {
+		f.Parts, f.Definition = attributes(f), ""
+	}
 	if row[4] != nil {
 		f.Table = schema.Name{Schema: string(row[3]), Table: string(row[4])}.String()
 		if k.kind == "trigger" || k.kind == "rule" || k.kind == "policy" {
@@ -150,6 +153,21 @@ func (k objectKind) fact(row [][]byte) catalog.Fact {
 		}
 	}
 	return f
+}
+
+// attributes tells a composite type attribute by attribute. A statement is let change one
+// that no column has the type of.
+func attributes(f catalog.Fact) (out []catalog.Part) {
+	alter := "ALTER TYPE " + sqlName(f.Object) + " "
+	var order []string
+	for text := range strings.SplitSeq(f.Definition, "\x1f") {
+		if name, of, ok := strings.Cut(text, "\x1e"); ok { // else it has none
+			order = append(order, name)
+			part(&out, "attribute "+name, of, alter+"ALTER ATTRIBUTE "+name+" TYPE "+of, alter+"DROP ATTRIBUTE "+name, alter+"ADD ATTRIBUTE "+name+" "+of)
+		}
+	}
+	part(&out, catalog.ColumnOrder, strings.Join(order, "\n"))
+	return out
 }
 
 // domainParts are what the query of domains gives, a unit separator between two.
@@ -198,11 +216,11 @@ FROM pg_catalog.pg_class c` + namespace + `c.relnamespace WHERE c.relkind = 'v'`
 		{"materialized view", `SELECT c.oid, n.nspname, c.relname, NULL, n.nspname, c.relname,
 	concat_ws(E'\n', pg_catalog.pg_get_viewdef(c.oid), nullif(array_to_string(ARRAY(SELECT unnest(c.reloptions) ORDER BY 1), ', '), ''), CASE WHEN NOT c.relispopulated THEN 'not filled' END)
 FROM pg_catalog.pg_class c` + namespace + `c.relnamespace WHERE c.relkind = 'm'`, "pg_class"},
-		{"function", `SELECT p.oid, n.nspname, p.proname, '(' || pg_catalog.pg_get_function_identity_arguments(p.oid) || ')', NULL, NULL, pg_catalog.pg_get_functiondef(p.oid)
+		{"function", `SELECT p.oid, n.nspname, p.proname, '(' || pg_catalog.oidvectortypes(p.proargtypes) || ')', NULL, NULL, pg_catalog.pg_get_functiondef(p.oid)
 FROM pg_catalog.pg_proc p` + namespace + `p.pronamespace WHERE p.prokind IN ('f', 'w') AND n.nspname !~ '^pg_'`, "pg_proc"},
-		{"procedure", `SELECT p.oid, n.nspname, p.proname, '(' || pg_catalog.pg_get_function_identity_arguments(p.oid) || ')', NULL, NULL, pg_catalog.pg_get_functiondef(p.oid)
+		{"procedure", `SELECT p.oid, n.nspname, p.proname, '(' || pg_catalog.oidvectortypes(p.proargtypes) || ')', NULL, NULL, pg_catalog.pg_get_functiondef(p.oid)
 FROM pg_catalog.pg_proc p` + namespace + `p.pronamespace WHERE p.prokind = 'p'`, "pg_proc"},
-		{"aggregate", `SELECT p.oid, n.nspname, p.proname, '(' || pg_catalog.pg_get_function_identity_arguments(p.oid) || ')', NULL, NULL,
+		{"aggregate", `SELECT p.oid, n.nspname, p.proname, '(' || pg_catalog.oidvectortypes(p.proargtypes) || ')', NULL, NULL,
 	format('%s %s %s %s %s', a.aggtransfn, a.aggfinalfn, a.aggtranstype::regtype, a.agginitval, a.aggkind) ||
 	format(' %s %s %s %s %s %s %s %s', a.aggcombinefn, a.aggserialfn, a.aggdeserialfn, a.aggfinalextra, a.aggfinalmodify, a.aggsortop::regoperator, a.aggtransspace, p.proparallel) ||
 	format(' %s %s %s %s %s %s %s %s', a.aggmtransfn, a.aggminvtransfn, a.aggmfinalfn, a.aggmfinalextra, a.aggmfinalmodify, a.aggmtranstype::regtype, a.aggmtransspace, a.aggminitval)
@@ -238,7 +256,8 @@ WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catal
 		(SELECT string_agg(quote_ident(k.conname) || ' ' || pg_catalog.pg_get_constraintdef(k.oid), E'\n' ORDER BY k.conname) FROM pg_catalog.pg_constraint k WHERE k.contypid = t.oid AND k.contype = 'c')], E'\x1f', '')
 FROM pg_catalog.pg_type t` + namespace + `t.typnamespace LEFT JOIN pg_catalog.pg_collation l ON l.oid = t.typcollation WHERE t.typtype = 'd'`, "pg_type"},
 		{"composite type", `SELECT t.oid, n.nspname, t.typname, NULL, NULL, NULL,
-	(SELECT string_agg(quote_ident(a.attname) || ' ' || pg_catalog.format_type(a.atttypid, a.atttypmod), ', ' ORDER BY a.attnum)
+	(SELECT string_agg(quote_ident(a.attname) || E'\x1e' || pg_catalog.format_type(a.atttypid, a.atttypmod) ||
+			coalesce((SELECT format(' COLLATE %s.%I', l.collnamespace::regnamespace, l.collname) FROM pg_catalog.pg_collation l WHERE l.oid = a.attcollation AND l.collname <> 'default'), ''), E'\x1f' ORDER BY a.attnum)
 		FROM pg_catalog.pg_attribute a WHERE a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped)
 FROM pg_catalog.pg_type t` + ofTable + `t.typrelid` + namespace + `t.typnamespace WHERE t.typtype = 'c' AND c.relkind = 'c'`, "pg_type"},
 		{"range type", `SELECT t.oid, n.nspname, t.typname, NULL, NULL, NULL, format('%s %s %s', pg_catalog.format_type(r.rngsubtype, NULL), r.rngcanonical, r.rngsubdiff)
@@ -317,7 +336,7 @@ FROM pg_catalog.pg_class c` + namespace + `c.relnamespace WHERE c.relkind = 'S' 
 	AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e WHERE e.classid = 'pg_catalog.pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e')`, ""},
 		{"grant on a schema", `SELECT n.oid, n.nspname, n.nspname, NULL, NULL, NULL, ` + accessList("n.nspacl", "n", "n.nspowner") + `
 FROM pg_catalog.pg_namespace n WHERE ` + accessList("n.nspacl", "n", "n.nspowner") + ` IS DISTINCT FROM ` + accessList("NULL", "n", "n.nspowner"), "pg_namespace"},
-		{"grant on a function", `SELECT p.oid, n.nspname, p.proname, '(' || pg_catalog.pg_get_function_identity_arguments(p.oid) || ')', NULL, NULL, ` + accessList("p.proacl", "f", "p.proowner") + `
+		{"grant on a function", `SELECT p.oid, n.nspname, p.proname, '(' || pg_catalog.oidvectortypes(p.proargtypes) || ')', NULL, NULL, ` + accessList("p.proacl", "f", "p.proowner") + `
 FROM pg_catalog.pg_proc p` + namespace + `p.pronamespace WHERE ` + accessList("p.proacl", "f", "p.proowner") + ` IS DISTINCT FROM ` + accessList("NULL", "f", "p.proowner"), "pg_proc"},
 	}
 }

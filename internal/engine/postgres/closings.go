@@ -102,7 +102,7 @@ func closings() map[string]closing {
 			alter: `(SELECT concat_ws('; ', 'ALTER DOMAIN ' || ` + full + ` || ' SET DEFAULT ' || o.typdefault, CASE WHEN o.typnotnull THEN 'ALTER DOMAIN ' || ` + full + ` || ' SET NOT NULL' END, ` +
 				constraints(`format('ALTER DOMAIN %s ADD CONSTRAINT %I %s', `+full+`, k.conname, pg_catalog.pg_get_constraintdef(k.oid))`) + `) FROM pg_catalog.pg_type o` + of,
 			clear: `concat_ws('; ', format('ALTER DOMAIN %s DROP DEFAULT; ALTER DOMAIN %s DROP NOT NULL', ` + full + `, ` + full + `), ` + constraints(`format('ALTER DOMAIN %s DROP CONSTRAINT %I', `+full+`, k.conname)`) + `)`},
-		"composite type":    {create: `format('CREATE TYPE %s AS (%s)', ` + full + `, x.def)`, drop: `format('DROP TYPE %s', ` + full + `)`},
+		"composite type":    {create: `format('CREATE TYPE %s AS (%s)', ` + full + `, translate(x.def, E'\x1e\x1f', ' ,'))`, drop: `format('DROP TYPE %s', ` + full + `)`},
 		"range type":        {create: `(SELECT format('CREATE TYPE %s AS RANGE (SUBTYPE = %s%s)', ` + full + `, pg_catalog.format_type(r.rngsubtype, NULL), CASE WHEN r.rngsubdiff <> 0 THEN format(', SUBTYPE_DIFF = %s', r.rngsubdiff::regproc) END) FROM pg_catalog.pg_range r WHERE r.rngtypid = x.oid)`, drop: `format('DROP TYPE %s', ` + full + `)`},
 		"statistics object": {create: `(SELECT concat_ws('; ', pg_catalog.pg_get_statisticsobjdef(o.oid), 'ALTER STATISTICS ' || ` + full + ` || ' SET STATISTICS ' || (SELECT t FROM (SELECT to_jsonb(o) ->> 'stxstattarget') y (t) WHERE t::int >= 0)) FROM pg_catalog.pg_statistic_ext o` + of, drop: `format('DROP STATISTICS %s', ` + full + `)`},
 		// With row filters, lists of columns or whole schemas it is made by hand.

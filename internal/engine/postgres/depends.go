@@ -29,7 +29,7 @@ WITH named (class, id, sub, kind, nsp, name, part, tail) AS MATERIALIZED (
 	UNION ALL SELECT 'pg_catalog.pg_trigger'::regclass, t.oid, 0, 'trigger', c.relnamespace, c.relname, t.tgname, NULL FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid WHERE NOT t.tgisinternal
 	UNION ALL SELECT 'pg_catalog.pg_constraint'::regclass, k.oid, 0, `+constraint+`, c.relnamespace, c.relname, k.conname, NULL
 		FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_class c ON c.oid = k.conrelid WHERE k.contype IN ('c', 'f', 'x', 'u', 'p')
-	UNION ALL SELECT 'pg_catalog.pg_proc'::regclass, p.oid, 0, CASE p.prokind WHEN 'p' THEN 'procedure' WHEN 'a' THEN 'aggregate' ELSE 'function' END, p.pronamespace, p.proname, NULL, '(' || pg_catalog.pg_get_function_identity_arguments(p.oid) || ')' FROM pg_catalog.pg_proc p WHERE p.oid >= 16384
+	UNION ALL SELECT 'pg_catalog.pg_proc'::regclass, p.oid, 0, CASE p.prokind WHEN 'p' THEN 'procedure' WHEN 'a' THEN 'aggregate' ELSE 'function' END, p.pronamespace, p.proname, NULL, '(' || pg_catalog.oidvectortypes(p.proargtypes) || ')' FROM pg_catalog.pg_proc p WHERE p.oid >= 16384
 	UNION ALL SELECT 'pg_catalog.pg_type'::regclass, t.oid, 0, CASE coalesce(e.typtype, t.typtype) WHEN 'e' THEN 'enum' WHEN 'd' THEN 'domain' WHEN 'r' THEN 'range type' WHEN 'c' THEN CASE WHEN c.relkind = 'c' THEN 'composite type' ELSE `+relation+` END ELSE 'base type' END,
 		coalesce(e.typnamespace, t.typnamespace), coalesce(e.typname, t.typname), NULL, NULL
 		FROM pg_catalog.pg_type t LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem AND t.typcategory = 'A' LEFT JOIN pg_catalog.pg_class c ON c.oid = coalesce(e.typrelid, t.typrelid) WHERE t.oid >= 16384
