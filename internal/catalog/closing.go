@@ -373,6 +373,9 @@ func (p *planner) definitions(out *Comparison) {
 // rebuilds closes what is left of a table with its declaration in the source: by
 // making it anew, where the product alters no table in place, else in words.
 func (p *planner) rebuilds(out *Comparison) {
+	if p.source.dialect.Remake != nil {
+		p.between(out)
+	}
 	first := make(map[string]string)
 	for i := range out.Differences {
 		d := &out.Differences[i]
@@ -398,6 +401,36 @@ func (p *planner) rebuilds(out *Comparison) {
 	}
 }
 
+// between leaves to a table that is made anew the columns that stand before others which
+// are there already: one that is added stands last.
+func (p *planner) between(out *Comparison) {
+	there := make(map[string]bool)
+	for _, f := range p.target.Facts {
+		there[f.Object] = there[f.Object] || f.Kind == "column"
+	}
+	renamed := make(map[string]bool)
+	for _, d := range out.Differences {
+		renamed[d.Object] = renamed[d.Object] || d.Kind == "column" && d.Renamed > 0
+	}
+	early := make(map[string]bool)
+	for _, f := range p.source.Facts {
+		if f.Kind != "table" {
+			continue
+		}
+		stands := false
+		for _, name := range slices.Backward(strings.Split(f.part(ColumnOrder), "\n")) {
+			object := f.Object + "." + name
+			early[object] = stands
+			stands = stands || there[object] || renamed[object]
+		}
+	}
+	for i := range out.Differences {
+		if d := &out.Differences[i]; d.Kind == "column" && d.Change == Missing && early[d.Object] {
+			d.SQL = ""
+		}
+	}
+}
+
 // remade tells how a table is made anew.
 func (p *planner) remade(out *Comparison, table, text string) Remade {
 	last := func(object string) string {
@@ -409,11 +442,7 @@ func (p *planner) remade(out *Comparison, table, text string) Remade {
 	}
 	r := Remade{Table: last(table), Declare: text}
 	was := make(map[string]string) // the target's names of columns that are renamed
-	added := make(map[string]bool) // by a statement of their own, before
 	for _, d := range out.Differences {
-		if d.Kind == "column" && d.Table == table && d.Change == Missing && d.SQL != "" {
-			added[d.Object] = true
-		}
 		if d.Renamed > 0 && d.Kind == "column" && d.Table == table {
 			was[d.Object] = last(d.there)
 		}
@@ -429,8 +458,8 @@ func (p *planner) remade(out *Comparison, table, text string) Remade {
 			from := last(f.Object)
 			if old := was[f.Object]; old != "" {
 				from = old
-			} else if !there[factID{f.Kind, f.Object}] && !added[f.Object] {
-				continue
+			} else if !there[factID{f.Kind, f.Object}] {
+				continue // its default stands in
 			}
 			r.Copy = append(r.Copy, [2]string{last(f.Object), from})
 		case (f.Kind == "index" || f.Kind == "trigger") && f.Create != "" && there[factID{f.Kind, f.Object}]:
@@ -444,7 +473,7 @@ func (p *planner) remade(out *Comparison, table, text string) Remade {
 func (p *planner) alongside(out *Comparison, bearer *Difference) {
 	for i := range out.Differences {
 		d := &out.Differences[i]
-		if d == bearer || d.Table != bearer.Table || d.Kind == "column" && d.Change == Missing && d.SQL != "" { // which is added first
+		if d == bearer || d.Table != bearer.Table {
 			continue
 		}
 		if structural(d.Kind) || (d.Kind == "index" || d.Kind == "trigger") && d.Change == Different {

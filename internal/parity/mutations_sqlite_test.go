@@ -153,7 +153,7 @@ func TestEveryMutationIsFoundInFiles(t *testing.T) {
 			closing = append(closing, d.SQL)
 		}
 		for _, d := range compareAll(t, base, read(strings.Repeat("m", i+1)+".db", closing)).Differences {
-			if d.Kind != "setting" && d.Detail != catalog.ColumnOrder { // a column that is added stands last
+			if d.Kind != "setting" || d.Object == "user_version" {
 				t.Errorf("%s\nis not closed by\n%s\nleft: %s %s %s %s", m.piece, strings.Join(closing, ";\n"), d.Kind, d.Object, d.Change, d.Detail)
 			}
 		}

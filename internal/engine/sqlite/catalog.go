@@ -41,9 +41,14 @@ func (s *side) readCatalog(ctx context.Context, c *conn, schemas []string) (*cat
 		"encoding": found.encoding, "auto_vacuum": fmt.Sprint(found.autoVacuum), "page_size": fmt.Sprint(found.pageSize),
 		"user_version": fmt.Sprint(found.userVersion), "application_id": fmt.Sprint(found.applicationID),
 	} {
-		facts = append(facts, catalog.Fact{Kind: "setting", Object: setting, Definition: value})
+		fact := catalog.Fact{Kind: "setting", Object: setting, Definition: value}
+		if setting == "user_version" || setting == "application_id" { // the others are a file's for good
+			fact.Alter = "PRAGMA " + setting + "=" + value
+		}
+		facts = append(facts, fact)
 	}
 	out := catalog.New(tables, facts, []string{"view", "trigger", "virtual table", "setting"}, nil)
+	out.Depends = mentions(tables.Facts, facts)
 	for _, t := range catalog.HistoryTables(tables.Facts) {
 		h, err := readHistory(ctx, c, t)
 		if err != nil {
@@ -52,6 +57,31 @@ func (s *side) readCatalog(ctx context.Context, c *conn, schemas []string) (*cat
 		out.Histories = append(out.Histories, h)
 	}
 	return out, nil
+}
+
+// mentions lists the columns that views and triggers name, by their words: SQLite lets no
+// column go that one of them names.
+func mentions(tables, facts []catalog.Fact) (out []catalog.Dependency) {
+	columns := make(map[string][]catalog.Ref) // by the last part of their names, in small letters
+	for _, f := range tables {
+		if parts, err := schema.ParseName(f.Object); f.Kind == "column" && err == nil {
+			name := small(parts[len(parts)-1])
+			columns[name] = append(columns[name], catalog.Ref{Kind: f.Kind, Object: f.Object})
+		}
+	}
+	for _, f := range facts {
+		if f.Kind != "view" && f.Kind != "trigger" {
+			continue
+		}
+		for _, t := range words(f.Create) {
+			if name, ok := t.name(); ok {
+				for _, c := range columns[small(name)] {
+					out = append(out, catalog.Dependency{Of: catalog.Ref{Kind: f.Kind, Object: f.Object}, On: c, Placed: true})
+				}
+			}
+		}
+	}
+	return out
 }
 
 // readHistory reads what a migration tool says that it applied.
