@@ -57,7 +57,7 @@ func (s *Session) derived(ctx context.Context, refused []finding.Finding) ([]fin
 			if at < 0 {
 				// What a computed column reads is not known here.
 				computed := slices.ContainsFunc(k.Columns, func(name string) bool { c := to.Column(name); return c != nil && c.Generated })
-				if !proved || !able && len(masked) > 0 && (computed || maskedAmong(masked, k.Columns) != "") {
+				if !proved || len(masked) > 0 && (computed || k.Partial || !able && maskedAmong(masked, k.Columns) != "") {
 					out = append(out, unmeasured(shape.Name, k, "what it compares is not known beforehand"))
 				}
 				continue
@@ -75,7 +75,36 @@ func (s *Session) derived(ctx context.Context, refused []finding.Finding) ([]fin
 			out = addNew(out, f)
 		}
 	}
-	return out, nil
+	return append(out, s.computedReferences()...), nil
+}
+
+// computedReferences tells of foreign keys over computed columns: where these lead once
+// what they are made of is masked, only the load can tell.
+func (s *Session) computedReferences() (out []finding.Finding) {
+	w := s.work
+	structure := w.target
+	if w.shape.FromSource {
+		structure = w.source
+	}
+	for i := range w.shape.Tables {
+		shape := &w.shape.Tables[i]
+		name := shape.Target
+		if w.shape.FromSource {
+			name = shape.Name
+		}
+		t := structure.Table(name)
+		if shape.Fate != plan.Copied || t == nil || len(w.masks[shape.Name]) == 0 {
+			continue
+		}
+		for _, r := range structure.References {
+			if r.From == name && slices.ContainsFunc(r.Columns, func(column string) bool { c := t.Column(column); return c != nil && c.Generated }) {
+				out = append(out, finding.Finding{Check: "reference-unmeasured", Severity: finding.Warning, Table: shape.Name.String(),
+					Message: fmt.Sprintf("the foreign key %s is over a column that the database computes: whether it still leads to a row once its table is masked, the load will tell", schema.Ident(r.Name)),
+					Hint:    "if the load refuses the rows, keep with a reason what the column is computed from"})
+			}
+		}
+	}
+	return out
 }
 
 // compares tells whether a key compares more, or of fewer rows, than plain columns.

@@ -175,7 +175,7 @@ const superuserSay = "only a superuser may make %s in a new database: connect as
 // superuserObjects writes a query for what a database has, outside of
 // extensions, that only a superuser may make, in the schemas n that a condition allows.
 func superuserObjects(where string) string {
-	const own = ` AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend x WHERE x.classid = %s::regclass AND x.objid = o.oid AND x.deptype = 'e')`
+	const own = ` AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend x WHERE x.classid = %s::regclass AND x.objid = o.oid AND x.deptype IN ('e', 'i'))` // what comes with an extension, or with a type of ranges
 	var parts []string
 	for _, p := range []struct{ class, name, namespace, condition string }{
 		{"pg_proc", "'function ' || o.oid::regprocedure", "pronamespace", "(SELECT NOT g.lanpltrusted AND g.lanname <> 'sql' FROM pg_catalog.pg_language g WHERE g.oid = o.prolang) AND o.prokind <> 'a' AND o.oid >= 16384"},

@@ -121,6 +121,7 @@ SELECT k.oid, k.conname, k.contype, k.conrelid, k.contypid, k.confrelid, k.conke
 	CASE WHEN k.contype = 'c' THEN pg_catalog.pg_get_expr(k.conbin, k.conrelid) END, k.contype = 'f' AND to_jsonb(k) ->> 'conperiod' = 'true'
 FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_namespace n ON n.oid = k.connamespace
 WHERE k.contype IN ('c', 'f') AND NOT ` + serverSchemas + `
+	AND NOT (k.contype = 'c' AND coalesce(to_jsonb(k) ->> 'conenforced', '') = 'false') -- since 18: nobody asks for it
 ORDER BY k.oid`, r.takeConstraint},
 		{"read the indexes", `
 SELECT i.indrelid, c.relname, i.indisunique, i.indisprimary, i.indkey, i.indnkeyatts, i.indisvalid AND i.indislive,

@@ -183,7 +183,7 @@ func (p *prover) answer(q question, rows [][][]byte, err error) {
 		}
 		p.proofs[at].Failures = number(rows[0][j])
 		if n := p.proofs[at].Failures; n > 0 && p.waived[at] {
-			p.proofs[at].Failures, p.proofs[at].Excused, p.proofs[at].Method = 0, n, "the database declares it NOT VALID, and rows that break it stand in production too"
+			p.proofs[at].Failures, p.proofs[at].Excused, p.proofs[at].Method = 0, n, "the database declares it NOT VALID or NOT ENFORCED, and rows that break it stand in production too"
 		}
 	}
 }
@@ -257,7 +257,7 @@ func (p *prover) foreignKeys(ctx context.Context, c *conn, schemas []string, afr
 		}
 		proof.Method = "anti-join"
 		if !isTrue(r[7]) {
-			proof.Detail = "the database declares it NOT VALID"
+			proof.Detail = "the database declares it NOT VALID or NOT ENFORCED"
 		}
 		child := tableKind{partitioned: letter(r[3]) == 'p'}.from(proof.Table)
 		if x := p.exchange; x != nil && isTrue(r[7]) {

@@ -56,6 +56,8 @@ func (s session) pinned() map[string]string {
 		"IntervalStyle":                       "postgres",
 		"TimeZone":                            "UTC",
 		"extra_float_digits":                  "3",
+		"array_nulls":                         "on",
+		"quote_all_identifiers":               "off",
 		"bytea_output":                        "hex",
 		"lc_monetary":                         "C",
 		"xmloption":                           "content",

@@ -57,7 +57,7 @@ FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()`)
 		kind, doing, sql string
 		args             []any
 	}{
-		{"setting", "read the server's settings", `SELECT NULL, s.name, s.setting FROM pg_catalog.pg_settings s WHERE s.name = ANY ($1::text[]) ORDER BY 2`, []any{telling}},
+		{"setting", "read the server's settings", `SELECT NULL, s.name, coalesce(s.reset_val, s.setting) FROM pg_catalog.pg_settings s WHERE s.name = ANY ($1::text[]) ORDER BY 2`, []any{telling}},
 		// A setting of somebody's own may be a secret: that it is there is told, not its value.
 		{"setting", "read the database's settings", `SELECT NULL, 'database ' || pg_catalog.split_part(x.o, '=', 1), CASE WHEN pg_catalog.strpos(pg_catalog.split_part(x.o, '=', 1), '.') > 0 THEN 'set' ELSE pg_catalog.substr(x.o, pg_catalog.strpos(x.o, '=') + 1) END
 FROM pg_catalog.pg_db_role_setting s CROSS JOIN LATERAL pg_catalog.unnest(s.setconfig) x (o)

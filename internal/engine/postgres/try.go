@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -42,7 +41,8 @@ type trial struct {
 	columns []string
 	rows    *engine.Tuples
 	facts   *tableFacts
-	good    map[string]bool // columns whose type took every row
+	good    map[string]bool // columns whose type took every row, and those of made
+	made    []computation   // generated columns that could be computed of every row
 	out     []engine.Rejection
 }
 
@@ -62,10 +62,16 @@ func (t *trial) run(ctx context.Context) ([]engine.Rejection, error) {
 			return nil, err
 		}
 	}
+	if err := t.generated(ctx); err != nil {
+		return nil, err
+	}
 	for _, check := range t.table.Checks {
 		if err := t.check(ctx, check, false); err != nil {
 			return nil, err
 		}
+	}
+	if err := t.expressions(ctx); err != nil {
+		return nil, err
 	}
 	if t.facts.partitioned {
 		return t.out, t.partitions(ctx)
@@ -75,22 +81,21 @@ func (t *trial) run(ctx context.Context) ([]engine.Rejection, error) {
 
 // partitions counts the rows that no partition would take: a row must satisfy
 // the bounds of one of them, which the server writes as a condition for each.
-// Keys that are expressions are not tried.
 func (t *trial) partitions(ctx context.Context) error {
 	rows, err := t.c.query(ctx, "read the bounds of partitions", `
-		WITH tree AS (SELECT relid, isleaf FROM pg_catalog.pg_partition_tree($1::oid::regclass)),
-			keys AS (SELECT p.partrelid, k.attnum FROM pg_catalog.pg_partitioned_table p, unnest(p.partattrs) k (attnum) WHERE p.partrelid IN (SELECT relid FROM tree))
+		WITH tree AS (SELECT relid, isleaf FROM pg_catalog.pg_partition_tree($1::oid::regclass))
 		SELECT coalesce((SELECT string_agg('(' || coalesce(pg_catalog.pg_get_partition_constraintdef(relid), 'true') || ')', ' OR ') FROM tree WHERE isleaf), 'false'),
-			(SELECT bool_or(attnum = 0) FROM keys),
 			(SELECT count(*) FROM tree WHERE isleaf)`, t.facts.oid)
-	if err != nil || isTrue(rows[0][1]) || number(rows[0][2]) > boundsAtMost {
+	if err != nil || number(rows[0][1]) > boundsAtMost {
 		return err
 	}
 	bounds := schema.Check{Name: "partition bounds", Expr: string(rows[0][0])}
 	names, err := t.c.query(ctx, "read the keys of partitions", `
 		SELECT DISTINCT a.attname FROM pg_catalog.pg_partition_tree($1::oid::regclass) tree
 		JOIN pg_catalog.pg_partitioned_table p ON p.partrelid = tree.relid
-		JOIN pg_catalog.pg_attribute a ON a.attrelid = p.partrelid AND a.attnum = ANY (p.partattrs) ORDER BY 1`, t.facts.oid)
+		JOIN pg_catalog.pg_attribute a ON a.attrelid = p.partrelid AND a.attnum > 0 AND (a.attnum = ANY (p.partattrs) OR p.partexprs IS NOT NULL AND EXISTS (SELECT FROM pg_catalog.pg_depend d
+			WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = p.partrelid AND d.objsubid = 0 AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = p.partrelid AND d.refobjsubid = a.attnum
+				OR d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = p.partrelid AND d.objsubid = a.attnum AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = p.partrelid AND d.refobjsubid = 0)) ORDER BY 1`, t.facts.oid)
 	if err != nil {
 		return err
 	}
@@ -129,6 +134,11 @@ func (t *trial) column(ctx context.Context, i int, column *schema.Column) error 
 		return err
 	}
 	t.good[column.Name] = bad == 0
+	if bad == 0 {
+		if err := t.loses(ctx, i, column); err != nil {
+			return err
+		}
+	}
 	t.reject(engine.Rejection{Column: column.Name, Columns: []string{column.Name}, Reason: reason(state, column), Rows: bad})
 	return nil
 }
@@ -268,41 +278,24 @@ func article(k schema.Kind) string {
 // check evaluates one check over the rows, if it reads only columns that are
 // tried and that their types took.
 func (t *trial) check(ctx context.Context, check schema.Check, domains bool) error {
-	for _, name := range check.Columns {
-		if !slices.Contains(t.columns, name) || !t.good[name] {
-			return nil
-		}
+	if !t.triedAll(check.Columns) {
+		return nil
 	}
-	var typed, names []string
-	params := []any{}
-	for i, name := range t.columns {
-		if !t.good[name] {
-			continue
-		}
-		params = append(params, t.texts(i, 0, t.rows.Len()))
-		v := "v" + strconv.Itoa(len(params))
-		names = append(names, v)
-		cast := "::" + t.castType(name)
-		if f := t.facts.columns[name]; domains && f.check != "" && slices.Contains(check.Columns, name) {
-			cast += "::" + f.declared
-		}
-		typed = append(typed, v+cast+" AS "+quote(name))
+	var strict []string
+	if domains {
+		strict = check.Columns
 	}
-	var arrays []string
-	for i := range params {
-		arrays = append(arrays, "unnest($"+strconv.Itoa(i+1)+"::text[])")
-	}
+	from, params := t.source(strict)
 	if len(params) == 0 {
 		return nil
 	}
-	sql := "SELECT count(*) FILTER (WHERE NOT (" + check.Expr + ")) FROM (SELECT " + strings.Join(typed, ", ") +
-		" FROM ROWS FROM (" + strings.Join(arrays, ", ") + ") AS v (" + strings.Join(names, ", ") + ")) AS " + quote(t.table.Name.Table)
+	sql := "SELECT count(*) FILTER (WHERE NOT (" + check.Expr + ")) FROM " + from
 	if err := t.c.exec(ctx, "try rows", "SAVEPOINT "+savepoint); err != nil {
 		return err
 	}
-	r := engine.Rejection{Check: check.Name, Reason: "breaks the check", Columns: check.Columns}
-	if len(check.Columns) == 1 {
-		r.Column = check.Columns[0]
+	r := engine.Rejection{Check: check.Name, Reason: "breaks the check", Columns: t.written(check.Columns)}
+	if len(r.Columns) == 1 {
+		r.Column = r.Columns[0]
 	}
 	n, err := t.c.value(ctx, "try the check "+schema.Ident(check.Name), sql, params...)
 	if err != nil {

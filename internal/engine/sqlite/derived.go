@@ -15,8 +15,8 @@ import (
 // Unique keys over expressions, conditions and generated columns: what they
 // compare is computed over rows in a database in memory, as Try does.
 
-// A uniqueIndex is a unique index as it was written.
-type uniqueIndex struct {
+// A writtenIndex is an index as it was written.
+type writtenIndex struct {
 	name       string
 	parts      []string // expressions
 	collations []string // of the parts
@@ -30,11 +30,11 @@ type computation struct {
 	reads []string
 }
 
-// readIndexed reads the table's unique indexes.
-func readIndexed(ctx context.Context, c *conn, table *schema.Table) ([]uniqueIndex, error) {
-	var out []uniqueIndex
-	err := c.each(ctx, "SELECT name FROM pragma_index_list(?) WHERE \"unique\"=1 ORDER BY name", []any{table.Name.Table}, func(row []driver.Value) error {
-		out = append(out, uniqueIndex{name: str(row[0])})
+// readIndexed reads the table's indexes, or of these the unique ones.
+func readIndexed(ctx context.Context, c *conn, table *schema.Table, unique bool) ([]writtenIndex, error) {
+	var out []writtenIndex
+	err := c.each(ctx, "SELECT name FROM pragma_index_list(?) WHERE \"unique\" OR NOT ? ORDER BY name", []any{table.Name.Table, unique}, func(row []driver.Value) error {
+		out = append(out, writtenIndex{name: str(row[0])})
 		return nil
 	})
 	if err != nil {
@@ -75,7 +75,7 @@ func readIndexed(ctx context.Context, c *conn, table *schema.Table) ([]uniqueInd
 }
 
 // read adds the columns that tokens name.
-func (x *uniqueIndex) read(table *schema.Table, all []token) {
+func (x *writtenIndex) read(table *schema.Table, all []token) {
 	for _, name := range columnsIn(table, all) {
 		if !slices.Contains(x.reads, name) {
 			x.reads = append(x.reads, name)
@@ -173,7 +173,7 @@ func (s *side) Derived(ctx context.Context, table *schema.Table) ([]engine.Deriv
 	made := readComputed(table, sh.sql)
 	var out []engine.Derived
 	for _, k := range table.Keys {
-		i := slices.IndexFunc(indexes, func(x uniqueIndex) bool { return x.name == k.Name })
+		i := slices.IndexFunc(indexes, func(x writtenIndex) bool { return x.name == k.Name })
 		if i < 0 {
 			continue
 		}
@@ -185,7 +185,7 @@ func (s *side) Derived(ctx context.Context, table *schema.Table) ([]engine.Deriv
 	return out, nil
 }
 
-func (s *side) indexesOf(ctx context.Context, table *schema.Table) (indexes []uniqueIndex, sh *shape, err error) {
+func (s *side) indexesOf(ctx context.Context, table *schema.Table) (indexes []writtenIndex, sh *shape, err error) {
 	err = s.with(ctx, func(ctx context.Context, c *conn) error {
 		shapes, err := s.triedShapes(ctx, c)
 		if err != nil {
@@ -195,7 +195,7 @@ func (s *side) indexesOf(ctx context.Context, table *schema.Table) (indexes []un
 			sh = nil
 			return nil
 		}
-		indexes, err = readIndexed(ctx, c, table)
+		indexes, err = readIndexed(ctx, c, table, true)
 		return err
 	})
 	return indexes, sh, err
@@ -211,7 +211,7 @@ func (s *side) Derive(ctx context.Context, table *schema.Table, key engine.Deriv
 	if err != nil {
 		return nil, err
 	}
-	i := slices.IndexFunc(indexes, func(x uniqueIndex) bool { return x.name == key.Key.Name })
+	i := slices.IndexFunc(indexes, func(x writtenIndex) bool { return x.name == key.Key.Name })
 	if i < 0 {
 		return nil, &engine.Error{Code: engine.Changed, Doing: doing, Table: table.Name, Say: "there is no such index", Hint: "start again"}
 	}

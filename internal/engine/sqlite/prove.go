@@ -237,7 +237,10 @@ func (p *prover) scan(t *schema.Table, terms []term) error {
 func (p *prover) keys(t *schema.Table) error {
 	for _, k := range t.Keys {
 		proof := engine.Proof{Kind: "unique", Table: t.Name, Name: k.Name, Method: "grouped by the index"}
-		query := p.duplicates(t, k)
+		query, err := p.duplicates(t, k)
+		if err != nil {
+			return err
+		}
 		if query == "" { // a primary key that is the row's number, or of parts that only the index can compute
 			proof.Method = "built by the database over the rows"
 			p.proofs = append(p.proofs, proof)
@@ -253,19 +256,29 @@ func (p *prover) keys(t *schema.Table) error {
 	return nil
 }
 
-func (p *prover) duplicates(t *schema.Table, k schema.Key) string {
+// duplicates writes the query that counts groups of rows which the key takes for one;
+// none where the database alone can compute it.
+func (p *prover) duplicates(t *schema.Table, k schema.Key) (query string, err error) {
 	if k.Partial || k.Expression || len(k.Columns) == 0 {
-		return ""
+		return "", nil
 	}
 	if k.Primary && len(k.Columns) == 1 && t.Column(k.Columns[0]).Surrogate {
-		return ""
+		return "", nil
 	}
-	var set []string
+	var set, compared []string
 	for _, c := range k.Columns {
-		set = append(set, quote(c)+" IS NOT NULL")
+		set, compared = append(set, quote(c)+" IS NOT NULL"), append(compared, quote(c))
 	}
+	i := 0 // an index may compare by another collation than its column's
+	err = p.conn.each(p.ctx, "SELECT x.coll FROM pragma_index_list(?) l, pragma_index_xinfo(l.name) x WHERE l.name=? AND x.key=1 ORDER BY x.seqno", []any{t.Name.Table, k.Name}, func(row []driver.Value) error {
+		if collation := str(row[0]); i < len(compared) && collation != "" {
+			compared[i] += " COLLATE " + quote(collation)
+		}
+		i++
+		return nil
+	})
 	return "SELECT count(*) FROM (SELECT 1 FROM main." + quote(t.Name.Table) + " WHERE " + strings.Join(set, " AND ") +
-		" GROUP BY " + quotes(k.Columns) + " HAVING count(*)>1)"
+		" GROUP BY " + strings.Join(compared, ", ") + " HAVING count(*)>1)", err
 }
 
 // restart writes a statement after which AUTOINCREMENT goes on past the highest row number.

@@ -18,9 +18,12 @@ import (
 func (s *side) Try(ctx context.Context, table *schema.Table, columns []string, rows *engine.Tuples) ([]engine.Rejection, error) {
 	doing := "try rows on " + table.Name.String()
 	var shape *shape
+	var indexes []writtenIndex
 	err := s.with(ctx, func(ctx context.Context, c *conn) error {
 		shapes, err := s.triedShapes(ctx, c)
-		shape = shapes[table.Name.Table]
+		if shape = shapes[table.Name.Table]; err == nil && shape != nil && !shape.virtual {
+			indexes, err = readIndexed(ctx, c, table, false)
+		}
 		return err
 	})
 	if err != nil {
@@ -35,7 +38,7 @@ func (s *side) Try(ctx context.Context, table *schema.Table, columns []string, r
 	}
 	defer mem.close()
 	mem.doing = doing
-	t := trial{conn: mem, table: table, shape: shape, counts: map[cause]int{}}
+	t := trial{conn: mem, table: table, shape: shape, counts: map[cause]int{}, left: map[string]bool{}}
 	for _, name := range columns {
 		c := table.Column(name)
 		if c == nil {
@@ -43,7 +46,7 @@ func (s *side) Try(ctx context.Context, table *schema.Table, columns []string, r
 		}
 		t.columns = append(t.columns, c)
 	}
-	if err := t.run(ctx, rows); err != nil {
+	if err := t.run(ctx, rows, indexes); err != nil {
 		return nil, err
 	}
 	return t.rejections(), nil
@@ -75,10 +78,13 @@ type trial struct {
 	shape   *shape
 	columns []*schema.Column
 	counts  map[cause]int
+	made    []string        // generated columns that the trial's table has
+	left    map[string]bool // those that were looked at
 }
 
-// cause is why rows are refused.
-type cause struct{ column, check, reason string }
+// cause is why rows are refused. Columns, which it is about if that is none or more than
+// one, have a zero byte between two.
+type cause struct{ column, check, reason, columns string }
 
 // definition writes a column as the trial's table has it.
 func (t *trial) definition(c *schema.Column) string {
@@ -98,7 +104,7 @@ func (t *trial) create(ctx context.Context, others []string) error {
 	return t.conn.exec(ctx, "CREATE TABLE "+quote(t.table.Name.Table)+" ("+strings.Join(append(defs, others...), ", ")+")")
 }
 
-func (t *trial) run(ctx context.Context, rows *engine.Tuples) error {
+func (t *trial) run(ctx context.Context, rows *engine.Tuples, indexes []writtenIndex) error {
 	if err := t.create(ctx, nil); err != nil {
 		return err
 	}
@@ -110,12 +116,18 @@ func (t *trial) run(ctx context.Context, rows *engine.Tuples) error {
 			return err
 		}
 	}
+	if t.shape.virtual {
+		return nil
+	}
+	if err := t.generated(ctx); err != nil {
+		return err
+	}
 	for _, c := range t.table.Checks {
 		if err := t.check(ctx, c); err != nil {
 			return err
 		}
 	}
-	return nil
+	return t.expressions(ctx, indexes)
 }
 
 func (t *trial) insert(ctx context.Context, rows *engine.Tuples) error {
@@ -187,12 +199,18 @@ func article(k schema.Kind) string {
 }
 
 func (t *trial) check(ctx context.Context, c schema.Check) error {
-	for _, name := range c.Columns {
-		if !slices.ContainsFunc(t.columns, func(x *schema.Column) bool { return x.Name == name }) {
-			return nil
+	if slices.ContainsFunc(c.Columns, func(name string) bool { return !t.has(name) }) {
+		return nil
+	}
+	over := "SELECT count(*) FROM " + quote(t.table.Name.Table) + " WHERE "
+	n, err := t.conn.integer(ctx, over+"NOT ("+c.Expr+"\n)")
+	if err != nil && ctx.Err() == nil {
+		if _, unknown := t.conn.integer(ctx, over+"0 AND ("+c.Expr+"\n)"); unknown == nil { // it fails on a value
+			all, err := t.conn.integer(ctx, over+"1")
+			t.counts[cause{check: c.Name, reason: "the check itself fails"}] += int(all)
+			return err
 		}
 	}
-	n, err := t.conn.integer(ctx, "SELECT count(*) FROM "+quote(t.table.Name.Table)+" WHERE NOT ("+c.Expr+"\n)")
 	if err != nil {
 		return &engine.Error{Code: engine.Unsupported, Doing: t.conn.doing, Table: t.table.Name, Constraint: c.Name, Err: err,
 			Say: "the check calls something that this program's SQLite does not have", Hint: "a check that only the application can judge must go from the structure"}
@@ -207,10 +225,13 @@ func (t *trial) rejections() []engine.Rejection {
 	var out []engine.Rejection
 	for why, n := range t.counts {
 		r := engine.Rejection{Column: why.column, Check: why.check, Reason: why.reason, Rows: n, Columns: []string{why.column}}
-		if i := slices.IndexFunc(t.table.Checks, func(c schema.Check) bool { return c.Name == r.Check }); i >= 0 {
-			if r.Columns = t.table.Checks[i].Columns; len(r.Columns) == 1 {
-				r.Column = r.Columns[0]
-			}
+		if why.columns != "" {
+			r.Columns = strings.Split(why.columns, "\x00")
+		} else if i := slices.IndexFunc(t.table.Checks, func(c schema.Check) bool { return c.Name == r.Check }); i >= 0 {
+			r.Columns, _ = through(t.table.Checks[i].Columns, readComputed(t.table, t.shape.sql))
+		}
+		if (why.columns != "" || why.check != "") && len(r.Columns) == 1 {
+			r.Column = r.Columns[0]
 		}
 		out = append(out, r)
 	}
