@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -110,4 +111,77 @@ func TestWhatWasNotCarriedIsTold(t *testing.T) {
 	e.run(t, 4, "refresh").wants(t, "template1 is the template of the databases")
 	e.write(t, "understudy.yaml", plainJob("load: {mode: replace}"))
 	e.run(t, 4, "plan").wants(t, "template1 is the template of the databases")
+}
+
+// What a table, an index or statistics compute of masked columns is computed by the plan:
+// each table here would fail the load.
+func TestPlanComputesWhatIsMadeOfMaskedColumns(t *testing.T) {
+	t.Parallel()
+	prod, staging := scratchtest.Database(t), scratchtest.Database(t)
+	cases := map[string]struct{ ddl, mask string }{
+		"a": {`CREATE TABLE a (id int PRIMARY KEY, v int, c int GENERATED ALWAYS AS (v + 1) STORED, CHECK (c < 1000)); INSERT INTO a VALUES (1, 1), (2, 2)`, "int"},
+		"b": {`CREATE TABLE b (id int PRIMARY KEY, v text, c text GENERATED ALWAYS AS (nullif(v, 'redacted')) STORED NOT NULL); INSERT INTO b VALUES (1, 'a')`, "redact"},
+		"c": {`CREATE TABLE c (id int PRIMARY KEY, v text); INSERT INTO c VALUES (1, '12'); CREATE INDEX ON c ((v::int))`, "lorem"},
+		"d": {`CREATE TABLE d (id int PRIMARY KEY, v text); INSERT INTO d VALUES (1, '12'); CREATE INDEX ON d (id) WHERE v::int > 1`, "lorem"},
+		"e": {`CREATE TABLE e (id int, v int) PARTITION BY RANGE ((v * 2)); CREATE TABLE e1 PARTITION OF e FOR VALUES FROM (0) TO (100); INSERT INTO e VALUES (1, 3)`, "{mask: int, min: 0, max: 2000000000}"},
+		"f": {`CREATE TABLE f (id int PRIMARY KEY, v text, EXCLUDE ((v::int) WITH =)); INSERT INTO f VALUES (1, '1')`, "hash"},
+		"g": {`CREATE DOMAIN small AS int CHECK (VALUE < 1000); CREATE TABLE g (id int PRIMARY KEY, v int, c small GENERATED ALWAYS AS (v + 1) STORED); INSERT INTO g VALUES (1, 1)`, "{mask: int, min: 0, max: 2000000000}"},
+		"h": {`CREATE TABLE h (id int PRIMARY KEY, v int, c int GENERATED ALWAYS AS (v * 2) STORED); INSERT INTO h SELECT i, i FROM generate_series(1, 50) i`, "{mask: int, min: 0, max: 2000000000}"},
+		"i": {`CREATE TABLE i (id int PRIMARY KEY, v varchar(40), c varchar(6) GENERATED ALWAYS AS (left(v, 1) || '@' || v) STORED); INSERT INTO i VALUES (1, 'abc')`, "hash"},
+		"j": {`CREATE FUNCTION picky(x text) RETURNS text IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN IF x <> 'fine' THEN RAISE 'no'; END IF; RETURN x; END $$; CREATE TABLE j (id int PRIMARY KEY, v text); INSERT INTO j VALUES (1, 'fine'); CREATE INDEX ON j (picky(v))`, "lorem"},
+	}
+	rules, kept := "version: 1\ntables:\n", "version: 1\ntables:\n"
+	for name, c := range cases {
+		scratchtest.SQL(t, prod, c.ddl)
+		rules += "  " + name + ": {columns: {id: {keep: \"for a test\"}, v: " + c.mask + "}}\n"
+		kept += "  " + name + ": {columns: {\"id, v\": {keep: \"for a test\"}}}\n"
+	}
+	e := newErrand(t, prod, staging, plainJob(), map[string]string{"r.yaml": rules})
+	s := e.run(t, 2, "plan")
+	for name := range cases {
+		s.wants(t, name+".v: ")
+	}
+	newErrand(t, prod, staging, plainJob(), map[string]string{"r.yaml": kept}).run(t, 0, "refresh")
+}
+
+// A type of staging that would keep less of a value, without a word, is told of; one that
+// keeps the values there are is not.
+func TestPlanKnowsTypesThatKeepLess(t *testing.T) {
+	t.Parallel()
+	prod, staging := scratchtest.Database(t), scratchtest.Database(t)
+	types := []string{"numeric > numeric(6,2) > 1.23456", `text > "char" > abc`, "timestamptz > date > 2020-01-01 13:00", "timestamptz > timestamptz(0) > 2020-01-01 13:00:00.6", "time > time(0) > 10:00:00.9",
+		"interval > interval day > 1 day 05:00", "float8 > float4 > 0.1234567890123", "int > oid > -1"}
+	fine := []string{"numeric > numeric(6,2) > 1.5", "timestamptz > date > 2020-01-01", "float8 > float4 > 0.1", "interval > interval day > 1 day", "date > timestamp > 2020-01-01", "int > numeric(4,1) > 7", "time > time(0) > 10:00"}
+	rules := "version: 1\ntables:\n"
+	for i, all := range [][]string{types, fine} {
+		for j, one := range all {
+			p := strings.Split(one, " > ")
+			name := fmt.Sprintf("t%d%d", i, j)
+			scratchtest.SQL(t, prod, fmt.Sprintf("CREATE TABLE %s (id int PRIMARY KEY, v %s); INSERT INTO %[1]s VALUES (1, '%[3]s')", name, p[0], p[2]))
+			scratchtest.SQL(t, staging, fmt.Sprintf("CREATE TABLE %s (id int PRIMARY KEY, v %s)", name, p[1]))
+			rules += "  " + name + ": {columns: {\"id, v\": {keep: \"for a test\"}}}\n"
+		}
+	}
+	e := newErrand(t, prod, staging, plainJob(), map[string]string{"r.yaml": rules})
+	said := e.run(t, 2, "plan").all()
+	for j := range types {
+		if !strings.Contains(said, fmt.Sprintf("t0%d.v: ", j)) {
+			t.Errorf("%s is not told of", types[j])
+		}
+	}
+	for j := range fine {
+		if strings.Contains(said, fmt.Sprintf("t1%d.v: 1 of", j)) {
+			t.Errorf("%s is told of", fine[j])
+		}
+	}
+}
+
+// Who may make types of ranges may have them in a new generation.
+func TestRangeTypesOfAnOrdinaryRole(t *testing.T) {
+	t.Parallel()
+	prod, staging := scratchtest.Database(t), scratchtest.Database(t)
+	scratchtest.SQL(t, prod, "CREATE TYPE span AS RANGE (SUBTYPE = int4); CREATE TABLE t (id int PRIMARY KEY, v span); INSERT INTO t VALUES (1, '[1,4)')")
+	role := scratchtest.Role(t, staging, "ALTER ROLE %s CREATEDB", "ALTER DATABASE "+scratchtest.Query(t, staging, "SELECT quote_ident(current_database())")+" OWNER TO %s")
+	e := newErrand(t, prod, role, plainJob(), map[string]string{"r.yaml": "version: 1\ntables: {t: {columns: {\"id, v\": {keep: \"for a test\"}}}}\n"})
+	e.run(t, 0, "refresh")
 }

@@ -373,9 +373,6 @@ func (p *planner) definitions(out *Comparison) {
 // rebuilds closes what is left of a table with its declaration in the source: by
 // making it anew, where the product alters no table in place, else in words.
 func (p *planner) rebuilds(out *Comparison) {
-	if p.source.dialect.Remake != nil {
-		p.between(out)
-	}
 	first := make(map[string]string)
 	for i := range out.Differences {
 		d := &out.Differences[i]
@@ -397,36 +394,6 @@ func (p *planner) rebuilds(out *Comparison) {
 		if sql := p.source.dialect.Remake(p.remade(out, d.Table, text)); sql != "" {
 			d.set(sql)
 			p.alongside(out, d)
-		}
-	}
-}
-
-// between leaves to a table that is made anew the columns that stand before others which
-// are there already: one that is added stands last.
-func (p *planner) between(out *Comparison) {
-	there := make(map[string]bool)
-	for _, f := range p.target.Facts {
-		there[f.Object] = there[f.Object] || f.Kind == "column"
-	}
-	renamed := make(map[string]bool)
-	for _, d := range out.Differences {
-		renamed[d.Object] = renamed[d.Object] || d.Kind == "column" && d.Renamed > 0
-	}
-	early := make(map[string]bool)
-	for _, f := range p.source.Facts {
-		if f.Kind != "table" {
-			continue
-		}
-		stands := false
-		for _, name := range slices.Backward(strings.Split(f.part(ColumnOrder), "\n")) {
-			object := f.Object + "." + name
-			early[object] = stands
-			stands = stands || there[object] || renamed[object]
-		}
-	}
-	for i := range out.Differences {
-		if d := &out.Differences[i]; d.Kind == "column" && d.Change == Missing && early[d.Object] {
-			d.SQL = ""
 		}
 	}
 }

@@ -298,11 +298,11 @@ type Replaceable interface {
 	InPlace() Target
 }
 
-// A Scoped is a Target of which the URL names one schema among others of its
+// A Scoped is a Source or a Target of which the URL names one schema among others of its
 // server: what the job does not cover is no part of it.
 type Scoped interface {
-	// Scope tells which schemas the job covers, before anything else is asked; none
-	// given leaves it at the URL's.
+	// Scope tells which schemas the job covers, before anything else is asked, whether
+	// both sides are two as well; none given leaves it at the URL's.
 	Scope(schemas []string)
 }
 

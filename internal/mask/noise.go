@@ -2,6 +2,7 @@ package mask
 
 import (
 	"fmt"
+	"math"
 	"math/big"
 
 	"understudy/internal/schema"
@@ -143,7 +144,11 @@ func (n *noise) bounds(a *arithmetic, scale int) {
 	a.low.Neg(&a.high)
 	if n.limits.Kind == schema.Integer {
 		narrow(a, a.word.SetInt64(n.limits.Min), nil)
-		narrow(a, nil, a.word.SetInt64(n.limits.Max))
+		a.word.SetInt64(n.limits.Max)
+		if n.limits.Min >= 0 && n.limits.Max == math.MaxInt64 { // without a sign: as far as the type goes
+			a.word.SetUint64(math.MaxUint64)
+		}
+		narrow(a, nil, &a.word)
 	}
 	if n.low != nil {
 		a.at(&a.word, *n.low, scale)

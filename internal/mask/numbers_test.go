@@ -100,6 +100,14 @@ func TestNoiseKeepsToBounds(t *testing.T) {
 			t.Errorf("%s becomes %s, which no bigint holds", v, f)
 		}
 	}
+	unsigned := makeMask(t, "noise", Limits{Kind: schema.Integer, Max: 1<<63 - 1}, "by", "10").Worker()
+	for _, v := range []string{"18446744073709551615", "9223372036854775808", "18446744073709551000", "0"} {
+		x, _ := new(big.Int).SetString(v, 10)
+		f, ok := new(big.Int).SetString(fake(t, unsigned, v), 10)
+		if !ok || !f.IsUint64() || f.Cmp(x) == 0 || new(big.Int).Sub(f, x).CmpAbs(big.NewInt(10)) > 0 {
+			t.Errorf("%s without a sign becomes %s", v, f)
+		}
+	}
 }
 
 func TestNumbersThatAreNone(t *testing.T) {

@@ -153,7 +153,7 @@ func TestEveryMutationIsFoundInFiles(t *testing.T) {
 			closing = append(closing, d.SQL)
 		}
 		for _, d := range compareAll(t, base, read(strings.Repeat("m", i+1)+".db", closing)).Differences {
-			if d.Kind != "setting" || d.Object == "user_version" {
+			if d.Detail != catalog.ColumnOrder && (d.Kind != "setting" || d.Object == "user_version") { // a column that is added stands last
 				t.Errorf("%s\nis not closed by\n%s\nleft: %s %s %s %s", m.piece, strings.Join(closing, ";\n"), d.Kind, d.Object, d.Change, d.Detail)
 			}
 		}

@@ -106,12 +106,18 @@ func (s *Session) connect(ctx context.Context, limits engine.Limits) error {
 	return cmp.Or(fault.From(append(slices.Clone(fault.FindingsOf(err)), fault.FindingsOf(broken)...), fault.CodeOf(err)), err)
 }
 
-// inMode gives the target as load.mode wants it replaced, told what the job covers;
-// on an error it stays as it is.
-func inMode(target engine.Target, job *config.Job) (engine.Target, error) {
+// scope tells both sides what the job covers. Either may be nil.
+func scope(job *config.Job, source engine.Source, target engine.Target) {
+	if s, ok := source.(engine.Scoped); ok {
+		s.Scope(job.SourceSchemas())
+	}
 	if t, ok := target.(engine.Scoped); ok {
 		t.Scope(job.TargetSchemas())
 	}
+}
+
+// inMode gives the target as load.mode wants it replaced; on an error it stays as it is.
+func inMode(target engine.Target, job *config.Job) (engine.Target, error) {
 	if job.Load.Mode != "replace" {
 		return target, nil
 	}
@@ -126,6 +132,7 @@ func inMode(target engine.Target, job *config.Job) (engine.Target, error) {
 
 // OneDatabase tells how it is known that both sides are one database; empty where they are not.
 func OneDatabase(ctx context.Context, in Input, source engine.Source, target engine.Target) (string, error) {
+	scope(in.Job, source, target)
 	d, err := in.Engine.Apart(ctx, source, target)
 	if err != nil || !d.Same {
 		return "", Explain(err, "target")
@@ -136,6 +143,7 @@ func OneDatabase(ctx context.Context, in Input, source engine.Source, target eng
 // apart refuses a target that is, or may be, the source. Whatever is written to a
 // target or beside it has to come after this.
 func apart(ctx context.Context, in Input, source engine.Source, target engine.Target) error {
+	scope(in.Job, source, target)
 	d, err := in.Engine.Apart(ctx, source, target)
 	switch {
 	case err != nil:
@@ -185,6 +193,7 @@ func OpenTarget(ctx context.Context, e engine.Engine, at engine.Address, job *co
 	if err != nil {
 		return nil, Explain(err, "target")
 	}
+	scope(job, nil, dst)
 	placed, err := inMode(dst, job)
 	if err != nil {
 		dst.Close()

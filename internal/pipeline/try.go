@@ -380,7 +380,7 @@ func heldBySource(table *schema.Table, masked []maskedColumn, r engine.Rejection
 func alike(from, to *schema.Table, columns []string) bool {
 	for _, name := range columns {
 		a, b := from.Column(name), to.Column(name)
-		if a.Type != b.Type || a.NotNull != b.NotNull || !slices.Equal(a.Labels, b.Labels) {
+		if a.Type != b.Type || a.NotNull != b.NotNull || a.Repertoire != b.Repertoire || !slices.Equal(a.Labels, b.Labels) {
 			return false
 		}
 	}
@@ -418,6 +418,8 @@ func demandsMore(from, to *schema.Table, columns []string) bool {
 // wider tells whether the type of b takes every value of the type of a.
 func wider(a, b *schema.Column) bool {
 	switch {
+	case b.Repertoire != "" && a.Repertoire != b.Repertoire:
+		return false
 	case a.Type == b.Type:
 		return isSubset(a.Labels, b.Labels)
 	case a.Kind != b.Kind:

@@ -109,6 +109,8 @@ type Column struct {
 	// Folding which letters it does so for.
 	FoldCase bool
 	Folding  Folding
+	// Repertoire is the character set of a text, where that lacks characters.
+	Repertoire string
 	// Labels are the values of an enum, in order.
 	Labels []string
 	// Default is the default expression as the engine writes it; empty for none.

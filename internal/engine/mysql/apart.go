@@ -3,17 +3,22 @@ package mysql
 import (
 	"context"
 	"crypto/rand"
+	"slices"
 	"strings"
 
 	"understudy/internal/engine"
 )
 
 // sided is what source and target have in common for this engine.
-type sided interface{ self() *side }
+type sided interface {
+	self() *side
+	meant() []string // the databases that are read, or replaced
+}
 
 func (s *side) self() *side { return s }
 
-// Apart tells whether source and target are two databases. A lock with a random
+// Apart tells whether source and target have no database in common, of those that the
+// job covers. A lock with a random
 // name is taken on the target and looked for from the source: only sessions of
 // one running server see each other's locks, whatever the host names say.
 func (mysql) Apart(ctx context.Context, from engine.Source, to engine.Target) (engine.Distance, error) {
@@ -52,8 +57,9 @@ func (mysql) Apart(ctx context.Context, from engine.Source, to engine.Target) (e
 	if held != "1" {
 		return engine.Distance{}, &engine.Error{Code: engine.Failed, Doing: "take a lock on the target", Say: "the server did not give it"}
 	}
-	same := source.self().at.database == target.self().at.database ||
-		folds != "0" && strings.EqualFold(source.self().at.database, target.self().at.database)
+	same := slices.ContainsFunc(target.meant(), func(to string) bool {
+		return slices.ContainsFunc(source.meant(), func(from string) bool { return from == to || folds != "0" && strings.EqualFold(from, to) })
+	})
 	return weigh(seen != "", same, here, there), nil
 }
 
@@ -79,7 +85,7 @@ func identify(ctx context.Context, c *conn) (identity, error) {
 func weigh(oneServer, sameName bool, source, target identity) engine.Distance {
 	switch {
 	case oneServer && sameName:
-		return engine.Distance{Same: true, Why: "a lock taken on the target was seen from the source, and the databases have one name: they are one database"}
+		return engine.Distance{Same: true, Why: "a lock taken on the target was seen from the source, and a database has one name on both sides: it is one database"}
 	case oneServer:
 		return engine.Distance{Why: "they are two databases of one server"}
 	case source.server == "" || target.server == "":

@@ -174,6 +174,8 @@ func meaningOf(number uint16) meaning {
 		return meaning{engine.Denied, "the user may not use the database", "grant it, or use another user"}
 	case 1045, 1698, 1251, 1524, 2059, 3118, 4151:
 		return meaning{engine.Denied, "the server does not let this user in", "check the user name and password in the URL"}
+	case 3159:
+		return meaning{engine.Denied, "the server wants encrypted connections", "write ssl-mode=required, or a mode that looks at certificates, into the URL"}
 	case 1820, 1862:
 		return meaning{engine.Denied, "the user's password has expired", "set a new one on the server"}
 	case 1142, 1143, 1227, 1370, 1345, 1449, 3546, 4063, 4064:

@@ -143,6 +143,7 @@ func (r *structureReader) columns(ctx context.Context) error {
 		precision, _ := strconv.Atoi(row[7])
 		scale, _ := strconv.Atoi(row[8])
 		describe(&col, facts, length, precision, scale)
+		col.Repertoire = repertoire(facts.charset)
 		if strings.Contains(strings.ToLower(row[11]), "auto_increment") {
 			col.Surrogate, col.Identity = true, true
 		}

@@ -58,6 +58,8 @@ func (t *target) Scope(schemas []string) {
 	}
 }
 
+func (t *target) meant() []string { return t.databases }
+
 // Close ends every session of the target, those of loads too.
 func (t *target) Close() error {
 	t.lists.Lock()

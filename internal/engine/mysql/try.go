@@ -82,7 +82,7 @@ func (t *trial) run(ctx context.Context) ([]engine.Rejection, error) {
 			return nil, err
 		}
 	}
-	return t.out, nil
+	return t.out, t.partitions(ctx)
 }
 
 func (t *trial) reject(column, check, reason string, columns ...string) {
@@ -149,7 +149,7 @@ func (t *trial) draws(ctx context.Context, f *formColumn, text []byte) (bool, er
 // asks tells whether the server must say if a text's characters exist in the
 // column's character set, and how many bytes they take there.
 func (f *formColumn) asks(value []byte) bool {
-	if f.facts.charset == "" || strings.HasPrefix(f.facts.charset, "utf8") || f.facts.charset == "utf16" || f.facts.charset == "utf32" {
+	if repertoire(f.facts.charset) == "" {
 		return false
 	}
 	for _, b := range value {
@@ -158,6 +158,15 @@ func (f *formColumn) asks(value []byte) bool {
 		}
 	}
 	return false
+}
+
+// repertoire is a character set that lacks characters; empty for the others.
+func repertoire(charset string) string {
+	switch charset {
+	case "utf8mb4", "utf16", "utf16le", "utf32":
+		return ""
+	}
+	return charset
 }
 
 // ask has the server carry texts into the column's character set and back.

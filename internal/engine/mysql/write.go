@@ -447,17 +447,23 @@ func (w *writer) stream(ctx context.Context, rows iter.Seq2[*engine.Batch, error
 	return nil
 }
 
-// loadStatement writes LOAD DATA. Columns of bytes travel in hexadecimal.
+// loadStatement writes LOAD DATA. Columns of bytes travel in hexadecimal. Beside columns
+// that are computed so, MariaDB gives the next number in place of a 0 that comes for
+// AUTO_INCREMENT, whatever sql_mode says; it takes one that is set.
 func (w *writer) loadStatement(name string) string {
 	var list, set []string
+	computed := slices.ContainsFunc(w.fields, func(f field) bool { return f.bytes })
 	for i, c := range w.columns {
-		if !w.fields[i].bytes {
-			list = append(list, quote(c))
-			continue
-		}
 		v := fmt.Sprintf("@v%d", i)
+		switch f := w.fields[i]; {
+		case f.bytes:
+			set = append(set, quote(c)+" = UNHEX("+v+")")
+		case f.Identity && computed:
+			set = append(set, quote(c)+" = "+v)
+		default:
+			v = quote(c)
+		}
 		list = append(list, v)
-		set = append(set, quote(c)+" = UNHEX("+v+")")
 	}
 	sql := "LOAD DATA LOCAL INFILE 'Reader::" + name + "' INTO TABLE " + w.into + ` CHARACTER SET utf8mb4 FIELDS TERMINATED BY '\t' ESCAPED BY '\\' LINES TERMINATED BY '\n' (` + strings.Join(list, ", ") + ")"
 	if len(set) > 0 {
