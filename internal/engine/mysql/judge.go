@@ -3,6 +3,7 @@ package mysql
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"math/big"
 	"net/netip"
 	"slices"
@@ -31,6 +32,10 @@ func (f *formColumn) refuses(value []byte) string {
 			return "out of range"
 		case f.facts.unsigned && n < 0:
 			return "negative in an unsigned column"
+		case base == "float" && math.Abs(n) > math.MaxFloat32:
+			return "out of range"
+		case base == "float" && coarser(n):
+			return "the type float would keep less of the value"
 		}
 		return ""
 	case "date", "datetime", "timestamp", "time":
@@ -160,7 +165,21 @@ func (f *formColumn) refusesTime(text string) string {
 	if n[0] > hours || f.facts.base == "timestamp" && date != [3]int{} && f.facts.beyondTimestamp(date, [3]int(n)) {
 		return "out of range"
 	}
+	_, digits, _ := strings.Cut(f.Type, "(")
+	kept, _ := strconv.Atoi(strings.TrimRight(digits, ")")) // none are written as such
+	if f.facts.base != "date" && len(strings.TrimRight(fraction, "0")) > kept {
+		return "parts of a second that the column does not hold"
+	}
 	return ""
+}
+
+// coarser tells whether four bytes hold another number, which is not shown as this one either.
+func coarser(n float64) bool {
+	if float64(float32(n)) == n {
+		return false
+	}
+	shown, err := strconv.ParseFloat(strconv.FormatFloat(n, 'g', -1, 32), 64)
+	return err != nil || shown != n
 }
 
 // beyondTimestamp tells a moment of UTC that a TIMESTAMP cannot hold (MySQL 8.4

@@ -57,6 +57,9 @@ func fill(e *engine.Error, pg *pgconn.PgError) {
 	if pg.Code == "42501" && pg.Routine == "check_enable_rls" { // the refusal that row_security = off asks for
 		e.Say, e.Hint = rowsHidden, rowsHiddenHint
 	}
+	if e.Code == engine.Syntax && strings.HasPrefix(pg.Where, "COPY ") { // of a value, as regoper says that + is several operators
+		e.Code, e.Say, e.Hint = engine.Constraint, "a value does not have its type's form", typeHint
+	}
 	if strings.Contains(pg.Hint, "max_locks_per_transaction") {
 		e.Say, e.Hint = locksFull, locksFullHint
 	}
