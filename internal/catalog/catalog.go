@@ -67,6 +67,20 @@ const ColumnOrder = "column order"
 // those that both sides have.
 const TriggerOrder = "trigger order"
 
+// Listed gives the names in the text of a part that lists them, one a line; a name in
+// quotes may hold line breaks.
+func Listed(text string) (names []string) {
+	begun := ""
+	for line := range strings.SplitSeq(text, "\n") {
+		if begun += line; strings.Count(begun, `"`)%2 == 1 {
+			begun += "\n"
+			continue
+		}
+		names, begun = append(names, begun), ""
+	}
+	return names
+}
+
 // isOrder tells a part that is a list, one name a line.
 func isOrder(part string) bool { return part == ColumnOrder || part == TriggerOrder }
 
@@ -207,7 +221,7 @@ func (c *Catalog) respelled(as *Catalog) *Catalog {
 	for _, f := range as.Facts {
 		spelled[foldedName(f.Object)] = f.Object
 		each(f, func(p *Part, table map[string]string) {
-			for line := range strings.SplitSeq(p.Text, "\n") {
+			for _, line := range Listed(p.Text) {
 				table[foldedName(line)] = line
 			}
 		})
@@ -219,7 +233,7 @@ func (c *Catalog) respelled(as *Catalog) *Catalog {
 		f.Table = cmp.Or(spelled[foldedName(f.Table)], f.Table)
 		f.Parts = slices.Clone(f.Parts)
 		each(f, func(p *Part, table map[string]string) {
-			list := strings.Split(p.Text, "\n")
+			list := Listed(p.Text)
 			for k, line := range list {
 				list[k] = cmp.Or(table[foldedName(line)], line)
 			}

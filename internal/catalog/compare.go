@@ -568,8 +568,8 @@ func partNames(a, b Fact) []string {
 
 // common gives the lines of x that y has as well, in x's order.
 func common(x, y string) string {
-	in := strings.Split(y, "\n")
-	return strings.Join(slices.DeleteFunc(strings.Split(x, "\n"), func(l string) bool { return !slices.Contains(in, l) }), "\n")
+	in := Listed(y)
+	return strings.Join(slices.DeleteFunc(Listed(x), func(l string) bool { return !slices.Contains(in, l) }), "\n")
 }
 
 // contrast tells how a part differs in one line. Of long texts it shows where

@@ -30,7 +30,7 @@ func (r *renamer) join(differ, gone, more []Difference, titles []retitled, byTex
 			if f := r.dst.facts[id]; f != nil {
 				there = f[0].part(ColumnOrder)
 			}
-			r.order[id.object] = [2][]string{strings.Split(fs[0].part(ColumnOrder), "\n"), strings.Split(there, "\n")}
+			r.order[id.object] = [2][]string{Listed(fs[0].part(ColumnOrder)), Listed(there)}
 		}
 	}
 	var renamed []Difference

@@ -59,6 +59,9 @@ func TestStatementsStandInOrderOnPostgres(t *testing.T) {
 		"views over views that change shape": {
 			`CREATE TABLE t (id int, n int); CREATE VIEW z AS SELECT n, id FROM t; CREATE VIEW m AS SELECT id, n FROM z; CREATE VIEW a AS SELECT n FROM m`,
 			`CREATE TABLE t (id int, n int); CREATE VIEW z AS SELECT id FROM t; CREATE VIEW m AS SELECT id FROM z; CREATE VIEW a AS SELECT id FROM m`},
+		"columns whose names break lines": {
+			"CREATE TABLE t (id int PRIMARY KEY, \"a\nb\" text, \"q\"\"\nr\" int, c text); CREATE TABLE u (id int, \"x\ny\" int, z int)",
+			"CREATE TABLE u (id int)"},
 		"attributes of a type that is in use": {
 			`CREATE TYPE c AS (b bigint, a int, d text COLLATE "C"); CREATE FUNCTION f(c) RETURNS int LANGUAGE sql AS 'SELECT 1'; CREATE TYPE e AS (x int); CREATE TABLE t (e e)`,
 			`CREATE TYPE c AS (b int, a int); CREATE FUNCTION f(c) RETURNS int LANGUAGE sql AS 'SELECT 1'; CREATE TYPE e AS (x int, y text); CREATE TABLE t (e e)`},

@@ -232,7 +232,7 @@ func (r *factReader) declareColumns() {
 			for _, p := range f.Parts {
 				switch {
 				case p.Name == catalog.ColumnOrder:
-					order[f.Object] = strings.Split(p.Text, "\n")
+					order[f.Object] = catalog.Listed(p.Text)
 				case (p.Name == "comment" || p.Name == "replica identity") && p.Alter != "":
 					after[f.Object] = append(after[f.Object], p.Alter)
 				}
