@@ -35,6 +35,7 @@ func TestSchemasThatNameProductionOnMySQL(t *testing.T) {
 		same(t, "both databases", before, rows())
 		// Both URLs may name production, where the job means another database for the target.
 		e := newErrand(t, source, source, plainJob("schemas: [{source: "+one+", target: "+other+"}]"), rules)
+		e.run(t, 0, "plan", "--claim").wants(t, one+" -> "+other)
 		e.run(t, 0, "refresh", "--claim")
 		if after := rows(); !strings.HasPrefix(after, strings.Fields(before)[0]) || strings.Contains(after, "staging.test") {
 			t.Errorf("after the refresh: %s", after)

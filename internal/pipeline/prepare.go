@@ -103,6 +103,11 @@ func (s *Session) decided(ctx context.Context) (*work, error) {
 	s.work = w
 	w.plan = &plan.Plan{RunID: s.in.RunID, Source: s.in.SourceAt.String(), Target: s.in.TargetAt.String(), Now: s.in.Now,
 		KeyFingerprint: s.in.Key.Fingerprint(), Tables: []plan.Table{}, Masks: []plan.Mask{}, Undecided: []plan.Open{}, Fragments: []plan.Fragment{}}
+	for _, one := range s.in.Job.Schemas {
+		if one.At != s.in.Job.TargetAt { // else the URLs say it
+			w.plan.Schemas = append(w.plan.Schemas, schema.Ident(one.Source)+" -> "+schema.Ident(cmp.Or(one.Target, one.Source)))
+		}
+	}
 	for _, side := range []struct {
 		name string
 		at   engine.Address

@@ -22,6 +22,8 @@ type Plan struct {
 	RunID  string `json:"run"`
 	Source string `json:"source"` // addresses without secrets
 	Target string `json:"target"`
+	// Schemas are those that the job names, as pairs "source -> target"; none where it names none.
+	Schemas []string `json:"schemas,omitempty"`
 	// Now is the run's instant, which now() means in fragments.
 	Now            time.Time `json:"now"`
 	KeyFingerprint string    `json:"key_fingerprint"`

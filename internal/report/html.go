@@ -116,6 +116,7 @@ func (p Page) about() [][2]string {
 		add("Instant", p.Plan.Now.UTC().Format("2006-01-02 15:04:05 UTC")+", which now() means in the job's conditions")
 		add("From", p.Plan.Source)
 		add("To", p.Plan.Target)
+		add("Schemas", strings.Join(p.Plan.Schemas, ", "))
 		switch p.Plan.Structure {
 		case "source":
 			add("Structure", "production's, for the target has none")

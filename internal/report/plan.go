@@ -77,6 +77,9 @@ func head(w io.Writer, p *plan.Plan) {
 	g := grid{indent: 2}
 	g.add("from", p.Source)
 	g.add("to", p.Target)
+	if len(p.Schemas) > 0 {
+		g.add("schemas", strings.Join(p.Schemas, ", "))
+	}
 	if p.Structure == "source" {
 		g.add("structure", "production's, for the target has none")
 	} else if p.Structure != "" {

@@ -141,6 +141,9 @@ func (p *parser) end() {
 }
 
 func (p *parser) comment() {
+	if rest := p.text[p.at:]; p.dialect.Hash && p.outline == nil && (strings.HasPrefix(rest, "/*!") || strings.HasPrefix(rest, "/*M!")) {
+		p.refuse(p.line, "it has a comment that the server executes", "write what it says as plain SQL")
+	}
 	depth, i := 1, p.at+2
 	for depth > 0 && i < len(p.text) {
 		switch {

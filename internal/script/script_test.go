@@ -57,6 +57,11 @@ func TestWhatIsRefusedIsToldAtOnce(t *testing.T) {
 			t.Errorf("%q: %v", text, mistakes)
 		}
 	}
+	for _, text := range []string{"/*!50000 DROP TABLE x */", "SELECT 1; /*M! DROP TABLE x */", "# a word\n/*!SELECT 1*/"} {
+		if _, mistakes := Parse(text, Dialect{Hash: true}); len(mistakes) != 1 || !strings.Contains(mistakes[0].Say, "executes") {
+			t.Errorf("%q: %v", text, mistakes)
+		}
+	}
 	for _, text := range []string{"SELECT 1 /* x", "SELECT $a$ x", "SELECT \"x"} {
 		if _, mistakes := Parse(text, Dialect{Dollar: true}); len(mistakes) != 1 {
 			t.Errorf("%q: %v", text, mistakes)
