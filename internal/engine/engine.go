@@ -107,6 +107,8 @@ type Rejection struct {
 	Check  string // a constraint's name; empty when the type refused
 	Reason string // "too long", "not a date"; never a value
 	Rows   int    // how many of the rows tried
+	// Loses: nothing would refuse the value, but the column keeps less of it.
+	Loses bool
 	// Columns are those that decide; with a check, all that it compares.
 	Columns []string
 }

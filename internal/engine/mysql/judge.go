@@ -35,7 +35,7 @@ func (f *formColumn) refuses(value []byte) string {
 		case base == "float" && math.Abs(n) > math.MaxFloat32:
 			return "out of range"
 		case base == "float" && coarser(n):
-			return "the type float would keep less of the value"
+			return keepsLess
 		}
 		return ""
 	case "date", "datetime", "timestamp", "time":
@@ -168,10 +168,19 @@ func (f *formColumn) refusesTime(text string) string {
 	_, digits, _ := strings.Cut(f.Type, "(")
 	kept, _ := strconv.Atoi(strings.TrimRight(digits, ")")) // none are written as such
 	if f.facts.base != "date" && len(strings.TrimRight(fraction, "0")) > kept {
-		return "parts of a second that the column does not hold"
+		return keepsParts
 	}
 	return ""
 }
+
+// What a column would take, but not keep as it is.
+const (
+	keepsLess  = "the type float would keep less of the value"
+	keepsParts = "parts of a second that the column does not hold"
+)
+
+// lossy tells such a reason from those for which a value is refused.
+func lossy(reason string) bool { return reason == keepsLess || reason == keepsParts }
 
 // coarser tells whether four bytes hold another number, which is not shown as this one either.
 func coarser(n float64) bool {

@@ -92,7 +92,7 @@ func (t *trial) reject(column, check, reason string, columns ...string) {
 			return
 		}
 	}
-	t.out = append(t.out, engine.Rejection{Column: column, Check: check, Reason: reason, Rows: 1, Columns: columns})
+	t.out = append(t.out, engine.Rejection{Column: column, Check: check, Reason: reason, Rows: 1, Columns: columns, Loses: lossy(reason)})
 }
 
 // column judges the values of one column.
@@ -125,7 +125,7 @@ func (t *trial) column(ctx context.Context, i int) error {
 			}
 		}
 		if reason != "" {
-			t.bad[row] = true
+			t.bad[row] = t.bad[row] || !lossy(reason)
 			t.reject(f.Name, "", reason, f.Name)
 		}
 	}
