@@ -141,6 +141,9 @@ func TestPlanComputesWhatIsMadeOfMaskedColumns(t *testing.T) {
 	for name := range cases {
 		s.wants(t, name+".v: ")
 	}
+	if n := strings.Count(s.err, " would be refused: "); n != len(cases) {
+		t.Errorf("%d of %d tables are told to be refused: %s", n, len(cases), s.err)
+	}
 	newErrand(t, prod, staging, plainJob(), map[string]string{"r.yaml": kept}).run(t, 0, "refresh")
 }
 
@@ -150,8 +153,8 @@ func TestPlanKnowsTypesThatKeepLess(t *testing.T) {
 	t.Parallel()
 	prod, staging := scratchtest.Database(t), scratchtest.Database(t)
 	types := []string{"numeric > numeric(6,2) > 1.23456", `text > "char" > abc`, "timestamptz > date > 2020-01-01 13:00", "timestamptz > timestamptz(0) > 2020-01-01 13:00:00.6", "time > time(0) > 10:00:00.9",
-		"interval > interval day > 1 day 05:00", "float8 > float4 > 0.1234567890123", "int > oid > -1"}
-	fine := []string{"numeric > numeric(6,2) > 1.5", "timestamptz > date > 2020-01-01", "float8 > float4 > 0.1", "interval > interval day > 1 day", "date > timestamp > 2020-01-01", "int > numeric(4,1) > 7", "time > time(0) > 10:00"}
+		"interval > interval day > 1 day 05:00", "float8 > float4 > 0.1234567890123", "int > oid > -1", "bit(4) > bit(3) > 1010"}
+	fine := []string{"numeric > numeric(6,2) > 1.5", "timestamptz > date > 2020-01-01", "float8 > float4 > 0.1", "float8 > float4 > 1234567", "bit(4) > bit(4) > 1010", "interval > interval day > 1 day", "date > timestamp > 2020-01-01", "int > numeric(4,1) > 7", "time > time(0) > 10:00"}
 	rules := "version: 1\ntables:\n"
 	for i, all := range [][]string{types, fine} {
 		for j, one := range all {
@@ -183,5 +186,19 @@ func TestRangeTypesOfAnOrdinaryRole(t *testing.T) {
 	scratchtest.SQL(t, prod, "CREATE TYPE span AS RANGE (SUBTYPE = int4); CREATE TABLE t (id int PRIMARY KEY, v span); INSERT INTO t VALUES (1, '[1,4)')")
 	role := scratchtest.Role(t, staging, "ALTER ROLE %s CREATEDB", "ALTER DATABASE "+scratchtest.Query(t, staging, "SELECT quote_ident(current_database())")+" OWNER TO %s")
 	e := newErrand(t, prod, role, plainJob(), map[string]string{"r.yaml": "version: 1\ntables: {t: {columns: {\"id, v\": {keep: \"for a test\"}}}}\n"})
+	e.run(t, 0, "refresh")
+}
+
+// What the role that reads cannot compute, or a trial has no whole rows for, is left to the
+// load; so is what is computed when it is read.
+func TestPlanLeavesWhatItCannotCompute(t *testing.T) {
+	t.Parallel()
+	prod, staging := scratchtest.Database(t), scratchtest.Database(t)
+	scratchtest.SQL(t, prod, `CREATE FUNCTION norm(x text) RETURNS text IMMUTABLE LANGUAGE sql AS 'SELECT lower(x)'; REVOKE EXECUTE ON FUNCTION norm FROM PUBLIC;
+		CREATE TABLE people (id int PRIMARY KEY, name text, half text GENERATED ALWAYS AS (left(name, 2)) STORED, more text); INSERT INTO people (id, name) VALUES (1, 'Anna'), (2, 'Berta');
+		CREATE INDEX ON people (norm(name)); CREATE FUNCTION shown(p people) RETURNS text IMMUTABLE LANGUAGE sql AS $$ SELECT p.name || coalesce(p.more, '') $$; CREATE INDEX ON people (shown(people.*))`)
+	reader := scratchtest.Role(t, prod, "GRANT USAGE ON SCHEMA public TO %s", "GRANT SELECT ON ALL TABLES IN SCHEMA public TO %s")
+	e := newErrand(t, reader, staging, plainJob(), map[string]string{"r.yaml": "version: 1\ntables: {people: {columns: {\"id, more\": {keep: \"for a test\"}, name: full_name}}}\n"})
+	e.run(t, 0, "plan")
 	e.run(t, 0, "refresh")
 }

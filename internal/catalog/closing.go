@@ -150,7 +150,7 @@ func (p *planner) statements(out *Comparison) {
 			d.set(join([]string{clear[there], alter[id]}))
 		case d.Change == Different && d.Renamed == 0 && alter[id] != "" && strings.HasPrefix(parts[id].Shape, takes[there].Shape):
 			d.set(alter[id])
-		case len(makes) > 0 && drops != "" && d.Kind != "table" && d.Kind != "partition" && (d.Kind != "column" || computed(takes[there])) && d.Kind != "enum": // those hold rows, or are in use
+		case len(makes) > 0 && drops != "" && d.Kind != "table" && d.Kind != "partition" && (d.Kind != "column" || p.source.dialect.Remake == nil && (computed(takes[there]) || computed(parts[id]))) && d.Kind != "enum": // those hold rows, or are in use
 			d.set(join(slices.Concat([]string{drops}, makes, belongings(d))))
 			if d.Change == Different && subject(*d) == "" && len(belongings(d)) > 0 {
 				anew[d.Object] = d.Kind + " " + d.Object

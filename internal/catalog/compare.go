@@ -114,7 +114,7 @@ func Compare(ctx context.Context, source, target *Catalog, names map[string]stri
 	}
 	out.Differences = facts(src, dst, titles, target.dialect.ByText)
 	out.Objects, out.Tables = joined(src, dst)
-	out.Preamble, out.Client = cmp.Or(target.dialect.Preamble, source.dialect.Preamble), source.dialect.Client
+	out.Preamble, out.Client = target.dialect.Preamble, source.dialect.Client
 	out.LooseTypes = source.loose || target.loose
 	(&planner{ctx: ctx, source: source, target: target, names: names, retitled: titles, again: make(map[factID][]string)}).close(out, both)
 	if err := ctx.Err(); err != nil {

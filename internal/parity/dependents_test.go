@@ -191,6 +191,9 @@ func TestStatementsStandInOrderOnMySQL(t *testing.T) {
 				"columns between others": {
 					`CREATE TABLE t (z int, id int PRIMARY KEY, y int, a int, g int GENERATED ALWAYS AS (y) VIRTUAL, last int)`,
 					`CREATE TABLE t (id int PRIMARY KEY, n int, m int, last int)`},
+				"columns that are computed from later ones": {
+					`CREATE TABLE t (id int PRIMARY KEY, g int GENERATED ALWAYS AS (h + 1) VIRTUAL, h int, i int GENERATED ALWAYS AS (j) STORED, j int, k int GENERATED ALWAYS AS (id) VIRTUAL)`,
+					`CREATE TABLE t (id int PRIMARY KEY, k int DEFAULT 3)`},
 				"which column counts": {
 					`CREATE TABLE t (id int NOT NULL AUTO_INCREMENT, a int, PRIMARY KEY (id)); CREATE TABLE u (id int NOT NULL, a int, PRIMARY KEY (id))`,
 					`CREATE TABLE t (id int NOT NULL, a int AUTO_INCREMENT, PRIMARY KEY (id), KEY (a)); CREATE TABLE u (id int NOT NULL AUTO_INCREMENT, a int, PRIMARY KEY (a), KEY (id))`},

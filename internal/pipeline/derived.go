@@ -57,7 +57,7 @@ func (s *Session) derived(ctx context.Context, refused []finding.Finding) ([]fin
 			if at < 0 {
 				// What a computed column reads is not known here.
 				computed := slices.ContainsFunc(k.Columns, func(name string) bool { c := to.Column(name); return c != nil && c.Generated })
-				if !proved || len(masked) > 0 && (computed || k.Partial || !able && maskedAmong(masked, k.Columns) != "") {
+				if !proved || len(masked) > 0 && (computed || k.Partial || maskedAmong(masked, k.Columns) != "") {
 					out = append(out, unmeasured(shape.Name, k, "what it compares is not known beforehand"))
 				}
 				continue

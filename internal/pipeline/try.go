@@ -437,7 +437,7 @@ func wider(a, b *schema.Column) bool {
 func (t *trial) told() []finding.Finding {
 	var out []finding.Finding
 	for _, r := range t.refused {
-		if len(t.unmasked) > 0 && (r.Check != "" || slices.ContainsFunc(t.unmasked, func(f finding.Finding) bool { return f.Column == r.Column })) {
+		if len(t.unmasked) > 0 && (r.Check != "" || slices.ContainsFunc(t.unmasked, func(f finding.Finding) bool { return f.Column == r.Column || slices.Contains(r.Columns, f.Column) })) {
 			continue // it was tried without those values
 		}
 		f := finding.Finding{Check: "fake-refused", Severity: finding.Error, Code: int(fault.Usage), Table: t.shape.Name.String(), Column: r.Column,
@@ -449,7 +449,7 @@ func (t *trial) told() []finding.Finding {
 		if r.Check != "" {
 			what = fmt.Sprintf("check %s: %s", schema.Ident(r.Check), r.Reason)
 		}
-		if r.Column != "" && !isMasked(t.masks, r.Column) {
+		if r.Column != "" && !isMasked(t.masks, r.Column) || r.Check == "" && maskedAmong(t.masks, r.Columns) == "" {
 			f.Check, f.Hint, rows = "row-refused", "the target is stricter than production here: loosen it, or mend the data", "rows"
 		}
 		of := fmt.Sprintf("%d %s", t.tried, rows)

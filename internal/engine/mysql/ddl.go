@@ -70,6 +70,26 @@ func parseTable(name schema.Name, text string) *definition {
 	return d
 }
 
+// behind gives the column behind which another can be added; "" for none. It is the one
+// before it, but for those that are computed from it, which come later.
+func (d *definition) behind(name string) string {
+	var reads func(of string, seen []string) bool
+	reads = func(of string, seen []string) bool {
+		c := d.columns[of]
+		return c != nil && !slices.Contains(seen, of) && (slices.Contains(c.reads, name) || slices.ContainsFunc(c.reads, func(from string) bool { return reads(from, append(seen, of)) }))
+	}
+	out := ""
+	for _, before := range d.order {
+		if before == name {
+			break
+		}
+		if !reads(before, nil) {
+			out = before
+		}
+	}
+	return out
+}
+
 // listed names the columns whose values the table's partitions list, where none takes
 // a row with others; options are what stands behind the columns of CREATE TABLE.
 func listed(options []token) (columns []string) {

@@ -39,9 +39,9 @@ func dependencies(inv *inventory, facts []catalog.Fact) (out []catalog.Dependenc
 	for i := range inv.schema.Tables {
 		t := &inv.schema.Tables[i]
 		facts := inv.tables[t.Name]
-		for j, name := range facts.ddl.order {
-			if j > 0 { // behind which it is added
-				behind(column(t.Name, name), column(t.Name, facts.ddl.order[j-1]))
+		for _, name := range facts.ddl.order {
+			if before := facts.ddl.behind(name); before != "" {
+				behind(column(t.Name, name), column(t.Name, before))
 			}
 			for _, c := range facts.ddl.columns[name].reads {
 				behind(column(t.Name, name), column(t.Name, c))

@@ -166,7 +166,8 @@ func (f *formColumn) refusesTime(text string) string {
 		return "out of range"
 	}
 	_, digits, _ := strings.Cut(f.Type, "(")
-	kept, _ := strconv.Atoi(strings.TrimRight(digits, ")")) // none are written as such
+	digits, _, _ = strings.Cut(digits, ")")
+	kept, _ := strconv.Atoi(digits) // none are written as such
 	if f.facts.base != "date" && len(strings.TrimRight(fraction, "0")) > kept {
 		return keepsParts
 	}

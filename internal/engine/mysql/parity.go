@@ -286,6 +286,10 @@ func (d *declaration) column(all []token, t *tableFacts) {
 		place = "AFTER " + quote(d.last)
 	}
 	d.places = append(d.places, "MODIFY COLUMN "+d.source(all)+" "+place)
+	place = "FIRST"
+	if before := t.ddl.behind(name); before != "" {
+		place = "AFTER " + quote(before)
+	}
 	d.last = name
 	d.order = append(d.order, schema.Ident(name))
 	f := catalog.Fact{Kind: "column", Object: d.name.String() + "." + schema.Ident(name)}
@@ -347,6 +351,8 @@ func (d *declaration) column(all []token, t *tableFacts) {
 	f.Alter = d.alter("MODIFY COLUMN " + d.source(all))
 	if computed := slices.IndexFunc(all, func(t token) bool { return t.is("VIRTUAL") }); computed > n { // which no column becomes, or ceases to be
 		f.Shape = "virtual"
+	} else {
+		f.Shape = "stored"
 	}
 	d.add(f, "ADD COLUMN "+d.source(all)+" "+place, "DROP COLUMN "+quote(name))
 }

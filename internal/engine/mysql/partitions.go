@@ -38,7 +38,7 @@ func (t *trial) partitions(ctx context.Context) error {
 	}
 	check := schema.Check{Name: "partition bounds", Expr: fits}
 	for _, token := range tokens(rows[0][2]) {
-		if name, ok := token.name(); ok && t.table.Column(name) != nil && !slices.Contains(check.Columns, name) {
+		if name, ok := token.name(); ok && token.kind == quoted && t.table.Column(name) != nil && !slices.Contains(check.Columns, name) {
 			check.Columns = append(check.Columns, name)
 		}
 	}

@@ -78,9 +78,9 @@ func (t *target) session(ctx context.Context, name string) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	unlimited := "SET SESSION max_execution_time = 0"
+	unlimited := "SET SESSION unique_checks = 1, max_execution_time = 0"
 	if c.maria {
-		unlimited = "SET SESSION max_statement_time = 0, system_versioning_alter_history = KEEP"
+		unlimited = "SET SESSION unique_checks = 1, max_statement_time = 0, system_versioning_alter_history = KEEP"
 	}
 	if err := c.exec(ctx, "pin the session's settings", unlimited); err != nil {
 		c.hangUp()

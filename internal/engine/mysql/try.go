@@ -163,8 +163,10 @@ func (f *formColumn) asks(value []byte) bool {
 // repertoire is a character set that lacks characters; empty for the others.
 func repertoire(charset string) string {
 	switch charset {
-	case "utf8mb4", "utf16", "utf16le", "utf32":
+	case "utf8mb4", "utf16", "utf16le", "utf32", "gb18030":
 		return ""
+	case "utf8": // as MySQL before 8.0.28 calls it
+		return "utf8mb3"
 	}
 	return charset
 }

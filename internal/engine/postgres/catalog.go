@@ -221,7 +221,7 @@ FROM pg_catalog.pg_proc p` + namespace + `p.pronamespace WHERE p.prokind IN ('f'
 		{"procedure", `SELECT p.oid, n.nspname, p.proname, '(' || pg_catalog.oidvectortypes(p.proargtypes) || ')', NULL, NULL, pg_catalog.pg_get_functiondef(p.oid)
 FROM pg_catalog.pg_proc p` + namespace + `p.pronamespace WHERE p.prokind = 'p'`, "pg_proc"},
 		{"aggregate", `SELECT p.oid, n.nspname, p.proname, '(' || pg_catalog.oidvectortypes(p.proargtypes) || ')', NULL, NULL,
-	format('%s %s %s %s %s', a.aggtransfn, a.aggfinalfn, a.aggtranstype::regtype, a.agginitval, a.aggkind) ||
+	format('(%s) %s %s %s %s %s', pg_catalog.pg_get_function_identity_arguments(p.oid), a.aggtransfn, a.aggfinalfn, a.aggtranstype::regtype, a.agginitval, a.aggkind) ||
 	format(' %s %s %s %s %s %s %s %s', a.aggcombinefn, a.aggserialfn, a.aggdeserialfn, a.aggfinalextra, a.aggfinalmodify, a.aggsortop::regoperator, a.aggtransspace, p.proparallel) ||
 	format(' %s %s %s %s %s %s %s %s', a.aggmtransfn, a.aggminvtransfn, a.aggmfinalfn, a.aggmfinalextra, a.aggmfinalmodify, a.aggmtranstype::regtype, a.aggmtransspace, a.aggminitval)
 FROM pg_catalog.pg_proc p` + namespace + `p.pronamespace JOIN pg_catalog.pg_aggregate a ON a.aggfnoid = p.oid`, "pg_proc"},

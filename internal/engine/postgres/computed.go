@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -80,11 +81,14 @@ func (t *trial) written(columns []string) (out []string) {
 
 // generated computes the generated columns, which checks and indexes may read.
 func (t *trial) generated(ctx context.Context) error {
-	defined, err := readDefinitions(ctx, t.c, t.facts.oid)
-	if err != nil {
-		return err
+	if t.facts.defined == nil {
+		defined, err := readDefinitions(ctx, t.c, t.facts.oid)
+		if err != nil {
+			return err
+		}
+		t.facts.defined = defined
 	}
-	for _, g := range defined.generated {
+	for _, g := range t.facts.defined.generated {
 		column := t.table.Column(g.name)
 		if column == nil || len(g.reads) == 0 || !t.triedAll(g.reads) {
 			continue
@@ -99,14 +103,20 @@ func (t *trial) generated(ctx context.Context) error {
 		switch {
 		case err != nil:
 			return err
+		case why != "" && g.virtual && !column.NotNull: // which is computed when it is read
+			continue
 		case why != "":
-			t.reject(engine.Rejection{Columns: g.reads, Reason: say + " cannot be computed: " + why, Rows: t.rows.Len()})
+			t.refuse(g.reads, say+" cannot be computed: "+why, t.rows.Len())
+			continue
+		case row == nil:
 			continue
 		}
 		if column.NotNull {
-			t.reject(engine.Rejection{Columns: g.reads, Reason: say + " would be NULL", Rows: int(number(row[1]))})
+			t.refuse(g.reads, say+" would be NULL", int(number(row[1])))
 		}
-		t.reject(engine.Rejection{Columns: g.reads, Reason: fmt.Sprintf("%s would be longer than %d characters", say, column.Length), Rows: int(number(row[2]))})
+		if !g.virtual {
+			t.refuse(g.reads, fmt.Sprintf("%s would be longer than %d characters", say, column.Length), int(number(row[2])))
+		}
 		t.made, t.good[g.name] = append(t.made, g), true
 	}
 	return nil
@@ -114,12 +124,15 @@ func (t *trial) generated(ctx context.Context) error {
 
 // expressions computes what indexes and statistics are made of.
 func (t *trial) expressions(ctx context.Context) error {
-	list, err := readExpressions(ctx, t.c, t.facts.oid)
-	if err != nil {
-		return err
+	if t.facts.expressions == nil {
+		list, err := readExpressions(ctx, t.c, t.facts.oid)
+		if err != nil {
+			return err
+		}
+		t.facts.expressions = append([]expression{}, list...)
 	}
-	for _, x := range list {
-		if !t.triedAll(x.reads) {
+	for _, x := range t.facts.expressions {
+		if len(x.reads) == 0 || !t.triedAll(x.reads) || t.ofWhole(x) {
 			continue
 		}
 		asks := []string{"count(*)"}
@@ -136,25 +149,58 @@ func (t *trial) expressions(ctx context.Context) error {
 			return err
 		}
 		if why != "" {
-			t.reject(engine.Rejection{Columns: t.written(x.reads), Reason: "the " + x.of + " cannot be computed: " + why, Rows: t.rows.Len()})
+			t.refuse(x.reads, "the "+x.of+" cannot be computed: "+why, t.rows.Len())
 		}
 	}
 	return nil
 }
 
-// compute asks for one row, or tells why a value keeps it from being computed.
+// ofWhole tells whether an expression reads the row as a whole, whose columns are those of
+// the table in its order, as the trial's are not.
+func (t *trial) ofWhole(x expression) bool {
+	name := t.table.Name.Table
+	return slices.ContainsFunc(append([]string{x.predicate}, x.parts...), func(sql string) bool {
+		return strings.Contains(sql, name+".*") || strings.Contains(sql, quote(name)+".*")
+	})
+}
+
+// compute asks for one row, or tells why a value keeps it from being computed. It gives
+// neither where no row could be asked about: by a role that may not call a function, of
+// one that writes.
 func (t *trial) compute(ctx context.Context, doing, sql string, params []any) (row [][]byte, why string, err error) {
-	if err := t.c.exec(ctx, "try rows", "SAVEPOINT "+savepoint); err != nil {
-		return nil, "", err
+	for _, one := range []string{"SELECT * FROM (" + sql + ") AS probe LIMIT 0", sql} {
+		if err := t.c.exec(ctx, "try rows", "SAVEPOINT "+savepoint); err != nil {
+			return nil, "", err
+		}
+		rows, err := t.c.query(ctx, doing, one, params...)
+		if err == nil {
+			if one == sql {
+				return rows[0], "", nil
+			}
+			continue
+		}
+		var e *engine.Error
+		able := one == sql
+		if errors.As(err, &e) && (e.State == "42501" || e.State == "25006") {
+			able, err = false, t.c.exec(ctx, "try rows", "ROLLBACK TO SAVEPOINT "+savepoint)
+		} else {
+			err = t.undo(ctx, err)
+		}
+		if err != nil || !able {
+			return nil, "", err
+		}
+		return nil, e.Say, nil // undo let a refusal through
 	}
-	rows, err := t.c.query(ctx, doing, sql, params...)
-	if err == nil {
-		return rows[0], "", nil
+	return nil, "", nil
+}
+
+// refuse tells of rows that are refused for what is made of columns.
+func (t *trial) refuse(columns []string, reason string, rows int) {
+	r := engine.Rejection{Columns: t.written(columns), Reason: reason, Rows: rows}
+	if len(r.Columns) == 1 {
+		r.Column = r.Columns[0]
 	}
-	if undone := t.undo(ctx, err); undone != nil {
-		return nil, "", undone
-	}
-	return nil, err.(*engine.Error).Say, nil // undo let a refusal through
+	t.reject(r)
 }
 
 // source gives the rows for a FROM clause, under the table's name, with the columns that
@@ -200,13 +246,13 @@ func (t *trial) loses(ctx context.Context, i int, column *schema.Column) error {
 		lost = "v::" + as + "::timestamp IS DISTINCT FROM v::timestamp"
 	case 700: // float4: another number, which is not shown as this one either
 		lost = "v::float4::float8 IS DISTINCT FROM v::float8 AND v::float4::text::float8 IS DISTINCT FROM v::float8"
-	case 18, 26: // "char", oid
+	case 18, 26, 1560, 1562: // "char", oid, bit, varbit: a cast cuts them
 		lost = "v::" + as + "::text IS DISTINCT FROM v"
 	default:
 		return nil
 	}
-	row, why, err := t.compute(ctx, "try rows", "SELECT count(*) FILTER (WHERE "+lost+") FROM unnest($1::text[]) AS v", []any{t.texts(i, 0, t.rows.Len())})
-	if err == nil && why == "" {
+	row, _, err := t.compute(ctx, "try rows", "SELECT count(*) FILTER (WHERE "+lost+") FROM unnest($1::text[]) AS v", []any{t.texts(i, 0, t.rows.Len())})
+	if err == nil && row != nil {
 		t.reject(engine.Rejection{Column: column.Name, Columns: []string{column.Name}, Reason: "the type " + column.Type + " would keep less of the value", Rows: int(number(row[0])), Loses: true})
 	}
 	return err

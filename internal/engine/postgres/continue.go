@@ -220,7 +220,10 @@ func (x *exchange) Met(ctx context.Context, table schema.Name, r engine.Read) it
 			return func(yield func(*engine.Batch, error) bool) { yield(nil, err) }
 		}
 	}
-	return x.standing(ctx, table, r, e.keepMet)
+	return x.standing(ctx, table, r, func(ctx context.Context, c *conn) (string, error) {
+		from, err := e.keepMet(ctx, c)
+		return from, x.triggered(err)
+	})
 }
 
 // keepMet has the rows that stand under the keys of those that wait looked for once: the

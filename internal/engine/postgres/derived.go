@@ -30,6 +30,7 @@ type uniquePart struct {
 type computation struct {
 	name, expr string
 	reads      []string
+	virtual    bool // since 18: computed when it is read, not when the row comes
 }
 
 // definitions are a table's unique indexes and generated columns.
@@ -76,7 +77,7 @@ func readDefinitions(ctx context.Context, c *conn, oid uint32) (*definitions, er
 	}
 	// The dependencies are those of the column in some versions, of its expression in others.
 	rows, err = c.query(ctx, "read what generated columns are made of", `
-		SELECT g.attname, pg_catalog.pg_get_expr(e.adbin, e.adrelid), a.attname
+		SELECT g.attname, pg_catalog.pg_get_expr(e.adbin, e.adrelid), a.attname, g.attgenerated = 'v'
 		FROM pg_catalog.pg_attribute g JOIN pg_catalog.pg_attrdef e ON e.adrelid = g.attrelid AND e.adnum = g.attnum
 		LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = g.attrelid AND a.attnum > 0 AND a.attnum <> g.attnum AND EXISTS (SELECT FROM pg_catalog.pg_depend d
 			WHERE (d.classid = 'pg_catalog.pg_attrdef'::regclass AND d.objid = e.oid OR d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = g.attrelid AND d.objsubid = g.attnum)
@@ -87,7 +88,7 @@ func readDefinitions(ctx context.Context, c *conn, oid uint32) (*definitions, er
 	}
 	for _, r := range rows {
 		if n := len(out.generated); n == 0 || out.generated[n-1].name != string(r[0]) {
-			out.generated = append(out.generated, computation{name: string(r[0]), expr: string(r[1])})
+			out.generated = append(out.generated, computation{name: string(r[0]), expr: string(r[1]), virtual: isTrue(r[3])})
 		}
 		if last := &out.generated[len(out.generated)-1]; r[2] != nil {
 			last.reads = append(last.reads, string(r[2]))

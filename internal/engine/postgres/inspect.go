@@ -22,6 +22,9 @@ type tableFacts struct {
 	leaves      []leaf // of a partitioned table, sorted by name as Table.Partitions
 	foreign     bool   // a foreign table, or one with a foreign partition
 	unlogged    bool
+	// What trials compute, once one of them has read it.
+	defined     *definitions
+	expressions []expression
 	columns     map[string]columnFacts
 }
 

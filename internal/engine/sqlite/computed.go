@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"database/sql/driver"
 	"slices"
 	"strings"
 
@@ -51,7 +52,7 @@ func (t *trial) generated(ctx context.Context) error {
 			}
 		}
 		if err := t.conn.exec(ctx, "ALTER TABLE "+quote(t.table.Name.Table)+" ADD COLUMN "+t.definition(column)+" AS ("+g.expr+"\n)"); err != nil {
-			return err
+			return ctx.Err() // such a column cannot be tried
 		}
 		t.made = append(t.made, name)
 		return nil
@@ -92,21 +93,29 @@ func (t *trial) has(name string) bool {
 // computes asks for expressions over the trial's rows: able, if this program's SQLite
 // knows what they call, and whether a row makes them fail.
 func (t *trial) computes(ctx context.Context, parts []string, predicate string) (able, fails bool, err error) {
+	if predicate == "" {
+		predicate = "1"
+	}
+	if known, err := t.knows(ctx, append(slices.Clone(parts), predicate)...); err != nil || !known {
+		return false, false, err
+	}
 	query := "SELECT count(*)"
 	for _, p := range parts {
 		query += ", count((" + p + "\n))"
 	}
-	query += " FROM " + quote(t.table.Name.Table) + " WHERE "
-	if predicate == "" {
-		predicate = "1"
-	}
-	if _, err := t.conn.integer(ctx, query+"0 AND ("+predicate+"\n)"); err != nil {
-		return false, false, ctx.Err()
-	}
-	if _, err := t.conn.integer(ctx, query+predicate); err != nil {
+	if _, err := t.conn.integer(ctx, query+" FROM "+quote(t.table.Name.Table)+" WHERE "+predicate); err != nil {
 		return true, true, ctx.Err()
 	}
 	return true, false, nil
+}
+
+// knows tells whether this program's SQLite has all that expressions call.
+func (t *trial) knows(ctx context.Context, expressions ...string) (bool, error) {
+	query := "SELECT (" + strings.Join(expressions, "\n), (") + "\n) FROM " + quote(t.table.Name.Table) + " WHERE 0"
+	if err := t.conn.each(ctx, query, nil, func([]driver.Value) error { return nil }); err != nil {
+		return false, ctx.Err()
+	}
+	return true, nil
 }
 
 // refuse counts all rows as refused: which of them it was is not known.
