@@ -393,7 +393,7 @@ func mishaps() map[string]mishap {
 		"an orphan": {exit: 5, says: "public.visits.(email, realm)", prod: `ALTER TABLE visits DROP CONSTRAINT visits_email_realm_fkey; UPDATE visits SET realm = realm - 1;
 			ALTER TABLE visits ADD FOREIGN KEY (email, realm) REFERENCES logins NOT VALID`},
 		"a foreign key only there":      {exit: 5, says: "parts_email_fkey", staging: "CREATE TABLE vips (email text PRIMARY KEY); ALTER TABLE parts ADD FOREIGN KEY (email) REFERENCES vips"},
-		"a generated column that fails": {exit: 5, says: "public.people", staging: "ALTER TABLE people ADD COLUMN bad int GENERATED ALWAYS AS (length(full_name) / (serial_no - serial_no)) STORED"},
+		"a generated column that fails": {exit: 2, says: "the generated column bad", staging: "ALTER TABLE people ADD COLUMN bad int GENERATED ALWAYS AS (length(full_name) / (serial_no - serial_no)) STORED"},
 		"a view that fails":             {exit: 5, says: "public.bad", staging: "CREATE MATERIALIZED VIEW bad AS SELECT email::int FROM people"},
 		"another that cannot be read":   {exit: 2, says: "no table", job: "schemas: [nowhere]"},
 	}
