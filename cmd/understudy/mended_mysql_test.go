@@ -48,12 +48,13 @@ func TestKeysOfZeroOnMySQL(t *testing.T) {
 	eachMySQL(t, func(t *testing.T, fresh func() (string, *sql.DB)) {
 		source, from := fresh()
 		target, to := fresh()
-		statement(t, from, "CREATE TABLE zeros (id int AUTO_INCREMENT PRIMARY KEY, b blob, n bigint unsigned)", "CREATE TABLE refers (zero int, FOREIGN KEY (zero) REFERENCES zeros (id))",
-			"INSERT INTO zeros VALUES (7, x'00ff', 18446744073709551000), (1, 'one', 1)", "UPDATE zeros SET id = 0 WHERE id = 7", "INSERT INTO refers VALUES (0), (1)")
-		rules := map[string]string{"r.yaml": "version: 1\ntables:\n  zeros: {columns: {\"id, b\": {keep: \"for a test\"}, n: {mask: noise, percent: 5}}}\n  refers: {columns: {zero: {keep: \"for a test\"}}}\n"}
+		statement(t, from, "CREATE TABLE zeros (id int AUTO_INCREMENT PRIMARY KEY, b blob, n bigint unsigned, f float)", "CREATE TABLE refers (zero int, FOREIGN KEY (zero) REFERENCES zeros (id))",
+			"INSERT INTO zeros VALUES (7, x'00ff', 18446744073709551000, 0.33333334), (1, 'one', 1, 16777217)", "UPDATE zeros SET id = 0 WHERE id = 7", "INSERT INTO refers VALUES (0), (1)")
+		rules := map[string]string{"r.yaml": "version: 1\ntables:\n  zeros: {columns: {\"id, b\": {keep: \"for a test\"}, n: {mask: noise, percent: 5}, f: noise}}\n  refers: {columns: {zero: {keep: \"for a test\"}}}\n"}
 		for _, mode := range []string{"swap", "replace"} {
 			e := newErrand(t, source, target, plainJob("load: {mode: "+mode+"}"), rules)
 			e.run(t, 0, "refresh")
+			e.run(t, 0, "verify")
 			const all = "SELECT concat(group_concat(id, hex(b) ORDER BY id), ' ', (SELECT group_concat(zero ORDER BY zero) FROM refers)) FROM zeros"
 			same(t, "rows by "+mode, column(t, from, all), column(t, to, all))
 			if n := column(t, to, "SELECT n > 17000000000000000000 AND n <> 18446744073709551000 FROM zeros WHERE id = 0"); n != "1" {

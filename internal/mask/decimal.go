@@ -184,10 +184,10 @@ func precision(l Limits) int {
 	switch {
 	case l.Kind != schema.Decimal || l.Scale >= 0:
 		return 0
-	case strings.HasPrefix(typ, "real"), strings.HasPrefix(typ, "float4"):
-		return singleDigits
-	case strings.HasPrefix(typ, "double"), strings.HasPrefix(typ, "float"):
+	case strings.HasPrefix(typ, "double"), strings.HasPrefix(typ, "float8"):
 		return doubleDigits
+	case strings.HasPrefix(typ, "real"), strings.HasPrefix(typ, "float"): // four bytes on MySQL; SQLite's eight lose digits of fakes, no more
+		return singleDigits
 	}
 	return 0
 }
