@@ -186,7 +186,7 @@ func precision(l Limits) int {
 		return 0
 	case strings.HasPrefix(typ, "double"), strings.HasPrefix(typ, "float8"):
 		return doubleDigits
-	case strings.HasPrefix(typ, "real"), strings.HasPrefix(typ, "float"): // four bytes on MySQL; SQLite's eight lose digits of fakes, no more
+	case strings.HasPrefix(typ, "real"), strings.HasPrefix(typ, "float"): // of four bytes or of eight: what is eight loses digits of fakes, no more
 		return singleDigits
 	}
 	return 0

@@ -24,8 +24,9 @@ func (t *trial) partitions(ctx context.Context) error {
 		}
 		bounds = append(bounds, r[3])
 	}
-	fits, key := "", "("+rows[0][2]+")"
-	switch method := strings.ToUpper(rows[0][1]); method {
+	key := "(" + rows[0][2] + ")"
+	var fits string
+	switch strings.ToUpper(rows[0][1]) {
 	case "RANGE", "RANGE COLUMNS":
 		fits = key + " < (" + bounds[len(bounds)-1] + ")"
 	case "LIST", "LIST COLUMNS":

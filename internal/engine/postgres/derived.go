@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"slices"
-	"strconv"
 	"strings"
 
 	"understudy/internal/engine"
@@ -187,26 +186,16 @@ func (t *trial) derive(ctx context.Context, defined *definitions, x uniqueIndex,
 		return err
 	}
 	defer t.c.rollback()
-	var arrays, names, typed, made []string
-	var params []any
-	for i, name := range t.columns {
-		params = append(params, t.texts(i, 0, t.rows.Len()))
-		n := strconv.Itoa(i + 1)
-		arrays, names = append(arrays, "unnest($"+n+"::text[])"), append(names, "v"+n)
-		cast := "::" + t.castType(name)
-		if f := t.facts.columns[name]; f.check != "" {
-			cast += "::" + f.declared
-		}
-		typed = append(typed, "v"+n+cast+" AS "+quote(name))
+	t.good = map[string]bool{}
+	for _, name := range t.columns {
+		t.good[name] = true // the trial said so
 	}
 	for _, name := range x.reads {
 		if g := defined.computed(name); g != nil {
-			made = append(made, ", ("+g.expr+")::"+t.castType(name)+" AS "+quote(name))
+			t.made = append(t.made, *g)
 		}
 	}
-	as := " AS " + quote(t.table.Name.Table)
-	from := "(SELECT " + strings.Join(typed, ", ") + " FROM ROWS FROM (" + strings.Join(arrays, ", ") + ") AS v (" + strings.Join(names, ", ") + "))" + as
-	from = "(SELECT *" + strings.Join(made, "") + " FROM " + from + ")" + as
+	from, params := t.source(t.columns)
 	var parts []string
 	for _, p := range x.parts {
 		part := "(" + p.expr + ")"
