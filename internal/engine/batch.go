@@ -1,5 +1,11 @@
 package engine
 
+import "runtime/debug"
+
+// HugeBytes is the size from which a batch is huge. Batches are handed on when they are
+// full, far below it: a huge one is a single row.
+const HugeBytes = 8 << 20
+
 // A Batch is a run of whole rows in the engine's own form, back to back in Raw.
 // It belongs to whoever received it until Release.
 type Batch struct {
@@ -55,9 +61,28 @@ type Arrays interface {
 	AppendArray(dst, value []byte, column int, element Element) ([]byte, error)
 }
 
+// Huge tells a batch of so many bytes that whoever waits with another one beside it
+// would hold a multiple of them.
+func (b *Batch) Huge() bool { return cap(b.Raw) >= HugeBytes }
+
+// HandOn gives the batch to a consumer and tells whether he wants more. When he is done
+// with a huge one, the memory goes back to the system before the next is read: the
+// collector would let as much garbage come together as is in use.
+func (b *Batch) HandOn(yield func(*Batch, error) bool) bool {
+	huge := b.Huge()
+	more := yield(b, nil)
+	if huge {
+		debug.FreeOSMemory()
+	}
+	return more
+}
+
 // Release gives the batch back to its maker. The caller uses it no more.
 func (b *Batch) Release() {
-	if b.Free != nil {
+	switch {
+	case b.Huge():
+		b.Raw, b.Cells = nil, nil
+	case b.Free != nil:
 		b.Free(b)
 	}
 }
@@ -87,8 +112,7 @@ func (t *Tuples) Add(value []byte) {
 		t.AddNull()
 		return
 	}
-	t.data = append(t.data, value...)
-	t.ends = append(t.ends, len(t.data))
+	t.AddValue(value)
 }
 
 // AddString is Add for a string.
@@ -97,8 +121,30 @@ func (t *Tuples) AddString(value string) {
 	t.ends = append(t.ends, len(t.data))
 }
 
+// AddValue is Add for bytes that are a value, be it the empty one that is nil.
+func (t *Tuples) AddValue(value []byte) {
+	t.data = append(t.data, value...)
+	t.ends = append(t.ends, len(t.data))
+}
+
 // AddNull appends one NULL.
 func (t *Tuples) AddNull() { t.ends = append(t.ends, -1-len(t.data)) }
+
+// AddRow appends a tuple of another list of the same width. If neither has another one
+// it is moved: a huge value is not copied, and other is empty then.
+func (t *Tuples) AddRow(other *Tuples, row int) {
+	if t.Len() == 0 && other.Len() == 1 {
+		*t, *other = *other, *t
+		return
+	}
+	for column := range t.Width {
+		if value, ok := other.At(row, column); ok {
+			t.AddValue(value)
+		} else {
+			t.AddNull()
+		}
+	}
+}
 
 // At gives a value; ok is false for NULL. The bytes are valid until Reset.
 func (t *Tuples) At(row, column int) (value []byte, ok bool) {
@@ -119,5 +165,10 @@ func (t *Tuples) At(row, column int) (value []byte, ok bool) {
 	return t.data[start:end:end], true
 }
 
-// Reset empties t and keeps its memory.
-func (t *Tuples) Reset() { t.data, t.ends = t.data[:0], t.ends[:0] }
+// Reset empties t and keeps its memory, unless a huge value made it huge.
+func (t *Tuples) Reset() {
+	t.data, t.ends = t.data[:0], t.ends[:0]
+	if cap(t.data) >= HugeBytes {
+		t.data = nil
+	}
+}

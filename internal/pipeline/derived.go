@@ -154,13 +154,7 @@ func (s *Session) deriveKey(ctx context.Context, shape *plan.TableShape, to *sch
 			if rows+chunk.Len() == derivedRows {
 				return errEnough
 			}
-			for column := range key.Reads {
-				if value, ok := batch.At(row, column); ok {
-					chunk.AddString(string(value))
-				} else {
-					chunk.AddNull()
-				}
-			}
+			chunk.AddRow(batch, row)
 			if chunk.Len() == derivedAtOnce || chunk.Bytes() > tryBytes {
 				if err := ask(); err != nil {
 					return err

@@ -175,6 +175,9 @@ func (m *valueMaker) fake(dst, value []byte, _ engine.Form) (out []byte, null bo
 }
 
 func (m *valueMaker) told(fake []byte) []byte {
+	if len(fake) >= engine.HugeBytes && !numeric(m.there) {
+		return spaceless(fake)
+	}
 	m.normal = digestible(m.normal[:0], fake, m.there)
 	return m.normal
 }
@@ -235,13 +238,19 @@ func elementOf(c *schema.Column) *schema.Column {
 // databases write 1e+06 or 1000000.00 for 1000000.
 func digestible(dst, value []byte, c *schema.Column) []byte {
 	switch {
-	case c != nil && c.Kind == schema.Decimal:
+	case !numeric(c):
+		return append(dst, spaceless(value)...)
+	case c.Kind == schema.Decimal:
 		return mask.AppendStored(dst, value, c.Type)
-	case c != nil && c.Kind == schema.Integer:
-		return mask.AppendNormal(dst, value)
 	}
-	return append(dst, bytes.TrimRight(value, " ")...)
+	return mask.AppendNormal(dst, value)
 }
+
+func numeric(c *schema.Column) bool {
+	return c != nil && (c.Kind == schema.Decimal || c.Kind == schema.Integer)
+}
+
+func spaceless(value []byte) []byte { return bytes.TrimRight(value, " ") }
 
 // A documentMask is what becomes of the documents of one column. It never
 // changes and may be shared.

@@ -154,14 +154,22 @@ func (r *rewriter) rewrite(b *engine.Batch) error {
 	}
 	out = append(out, raw[at:]...)
 	b.Raw, r.out = out, raw[:0]
+	for _, kept := range []*[]byte{&r.out, &r.row, &r.fake, &r.scratch} {
+		if cap(*kept) >= engine.HugeBytes {
+			*kept = nil
+		}
+	}
 	return nil
 }
 
 // cell appends the fake of one value that is not NULL.
 func (r *rewriter) cell(out []byte, i int, form engine.Form, raw []byte) ([]byte, error) {
 	c, count := &r.columns[i], r.counts[i]
-	if need := len(raw) + 32; cap(r.scratch) < need { // for a number's text, or what an escape stands for
-		r.scratch = make([]byte, 0, 2*need)
+	if need := len(raw) + 32; cap(r.scratch) < min(need, engine.HugeBytes/4) { // for a number's text, or what an escape stands for
+		r.scratch = make([]byte, 0, 2*min(need, engine.HugeBytes/4)) // a huge value, if it is not its own text, makes its own room
+	}
+	if len(raw) >= engine.HugeBytes && !r.columns[i].blind() {
+		r.fake = slices.Grow(r.fake[:0], len(raw)) // growing bit by bit would take twice as much
 	}
 	value := form.Value(r.scratch[:0], raw, c.index)
 	fake, null, err := r.makers[i].fake(r.fake[:0], value, form)
@@ -294,14 +302,15 @@ func (r *rewriter) countPaths(lines []plan.Mask) {
 
 // readAhead pulls from in on a goroutine of its own, at most depth items ahead
 // of the consumer, so that reading and writing overlap. When the consumer stops
-// early it waits until the goroutine has let go of in.
+// early it waits until the goroutine has let go of in. Beside a huge batch nothing is
+// read: of those there is one at a time.
 func readAhead(in iter.Seq2[*engine.Batch, error], depth int) iter.Seq2[*engine.Batch, error] {
 	type item struct {
 		batch *engine.Batch
 		err   error
 	}
 	return func(yield func(*engine.Batch, error) bool) {
-		items, stop := make(chan item, depth), make(chan struct{})
+		items, stop, done := make(chan item, depth), make(chan struct{}), make(chan struct{})
 		go func() {
 			defer close(items)
 			defer func() {
@@ -313,6 +322,7 @@ func readAhead(in iter.Seq2[*engine.Batch, error], depth int) iter.Seq2[*engine.
 				}
 			}()
 			for b, err := range in {
+				huge := err == nil && b.Huge()
 				select {
 				case items <- item{b, err}:
 				case <-stop:
@@ -320,6 +330,13 @@ func readAhead(in iter.Seq2[*engine.Batch, error], depth int) iter.Seq2[*engine.
 				}
 				if err != nil {
 					return
+				}
+				if huge {
+					select {
+					case <-done:
+					case <-stop:
+						return
+					}
 				}
 			}
 		}()
@@ -329,8 +346,12 @@ func readAhead(in iter.Seq2[*engine.Batch, error], depth int) iter.Seq2[*engine.
 			}
 		}()
 		for it := range items {
+			huge := it.err == nil && it.batch.Huge()
 			if !yield(it.batch, it.err) {
 				return
+			}
+			if huge {
+				done <- struct{}{}
 			}
 		}
 	}

@@ -1,6 +1,12 @@
 package pipeline
 
-import "testing"
+import (
+	"runtime"
+	"sync/atomic"
+	"testing"
+
+	"understudy/internal/engine"
+)
 
 // TestPartsEvenOut: tables are divided only where one would be left over, into
 // parts no smaller than is worth it.
@@ -26,5 +32,47 @@ func TestPartsEvenOut(t *testing.T) {
 				t.Errorf("%s: table %d in %d parts, want %d", c.name, i, got, c.parts[i])
 			}
 		}
+	}
+}
+
+// TestNothingIsReadBesideAHugeBatch: reading runs ahead of writing, but not while a
+// huge batch is in hand, so that no more than one is in memory.
+func TestNothingIsReadBesideAHugeBatch(t *testing.T) {
+	var inHand atomic.Bool
+	made := func(yield func(*engine.Batch, error) bool) {
+		for i := range 20 {
+			if inHand.Load() {
+				t.Errorf("batch %d is read beside a huge one", i)
+			}
+			b := &engine.Batch{Rows: 1, Raw: make([]byte, 10)}
+			if i%3 == 1 {
+				b.Raw = make([]byte, engine.HugeBytes)
+				inHand.Store(true)
+			}
+			if !yield(b, nil) {
+				return
+			}
+		}
+	}
+	for _, stop := range []int{20, 7, 4, 2} { // a consumer may leave with a huge one in hand, or before
+		n := 0
+		for b, err := range readAhead(made, 2) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n++; n == stop {
+				break
+			}
+			huge := b.Huge()
+			b.Raw = nil // masked, as it may be, to something short
+			if runtime.Gosched(); huge {
+				inHand.Store(false)
+			}
+			b.Release()
+		}
+		if n != stop {
+			t.Errorf("%d batches came, want %d", n, stop)
+		}
+		inHand.Store(false)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"hash/maphash"
+	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -211,8 +212,12 @@ func (s *Session) masked(ctx context.Context, shape *plan.TableShape, columns []
 				return r, Explain(err, "source")
 			}
 			tuples.Reset()
+			huge := b.Huge()
 			err = r.tuples(b, len(columns), tuples)
 			b.Release()
+			if huge {
+				debug.FreeOSMemory()
+			}
 			if err == nil {
 				err = take(tuples)
 			}

@@ -215,13 +215,7 @@ func (s *Session) tryTable(ctx context.Context, t *trial) error {
 	}
 	r, err := s.masked(ctx, t.shape, t.shape.Columns, parts, t.most, func(batch *engine.Tuples) error {
 		for row := range batch.Len() {
-			for column := range t.shape.Columns {
-				if value, ok := batch.At(row, column); ok {
-					chunk.AddString(string(value))
-				} else {
-					chunk.AddNull()
-				}
-			}
+			chunk.AddRow(batch, row)
 			full := chunk.Len() == trySample || chunk.Bytes() > tryBytes
 			if full {
 				if err := ask(); err != nil {
@@ -506,7 +500,11 @@ func (r *rewriter) tuples(b *engine.Batch, width int, out *engine.Tuples) error 
 				continue
 			}
 			if ok = ok && r.makers[i] != nil; ok {
-				fake, null, err := r.makers[i].fake(nil, value, b.Form)
+				var room []byte
+				if b.Huge() && !r.columns[i].blind() {
+					room = make([]byte, 0, len(value))
+				}
+				fake, null, err := r.makers[i].fake(room, value, b.Form)
 				switch {
 				case err != nil && r.failed != nil:
 					r.failed[i] = cmp.Or(r.failed[i], err)
@@ -527,7 +525,7 @@ func (r *rewriter) tuples(b *engine.Batch, width int, out *engine.Tuples) error 
 			case like != nil:
 				value = like.Stored(nil, raw, column)
 			}
-			out.AddString(string(value))
+			out.AddValue(value)
 		}
 	}
 	return nil

@@ -261,6 +261,9 @@ func tellRows(rows iter.Seq2[*engine.Batch, error], table *schema.Table, columns
 			if column == len(columns)-1 {
 				d.AddRow(row)
 				row = row[:0]
+				if b.Huge() {
+					row, told = nil, nil
+				}
 			}
 		}
 		b.Release()

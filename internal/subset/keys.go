@@ -229,7 +229,7 @@ func (l *keyList) tuples(width int) *engine.Tuples {
 		}
 		for rest := []byte(tuple); len(rest) > 0; {
 			n, k := binary.Uvarint(rest)
-			t.AddString(string(rest[k : k+int(n)]))
+			t.AddValue(rest[k : k+int(n)])
 			rest = rest[k+int(n):]
 		}
 	}

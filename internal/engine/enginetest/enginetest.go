@@ -58,6 +58,11 @@ type Words struct {
 	// characters it takes; empty and 0 mean text without a limit.
 	Key     string
 	Longest int
+	// Long and Bytes are the types of texts and bytes without a limit. Repeat is a text
+	// n times, and AsBytes the bytes of a text.
+	Long, Bytes string
+	Repeat      func(text string, n int) string
+	AsBytes     func(text string) string
 	// Indexes: the database makes an index for every foreign key.
 	Indexes bool
 	// Show writes an expression as exact text.
@@ -115,6 +120,7 @@ func reading() []part {
 func loading() []part {
 	return []part{
 		{"values survive", valuesSurvive},
+		{"long values travel alone and whole", longValues},
 		{"read rewrites cells", readRewrites},
 		{"the source is not written", sourceUntouched},
 		{"a load switches", loadSwitches},

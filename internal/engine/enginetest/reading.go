@@ -50,6 +50,62 @@ func valuesSurvive(t *testing.T, h Harness) {
 	}
 }
 
+// longValues carries values that are written in pieces, and rows so long that nothing
+// else is read beside them: each is a batch of its own, and all arrive as they were.
+func longValues(t *testing.T, h Harness) {
+	from, to := h.Fresh(t), h.Fresh(t)
+	w := h.Words
+	odd := "'é\t\n\"x'" // a piece's end falls anywhere in it
+	rows := [][3]string{
+		{w.Repeat(odd, 700_000), w.AsBytes(w.Repeat(odd, 700_000)), "'short'"},
+		{"''", w.AsBytes("''"), w.Repeat(odd, 12_000)},
+		{"NULL", w.AsBytes(w.Repeat(odd, 12_000)), "NULL"},
+		{w.Repeat(odd, 12_000), "NULL", w.Repeat(odd, 1_500_000)},
+		{"'a'", w.AsBytes("'b'"), "'c'"},
+	}
+	from.exec(t, fmt.Sprintf("CREATE TABLE long_values (id %s, a %s, b %s, c %s)", w.Identity, w.Long, w.Bytes, w.Long))
+	for i, r := range rows {
+		from.exec(t, fmt.Sprintf("INSERT INTO long_values (id, a, b, c) VALUES (%d, %s, %s, %s)", i+1, r[0], r[1], r[2]))
+	}
+	m := h.moment(t, from)
+	tab := table(t, m.schema, "long_values")
+	l, err := h.target(t, to).Begin(t.Context(), spec("long", m))
+	ok(t, err)
+	defer abort(t, l)
+	huge := 0
+	r := engine.Read{Table: tab, Columns: tab.Written(), Into: l, As: tab.Name}
+	n, err := l.Write(t.Context(), tab.Name, r.Columns, func(yield func(*engine.Batch, error) bool) {
+		for b, err := range m.Read(t.Context(), r) {
+			if err == nil && b.Huge() {
+				huge++
+				if b.Rows != 1 {
+					t.Errorf("%d rows in a huge batch", b.Rows)
+				}
+			}
+			if !yield(b, err) {
+				return
+			}
+		}
+	})
+	ok(t, err)
+	if n != int64(len(rows)) || huge != 2 {
+		t.Errorf("%d rows sent and %d huge batches, want %d and 2", n, huge, len(rows))
+	}
+	ok(t, l.Finish(t.Context()))
+	ok(t, l.Switch(t.Context(), []byte("{}")))
+	for i, r := range rows {
+		for k, column := range []string{"a", "b", "c"} {
+			is := column + " = " + r[k]
+			if r[k] == "NULL" {
+				is = column + " IS NULL"
+			}
+			if got := to.query(t, fmt.Sprintf("SELECT count(*) FROM long_values WHERE id = %d AND %s", i+1, is)); got[0] != "1" {
+				t.Errorf("row %d: column %s arrived otherwise", i+1, column)
+			}
+		}
+	}
+}
+
 func inspectSees(t *testing.T, h Harness) {
 	m := h.moment(t, h.people(t))
 	var names []string

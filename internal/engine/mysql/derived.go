@@ -103,7 +103,7 @@ func (s *side) Derive(ctx context.Context, table *schema.Table, key engine.Deriv
 				for _, v := range row {
 					value = append(append(strconv.AppendInt(value, int64(len(str(v))), 10), ':'), str(v)...)
 				}
-				out.AddString(string(value))
+				out.AddValue(value)
 				return nil
 			})
 			if code := engine.CodeOf(err); err != nil && (code == engine.Syntax || code == engine.Constraint || code == engine.Failed) {

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"iter"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -221,6 +222,33 @@ func (r *reader) scan(ctx context.Context, key *rowKey, facts *tableFacts) error
 
 // add appends a row to the batch and hands the batch on when it is full.
 func (r *reader) add(row []driver.Value) error {
+	size := 0
+	for _, v := range row {
+		if v, ok := v.([]byte); ok {
+			size += len(v)
+		}
+	}
+	if size < engine.HugeBytes {
+		err := r.append(row)
+		if b := r.batch; err == nil && (len(b.Raw) >= r.snapshot.limits.BatchBytes || len(r.form.columns) == 0 && b.Rows == 4096) {
+			return r.flush()
+		}
+		return err
+	}
+	// A huge row is a batch of its own, handed on when what the driver gathered it in is gone.
+	if err := r.flush(); err != nil {
+		return err
+	}
+	debug.FreeOSMemory()
+	if err := r.append(row); err != nil {
+		return err
+	}
+	clear(row)
+	debug.FreeOSMemory()
+	return r.flush()
+}
+
+func (r *reader) append(row []driver.Value) error {
 	if r.batch == nil {
 		r.batch = r.snapshot.emptyBatch(r.form)
 	}
@@ -243,9 +271,6 @@ func (r *reader) add(row []driver.Value) error {
 	b.Raw = raw
 	b.Rows++
 	r.sent++
-	if len(b.Raw) >= r.snapshot.limits.BatchBytes || len(r.form.columns) == 0 && b.Rows == 4096 {
-		return r.flush()
-	}
 	return nil
 }
 
@@ -296,7 +321,7 @@ func withoutZeros(digits []byte) []byte {
 func (r *reader) flush() error {
 	b := r.batch
 	r.batch = nil
-	if b != nil && !r.yield(b, nil) {
+	if b != nil && !b.HandOn(r.yield) {
 		return errStopped
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"database/sql"
+	"fmt"
 	neturl "net/url"
 	"os"
 	"strings"
@@ -145,8 +146,11 @@ func harness(server *scratch.MySQL) enginetest.Harness {
 		Fresh:  fresh(server),
 		Words: enginetest.Words{
 			Identity: "bigint AUTO_INCREMENT PRIMARY KEY", Integer: "bigint", Key: "varchar(700)", Longest: 700, Indexes: true,
-			Show:   func(e string) string { return "coalesce(hex(" + e + "), '<null>'), " + e },
-			Recent: func(e string) string { return e + " > now() + interval 78 year and current_timestamp() < '2021-01-01'" },
+			Long: "longtext", Bytes: "longblob",
+			Repeat:  func(text string, n int) string { return fmt.Sprintf("repeat(%s, %d)", text, n) },
+			AsBytes: func(text string) string { return "CAST(" + text + " AS BINARY)" },
+			Show:    func(e string) string { return "coalesce(hex(" + e + "), '<null>'), " + e },
+			Recent:  func(e string) string { return e + " > now() + interval 78 year and current_timestamp() < '2021-01-01'" },
 		},
 		Values: suiteValues(server.MariaDB()),
 		Crash: func(t *testing.T, l engine.Load) {

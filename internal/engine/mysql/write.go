@@ -24,6 +24,8 @@ const (
 	insertBytes = 512 << 10
 	// chunkBytes is how much a LOAD DATA takes, and how much one transaction holds.
 	chunkBytes = 32 << 20
+	// pieceBytes is how much of a long value is written out at a time.
+	pieceBytes = 64 << 10
 	// looseMode is strict about nothing: an ENUM may hold the empty value that it
 	// has where a wrong one was once written.
 	looseMode = "NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION,ALLOW_INVALID_DATES"
@@ -298,6 +300,9 @@ func (w *writer) flush(ctx context.Context) error {
 	}
 	w.written += len(w.buf)
 	w.buf, w.rows = w.buf[:0], 0
+	if cap(w.buf) >= engine.HugeBytes {
+		w.buf = nil
+	}
 	if w.written < chunkBytes {
 		return nil
 	}
@@ -480,6 +485,8 @@ type feed struct {
 	batch   *engine.Batch
 	raw     []byte // of batch, what has not been written
 	left    int    // rows in raw
+	field   int    // of the row in hand, the next to be written
+	rest    []byte // of its value, what has not been written
 	line    []byte // what the driver has not taken
 	at      int
 	chunk   int
@@ -494,7 +501,7 @@ var errRowsEnded = errors.New("the rows ended early")
 // Read gives lines.
 func (f *feed) Read(p []byte) (int, error) {
 	if f.at == len(f.line) {
-		if f.done || f.chunk >= chunkBytes {
+		if amid := f.field > 0 || len(f.rest) > 0; f.done || f.chunk >= chunkBytes && !amid {
 			return 0, io.EOF
 		}
 		f.line, f.at = f.line[:0], 0
@@ -517,14 +524,16 @@ func (f *feed) Read(p []byte) (int, error) {
 // the next batch.
 func (f *feed) fill(most int) error {
 	for f.left > 0 && len(f.line) < most {
-		f.left--
-		if f.w.hollow(f.raw) {
+		if f.field == 0 && len(f.rest) == 0 && f.w.hollow(f.raw) {
 			f.w.loose, f.raw = f.w.tuple(f.w.loose, f.raw, f.w.looses > 0)
 			f.w.looses++
+			f.left--
 			continue
 		}
-		f.line, f.raw = f.w.line(f.line, f.raw)
-		f.rows++
+		if f.row() {
+			f.left--
+			f.rows++
+		}
 	}
 	if f.left > 0 {
 		return nil
@@ -550,25 +559,49 @@ func (f *feed) release() {
 	}
 }
 
-// line appends a row as LOAD DATA reads it.
-func (w *writer) line(dst, raw []byte) (out, rest []byte) {
-	for i := range w.fields {
-		if i > 0 {
-			dst = append(dst, '\t')
+// row appends a row as LOAD DATA reads it, or the next piece of one with a long value;
+// done where it has come to the row's end.
+func (f *feed) row() (done bool) {
+	w, dst := f.w, f.line
+	for {
+		if n := min(len(f.rest), pieceBytes); n > 0 {
+			dst = w.fields[f.field].appendTo(dst, f.rest[:n])
+			if f.rest = f.rest[n:]; len(f.rest) > 0 {
+				f.line = dst
+				return false
+			}
+			f.field++
 		}
-		var value []byte
-		var null bool
-		value, null, raw = decode(raw)
-		switch {
-		case null:
-			dst = append(dst, `\N`...)
-		case w.fields[i].bytes:
-			dst = hex.AppendEncode(dst, value)
-		default:
-			dst = appendField(dst, w.fields[i].written(value))
+		for ; f.field < len(w.fields); f.field++ {
+			if f.field > 0 {
+				dst = append(dst, '\t')
+			}
+			var value []byte
+			var null bool
+			value, null, f.raw = decode(f.raw)
+			if null {
+				dst = append(dst, `\N`...)
+				continue
+			}
+			if len(value) > pieceBytes {
+				f.rest = value
+				break
+			}
+			dst = w.fields[f.field].appendTo(dst, value)
+		}
+		if len(f.rest) == 0 {
+			f.line, f.field = append(dst, '\n'), 0
+			return true
 		}
 	}
-	return append(dst, '\n'), raw
+}
+
+// appendTo appends a value, or a piece of a long one, as LOAD DATA reads it.
+func (f *field) appendTo(dst, value []byte) []byte {
+	if f.bytes {
+		return hex.AppendEncode(dst, value)
+	}
+	return appendField(dst, f.written(value))
 }
 
 // appendField appends a text with what means something in the file escaped.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"iter"
+	"runtime/debug"
 
 	"understudy/internal/engine"
 	"understudy/internal/schema"
@@ -291,6 +292,7 @@ func (p *packer) Write(message []byte) (int, error) {
 		}
 		rest = after
 	}
+	p.alone(len(rest))
 	b := p.current()
 	start, cells, ok := len(b.Raw), b.Cells, true
 	if p.wanted != nil && p.binary { // one field less
@@ -350,6 +352,11 @@ func appendCells(cells []engine.Cell, row []byte, base int, look []int) []engine
 
 // add takes one row as a query gives it and writes it as COPY would.
 func (p *packer) add(values [][]byte) {
+	size := 0
+	for _, v := range values {
+		size += len(v)
+	}
+	p.alone(size)
 	b := p.current()
 	if p.binary {
 		b.Raw = binary.BigEndian.AppendUint16(b.Raw, uint16(len(values)))
@@ -399,6 +406,15 @@ func (p *packer) current() *engine.Batch {
 	return p.batch
 }
 
+// alone prepares for a row of so many bytes: a huge one is a batch of its own, and what
+// the driver read the one before it into is let go.
+func (p *packer) alone(size int) {
+	if size >= engine.HugeBytes {
+		p.flush()
+		debug.FreeOSMemory()
+	}
+}
+
 // flush hands the batch over.
 func (p *packer) flush() {
 	b := p.batch
@@ -406,7 +422,7 @@ func (p *packer) flush() {
 		return
 	}
 	p.batch = nil
-	if !p.yield(b, nil) {
+	if !b.HandOn(p.yield) {
 		p.stopped = true
 		p.stop()
 	}

@@ -58,13 +58,14 @@ func appendElement(dst, value []byte) []byte {
 		return append(dst, "NULL"...)
 	}
 	dst = append(dst, '"')
-	for _, c := range value {
+	start := 0
+	for i, c := range value {
 		if c == '"' || c == '\\' {
-			dst = append(dst, '\\')
+			dst = append(append(dst, value[start:i]...), '\\')
+			start = i
 		}
-		dst = append(dst, c)
 	}
-	return append(dst, '"')
+	return append(append(dst, value[start:]...), '"')
 }
 
 // array writes strings as a text array.

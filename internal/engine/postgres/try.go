@@ -188,14 +188,22 @@ func refusal(err error) bool {
 // texts writes rows [from, to) of a column as a text array for the server.
 func (t *trial) texts(i, from, to int) []byte {
 	translate := translationOf(t.facts.columns[t.columns[i]].base)
-	dst := []byte{'{'}
+	size := 2
+	for row := from; row < to; row++ {
+		value, _ := t.rows.At(row, i)
+		size += len(value) + 3
+	}
+	if translate == hexed {
+		size *= 2
+	}
+	dst := append(make([]byte, 0, size), '{')
 	for row := from; row < to; row++ {
 		value, ok := t.rows.At(row, i)
 		if !ok {
 			dst = appendElement(dst, nil)
 			continue
 		}
-		dst = appendElement(dst, translate.input(nil, append([]byte{}, value...)))
+		dst = appendElement(dst, translate.input(nil, value))
 	}
 	return append(dst, '}')
 }

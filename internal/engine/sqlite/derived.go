@@ -267,7 +267,7 @@ func (s *side) Derive(ctx context.Context, table *schema.Table, key engine.Deriv
 			}
 			value = appendCompared(value, v, x.collations[i])
 		}
-		out.AddString(string(value))
+		out.AddValue(value)
 		return nil
 	})
 	if err != nil {

@@ -392,7 +392,7 @@ func (f *finder) add(row []driver.Value) error {
 		f.raw = appendValue(f.raw[:0], v)
 		text := trimmed(canonical(f.tx, f.raw, f.columns[i]), f.shape.columns[f.columns[i].Name].trims)
 		f.tx = append(f.tx[:0], text...)
-		f.batch.Values.AddString(string(f.tx)) // an empty text is not NULL
+		f.batch.Values.AddValue(f.tx) // an empty text is not NULL
 	}
 	if len(f.batch.IDs) >= foundRows {
 		return f.flush()

@@ -394,6 +394,7 @@ func (w *writer) insert(ctx context.Context, n int) error {
 	if stmt != w.many {
 		_ = stmt.Close() // it has done its work
 	}
+	clear(w.args) // what they point to, huge values too, is done with
 	w.args = w.args[:0]
 	w.sent += int64(n)
 	return nil

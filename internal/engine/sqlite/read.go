@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"iter"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -188,6 +189,36 @@ func (r *reader) query(ctx context.Context, query string, args []any) error {
 
 // add appends a row to the batch and hands the batch on when it is full.
 func (r *reader) add(row []driver.Value) error {
+	size := 0
+	for _, v := range row {
+		switch v := v.(type) {
+		case []byte:
+			size += len(v)
+		case string:
+			size += len(v)
+		}
+	}
+	if size < engine.HugeBytes {
+		err := r.append(row)
+		if b := r.batch; err == nil && (len(b.Raw) >= r.snapshot.source.limits.BatchBytes || len(row) == 0 && b.Rows == 4096) {
+			return r.flush()
+		}
+		return err
+	}
+	// A huge row is a batch of its own, handed on when the driver's copy of it is gone.
+	if err := r.flush(); err != nil {
+		return err
+	}
+	debug.FreeOSMemory()
+	if err := r.append(row); err != nil {
+		return err
+	}
+	clear(row)
+	debug.FreeOSMemory()
+	return r.flush()
+}
+
+func (r *reader) append(row []driver.Value) error {
 	if r.batch == nil {
 		r.batch = r.snapshot.emptyBatch(r.form)
 	}
@@ -205,9 +236,6 @@ func (r *reader) add(row []driver.Value) error {
 	}
 	b.Rows++
 	r.sent++
-	if len(b.Raw) >= r.snapshot.source.limits.BatchBytes || len(row) == 0 && b.Rows == 4096 {
-		return r.flush()
-	}
 	return nil
 }
 
@@ -220,7 +248,7 @@ func (r *reader) flush() error {
 	if err := r.snapshot.old(r.doing); err != nil {
 		return err
 	}
-	if !r.yield(b, nil) {
+	if !b.HandOn(r.yield) {
 		return errStopped
 	}
 	return nil

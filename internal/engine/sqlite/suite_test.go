@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -82,9 +83,11 @@ func harness(mode string) enginetest.Harness {
 		Engine: New(),
 		Fresh:  fresh(mode),
 		Words: enginetest.Words{
-			Identity: "INTEGER PRIMARY KEY", Integer: "INTEGER",
-			Show:   func(e string) string { return "typeof(" + e + ") || ' ' || quote(" + e + ")" },
-			Recent: func(e string) string { return e + " > datetime('now', '+78 years') and datetime() < now() || '1'" },
+			Identity: "INTEGER PRIMARY KEY", Integer: "INTEGER", Long: "TEXT", Bytes: "BLOB",
+			Repeat:  func(text string, n int) string { return fmt.Sprintf("replace(hex(zeroblob(%d)), '00', %s)", n, text) },
+			AsBytes: func(text string) string { return "CAST(" + text + " AS BLOB)" },
+			Show:    func(e string) string { return "typeof(" + e + ") || ' ' || quote(" + e + ")" },
+			Recent:  func(e string) string { return e + " > datetime('now', '+78 years') and datetime() < now() || '1'" },
 		},
 		Values: values(),
 		Lax:    true,
