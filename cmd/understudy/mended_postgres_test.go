@@ -144,7 +144,15 @@ func TestPlanComputesWhatIsMadeOfMaskedColumns(t *testing.T) {
 	if n := strings.Count(s.err, " would be refused: "); n != len(cases) {
 		t.Errorf("%d of %d tables are told to be refused: %s", n, len(cases), s.err)
 	}
-	newErrand(t, prod, staging, plainJob(), map[string]string{"r.yaml": kept}).run(t, 0, "refresh")
+	e = newErrand(t, prod, staging, plainJob(), map[string]string{"r.yaml": kept})
+	e.run(t, 0, "refresh")
+	// What only staging computes, over columns that are kept, is told as well.
+	scratchtest.SQL(t, prod, "DROP INDEX c_v_idx, d_id_idx, j_picky_idx; UPDATE c SET v = 'x'; UPDATE d SET v = 'x'; UPDATE j SET v = 'x'; ALTER TABLE a DROP COLUMN c; UPDATE a SET v = v + 1000; ALTER TABLE h DROP COLUMN c")
+	s = e.run(t, 2, "plan")
+	s.wants(t, "a.v: 2 of 2 rows would be refused", "c.v: 1 of 1 rows", "public.d: 1 of 1 rows", "j.v: 1 of 1 rows")
+	if n := strings.Count(s.err, " would be refused: "); n != 4 {
+		t.Errorf("%d tables are told to be refused, want 4: %s", n, s.err)
+	}
 }
 
 // A type of staging that would keep less of a value, without a word, is told of; one that

@@ -378,7 +378,7 @@ func alike(from, to *schema.Table, columns []string) bool {
 			return false
 		}
 	}
-	return slices.Equal(names(from.Partitions), names(to.Partitions)) &&
+	return slices.Equal(names(from.Partitions), names(to.Partitions)) && isSubset(to.Computed, from.Computed) &&
 		slices.EqualFunc(from.Checks, to.Checks, func(a, b schema.Check) bool { return a.Expr == b.Expr && a.Valid == b.Valid })
 }
 
@@ -400,6 +400,9 @@ func demandsMore(from, to *schema.Table, columns []string) bool {
 		if a, b := from.Column(name), to.Column(name); b.NotNull && !a.NotNull || !wider(a, b) {
 			return true
 		}
+	}
+	if !isSubset(to.Computed, from.Computed) {
+		return true
 	}
 	if len(to.Partitions) > 0 && !slices.Equal(names(from.Partitions), names(to.Partitions)) {
 		return true

@@ -67,6 +67,10 @@ type Table struct {
 	Columns []Column // in the order of the database
 	Keys    []Key    // the primary key first, then unique keys by name
 	Checks  []Check  // by name
+	// Computed is what the database computes of each row that it takes and may fail to:
+	// generated columns, expressions and conditions of indexes, as the engine writes
+	// them. It is empty where the engine does not try such things.
+	Computed []string
 	// Partitions names the leaf partitions of a partitioned table; empty elsewhere.
 	Partitions []Name
 	// Inherits names the tables this one inherits from (PostgreSQL); empty elsewhere.

@@ -260,6 +260,7 @@ func (r *reading) table(t *relation, leaves []leaf) (schema.Table, *tableFacts) 
 		table.Columns = append(table.Columns, column)
 		facts.columns[c.name] = fact
 	}
+	table.Computed = r.computed(t.oid)
 	table.Keys = r.keys(t.oid, &table, names)
 	table.Checks = r.tableChecks(t.oid, names)
 	markSurrogates(&table, r.columns[t.oid])
@@ -272,6 +273,21 @@ func (r *reading) table(t *relation, leaves []leaf) (schema.Table, *tableFacts) 
 		table.Note = "unlogged"
 	}
 	return table, facts
+}
+
+// computed lists what the server computes of a table's rows.
+func (r *reading) computed(oid uint32) (out []string) {
+	for _, c := range r.columns[oid] {
+		if c.generated {
+			out = append(out, c.name+" = "+c.expr)
+		}
+	}
+	for _, i := range r.indexes[oid] {
+		if i.valid && (i.expression != "" || i.predicate != "") {
+			out = append(out, "index on "+i.expression+" where "+i.predicate)
+		}
+	}
+	return out
 }
 
 // column resolves domains to what stands below them.

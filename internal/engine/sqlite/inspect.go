@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql/driver"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -243,6 +244,9 @@ func (x *tableReader) read(name string) error {
 	}
 	x.fillShape()
 	x.readChecks()
+	if err := x.readComputed(); err != nil {
+		return err
+	}
 	x.table.Note = strings.Join(x.notes, "; ")
 	return nil
 }
@@ -603,12 +607,38 @@ func rowidName(t *schema.Table) string {
 	return ""
 }
 
+// readComputed lists what the database computes of the table's rows.
+func (x *tableReader) readComputed() error {
+	if x.shape.virtual {
+		return nil
+	}
+	made := readComputed(&x.table, x.shape.sql)
+	for _, name := range slices.Sorted(maps.Keys(made)) {
+		x.table.Computed = append(x.table.Computed, name+" = "+made[name].expr)
+	}
+	indexes, err := readIndexed(x.ctx, x.c, &x.table, false)
+	for _, i := range indexes {
+		plain := func(part string) bool {
+			return slices.ContainsFunc(x.table.Columns, func(c schema.Column) bool { return quote(c.Name) == part })
+		}
+		if i.predicate != "" || slices.ContainsFunc(i.parts, func(part string) bool { return !plain(part) }) {
+			x.table.Computed = append(x.table.Computed, "index on "+strings.Join(i.parts, ", ")+" where "+i.predicate)
+		}
+	}
+	return err
+}
+
 func (x *tableReader) readChecks() {
 	for _, c := range x.text.checks {
 		check := schema.Check{Name: c.name, Expr: c.expr, Valid: true}
 		for _, col := range x.table.Columns {
 			if slices.Contains(c.reads, small(col.Name)) {
 				check.Columns = append(check.Columns, col.Name)
+			}
+		}
+		if call := tokens(c.expr); len(call) == 4 && call[0].is("json_valid") && len(check.Columns) == 1 {
+			if of := x.table.Column(check.Columns[0]); of.Kind == schema.Text { // the type that documents have here
+				of.Kind = schema.JSON
 			}
 		}
 		slices.Sort(check.Columns)
