@@ -160,6 +160,10 @@ func TestWaiversAreStrict(t *testing.T) {
 			t.Errorf("%s: %+v, want %q", text, found, want)
 		}
 	}
+	twice := "- {match: {object: s.t.c, kind: column}, " + good + "}\n"
+	if _, found := parity.ReadWaivers("w.yaml", []byte("version: 1\nwaivers:\n"+twice+twice), now); len(found) != 1 || found[0].At.Line != 4 || !strings.Contains(found[0].Message, "line 3") {
+		t.Errorf("a waiver twice: %+v", found)
+	}
 	if _, found := parity.ReadWaivers("w.yaml", []byte("version: 1\nlongest: 180d\nwaivers: [{match: {object: s.t.c}, reason: r, owner: o, ticket: t, expires: 2026-11-28}]"), now); len(found) > 0 {
 		t.Errorf("longest lets it: %+v", found)
 	}

@@ -94,9 +94,18 @@ func (p *waiverParser) file(root document.Value) (out []Waiver) {
 	}
 	items, _ := v.List()
 	for _, item := range items {
-		if w, ok := p.waiver(item.Called("the waiver")); ok {
-			out = append(out, w)
+		w, ok := p.waiver(item.Called("the waiver"))
+		if !ok {
+			continue
 		}
+		same := func(have Waiver) bool {
+			return have.Match.ID == w.Match.ID && have.Match.Object == w.Match.Object && have.Match.Change == w.Match.Change && slices.Equal(have.Match.Kinds, w.Match.Kinds)
+		}
+		if i := slices.IndexFunc(out, same); i >= 0 {
+			item.Fail("keep the one that holds", "the waiver in line %d is about the same differences", out[i].At.Line)
+			continue
+		}
+		out = append(out, w)
 	}
 	return out
 }

@@ -169,9 +169,21 @@ func SARIF(w io.Writer, p Page, jobFile string) error {
 	if results == nil {
 		results = []obj{}
 	}
+	invocation := obj{"executionSuccessful": p.Parity != nil, "exitCode": int(p.Code)}
+	var told []obj
+	for _, f := range p.Findings { // what the comparison could not do, and why it did not come to an end
+		text := f.Message
+		if f.Hint != "" {
+			text += " (" + f.Hint + ")"
+		}
+		told = append(told, obj{"level": string(f.Severity), "message": obj{"text": visible(text, false)}, "descriptor": obj{"id": f.Check}})
+	}
+	if told != nil {
+		invocation["toolExecutionNotifications"] = told
+	}
 	doc := obj{"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0", "runs": []obj{{
 		"tool":    obj{"driver": obj{"name": "understudy", "version": p.Version, "rules": rules}},
-		"results": results, "invocations": []obj{{"executionSuccessful": p.Parity != nil, "exitCode": int(p.Code)}},
+		"results": results, "invocations": []obj{invocation},
 	}}}
 	e := json.NewEncoder(w)
 	e.SetIndent("", " ")

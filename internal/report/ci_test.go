@@ -114,7 +114,8 @@ func TestSARIFHoldsEveryDifference(t *testing.T) {
 		}
 	}
 	b.Reset()
-	if err := SARIF(&b, Page{Command: "parity"}, "understudy.yaml"); err != nil || !strings.Contains(b.String(), `"results": []`) {
+	broken := Page{Command: "parity", Findings: []finding.Finding{{Check: "source", Severity: finding.Error, Message: "no \x1bserver", Hint: "start it"}}}
+	if err := SARIF(&b, broken, "understudy.yaml"); err != nil || !strings.Contains(b.String(), `"results": []`) || !strings.Contains(b.String(), "server (start it)") || strings.Contains(b.String(), "u001b") {
 		t.Errorf("no comparison: %v\n%s", err, b.String())
 	}
 }
