@@ -23,6 +23,9 @@ type Fact struct {
 	// Definition is the server's own words for the object, normalized so that
 	// equal objects have equal text on both sides. No literal secret is in it.
 	Definition string
+	// Bare is the Definition without what the database put there when the object was made,
+	// such as the hour; empty where it put nothing. Objects of one Bare are equal.
+	Bare string
 	// Table the object belongs to, schema.table; empty for none.
 	Table string
 	// Parts tell the object piece by piece, so that a difference can say which

@@ -107,6 +107,7 @@ func Compare(ctx context.Context, source, target *Catalog, names map[string]stri
 		dst = index(target.Facts, both, back)
 	}
 	forgive(src, dst, source.Reader)
+	settle(src, dst)
 	out.Unseen = unseen(source, target)
 	out.Never = slices.Compact(slices.Sorted(slices.Values(slices.Concat(source.Never, target.Never))))
 	for _, k := range both {
@@ -159,6 +160,16 @@ func forgive(src, dst *inventory, reader string) {
 		}
 		return false
 	})
+}
+
+// settle has objects that differ only in what the databases put into them have one definition.
+func settle(src, dst *inventory) {
+	for _, id := range src.ids {
+		have, there := src.facts[id], dst.facts[id]
+		if len(have) == 1 && len(there) == 1 && have[0].Bare != "" && have[0].Bare == there[0].Bare {
+			there[0].Definition = have[0].Definition
+		}
+	}
 }
 
 // usual is the access list of an object that nobody granted or revoked anything on,
@@ -307,7 +318,7 @@ func (f Fact) renamed(names map[string]string) Fact {
 
 // rewritten gives the fact with every text of it written anew.
 func (f Fact) rewritten(write func(string) string) Fact {
-	for _, text := range []*string{&f.Object, &f.Table, &f.Definition, &f.Create, &f.Drop, &f.Alter, &f.Clear, &f.Shape, &f.Through} {
+	for _, text := range []*string{&f.Object, &f.Table, &f.Definition, &f.Bare, &f.Create, &f.Drop, &f.Alter, &f.Clear, &f.Shape, &f.Through} {
 		*text = write(*text)
 	}
 	f.Parts = slices.Clone(f.Parts)

@@ -276,12 +276,18 @@ func (o object) fact(database string) catalog.Fact {
 	}
 	// MySQL keeps the semicolon behind a body when another statement came with it.
 	f.Definition = strings.TrimRight(plain(withoutDefiner(tokens(o.Create))), " ;")
+	if o.Undated {
+		f.Bare = bare(f.Definition)
+	}
 	part("sql_mode", o.Mode)
 	part("character set", o.Charset)
 	part("collation", o.Collation)
 	part("time zone", o.Zone)
 	return f
 }
+
+// bare gives the definition of an event without the moment at which it starts.
+func bare(definition string) string { return plain(withoutStart(tokens(definition))) }
 
 // closing gives the statements that make an object with the settings that it keeps
 // of its maker's session, and put those back to what a session has.

@@ -27,6 +27,8 @@ type copied struct {
 	loose string
 	// enabled are the events that would run. In the copy none does.
 	enabled map[string]bool
+	// undated are the events whose schedule starts when they were made.
+	undated map[string]bool
 	// unseen are kinds of objects that grants hide, with the reason.
 	unseen map[string]string
 	// kept are the target's objects, where the copy is another's: what a migration
@@ -134,7 +136,7 @@ func (l *load) tryingOn(ctx context.Context) (*databasePlan, *conn, error) {
 // names the copy.
 func (l *load) furnish(ctx context.Context, c *conn, d *databasePlan) error {
 	k := &l.copied
-	k.loose, k.enabled, k.unseen, k.done = "", map[string]bool{}, map[string]string{}, map[string]int{}
+	k.loose, k.enabled, k.undated, k.unseen, k.done = "", map[string]bool{}, map[string]bool{}, map[string]string{}, map[string]int{}
 	b, err := readBounds(ctx, c, d.from, d.next)
 	if err != nil {
 		return err
@@ -236,7 +238,7 @@ func (k *copied) within(b *bounds, o object) object {
 	if o.Kind == "EVENT" {
 		s := tried{}
 		edits, _, _ = b.event(all, h, &s, edits)
-		k.enabled[o.Name] = s.enabled == "yes"
+		k.enabled[o.Name], k.undated[o.Name] = s.enabled == "yes", o.Undated
 	}
 	o.Create, o.Definer = rewrite(o.Create, 0, len(o.Create), edits), ""
 	return o
@@ -305,6 +307,9 @@ func (l *load) Catalog(ctx context.Context, schemas []string) (*catalog.Catalog,
 	for i, f := range facts {
 		if f.Kind == "event" && l.copied.enabled[lastName(f.Object)] {
 			facts[i].Create, facts[i].Definition = enabledAgain(f.Create, "ENABLE"), enabledAgain(f.Definition, "enable")
+		}
+		if f.Kind == "event" && (f.Bare != "" || l.copied.undated[lastName(f.Object)]) {
+			facts[i].Bare = bare(facts[i].Definition)
 		}
 	}
 	for _, list := range [][]catalog.Fact{tables.Facts, facts} {

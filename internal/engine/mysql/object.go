@@ -28,6 +28,8 @@ type object struct {
 	Charset   string `json:"charset"`
 	Collation string `json:"collation"`
 	Zone      string `json:"zone,omitempty"` // of an event: what its schedule's times are told in
+	// Undated: an event's schedule starts when it was made, for nobody said when.
+	Undated bool `json:"-"`
 }
 
 // A routine's and a trigger's settings that are not texts are pinned by the
@@ -183,6 +185,11 @@ func readEach(ctx context.Context, c *conn, database string) (out, broken []obje
 		if err != nil {
 			return nil, nil, nil, err
 		}
+		if o.Kind == "EVENT" {
+			if o.Undated, err = undated(ctx, c, database, o); err != nil {
+				return nil, nil, nil, err
+			}
+		}
 		if o.Kind == "VIEW" { // one that names what is not there cannot be made elsewhere
 			_, err := c.rows(ctx, "open view "+schema.Ident(o.Name), "SELECT 1 FROM "+quote(database)+"."+quote(o.Name)+" LIMIT 0")
 			if code := engine.CodeOf(err); err != nil && (code == engine.Syntax || code == engine.Denied) {
@@ -195,6 +202,33 @@ func readEach(ctx context.Context, c *conn, database string) (out, broken []obje
 		out = append(out, o)
 	}
 	return out, broken, hidden, nil
+}
+
+// undated tells whether an event starts at the moment when it was made, which is what the
+// server writes into one that says no STARTS (MySQL's and MariaDB's manuals, CREATE EVENT).
+func undated(ctx context.Context, c *conn, database string, o object) (bool, error) {
+	doing := "read event " + schema.Ident(o.Name)
+	if err := c.exec(ctx, doing, "SET SESSION time_zone = "+literal(o.Zone)); err != nil { // STARTS is told in the event's zone, CREATED in the session's
+		return false, nil // a zone that the server has forgotten
+	}
+	n, err := c.value(ctx, doing, "SELECT count(*) FROM information_schema.events WHERE event_schema = "+literal(database)+" AND event_name = "+literal(o.Name)+" AND timestampdiff(SECOND, created, starts) BETWEEN 0 AND 1")
+	if err != nil {
+		return false, err
+	}
+	return n == "1", c.exec(ctx, doing, "SET SESSION time_zone = '+00:00'")
+}
+
+// withoutStart leaves STARTS and its time out of an event.
+func withoutStart(all []token) []token {
+	for i, t := range all {
+		switch {
+		case t.is("DO"):
+			return all
+		case t.is("STARTS") && i+1 < len(all):
+			return append(slices.Clone(all[:i]), all[i+2:]...)
+		}
+	}
+	return all
 }
 
 // readPackages lists the stored packages of a database (MariaDB's manual, CREATE PACKAGE).

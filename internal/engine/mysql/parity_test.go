@@ -57,6 +57,32 @@ func TestEqualStructuresAreEqual(t *testing.T) {
 	})
 }
 
+// TestEventsThatNobodyDated: two databases made by the same statements at different hours
+// are equal, though the server wrote each hour into its event; an hour that somebody chose is not.
+func TestEventsThatNobodyDated(t *testing.T) {
+	onBoth(t, func(t *testing.T, server *scratch.MySQL) {
+		made := func(hour, starts string) string {
+			url := freshDatabase(t, server)
+			db := application(t, url)
+			db.SetMaxOpenConns(1)
+			for _, zone := range []string{"+00:00", "+05:30"} {
+				must(t, db, "SET SESSION time_zone = '"+zone+"', timestamp = "+hour, "CREATE EVENT `at "+zone+"` ON SCHEDULE EVERY 1 DAY "+starts+" DO SELECT 'STARTS'")
+			}
+			return url
+		}
+		one := made("1900000000", "")
+		for url, want := range map[string]int{made("1900012345", ""): 0, made("1900012345", "STARTS '2033-01-01 00:00:00'"): 2} {
+			out, err := catalog.Compare(t.Context(), catalogOf(t, one), catalogOf(t, url), map[string]string{databaseOf(one): databaseOf(url)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(out.Differences) != want {
+				t.Errorf("%d differences, want %d: %+v", len(out.Differences), want, out.Differences)
+			}
+		}
+	})
+}
+
 // TestEveryDifferenceIsTold changes one thing after another in the second of two
 // equal databases; each must show, and nothing else. A statement that is shown
 // for it, where it is one, closes it.
