@@ -71,6 +71,11 @@ func (s *side) Catalog(ctx context.Context, schemas []string) (*catalog.Catalog,
 			break
 		}
 	}
+	for _, list := range [][]catalog.Fact{tables.Facts, facts} {
+		for i := range list {
+			respell(&list[i])
+		}
+	}
 	out := catalog.New(tables, facts, kinds, unseen)
 	out.Reader, out.Never = reader, never
 	out.Histories, out.Depends = histories, depends

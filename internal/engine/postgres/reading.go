@@ -279,12 +279,12 @@ func (r *reading) table(t *relation, leaves []leaf) (schema.Table, *tableFacts) 
 func (r *reading) computed(oid uint32) (out []string) {
 	for _, c := range r.columns[oid] {
 		if c.generated {
-			out = append(out, c.name+" = "+c.expr)
+			out = append(out, c.name+" = "+respelled(c.expr))
 		}
 	}
 	for _, i := range r.indexes[oid] {
 		if i.valid && (i.expression != "" || i.predicate != "") {
-			out = append(out, "index on "+i.expression+" where "+i.predicate)
+			out = append(out, respelled("index on "+i.expression+" where "+i.predicate))
 		}
 	}
 	return out
@@ -460,7 +460,7 @@ func (r *reading) keys(oid uint32, table *schema.Table, names map[int]string) []
 func (r *reading) tableChecks(oid uint32, names map[int]string) []schema.Check {
 	var out []schema.Check
 	for _, c := range r.checks[oid] {
-		check := schema.Check{Name: c.name, Expr: c.expr, Valid: c.valid}
+		check := schema.Check{Name: c.name, Expr: respelled(c.expr), Valid: c.valid}
 		for _, n := range c.key {
 			if names[n] != "" {
 				check.Columns = append(check.Columns, names[n])
@@ -472,7 +472,7 @@ func (r *reading) tableChecks(oid uint32, names map[int]string) []schema.Check {
 	for _, column := range r.columns[oid] {
 		for t := r.types[column.typ]; t.typtype == 'd'; t = r.types[t.base] {
 			for _, c := range r.checks[t.oid] {
-				out = append(out, schema.Check{Name: c.name, Columns: []string{column.name}, Expr: replaceValue(c.expr, quote(column.name)), Valid: c.valid})
+				out = append(out, schema.Check{Name: c.name, Columns: []string{column.name}, Expr: respelled(replaceValue(c.expr, quote(column.name))), Valid: c.valid})
 			}
 		}
 	}
