@@ -82,6 +82,9 @@ func (b *blueprint) draw(ctx context.Context, dump tool, t *target, schemas []st
 		of := side{at: dump.at, limits: t.limits}
 		return of.nameChanger(ctx, of.nameUnread(ctx, err, schemas), schemas)
 	}
+	if err = b.withoutCounts(); err != nil {
+		return err
+	}
 	return b.choose(ctx, facts)
 }
 
