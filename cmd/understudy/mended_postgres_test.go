@@ -128,6 +128,7 @@ func TestPlanComputesWhatIsMadeOfMaskedColumns(t *testing.T) {
 		"g": {`CREATE DOMAIN small AS int CHECK (VALUE < 1000); CREATE TABLE g (id int PRIMARY KEY, v int, c small GENERATED ALWAYS AS (v + 1) STORED); INSERT INTO g VALUES (1, 1)`, "{mask: int, min: 0, max: 2000000000}"},
 		"h": {`CREATE TABLE h (id int PRIMARY KEY, v int, c int GENERATED ALWAYS AS (v * 2) STORED); INSERT INTO h SELECT i, i FROM generate_series(1, 50) i`, "{mask: int, min: 0, max: 2000000000}"},
 		"i": {`CREATE TABLE i (id int PRIMARY KEY, v varchar(40), c varchar(6) GENERATED ALWAYS AS (left(v, 1) || '@' || v) STORED); INSERT INTO i VALUES (1, 'abc')`, "hash"},
+		"k": {`CREATE TABLE k (id int PRIMARY KEY, v date CHECK (v < '2021-01-01')); INSERT INTO k SELECT i, '2000-01-01' FROM generate_series(1, 3000) i; UPDATE k SET v = date '2021-01-01' - (id - 1400) WHERE id BETWEEN 1401 AND 1440`, "{mask: date_shift, within: 60d}"},
 		"j": {`CREATE FUNCTION picky(x text) RETURNS text IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN IF x <> 'fine' THEN RAISE 'no'; END IF; RETURN x; END $$; CREATE TABLE j (id int PRIMARY KEY, v text); INSERT INTO j VALUES (1, 'fine'); CREATE INDEX ON j (picky(v))`, "lorem"},
 	}
 	rules, kept := "version: 1\ntables:\n", "version: 1\ntables:\n"

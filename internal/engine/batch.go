@@ -6,6 +6,23 @@ import "runtime/debug"
 // full, far below it: a huge one is a single row.
 const HugeBytes = 8 << 20
 
+// settleBytes is how much may be let go before the memory is given back: each time takes
+// some milliseconds, and what comes next has to fetch it again.
+const settleBytes = 64 << 20
+
+// A Settler gives the memory of huge values back to the system now and then: the collector
+// would let as much garbage come together as is in use. Its zero value is ready, for one
+// goroutine.
+type Settler struct{ letGo int }
+
+// LetGo says that so many bytes were let go.
+func (s *Settler) LetGo(bytes int) {
+	if s.letGo += bytes; s.letGo >= settleBytes {
+		s.letGo = 0
+		debug.FreeOSMemory()
+	}
+}
+
 // A Batch is a run of whole rows in the engine's own form, back to back in Raw.
 // It belongs to whoever received it until Release.
 type Batch struct {
@@ -66,13 +83,12 @@ type Arrays interface {
 func (b *Batch) Huge() bool { return cap(b.Raw) >= HugeBytes }
 
 // HandOn gives the batch to a consumer and tells whether he wants more. When he is done
-// with a huge one, the memory goes back to the system before the next is read: the
-// collector would let as much garbage come together as is in use.
-func (b *Batch) HandOn(yield func(*Batch, error) bool) bool {
-	huge := b.Huge()
+// with a huge one, its memory is let go before the next is read.
+func (b *Batch) HandOn(yield func(*Batch, error) bool, settler *Settler) bool {
+	size := cap(b.Raw)
 	more := yield(b, nil)
-	if huge {
-		debug.FreeOSMemory()
+	if size >= HugeBytes {
+		settler.LetGo(size)
 	}
 	return more
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"hash/maphash"
-	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -203,7 +202,7 @@ func (s *Session) masked(ctx context.Context, shape *plan.TableShape, columns []
 			read.Blind = append(read.Blind, i) // kept: taken as it is
 		}
 	}
-	tuples := &engine.Tuples{Width: len(columns)}
+	tuples, settler := &engine.Tuples{Width: len(columns)}, engine.Settler{}
 	for _, part := range parts {
 		read.Rows = part.Rows
 		r.nullify(part.Null)
@@ -212,11 +211,11 @@ func (s *Session) masked(ctx context.Context, shape *plan.TableShape, columns []
 				return r, Explain(err, "source")
 			}
 			tuples.Reset()
-			huge := b.Huge()
+			size := cap(b.Raw)
 			err = r.tuples(b, len(columns), tuples)
 			b.Release()
-			if huge {
-				debug.FreeOSMemory()
+			if size >= engine.HugeBytes {
+				settler.LetGo(size)
 			}
 			if err == nil {
 				err = take(tuples)

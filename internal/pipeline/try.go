@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"understudy/internal/check"
 	"understudy/internal/engine"
@@ -69,7 +70,7 @@ const (
 	trySample = 500
 	tryBytes  = 4 << 20
 	// tryRows is how many rows are tried where the target takes less than production holds,
-	// and where a check compares what masks change.
+	// and where it judges what masks change: few rows may be those that it refuses.
 	tryRows = 100_000
 	// tryRefused is how many refused rows for one reason end a trial.
 	tryRefused = 1000
@@ -98,8 +99,12 @@ func (s *Session) try(ctx context.Context) ([]finding.Finding, error) {
 		if t.same && len(t.masks) == 0 {
 			continue
 		}
-		if t.most == trySample && comparesMasked(t.table, t.masks) {
-			t.most, t.compares = tryRows, true
+		columns := judged(t.table, t.masks, shape.Columns)
+		if columns != nil && t.most == trySample {
+			t.most, t.judges = tryRows, true
+		}
+		if t.columns = shape.Columns; t.same { // what is kept and stands apart, the source's rows prove
+			t.columns = slices.DeleteFunc(slices.Clone(shape.Columns), func(name string) bool { return !isMasked(t.masks, name) && !slices.Contains(columns, name) })
 		}
 		if err := s.tryTable(ctx, &t); err != nil {
 			if t.unmasked = unmaskables(err); t.unmasked == nil {
@@ -123,12 +128,39 @@ func (s *Session) try(ctx context.Context) ([]finding.Finding, error) {
 	return out, nil
 }
 
-// comparesMasked tells whether a check reads a masked column beside others: what stands
-// in the row decides then whether a fake breaks it, and few rows may be so.
-func comparesMasked(table *schema.Table, masks []maskedColumn) bool {
-	return slices.ContainsFunc(table.Checks, func(k schema.Check) bool {
-		return len(k.Columns) > 1 && slices.ContainsFunc(k.Columns, func(name string) bool { return isMasked(masks, name) })
-	})
+// judged gives the columns that have to be tried together because the table has something
+// to say of masked ones beside their types: checks, what it computes of them, partitions.
+// None where it has not.
+func judged(table *schema.Table, masks []maskedColumn, all []string) []string {
+	if len(masks) == 0 {
+		return nil
+	}
+	if len(table.Partitions) > 0 {
+		return all
+	}
+	read := map[string]bool{}
+	take := func(names []string) {
+		if slices.ContainsFunc(names, func(name string) bool { return isMasked(masks, name) }) {
+			for _, name := range names {
+				read[name] = true
+			}
+		}
+	}
+	for _, k := range table.Checks {
+		if take(k.Columns); slices.ContainsFunc(k.Columns, func(name string) bool { return !slices.Contains(all, name) }) {
+			return all // of a generated column
+		}
+	}
+	for _, text := range table.Computed {
+		names := slices.DeleteFunc(slices.Clone(all), func(name string) bool { return !strings.Contains(text, name) })
+		if take(names); len(names) == 0 || strings.Contains(text, ".*") {
+			return all // of the row as a whole
+		}
+	}
+	if len(read) == 0 {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(all), func(name string) bool { return !read[name] })
 }
 
 // tablesOf gives the tables, as findings name them, of which any is told.
@@ -166,14 +198,15 @@ func addNew(out, more []finding.Finding) []finding.Finding {
 
 // A trial is one table under trial.
 type trial struct {
-	shape *plan.TableShape
-	masks []maskedColumn
-	side  engine.Side   // whose table would take the rows
-	table *schema.Table // of side
-	same  bool          // it takes what the source's table takes
-	most  int           // rows to try
+	shape   *plan.TableShape
+	masks   []maskedColumn
+	side    engine.Side   // whose table would take the rows
+	table   *schema.Table // of side
+	same    bool          // it takes what the source's table takes
+	most    int           // rows to try
+	columns []string      // to try, in the order of shape.Columns
 
-	compares bool // so many because a check compares masked columns with others
+	judges bool // so many because the table judges masked columns by more than their types
 
 	nulled    bool // orphans that are nullified are among the rows
 	tried     int
@@ -189,7 +222,10 @@ func (s *Session) tryTable(ctx context.Context, t *trial) error {
 		return nil
 	}
 	t.nulled = len(sel.Nulls) > 0
-	parts := sel.Parts()
+	parts, atOnce := sel.Parts(), trySample
+	if t.most > trySample {
+		atOnce = 4 * trySample // so many statements cost more than the rows
+	}
 	for i := range parts {
 		most := t.most
 		if len(parts[i].Null) > 0 { // what is nullified comes first, and leaves room for the others
@@ -199,12 +235,12 @@ func (s *Session) tryTable(ctx context.Context, t *trial) error {
 			parts[i].Rows = spread(parts[i].Rows, most)
 		}
 	}
-	chunk := &engine.Tuples{Width: len(t.shape.Columns)}
+	chunk := &engine.Tuples{Width: len(t.columns)}
 	ask := func() error {
 		if chunk.Len() == 0 {
 			return nil
 		}
-		found, err := t.side.Try(ctx, t.table, t.shape.Columns, chunk)
+		found, err := t.side.Try(ctx, t.table, t.columns, chunk)
 		if err != nil {
 			return Explain(err, "target")
 		}
@@ -213,10 +249,10 @@ func (s *Session) tryTable(ctx context.Context, t *trial) error {
 		chunk.Reset()
 		return nil
 	}
-	r, err := s.masked(ctx, t.shape, t.shape.Columns, parts, t.most, func(batch *engine.Tuples) error {
+	r, err := s.masked(ctx, t.shape, t.columns, parts, t.most, func(batch *engine.Tuples) error {
 		for row := range batch.Len() {
 			chunk.AddRow(batch, row)
-			full := chunk.Len() == trySample || chunk.Bytes() > tryBytes
+			full := chunk.Len() == atOnce || chunk.Bytes() > tryBytes
 			if full {
 				if err := ask(); err != nil {
 					return err
@@ -347,13 +383,17 @@ func (t *trial) findings() []finding.Finding {
 		}
 	}
 	out = append(append(t.undecided, t.unmasked...), out...)
-	if len(out) == 0 && t.tried >= tryRows && t.compares {
-		return []finding.Finding{{Check: "check-compares", Severity: finding.Warning, Table: t.shape.Name.String(),
-			Message: fmt.Sprintf("a CHECK compares masked columns with others: %d rows were tried and fit, the load will tell of the others", t.tried)}}
+	if len(out) == 0 && t.tried >= tryRows && t.judges {
+		return []finding.Finding{{Check: "masks-judged", Severity: finding.Warning, Table: t.shape.Name.String(),
+			Message: fmt.Sprintf("checks, partitions or expressions read masked columns: %d rows were tried and fit, the load will tell of the others", t.tried)}}
 	}
 	if len(out) == 0 && t.tried >= tryRows {
 		out = append(out, finding.Finding{Check: "target-stricter", Severity: finding.Warning, Table: t.shape.Name.String(),
 			Message: fmt.Sprintf("the target takes less here than production may hold: %d rows were tried and fit, the load will tell of the others", t.tried)})
+	}
+	if len(out) == 0 && !t.all && t.most == trySample && slices.ContainsFunc(t.masks, func(m maskedColumn) bool { return !m.blind() }) {
+		out = append(out, finding.Finding{Check: "masks-sampled", Severity: finding.Note, Table: t.shape.Name.String(),
+			Message: fmt.Sprintf("the masks were tried on %d rows: a value beyond them that a mask does not take stops the load", t.tried)})
 	}
 	return out
 }

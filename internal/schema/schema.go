@@ -69,7 +69,8 @@ type Table struct {
 	Checks  []Check  // by name
 	// Computed is what the database computes of each row that it takes and may fail to:
 	// generated columns, expressions and conditions of indexes, as the engine writes
-	// them. It is empty where the engine does not try such things.
+	// them, and what bounds its partitions on engines that list none. It is empty where the
+	// engine does not try such things.
 	Computed []string
 	// Partitions names the leaf partitions of a partitioned table; empty elsewhere.
 	Partitions []Name

@@ -20,6 +20,7 @@ type definition struct {
 	// system: WITH SYSTEM VERSIONING.
 	system bool
 	listed []string // columns, see listed
+	bounds string   // see bounding
 }
 
 type columnDefinition struct {
@@ -67,6 +68,7 @@ func parseTable(name schema.Name, text string) *definition {
 		d.system = d.system || t.is("VERSIONING")
 	}
 	d.listed = listed(all[min(end+1, len(all)):])
+	d.bounds = bounding(all[min(end+1, len(all)):])
 	return d
 }
 
@@ -88,6 +90,20 @@ func (d *definition) behind(name string) string {
 		}
 	}
 	return out
+}
+
+// bounding gives the words by which a table's partitions may refuse rows; empty where they
+// take all.
+func bounding(options []token) string {
+	for i, t := range options {
+		if text := conditional(t.text); t.kind != quoted && strings.HasPrefix(strings.ToUpper(text), "PARTITION") { // as MySQL hides it from others
+			return bounding(tokens(text))
+		}
+		if t.is("PARTITION") && i+2 < len(options) && options[i+1].is("BY") && (options[i+2].is("LIST") || options[i+2].is("RANGE")) {
+			return plain(options[i:])
+		}
+	}
+	return ""
 }
 
 // listed names the columns whose values the table's partitions list, where none takes

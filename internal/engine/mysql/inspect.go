@@ -224,6 +224,9 @@ func (r *structureReader) assemble() {
 		}
 		keys(t, f)
 		t.Checks = f.checks(t)
+		if f.ddl.bounds != "" {
+			t.Computed = []string{f.ddl.bounds}
+		}
 		if !f.transactional() {
 			s.Notes = append(s.Notes, schema.Note{Table: name, Say: "its storage engine " + f.engine + " knows no transactions: its rows are read as they are at that time, not at the moment of the others",
 				Hint: "ALTER TABLE " + quoteName(name) + " ENGINE = InnoDB, or refresh when nobody writes to it"})

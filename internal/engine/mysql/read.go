@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"iter"
-	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -52,6 +51,7 @@ type reader struct {
 	look     []bool // by place in Columns
 	judge    []bool // of these, dates in which a value may contradict
 	batch    *engine.Batch
+	settler  engine.Settler
 	sent     int
 }
 
@@ -229,6 +229,11 @@ func (r *reader) add(row []driver.Value) error {
 		}
 	}
 	if size < engine.HugeBytes {
+		if r.batch != nil && len(r.batch.Raw)+size >= engine.HugeBytes {
+			if err := r.flush(); err != nil {
+				return err
+			}
+		}
 		err := r.append(row)
 		if b := r.batch; err == nil && (len(b.Raw) >= r.snapshot.limits.BatchBytes || len(r.form.columns) == 0 && b.Rows == 4096) {
 			return r.flush()
@@ -239,12 +244,12 @@ func (r *reader) add(row []driver.Value) error {
 	if err := r.flush(); err != nil {
 		return err
 	}
-	debug.FreeOSMemory()
+	r.settler.LetGo(size)
 	if err := r.append(row); err != nil {
 		return err
 	}
 	clear(row)
-	debug.FreeOSMemory()
+	r.settler.LetGo(size)
 	return r.flush()
 }
 
@@ -321,7 +326,7 @@ func withoutZeros(digits []byte) []byte {
 func (r *reader) flush() error {
 	b := r.batch
 	r.batch = nil
-	if b != nil && !b.HandOn(r.yield) {
+	if b != nil && !b.HandOn(r.yield, &r.settler) {
 		return errStopped
 	}
 	return nil

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"bytes"
+	"slices"
 
 	"understudy/internal/engine"
 )
@@ -83,6 +84,9 @@ func (a *arrayText) unknown() error {
 // read takes the element at a place into a.plain and gives its end; -1 if it has none.
 func (a *arrayText) read(at int) (end int, isNull bool) {
 	a.plain = a.plain[:0]
+	if rest := len(a.src) - at; rest >= engine.HugeBytes {
+		a.plain = slices.Grow(a.plain, rest)
+	}
 	if a.src[at] != '"' {
 		n := bytes.IndexAny(a.src[at:], ",}")
 		if n <= 0 {
@@ -113,6 +117,9 @@ func (a *arrayText) read(at int) (end int, isNull bool) {
 // replace appends what stands for the element in hand.
 func (a *arrayText) replace(dst []byte, element engine.Element) ([]byte, error) {
 	value := a.translate.canonical(a.canon[:0], a.plain)
+	if len(value) >= engine.HugeBytes {
+		a.fake = slices.Grow(a.fake[:0], len(value))
+	}
 	fake, null, err := element(a.fake[:0], value)
 	if err != nil {
 		return dst, err
@@ -134,12 +141,5 @@ func appendArrayElement(dst, value []byte) []byte {
 	if len(value) > 0 && !bytes.ContainsAny(value, "\"\\{}, \t\n\r\v\f") && !bytes.EqualFold(value, []byte("NULL")) {
 		return append(dst, value...)
 	}
-	dst = append(dst, '"')
-	for _, c := range value {
-		if c == '"' || c == '\\' {
-			dst = append(dst, '\\')
-		}
-		dst = append(dst, c)
-	}
-	return append(dst, '"')
+	return appendQuoted(dst, value)
 }

@@ -3,6 +3,7 @@ package postgres
 import (
 	"bytes"
 	"encoding/hex"
+	"slices"
 
 	"understudy/internal/engine"
 )
@@ -165,6 +166,9 @@ func appendEscaped(dst, value []byte) []byte {
 // appendUnescaped reads a value as COPY FROM does, octal and hexadecimal
 // escapes included, though COPY TO never writes them.
 func appendUnescaped(dst, raw []byte) []byte {
+	if len(raw) >= engine.HugeBytes {
+		dst = slices.Grow(dst, len(raw))
+	}
 	for i := 0; i < len(raw); i++ {
 		c := raw[i]
 		if c != '\\' || i+1 == len(raw) {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/binary"
 	"iter"
-	"runtime/debug"
 
 	"understudy/internal/engine"
 	"understudy/internal/schema"
@@ -240,6 +239,7 @@ type packer struct {
 	yield  func(*engine.Batch, error) bool
 	stop   context.CancelFunc
 
+	settler engine.Settler
 	batch   *engine.Batch
 	rows    int64
 	wanted  *choice // of the rows of a COPY, which begin with their places; nil wants all as they are
@@ -409,9 +409,12 @@ func (p *packer) current() *engine.Batch {
 // alone prepares for a row of so many bytes: a huge one is a batch of its own, and what
 // the driver read the one before it into is let go.
 func (p *packer) alone(size int) {
-	if size >= engine.HugeBytes {
+	switch {
+	case size >= engine.HugeBytes:
 		p.flush()
-		debug.FreeOSMemory()
+		p.settler.LetGo(size)
+	case p.batch != nil && len(p.batch.Raw)+size >= engine.HugeBytes:
+		p.flush()
 	}
 }
 
@@ -422,7 +425,7 @@ func (p *packer) flush() {
 		return
 	}
 	p.batch = nil
-	if !b.HandOn(p.yield) {
+	if !b.HandOn(p.yield, &p.settler) {
 		p.stopped = true
 		p.stop()
 	}

@@ -260,7 +260,7 @@ func (r *reading) table(t *relation, leaves []leaf) (schema.Table, *tableFacts) 
 		table.Columns = append(table.Columns, column)
 		facts.columns[c.name] = fact
 	}
-	table.Computed = r.computed(t.oid)
+	table.Computed = r.computed(t.oid, names)
 	table.Keys = r.keys(t.oid, &table, names)
 	table.Checks = r.tableChecks(t.oid, names)
 	markSurrogates(&table, r.columns[t.oid])
@@ -276,7 +276,7 @@ func (r *reading) table(t *relation, leaves []leaf) (schema.Table, *tableFacts) 
 }
 
 // computed lists what the server computes of a table's rows.
-func (r *reading) computed(oid uint32) (out []string) {
+func (r *reading) computed(oid uint32, names map[int]string) (out []string) {
 	for _, c := range r.columns[oid] {
 		if c.generated {
 			out = append(out, c.name+" = "+respelled(c.expr))
@@ -284,7 +284,13 @@ func (r *reading) computed(oid uint32) (out []string) {
 	}
 	for _, i := range r.indexes[oid] {
 		if i.valid && (i.expression != "" || i.predicate != "") {
-			out = append(out, respelled("index on "+i.expression+" where "+i.predicate))
+			on := []string{respelled(i.expression)}
+			for _, n := range i.key {
+				if n != 0 {
+					on = append(on, names[n])
+				}
+			}
+			out = append(out, "index on "+strings.Join(on, ", ")+" where "+respelled(i.predicate))
 		}
 	}
 	return out

@@ -1,9 +1,12 @@
 package postgres
 
 import (
+	"bytes"
+	"slices"
 	"strconv"
 	"strings"
 
+	"understudy/internal/engine"
 	"understudy/internal/schema"
 )
 
@@ -56,6 +59,14 @@ func appendElement(dst, value []byte) []byte {
 	}
 	if value == nil {
 		return append(dst, "NULL"...)
+	}
+	return appendQuoted(dst, value)
+}
+
+// appendQuoted writes an element of an array in quotes.
+func appendQuoted(dst, value []byte) []byte {
+	if more := len(value) + bytes.Count(value, []byte{'"'}) + bytes.Count(value, []byte{'\\'}) + 2; more >= engine.HugeBytes {
+		dst = slices.Grow(dst, more) // growing bit by bit would take twice as much
 	}
 	dst = append(dst, '"')
 	start := 0

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"iter"
-	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -50,6 +49,7 @@ type reader struct {
 	look     []bool // by place in Columns
 	judge    []bool // of these, those in which a value may contradict its column
 	batch    *engine.Batch
+	settler  engine.Settler
 	sent     int
 }
 
@@ -199,6 +199,11 @@ func (r *reader) add(row []driver.Value) error {
 		}
 	}
 	if size < engine.HugeBytes {
+		if r.batch != nil && len(r.batch.Raw)+size >= engine.HugeBytes {
+			if err := r.flush(); err != nil {
+				return err
+			}
+		}
 		err := r.append(row)
 		if b := r.batch; err == nil && (len(b.Raw) >= r.snapshot.source.limits.BatchBytes || len(row) == 0 && b.Rows == 4096) {
 			return r.flush()
@@ -209,12 +214,12 @@ func (r *reader) add(row []driver.Value) error {
 	if err := r.flush(); err != nil {
 		return err
 	}
-	debug.FreeOSMemory()
+	r.settler.LetGo(size)
 	if err := r.append(row); err != nil {
 		return err
 	}
 	clear(row)
-	debug.FreeOSMemory()
+	r.settler.LetGo(size)
 	return r.flush()
 }
 
@@ -248,7 +253,7 @@ func (r *reader) flush() error {
 	if err := r.snapshot.old(r.doing); err != nil {
 		return err
 	}
-	if !b.HandOn(r.yield) {
+	if !b.HandOn(r.yield, &r.settler) {
 		return errStopped
 	}
 	return nil
