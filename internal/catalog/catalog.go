@@ -109,6 +109,10 @@ type Dialect struct {
 	// Preamble begins a file of statements: what has the product's own client end at the
 	// first error; empty where it does.
 	Preamble string
+	// Within begins and ends a transaction that takes all statements or none, but for those
+	// that Apart tells. Empty: changes of structure stand outside transactions.
+	Within [2]string
+	Apart  func(sql string) bool
 	// Client writes statements, each closed by a semicolon, as the product's own client
 	// reads them from a file. Nil: as they are.
 	Client func(sql string) string

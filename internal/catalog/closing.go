@@ -71,7 +71,13 @@ func (p *planner) statements(out *Comparison) {
 	anew := make(map[string]string) // objects that are dropped and created, with all that belongs to them
 	belongings := func(d *Difference) (list []string) {
 		if holder(d.Kind) {
-			list = inOrder(slices.DeleteFunc(slices.Clone(byTable[d.Object]), func(m made) bool {
+			all := slices.Clone(byTable[d.Object])
+			for i := 0; i < len(all); i++ { // what partitions are parted in themselves
+				if all[i].kind == "partition" && all[i].object != d.Object {
+					all = append(all, byTable[all[i].object]...)
+				}
+			}
+			list = inOrder(slices.DeleteFunc(all, func(m made) bool {
 				return p.source.dialect.Whole && (structural(m.kind) || m.kind == "index")
 			}))
 		}
@@ -112,7 +118,19 @@ func (p *planner) statements(out *Comparison) {
 				continue
 			}
 		}
+		other := func(kind, change string) bool {
+			return slices.ContainsFunc(out.Differences, func(o Difference) bool { return o.Kind == kind && o.Change == change && o.Object == d.Object })
+		}
 		switch makes, drops := create[id], drop[there]; {
+		// A table that becomes a partition, or the other way round, keeps its rows.
+		case d.Kind == "partition" && d.Change == Missing && alter[id] != "" && other("table", Extra):
+			d.set(alter[id])
+		case d.Kind == "table" && d.Change == Missing && clear[factID{"partition", d.Object}] != "" && other("partition", Extra):
+			d.set(clear[factID{"partition", d.Object}])
+		case d.Kind == "partition" && d.Change == Extra && clear[there] != "" && other("table", Missing):
+			d.SQL = together + "table " + d.Object
+		case d.Kind == "table" && d.Change == Extra && alter[factID{"partition", d.Object}] != "" && other("partition", Missing):
+			d.SQL = together + "partition " + d.Object
 		case d.Change == Missing && d.Kind == "table" && len(makes) > 0 && !p.source.dialect.Whole:
 			var ties []string
 			for _, m := range byTable[d.Object] {
@@ -130,7 +148,7 @@ func (p *planner) statements(out *Comparison) {
 			d.set(join(list))
 		case d.Change == Missing && len(makes) > 0:
 			makes = append(slices.Clone(makes), belongings(d)...)
-			if d.Kind == "sequence" && p.owner(out.Differences, parts[id], Missing) < 0 {
+			if d.Kind == "sequence" && p.owner(out.Differences, parts[id], Missing) < 0 && p.column(out.Differences, parts[id]) < 0 {
 				makes = append(makes, alter[id]) // the column that it belongs to is there
 				_, column, belongs := strings.Cut(alter[id], " OWNED BY ")
 				if parts, err := schema.ParseName(column); belongs && err == nil && len(parts) == 3 && p.source.dialect.Advance != nil {
@@ -156,6 +174,11 @@ func (p *planner) statements(out *Comparison) {
 				anew[d.Object] = d.Kind + " " + d.Object
 				anew[bare(d.Object)] = anew[d.Object]
 			}
+		}
+	}
+	for _, s := range out.Differences { // a sequence is made before a column that is missing, and is its own after it
+		if i := p.column(out.Differences, parts[factID{s.Kind, s.Object}]); s.Kind == "sequence" && s.Change == Missing && i >= 0 {
+			out.Differences[i].set(join([]string{out.Differences[i].SQL, alter[factID{s.Kind, s.Object}]}))
 		}
 	}
 	p.makeRoom(out, parts, takes)
@@ -204,6 +227,13 @@ func (p *planner) ownedBy(sequence Fact, table string) bool {
 func (p *planner) owner(list []Difference, sequence Fact, change string) int {
 	return slices.IndexFunc(list, func(t Difference) bool {
 		return t.Kind == "table" && t.Change == change && p.ownedBy(sequence, t.Object)
+	})
+}
+
+// column finds the missing column in the list that a sequence belongs to; -1 for none.
+func (p *planner) column(list []Difference, sequence Fact) int {
+	return slices.IndexFunc(list, func(c Difference) bool {
+		return c.Kind == "column" && c.Change == Missing && c.SQL != "" && sequence.Kind == "sequence" && strings.HasSuffix(sequence.Alter, " OWNED BY "+requalify(c.Object, p.names))
 	})
 }
 

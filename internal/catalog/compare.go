@@ -80,6 +80,9 @@ type Comparison struct {
 	// Preamble begins a file of the statements, which Client writes, see Dialect.
 	Preamble string
 	Client   func(sql string) string
+	// Within and Apart put them into transactions, see Dialect.
+	Within [2]string
+	Apart  func(sql string) bool
 	// Never says the same of what is never compared.
 	Never []string
 }
@@ -116,6 +119,7 @@ func Compare(ctx context.Context, source, target *Catalog, names map[string]stri
 	out.Differences = facts(src, dst, titles, target.dialect.ByText)
 	out.Objects, out.Tables = joined(src, dst)
 	out.Preamble, out.Client = target.dialect.Preamble, source.dialect.Client
+	out.Within, out.Apart = target.dialect.Within, target.dialect.Apart
 	out.LooseTypes = source.loose || target.loose
 	(&planner{ctx: ctx, source: source, target: target, names: names, retitled: titles, again: make(map[factID][]string)}).close(out, both)
 	if err := ctx.Err(); err != nil {

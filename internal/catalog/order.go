@@ -283,6 +283,9 @@ func (p *planner) arrange(out *Comparison) {
 		case d.Renamed > 0:
 			return -1<<21 + 1
 		case d.Kind == "partition" && d.Change == Different && !strings.Contains(d.SQL, " PARTITION "), // its columns' own defaults
+			d.Kind == "inheritance" && slices.ContainsFunc(list, func(c Difference) bool {
+				return c.Kind == "column" && c.Table == d.Object && c.Change == Missing && !Together(c.SQL) // a child has its columns first
+			}),
 			d.Kind == "table" && d.Change == Missing && strings.Contains(d.SQL, " INHERIT "), // whose parents have all columns by then
 			d.Change == Different && strings.Contains(d.SQL, "\nDROP TABLE "):                // a table made anew
 			return rank["check"]

@@ -479,7 +479,7 @@ func closes(t *testing.T, address string, source *catalog.Catalog, r *parity.Rep
 	for _, d := range r.Ordered() {
 		statements = append(statements, d.SQL)
 	}
-	if err := scratch.Script(t.Context(), address, strings.NewReader(strings.Join(statements, ";\n")+";")); err != nil {
+	if err := scratch.Script(t.Context(), address, strings.NewReader(r.Script())); err != nil {
 		return fmt.Sprintf("%s\n%v", strings.Join(statements, ";\n"), err)
 	}
 	left := ""

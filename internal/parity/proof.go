@@ -89,7 +89,21 @@ func (r *Report) Script() string {
 			return r
 		}, s)
 	}
+	inside := false
+	turn := func(to bool) {
+		if inside != to && r.within[0] != "" {
+			b.WriteString("\n" + r.within[map[bool]int{true: 0, false: 1}[to]] + ";\n")
+			inside = to
+		}
+	}
 	for _, d := range r.Ordered() {
+		failed := -1
+		if r.Proof != nil {
+			failed = slices.IndexFunc(r.Proof.Failed, func(u Unapplied) bool { return u.ID == d.ID })
+		}
+		if failed < 0 {
+			turn(r.apart == nil || !r.apart(d.SQL))
+		}
 		b.WriteString("\n-- " + open(d.Kind+" "+d.Object+": "+d.Change))
 		if d.Destructive {
 			b.WriteString("; takes away")
@@ -100,17 +114,19 @@ func (r *Report) Script() string {
 		if d.Expected {
 			b.WriteString("; takes back what is expected: " + open(d.Cause))
 		}
-		if r.Proof != nil {
-			if i := slices.IndexFunc(r.Proof.Failed, func(u Unapplied) bool { return u.ID == d.ID }); i >= 0 {
-				b.WriteString("; failed on the copy: " + open(r.Proof.Failed[i].Reason))
-			}
+		if failed >= 0 {
+			b.WriteString("; failed on the copy: " + open(r.Proof.Failed[failed].Reason))
 		}
 		sql := strings.TrimRight(d.SQL, "; \n") + ";\n"
 		if r.client != nil {
 			sql = r.client(sql)
 		}
+		if failed >= 0 && r.within[0] != "" { // it would take the others back
+			sql = "-- " + strings.ReplaceAll(strings.TrimSuffix(sql, "\n"), "\n", "\n-- ") + "\n"
+		}
 		b.WriteString("\n" + sql)
 	}
+	turn(false)
 	var without []string
 	for _, d := range r.Differences {
 		if d.SQL == "" || strings.HasPrefix(d.SQL, "--") && !catalog.Together(d.SQL) {

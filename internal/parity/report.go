@@ -48,7 +48,9 @@ type Report struct {
 	names    []string                // of the tables of either side
 	preamble string                  // of a file of statements
 	client   func(sql string) string // see catalog.Dialect
-	never    []string                // of what was not seen: what never is
+	within   [2]string               // likewise
+	apart    func(sql string) bool
+	never    []string // of what was not seen: what never is
 }
 
 // A Share is a part of a whole.
@@ -114,7 +116,7 @@ func Make(ctx context.Context, source, target *catalog.Catalog, names map[string
 	if err != nil {
 		return nil, err
 	}
-	r := &Report{Differences: []Difference{}, Compared: []Count{}, Unseen: append(append([]string{}, c.Unseen...), c.Never...), never: c.Never, preamble: c.Preamble, client: c.Client, objects: c.Objects, names: c.Tables} // [] in JSON, never null
+	r := &Report{Differences: []Difference{}, Compared: []Count{}, Unseen: append(append([]string{}, c.Unseen...), c.Never...), never: c.Never, preamble: c.Preamble, client: c.Client, within: c.Within, apart: c.Apart, objects: c.Objects, names: c.Tables} // [] in JSON, never null
 	touched := make(map[string]bool)
 	for _, d := range c.Differences {
 		j := judge(d, c.LooseTypes)

@@ -65,7 +65,7 @@ func closings() map[string]closing {
 	giveColumns := ofColumns(`format('GRANT %s (%I) ON %s TO %s%s', g.privilege_type, a.attname, ` + full + `, coalesce(quote_ident(r.rolname), 'PUBLIC'), CASE WHEN g.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)`)
 	takeColumns := ofColumns(`format('REVOKE ALL ON %s FROM %s', ` + full + `, coalesce(quote_ident(r.rolname), 'PUBLIC'))`)
 	// What a comment is on, as the server identifies it, in the words of COMMENT ON.
-	const subject = `regexp_replace(regexp_replace(x.name, '^(view|materialized view|composite type) column ', 'column '), '^domain constraint (.*) on (.*)$', 'constraint \1 ON DOMAIN \2')`
+	const subject = `regexp_replace(regexp_replace(regexp_replace(x.name, '^statistics object ', 'statistics '), '^(view|materialized view|composite type) column ', 'column '), '^domain constraint (.*) on (.*)$', 'constraint \1 ON DOMAIN \2')`
 	const on = `'COMMENT ON ' || upper(split_part(` + subject + `, ' ', 1)) || substr(` + subject + `, length(split_part(` + subject + `, ' ', 1)) + 1)`
 	// A partition's own state of a trigger that it has of the table it is a part of.
 	const cloned = `x.def LIKE 'as of the partitioned table%'`
