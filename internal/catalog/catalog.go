@@ -127,6 +127,8 @@ type Remade struct {
 	Copy [][2]string
 	// After makes again what goes with the old table: indexes, triggers.
 	After []string
+	// Taken are the names that objects have on either side.
+	Taken []string
 }
 
 // quote writes a qualified name as statements want it.

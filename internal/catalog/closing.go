@@ -417,8 +417,10 @@ func (p *planner) remade(out *Comparison, table, text string) Remade {
 	there := make(map[factID]bool)
 	for _, f := range p.target.Facts {
 		there[factID{f.Kind, f.Object}] = true
+		r.Taken = append(r.Taken, last(f.Object))
 	}
 	for _, f := range p.source.Facts {
+		r.Taken = append(r.Taken, last(f.Object))
 		switch {
 		case f.Table != table:
 		case f.Kind == "column" && !computed(f):

@@ -8,10 +8,7 @@ import (
 	"testing"
 
 	"understudy/internal/catalog"
-	"understudy/internal/engine"
-	"understudy/internal/engine/sqlite"
 	"understudy/internal/parity"
-	"understudy/internal/secret"
 )
 
 // everythingInAFile is written in pieces, so that a mutation can write one of them otherwise.
@@ -108,20 +105,7 @@ func TestEveryMutationIsFoundInFiles(t *testing.T) {
 				t.Fatalf("%s: %v", p, err)
 			}
 		}
-		at, err := sqlite.New().Parse(secret.New("sqlite:" + path))
-		if err != nil {
-			t.Fatal(err)
-		}
-		side, err := sqlite.New().Source(t.Context(), at, engine.Limits{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer side.Close()
-		c, err := side.Catalog(t.Context(), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return c
+		return fileCatalog(t, path)
 	}
 	base := read("base.db", everythingInAFile())
 	seen := map[string]bool{}

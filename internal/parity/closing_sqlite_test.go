@@ -1,0 +1,120 @@
+package parity_test
+
+import (
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"understudy/internal/catalog"
+	"understudy/internal/engine"
+	"understudy/internal/engine/sqlite"
+	"understudy/internal/secret"
+)
+
+// sqliteShell runs a script by the sqlite3 client, as README says.
+func sqliteShell(t *testing.T, path, script string) (string, error) {
+	t.Helper()
+	program, err := exec.LookPath("sqlite3")
+	if err != nil {
+		t.Fatal("the sqlite3 client is needed: ", err)
+	}
+	client := exec.CommandContext(t.Context(), program, "-bail", path)
+	client.Stdin = strings.NewReader(script)
+	out, err := client.CombinedOutput()
+	return string(out), err
+}
+
+// fileOf makes a database of statements.
+func fileOf(t *testing.T, statements string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "x.db")
+	if out, err := sqliteShell(t, path, statements); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return path
+}
+
+// fileCatalog reads a database file as parity does.
+func fileCatalog(t *testing.T, path string) *catalog.Catalog {
+	t.Helper()
+	at, err := sqlite.New().Parse(secret.New("sqlite:" + path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	side, err := sqlite.New().Source(t.Context(), at, engine.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer side.Close()
+	c, err := side.Catalog(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// TestFilesForSQLite: the file of closing statements closes every difference when the
+// sqlite3 client runs it, and keeps staging's rows.
+func TestFilesForSQLite(t *testing.T) {
+	for name, c := range map[string]struct{ production, staging, query, rows string }{
+		"tables of the name that a new one has for a while": {
+			"CREATE TABLE t (id integer PRIMARY KEY, a int NOT NULL); CREATE TABLE Understudy_Anew (id integer PRIMARY KEY, b int NOT NULL)",
+			"CREATE TABLE t (id integer PRIMARY KEY, a int); INSERT INTO t VALUES (1, 2); CREATE TABLE Understudy_Anew (id integer PRIMARY KEY, b int); INSERT INTO Understudy_Anew VALUES (3, 4)",
+			"SELECT a FROM t; SELECT b FROM Understudy_Anew", "2\n4\n"},
+		"a table of that name in staging alone": {
+			"CREATE TABLE t (id integer PRIMARY KEY, a int NOT NULL)",
+			"CREATE TABLE t (id integer PRIMARY KEY, a int); INSERT INTO t VALUES (1, 2); CREATE TABLE understudy_anew (x, y)",
+			"SELECT a FROM t", "2\n"},
+		"children of a table that is made anew": {
+			"CREATE TABLE p (id integer PRIMARY KEY, a int NOT NULL); CREATE TABLE c (p int REFERENCES p ON DELETE CASCADE)",
+			"CREATE TABLE p (id integer PRIMARY KEY, a int); CREATE TABLE c (p int REFERENCES p ON DELETE CASCADE); INSERT INTO p VALUES (1, 2); INSERT INTO c VALUES (1)",
+			"SELECT p FROM c", "1\n"},
+		"clauses on conflict, and rows that are in none": {
+			"CREATE TABLE t (id integer PRIMARY KEY, a text UNIQUE ON CONFLICT IGNORE)",
+			"CREATE TABLE t (id integer PRIMARY KEY, a text); INSERT INTO t VALUES (1, 'x'), (2, 'y')",
+			"SELECT count(*) FROM t", "2\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			production, staging := fileCatalog(t, fileOf(t, c.production)), fileOf(t, c.staging)
+			r := compareAll(t, production, fileCatalog(t, staging))
+			if len(r.Differences) == 0 {
+				t.Fatal("nothing differs")
+			}
+			if out, err := sqliteShell(t, staging, r.Script()); err != nil {
+				t.Fatalf("%v: %s\n%s", err, out, r.Script())
+			}
+			for _, d := range compareAll(t, production, fileCatalog(t, staging)).Differences {
+				t.Errorf("left: %s %s %s %s\n%s", d.Kind, d.Object, d.Change, d.Detail, r.Script())
+			}
+			if rows, err := sqliteShell(t, staging, c.query); err != nil || rows != c.rows {
+				t.Errorf("rows: %s%v, want %s\n%s", rows, err, c.rows, r.Script())
+			}
+		})
+	}
+}
+
+// TestFilesThatFailChangeNothing: rows that production's table refuses, or would pass over
+// by its own clauses, end the client, and staging is as it was.
+func TestFilesThatFailChangeNothing(t *testing.T) {
+	for name, c := range map[string][2]string{
+		"a NULL":                      {"CREATE TABLE t (id integer PRIMARY KEY, a int NOT NULL); CREATE INDEX i ON t (a)", "CREATE TABLE t (id integer PRIMARY KEY, a int); INSERT INTO t VALUES (1, 2), (2, NULL); CREATE INDEX i ON t (a)"},
+		"unique on conflict ignore":   {"CREATE TABLE t (id integer PRIMARY KEY, a text UNIQUE ON CONFLICT IGNORE)", "CREATE TABLE t (id integer PRIMARY KEY, a text); INSERT INTO t VALUES (1, 'x'), (2, 'x'), (3, 'y')"},
+		"not null on conflict ignore": {"CREATE TABLE t (id integer PRIMARY KEY, a int NOT NULL ON CONFLICT IGNORE)", "CREATE TABLE t (id integer PRIMARY KEY, a int); INSERT INTO t VALUES (1, 2), (2, NULL)"},
+		"a key on conflict replace":   {"CREATE TABLE t (x text PRIMARY KEY ON CONFLICT REPLACE, a int)", "CREATE TABLE t (x text, a int); INSERT INTO t VALUES ('x', 1), ('x', 2)"},
+		"a key on conflict rollback":  {"CREATE TABLE t (x text PRIMARY KEY ON CONFLICT ROLLBACK, a int)", "CREATE TABLE t (x text, a int); INSERT INTO t VALUES ('x', 1), ('x', 2)"},
+		"a default on conflict":       {"CREATE TABLE t (id integer PRIMARY KEY, a int NOT NULL ON CONFLICT REPLACE DEFAULT 7)", "CREATE TABLE t (id integer PRIMARY KEY, a int); INSERT INTO t VALUES (1, NULL)"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			staging := fileOf(t, c[1])
+			script := compareAll(t, fileCatalog(t, fileOf(t, c[0])), fileCatalog(t, staging)).Script()
+			before, _ := sqliteShell(t, staging, ".dump")
+			if out, err := sqliteShell(t, staging, script); err == nil {
+				t.Errorf("the client ended with 0: %s\n%s", out, script)
+			}
+			if after, err := sqliteShell(t, staging, ".dump"); err != nil || after != before {
+				t.Errorf("%v: staging was\n%s\nand is\n%s\nby\n%s", err, before, after, script)
+			}
+		})
+	}
+}
