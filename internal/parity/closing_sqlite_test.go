@@ -74,6 +74,26 @@ func TestFilesForSQLite(t *testing.T) {
 			"CREATE TABLE t (id integer PRIMARY KEY, a text UNIQUE ON CONFLICT IGNORE)",
 			"CREATE TABLE t (id integer PRIMARY KEY, a text); INSERT INTO t VALUES (1, 'x'), (2, 'y')",
 			"SELECT count(*) FROM t", "2\n"},
+		"a full-text index over a column that is added": {
+			"CREATE TABLE t (id integer PRIMARY KEY, a text, b text DEFAULT 'new'); CREATE VIRTUAL TABLE f USING fts5 (a, b, content='t', content_rowid='id')",
+			"CREATE TABLE t (id integer PRIMARY KEY, a text); INSERT INTO t VALUES (5, 'old'); CREATE VIRTUAL TABLE f USING fts5 (a, content='t', content_rowid='id')",
+			"SELECT rowid FROM f WHERE f MATCH 'old AND new'", "5\n"},
+		"a full-text index over a table that is made anew": {
+			"CREATE TABLE t (id integer PRIMARY KEY, a text, b text DEFAULT 'new' UNIQUE ON CONFLICT IGNORE, c int NOT NULL); CREATE VIRTUAL TABLE f USING fts5 (a, b, content='t', content_rowid='id')",
+			"CREATE TABLE t (id integer PRIMARY KEY, a text, c int); INSERT INTO t VALUES (5, 'old', 1); CREATE VIRTUAL TABLE f USING fts5 (a, content='t', content_rowid='id')",
+			"SELECT rowid FROM f WHERE f MATCH 'old AND new'", "5\n"},
+		"a full-text index that is not there": {
+			"CREATE TABLE t (id integer PRIMARY KEY, a text); CREATE VIRTUAL TABLE f USING fts5 (a, content='t', content_rowid='id')",
+			"CREATE TABLE t (id integer PRIMARY KEY, a text); INSERT INTO t VALUES (5, 'old')",
+			"SELECT rowid FROM f WHERE f MATCH 'old'", "5\n"},
+		"a full-text index over what is not there": {
+			"CREATE TABLE t (id integer PRIMARY KEY, a text); CREATE VIRTUAL TABLE f USING fts5 (a, content='gone')",
+			"CREATE TABLE t (id integer PRIMARY KEY, a text); CREATE VIRTUAL TABLE f USING fts5 (b, content='gone')",
+			"SELECT 1", "1\n"},
+		"a full-text index without a text": {
+			"CREATE VIRTUAL TABLE f USING fts5 (a, b, content='')",
+			"CREATE VIRTUAL TABLE f USING fts5 (a, content=''); INSERT INTO f (rowid, a) VALUES (1, 'old')",
+			"SELECT count(*) FROM f WHERE f MATCH 'old'", "0\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			production, staging := fileCatalog(t, fileOf(t, c.production)), fileOf(t, c.staging)
@@ -116,5 +136,18 @@ func TestFilesThatFailChangeNothing(t *testing.T) {
 				t.Errorf("%v: staging was\n%s\nand is\n%s\nby\n%s", err, before, after, script)
 			}
 		})
+	}
+}
+
+// TestWhatIsNotFilledIsTold: where nothing can fill a full-text table, its statement says so.
+func TestWhatIsNotFilledIsTold(t *testing.T) {
+	for from, want := range map[string]string{
+		"CREATE VIRTUAL TABLE f USING fts5 (a, content='')":     "\n-- it keeps no text, ",
+		"CREATE VIRTUAL TABLE f USING fts5 (a, content='gone')": "\n-- nothing fills it in production either: no such table: main.gone",
+	} {
+		script := compareAll(t, fileCatalog(t, fileOf(t, from)), fileCatalog(t, fileOf(t, "CREATE VIRTUAL TABLE f USING fts5 (b)"))).Script()
+		if !strings.Contains(script, want) || strings.Contains(script, "rebuild") {
+			t.Errorf("%s\n%s", from, script)
+		}
 	}
 }
