@@ -70,6 +70,26 @@ func TestFilesForSQLite(t *testing.T) {
 			"CREATE TABLE p (id integer PRIMARY KEY, a int NOT NULL); CREATE TABLE c (p int REFERENCES p ON DELETE CASCADE)",
 			"CREATE TABLE p (id integer PRIMARY KEY, a int); CREATE TABLE c (p int REFERENCES p ON DELETE CASCADE); INSERT INTO p VALUES (1, 2); INSERT INTO c VALUES (1)",
 			"SELECT p FROM c", "1\n"},
+		"a renamed column in which more differs, and what calls it": {
+			"CREATE TABLE t (id integer PRIMARY KEY, customer_name varchar(20) NOT NULL DEFAULT 'x' UNIQUE, c int, d date); CREATE INDEX i ON t (customer_name); CREATE VIEW v AS SELECT customer_name AS x FROM t; CREATE TABLE h (n int REFERENCES t (customer_name)); CREATE TRIGGER g AFTER INSERT ON h BEGIN UPDATE t SET customer_name = 1; END; CREATE TRIGGER tr AFTER UPDATE OF customer_name ON t BEGIN SELECT 1; END",
+			"CREATE TABLE t (id integer PRIMARY KEY, cust_name varchar(20) DEFAULT 'x' UNIQUE, c int, d date); INSERT INTO t VALUES (1, 'a', 2, 3); CREATE INDEX i ON t (cust_name); CREATE VIEW v AS SELECT cust_name AS x FROM t; CREATE TABLE h (n int REFERENCES t (cust_name)); INSERT INTO h VALUES ('a'); CREATE TRIGGER g AFTER INSERT ON h BEGIN UPDATE t SET cust_name = 1; END; CREATE TRIGGER tr AFTER UPDATE OF cust_name ON t BEGIN SELECT 1; END",
+			"SELECT x, n FROM v, h", "a|a\n"},
+		"a renamed column beside one in which something differs": {
+			"CREATE TABLE t (id integer PRIMARY KEY, customer_name text, c int NOT NULL, d date); CREATE VIEW v AS SELECT customer_name AS x FROM t",
+			"CREATE TABLE t (id integer PRIMARY KEY, cust_name text, c int, d date); INSERT INTO t VALUES (1, 'a', 2, 3); CREATE VIEW v AS SELECT cust_name AS x FROM t",
+			"SELECT x FROM v", "a\n"},
+		"a renamed column at another place": {
+			"CREATE TABLE t (id integer PRIMARY KEY, customer_name text, c int, d date)",
+			"CREATE TABLE t (id integer PRIMARY KEY, c int, d date, cust_name text); INSERT INTO t VALUES (1, 2, 3, 'a')",
+			"SELECT * FROM t", "1|a|2|3\n"},
+		"a renamed column that is computed from another": {
+			"CREATE TABLE t (id integer PRIMARY KEY, first_name text, last_name text, full_name text AS (first_name || last_name))",
+			"CREATE TABLE t (id integer PRIMARY KEY, firstname text, lastname text, fullname text AS (firstname || lastname)); INSERT INTO t VALUES (1, 'a', 'b')",
+			"SELECT full_name FROM t", "ab\n"},
+		"a renamed column of a renamed table": {
+			"CREATE TABLE customer (id integer PRIMARY KEY, customer_name text NOT NULL, c int, d date)",
+			"CREATE TABLE customers (id integer PRIMARY KEY, cust_name text, c int, d date); INSERT INTO customers VALUES (1, 'a', 2, 3)",
+			"SELECT customer_name FROM customer", "a\n"},
 		"clauses on conflict, and rows that are in none": {
 			"CREATE TABLE t (id integer PRIMARY KEY, a text UNIQUE ON CONFLICT IGNORE)",
 			"CREATE TABLE t (id integer PRIMARY KEY, a text); INSERT INTO t VALUES (1, 'x'), (2, 'y')",

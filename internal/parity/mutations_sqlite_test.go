@@ -55,6 +55,7 @@ func fileMutations() []fileMutation {
 		{parent, p(`id integer PRIMARY KEY, name varchar(40) NOT NULL, at text DEFAULT 'now', note text NOT NULL, UNIQUE (name)`), "column main.parent.note" + extra, parity.BreaksLoad},
 		{parent, p(`id integer PRIMARY KEY, name varchar(40) NOT NULL, at text DEFAULT 'now', note text NOT NULL DEFAULT '', UNIQUE (name)`), "column main.parent.note" + extra, parity.ChangesRehearsal},
 		{parent, p(`id integer PRIMARY KEY, full_name varchar(40) NOT NULL, at text DEFAULT 'now', UNIQUE (full_name)`), "column main.parent.name" + different, parity.LosesData},
+		{parent, p(`id integer PRIMARY KEY, full_name varchar(40) DEFAULT 'x', at text DEFAULT 'now', UNIQUE (full_name)`), "column main.parent.name" + different, parity.LosesData},
 		{parent, p(`id integer PRIMARY KEY, name varchar(60) NOT NULL, at text DEFAULT 'now', UNIQUE (name)`), "column main.parent.name" + different, parity.ChangesBehaviour},
 		{parent, p(`id integer PRIMARY KEY, name varchar(40), at text DEFAULT 'now', UNIQUE (name)`), "column main.parent.name" + different, parity.ChangesRehearsal},
 		{parent, p(`id integer PRIMARY KEY, name varchar(40) NOT NULL, at text NOT NULL DEFAULT 'now', UNIQUE (name)`), "column main.parent.at" + different, parity.BreaksLoad},

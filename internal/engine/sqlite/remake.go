@@ -24,17 +24,18 @@ func remake(r catalog.Remade) string {
 	if from < 0 || open < from {
 		return ""
 	}
-	out := []string{"PRAGMA foreign_keys=OFF", "PRAGMA legacy_alter_table=ON", "SAVEPOINT " + quote(beside), "CREATE TABLE " + quote(beside) + " " + r.Declare[all[open].start:]}
+	out := append([]string{"PRAGMA foreign_keys=OFF", "SAVEPOINT " + quote(beside)}, r.Renames...)
+	out = append(out, "PRAGMA legacy_alter_table=ON", "CREATE TABLE "+quote(beside)+" "+r.Declare[all[open].start:])
 	if len(r.Copy) > 0 {
 		var to, of []string
 		for _, c := range r.Copy {
-			to, of = append(to, quote(c[0])), append(of, quote(r.Table)+"."+quote(c[1])) // by itself one that is not there would be a text
+			to, of = append(to, quote(c)), append(of, quote(r.Table)+"."+quote(c)) // by itself one that is not there would be a text
 		}
 		out = append(out, "INSERT OR ABORT INTO "+quote(beside)+" ("+strings.Join(to, ", ")+") SELECT "+strings.Join(of, ", ")+" FROM "+quote(r.Table))
 	}
 	out = append(out, "DROP TABLE "+quote(r.Table), "ALTER TABLE "+quote(beside)+" RENAME TO "+quote(r.Table))
 	out = append(out, r.After...)
-	return strings.Join(append(out, "RELEASE "+quote(beside), "PRAGMA legacy_alter_table=OFF"), ";\n")
+	return strings.Join(append(out, "PRAGMA legacy_alter_table=OFF", "RELEASE "+quote(beside)), ";\n")
 }
 
 // free gives a name that is not taken, the wanted one if it is not.
