@@ -122,6 +122,7 @@ type Dialect struct {
 type Remade struct {
 	Table   string // by its own name
 	Declare string // the source's statement for it
+	There   string // the target's
 	// Renames are run before all else: they give columns the source's names, which
 	// views and triggers follow.
 	Renames []string

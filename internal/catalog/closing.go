@@ -442,6 +442,9 @@ func (p *planner) remade(out *Comparison, table, text string) Remade {
 	for _, f := range p.target.Facts {
 		there[factID{f.Kind, f.Object}] = true
 		r.Taken = append(r.Taken, bareLast(f.Object))
+		if f.Kind == "table" && f.Object == table {
+			r.There = trimmed(f.Create)
+		}
 	}
 	for _, f := range p.source.Facts {
 		r.Taken = append(r.Taken, bareLast(f.Object))

@@ -102,6 +102,18 @@ func TestFilesForSQLite(t *testing.T) {
 			"CREATE TABLE t (id integer PRIMARY KEY, a text, b text DEFAULT 'new' UNIQUE ON CONFLICT IGNORE, c int NOT NULL); CREATE VIRTUAL TABLE f USING fts5 (a, b, content='t', content_rowid='id')",
 			"CREATE TABLE t (id integer PRIMARY KEY, a text, c int); INSERT INTO t VALUES (5, 'old', 1); CREATE VIRTUAL TABLE f USING fts5 (a, content='t', content_rowid='id')",
 			"SELECT rowid FROM f WHERE f MATCH 'old AND new'", "5\n"},
+		"a full-text index over a table whose rows have numbers of their own": {
+			"CREATE TABLE t (a text PRIMARY KEY, b int NOT NULL); CREATE VIRTUAL TABLE f USING fts5 (a, content='t')",
+			"CREATE TABLE t (a text PRIMARY KEY, b int); INSERT INTO t VALUES ('one', 1), ('two', 2); DELETE FROM t WHERE b = 1; CREATE VIRTUAL TABLE f USING fts5 (a, content='t'); INSERT INTO f (f) VALUES ('rebuild')",
+			"SELECT t.a FROM f JOIN t ON t.rowid = f.rowid WHERE f MATCH 'two'", "two\n"},
+		"rows that have no numbers, or a column that is called so": {
+			"CREATE TABLE t (a text PRIMARY KEY, b int NOT NULL) WITHOUT ROWID; CREATE TABLE u (RowID text, b int NOT NULL); CREATE TABLE w (a int PRIMARY KEY, b int)",
+			"CREATE TABLE t (a text PRIMARY KEY, b int) WITHOUT ROWID; INSERT INTO t VALUES ('one', 1); CREATE TABLE u (rowid text, b int); INSERT INTO u VALUES ('two', 1); CREATE TABLE w (a int PRIMARY KEY, b int) WITHOUT ROWID; INSERT INTO w VALUES (3, 4)",
+			"SELECT t.a, u.rowid, w.a FROM t, u, w", "one|two|3\n"},
+		"a column that becomes the rows' number": {
+			"CREATE TABLE t (\"Id\" integer, b int, PRIMARY KEY (\"Id\" ASC))",
+			"CREATE TABLE t (id int PRIMARY KEY, b int); INSERT INTO t VALUES (7, 1)",
+			"SELECT id, rowid FROM t", "7|7\n"},
 		"a full-text index that is not there": {
 			"CREATE TABLE t (id integer PRIMARY KEY, a text); CREATE VIRTUAL TABLE f USING fts5 (a, content='t', content_rowid='id')",
 			"CREATE TABLE t (id integer PRIMARY KEY, a text); INSERT INTO t VALUES (5, 'old')",

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"understudy/internal/catalog"
+	"understudy/internal/schema"
 )
 
 // remake makes a table anew as https://www.sqlite.org/lang_altertable.html says
@@ -28,6 +29,9 @@ func remake(r catalog.Remade) string {
 	out = append(out, "PRAGMA legacy_alter_table=ON", "CREATE TABLE "+quote(beside)+" "+r.Declare[all[open].start:])
 	if len(r.Copy) > 0 {
 		var to, of []string
+		if numbered(r.Declare) && numbered(r.There) { // full-text indexes find the rows by it
+			to, of = append(to, "rowid"), append(of, quote(r.Table)+".rowid")
+		}
 		for _, c := range r.Copy {
 			to, of = append(to, quote(c)), append(of, quote(r.Table)+"."+quote(c)) // by itself one that is not there would be a text
 		}
@@ -36,6 +40,38 @@ func remake(r catalog.Remade) string {
 	out = append(out, "DROP TABLE "+quote(r.Table), "ALTER TABLE "+quote(beside)+" RENAME TO "+quote(r.Table))
 	out = append(out, r.After...)
 	return strings.Join(append(out, "PRAGMA legacy_alter_table=OFF", "RELEASE "+quote(beside)), ";\n")
+}
+
+// numbered tells whether the rows of a table have numbers that no column gives, and the
+// word for them.
+func numbered(sql string) bool {
+	d := &declaration{table: "t"}
+	d.read(words(sql))
+	types, key := map[string]string{}, ""
+	last := func(object string) string {
+		parts, err := schema.ParseName(object)
+		if err != nil {
+			return "" // of several columns
+		}
+		return small(parts[len(parts)-1])
+	}
+	for _, f := range d.facts {
+		switch f.Kind {
+		case "column":
+			types[last(f.Object)] = f.Parts[0].Text
+		case "primary key":
+			columns, _, _ := strings.Cut(strings.TrimPrefix(f.Definition, "primary key ("), ")")
+			key = last(columns)
+		case "table":
+			for _, p := range f.Parts {
+				if p.Name == "options" && strings.Contains(p.Text, "without rowid") {
+					return false
+				}
+			}
+		}
+	}
+	_, named := types["rowid"]
+	return len(types) > 0 && !named && types[key] != "integer"
 }
 
 // free gives a name that is not taken, the wanted one if it is not.
