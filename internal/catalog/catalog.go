@@ -126,11 +126,16 @@ type Dialect struct {
 type Remade struct {
 	Table   string // by its own name
 	Declare string // the source's statement for it
-	// Copy pairs the columns that are written: the source's name, and the target's
-	// for the one whose values it gets.
-	Copy [][2]string
+	There   string // the target's
+	// Renames are run before all else: they give columns the source's names, which
+	// views and triggers follow.
+	Renames []string
+	// Copy are the columns whose values it gets, all in the source's names.
+	Copy []string
 	// After makes again what goes with the old table: indexes, triggers.
 	After []string
+	// Taken are the names that objects have on either side.
+	Taken []string
 }
 
 // quote writes a qualified name as statements want it.

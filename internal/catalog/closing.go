@@ -68,6 +68,17 @@ func (p *planner) statements(out *Comparison) {
 			clear[factID{f.Kind, requalify(f.Object, back)}] = trimmed(f.Clear)
 		}
 	}
+	for _, d := range out.Differences { // whose statements run once it has its name
+		if d.rename != "" {
+			there, write := factID{d.Kind, d.there}, calls(bareLast(d.there), bareLast(d.Object))
+			f := takes[there]
+			f.Parts = slices.Clone(f.Parts)
+			for i := range f.Parts {
+				f.Parts[i].Clear = write(f.Parts[i].Clear)
+			}
+			takes[there], drop[there], clear[there] = f, write(drop[there]), write(clear[there])
+		}
+	}
 	anew := make(map[string]string) // objects that are dropped and created, with all that belongs to them
 	belongings := func(d *Difference) (list []string) {
 		if holder(d.Kind) {
@@ -107,21 +118,30 @@ func (p *planner) statements(out *Comparison) {
 			through = takes[there].Through
 		}
 		if through = requalify(through, back); through != "" {
-			if i := slices.IndexFunc(out.Differences, func(o Difference) bool { return o.Kind == d.Kind && o.Object == through && o.Change == d.Change }); i >= 0 {
+			if i := slices.IndexFunc(out.Differences, func(o Difference) bool {
+				return o.Kind == d.Kind && o.Object == through && o.Change == d.Change && (d.Renamed == 0 || last(o.there) == last(d.there))
+			}); i >= 0 {
 				d.SQL = together + d.Kind + " " + through
 				continue
 			}
 		}
-		if d.Change == Different && d.Renamed == 0 {
-			if list := piecewise(d.Pieces, parts[id], takes[there]); len(list) > 0 {
-				d.set(join(list))
+		besides := d.Pieces
+		if d.rename != "" {
+			if besides = besides[1:]; len(besides) == 0 {
+				d.set(d.rename)
 				continue
 			}
 		}
 		other := func(kind, change string) bool {
 			return slices.ContainsFunc(out.Differences, func(o Difference) bool { return o.Kind == kind && o.Change == change && o.Object == d.Object })
 		}
+		var piece []string
+		if d.Change == Different {
+			piece = piecewise(besides, parts[id], takes[there])
+		}
 		switch makes, drops := create[id], drop[there]; {
+		case len(piece) > 0:
+			d.set(join(piece))
 		// A table that becomes a partition, or the other way round, keeps its rows.
 		case d.Kind == "partition" && d.Change == Missing && alter[id] != "" && other("table", Extra):
 			d.set(alter[id])
@@ -164,9 +184,9 @@ func (p *planner) statements(out *Comparison) {
 			if i := p.owner(out.Differences, takes[there], Extra); i >= 0 { // with which it goes
 				d.SQL, d.Destructive = together+"table "+out.Differences[i].Object, false
 			}
-		case d.Change == Different && d.Renamed == 0 && alter[id] != "" && clear[there] != "" && strings.HasPrefix(parts[id].Shape, takes[there].Shape):
+		case d.Change == Different && alter[id] != "" && clear[there] != "" && strings.HasPrefix(parts[id].Shape, takes[there].Shape):
 			d.set(join([]string{clear[there], alter[id]}))
-		case d.Change == Different && d.Renamed == 0 && alter[id] != "" && strings.HasPrefix(parts[id].Shape, takes[there].Shape):
+		case d.Change == Different && alter[id] != "" && strings.HasPrefix(parts[id].Shape, takes[there].Shape):
 			d.set(alter[id])
 		case len(makes) > 0 && drops != "" && d.Kind != "table" && d.Kind != "partition" && (d.Kind != "column" || p.source.dialect.Remake == nil && (computed(takes[there]) || computed(parts[id]))) && d.Kind != "enum": // those hold rows, or are in use
 			d.set(join(slices.Concat([]string{drops}, makes, belongings(d))))
@@ -174,6 +194,14 @@ func (p *planner) statements(out *Comparison) {
 				anew[d.Object] = d.Kind + " " + d.Object
 				anew[bare(d.Object)] = anew[d.Object]
 			}
+		}
+		switch {
+		case d.rename == "" || d.SQL == "" && p.source.dialect.Remake != nil: // see remade
+		case d.SQL == "":
+			d.set(d.rename)
+			d.SQL += ";\n-- no statement closes what else differs in it"
+		default:
+			d.set(join([]string{d.rename, d.SQL}))
 		}
 	}
 	for _, s := range out.Differences { // a sequence is made before a column that is missing, and is its own after it
@@ -303,6 +331,7 @@ func piecewise(pieces []Piece, source, target Fact) []string {
 			comes = append(comes, should.Alter)
 		}
 	}
+	slices.Reverse(goes) // an identity keeps its column from NULL
 	if slices.ContainsFunc(pieces, func(p Piece) bool { return p.Name == "type" && family(p.Source) != family(p.Target) }) {
 		if old := find(target, "default"); old.Clear != "" && !slices.Contains(goes, old.Clear) {
 			goes = append([]string{old.Clear}, goes...)
@@ -354,7 +383,7 @@ func (p *planner) renames(out *Comparison) {
 			continue
 		}
 		if name := p.source.dialect.quote; d.Kind == "column" && len(is) == 3 && len(should) == 3 {
-			d.set("ALTER TABLE " + name(is[0], is[1]) + " RENAME COLUMN " + name(is[2]) + " TO " + name(should[2]))
+			d.rename = "ALTER TABLE " + name(is[0], is[1]) + " RENAME COLUMN " + name(is[2]) + " TO " + name(should[2])
 		}
 	}
 }
@@ -423,6 +452,7 @@ func (p *planner) rebuilds(out *Comparison) {
 		}
 		if sql := p.source.dialect.Remake(p.remade(out, d.Table, text)); sql != "" {
 			d.set(sql)
+			d.rename = "" // among the statements
 			p.alongside(out, d)
 		}
 	}
@@ -430,35 +460,30 @@ func (p *planner) rebuilds(out *Comparison) {
 
 // remade tells how a table is made anew.
 func (p *planner) remade(out *Comparison, table, text string) Remade {
-	last := func(object string) string {
-		parts, err := schema.ParseName(object)
-		if err != nil {
-			return object
-		}
-		return parts[len(parts)-1]
-	}
-	r := Remade{Table: last(table), Declare: text}
-	was := make(map[string]string) // the target's names of columns that are renamed
+	r := Remade{Table: bareLast(table), Declare: text}
+	renamed := make(map[string]bool)
 	for _, d := range out.Differences {
-		if d.Renamed > 0 && d.Kind == "column" && d.Table == table {
-			was[d.Object] = last(d.there)
+		if d.rename != "" && d.Table == table {
+			renamed[d.Object] = true
+			r.Renames = append(r.Renames, d.rename)
 		}
 	}
 	there := make(map[factID]bool)
 	for _, f := range p.target.Facts {
 		there[factID{f.Kind, f.Object}] = true
+		r.Taken = append(r.Taken, bareLast(f.Object))
+		if f.Kind == "table" && f.Object == table {
+			r.There = trimmed(f.Create)
+		}
 	}
 	for _, f := range p.source.Facts {
+		r.Taken = append(r.Taken, bareLast(f.Object))
 		switch {
 		case f.Table != table:
 		case f.Kind == "column" && !computed(f):
-			from := last(f.Object)
-			if old := was[f.Object]; old != "" {
-				from = old
-			} else if !there[factID{f.Kind, f.Object}] {
-				continue // its default stands in
+			if renamed[f.Object] || there[factID{f.Kind, f.Object}] { // else its default stands in
+				r.Copy = append(r.Copy, bareLast(f.Object))
 			}
-			r.Copy = append(r.Copy, [2]string{last(f.Object), from})
 		case (f.Kind == "index" || f.Kind == "trigger") && f.Create != "" && there[factID{f.Kind, f.Object}]:
 			r.After = append(r.After, trimmed(f.Create))
 		}
@@ -474,7 +499,7 @@ func (p *planner) alongside(out *Comparison, bearer *Difference) {
 			continue
 		}
 		if structural(d.Kind) || (d.Kind == "index" || d.Kind == "trigger") && d.Change == Different {
-			d.SQL, d.Destructive = together+bearer.Kind+" "+bearer.Object, false
+			d.SQL, d.Destructive, d.rename = together+bearer.Kind+" "+bearer.Object, false, ""
 		}
 	}
 }

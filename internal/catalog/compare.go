@@ -42,9 +42,10 @@ type Difference struct {
 	// Place in the order in which the statements can run, from 1.
 	Place int
 
-	there string   // the object's name in the target where it is another
-	with  []factID // what has to be dropped for the statement and is made again, see around
-	after []factID // what has to be dropped before it, and is
+	there  string   // the object's name in the target where it is another
+	rename string   // the statement that gives a column its name, where no other does
+	with   []factID // what has to be dropped for the statement and is made again, see around
+	after  []factID // what has to be dropped before it, and is
 }
 
 // A Piece is a part of an object as both sides have it; an empty text is no such part.
@@ -622,6 +623,15 @@ func last(object string) string {
 		return object
 	}
 	return schema.Ident(parts[len(parts)-1])
+}
+
+// bareLast is the last part of a name without quotes.
+func bareLast(object string) string {
+	parts, err := schema.ParseName(object)
+	if err != nil {
+		return object
+	}
+	return parts[len(parts)-1]
 }
 
 // requalify replaces schema names that stand before a dot. Names are matched as

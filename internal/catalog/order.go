@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"cmp"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -135,7 +136,7 @@ func (p *planner) around(out *Comparison, belongings func(*Difference) []string,
 		}
 		d.with, d.after = with, after
 		if lost[own] {
-			d.set(join(append([]string{d.SQL}, p.regrant(source, own)...)))
+			d.set(join(append([]string{d.SQL}, p.regrant(source, factID{d.Kind, d.Object})...)))
 		}
 		for _, id := range with {
 			anew[id.object] = d.Kind + " " + d.Object
@@ -255,7 +256,8 @@ var rank = func() map[string]int {
 	out := map[string]int{}
 	for i, k := range []string{"role", "schema", "extension", "language", "collation", "enum", "domain", "composite type", "range type", "base type",
 		"text search parser", "text search template", "text search dictionary", "text search configuration", "sequence", "function", "procedure", "aggregate", "operator", "cast", "conversion", "transform", "access method", "operator family", "operator class", "foreign data wrapper", "foreign server", "user mapping",
-		"table", "foreign table", "virtual table", "partition", "inheritance", "column", "check", "not null", "primary key", "unique", "exclusion", "index", "foreign key",
+		"table", "foreign table", "partition", "inheritance", "column", "check", "not null", "primary key", "unique", "exclusion", "index", "foreign key",
+		"virtual table", // which may be filled from a table as soon as it is made
 		"statistics object", "view", "materialized view", "rule", "trigger", "disabled foreign key", "event trigger", "row security", "policy", "publication", "subscription",
 		"owner", "grant", "grant on a schema", "grant on a sequence", "grant on a function", "grant on a type", "grant on a language", "grant on a foreign server", "grant on a foreign data wrapper", "default privilege", "setting", "comment", "security label"} {
 		out[k] = i + 1
@@ -268,19 +270,22 @@ var rank = func() map[string]int {
 // what comes, first things first. Labels of enums come before all, for PostgreSQL lets
 // nobody use one in the transaction that added it. What depends on another, in the
 // source as it is made or in the target as it goes, comes in its turn. Extra tables
-// that refer to one another lose the foreign keys between them first.
+// that refer to one another lose the foreign keys between them first. Tables and columns
+// get their names before all, for all else is said in these.
 func (p *planner) arrange(out *Comparison) {
 	list := out.Differences
 	initial := make([]int, len(list))
 	for i := range initial {
 		initial[i] = i
 	}
-	place := func(d Difference) int {
+	late := make(map[int]bool) // columns that get their names before what else differs in them is closed
+	place := func(i int) int {
+		d := list[i]
 		k := cmp.Or(rank[d.Kind], 1000)
 		switch {
-		case d.Renamed > 0 && d.Kind == "table": // all else is said in its new name
+		case d.Renamed > 0 && d.Kind == "table":
 			return -1 << 21
-		case d.Renamed > 0:
+		case d.rename != "" && !late[i]:
 			return -1<<21 + 1
 		case d.Kind == "partition" && d.Change == Different && !strings.Contains(d.SQL, " PARTITION "), // its columns' own defaults
 			d.Kind == "inheritance" && slices.ContainsFunc(list, func(c Difference) bool {
@@ -298,9 +303,6 @@ func (p *planner) arrange(out *Comparison) {
 		}
 		return k
 	}
-	slices.SortStableFunc(initial, func(a, b int) int { return cmp.Compare(place(list[a]), place(list[b])) })
-	viewsInOrder(list, initial)
-
 	source, target := p.graphs()
 	comes, goes := bearers(list, source, Extra), bearers(list, target, Missing)
 	before := make([][]int, len(list)) // by difference, those that must come before it
@@ -390,7 +392,12 @@ func (p *planner) arrange(out *Comparison) {
 	}
 	relations := []string{"table", "view", "materialized view", "foreign table", "partition", "sequence", "index", "enum", "domain", "composite type", "range type", "base type"} // as tables are
 	for i, d := range list {
-		if d.Renamed > 0 { // its new name has to be free, and nothing else
+		if d.rename != "" && (len(d.with) > 0 || slices.ContainsFunc(before[i], func(b int) bool { return list[b].Renamed == 0 && runs(list[b]) })) {
+			late[i] = strings.HasPrefix(d.SQL, d.rename+";\n")
+		}
+	}
+	for i, d := range list {
+		if (d.Kind == "table" && d.Renamed > 0 || d.rename != "") && !late[i] { // its new name has to be free, and nothing else
 			before[i] = nil
 			for j, other := range list {
 				if other.Change == Extra && schemaOf(other.Object) == schemaOf(d.Object) && last(other.Object) == last(d.Object) && slices.Contains(relations, other.Kind) {
@@ -399,6 +406,8 @@ func (p *planner) arrange(out *Comparison) {
 			}
 		}
 	}
+	slices.SortStableFunc(initial, func(a, b int) int { return cmp.Compare(place(a), place(b)) })
+	viewsInOrder(list, initial)
 	position := make([]int, len(list)) // in the initial order
 	for k, i := range initial {
 		position[i] = k
@@ -426,6 +435,27 @@ func (p *planner) arrange(out *Comparison) {
 	p.tie(list, source, comes)
 	unknot(list, target)
 	detachFirst(list)
+	nameFirst(list, late)
+}
+
+// runs tells whether a difference has a statement that can be run.
+func runs(d Difference) bool { return d.SQL != "" && !strings.HasPrefix(d.SQL, "--") }
+
+// nameFirst gives columns their names before the first of the statements that are said
+// in these, where what else differs in them is closed later.
+func nameFirst(list []Difference, late map[int]bool) {
+	at := -1
+	for i, d := range list {
+		if runs(d) && (late[i] || d.Renamed == 0) && (at < 0 || d.Place < list[at].Place) {
+			at = i
+		}
+	}
+	for _, i := range slices.Sorted(maps.Keys(late)) {
+		if d := &list[i]; late[i] && i != at {
+			d.SQL = strings.Replace(d.SQL, d.rename+";\n", "", 1)
+			list[at].SQL = join([]string{d.rename, list[at].SQL})
+		}
+	}
 }
 
 // loosens tells whether a key of the target has to go before the column can be as it

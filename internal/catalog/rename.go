@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -43,9 +44,13 @@ func (r *renamer) join(differ, gone, more []Difference, titles []retitled, byTex
 	}
 	list := r.pairs("column", gone, more)
 	for _, p := range list {
-		one := underTwoNames(gone[p.gone], more[p.more], p.sure)
-		differ, renamed = append(differ, one), append(renamed, one)
+		renamed = append(renamed, underTwoNames(gone[p.gone], more[p.more], p.sure))
 	}
+	columns := renamed[len(titles):]
+	for i := range columns {
+		r.besides(&columns[i], renamed)
+	}
+	differ = r.reorder(append(differ, columns...), columns)
 	for _, p := range list {
 		gone[p.gone].Kind, more[p.more].Kind = "", "" // taken
 	}
@@ -57,6 +62,91 @@ func (r *renamer) join(differ, gone, more []Difference, titles []retitled, byTex
 		})
 	})
 	return differ, gone, more
+}
+
+// besides tells what else differs in a column that has another name in the target. What
+// is computed from columns that were renamed follows their names.
+func (r *renamer) besides(one *Difference, renamed []Difference) {
+	_, all := differ(r.src.facts[factID{one.Kind, one.Object}], r.dst.facts[factID{one.Kind, one.there}])
+	for _, p := range all {
+		if p.Name == "generated" && slices.ContainsFunc(renamed, func(o Difference) bool {
+			return onlyNamed(Difference{Kind: one.Kind, Change: Different, Pieces: []Piece{p}}, last(o.Object), last(o.there))
+		}) {
+			continue
+		}
+		one.Pieces, one.Detail = append(one.Pieces, p), one.Detail+"; "+contrast(p.Name, p.Source, p.Target)
+	}
+}
+
+// reorder tells of tables whose columns stand in another order once these have their names.
+func (r *renamer) reorder(differing, columns []Difference) []Difference {
+	there := make(map[string][]string) // by table, the target's order in the source's names
+	for _, c := range columns {
+		if there[c.Table] == nil {
+			there[c.Table] = slices.Clone(r.order[c.Table][1])
+		}
+		if at := slices.Index(there[c.Table], last(c.there)); at >= 0 {
+			there[c.Table][at] = last(c.Object)
+		}
+	}
+	for _, table := range slices.Sorted(maps.Keys(there)) {
+		x, y := strings.Join(r.order[table][0], "\n"), strings.Join(there[table], "\n")
+		p := Piece{ColumnOrder, common(x, y), common(y, x)}
+		if p.Source == p.Target {
+			continue
+		}
+		at := slices.IndexFunc(differing, func(d Difference) bool {
+			return d.Kind == "table" && d.Object == table && d.Change == Different && d.Renamed == 0
+		})
+		if at < 0 {
+			differing = append(differing, Difference{Kind: "table", Object: table, Table: table, Change: Different, Detail: ColumnOrder, Pieces: []Piece{p}, Objects: 1})
+			continue
+		}
+		d := &differing[at]
+		if k := slices.IndexFunc(d.Pieces, func(p Piece) bool { return p.Name == ColumnOrder }); k >= 0 {
+			d.Pieces[k] = p
+		} else {
+			d.Pieces, d.Detail = append(d.Pieces, p), d.Detail+"; "+ColumnOrder
+		}
+	}
+	return differing
+}
+
+// calls gives what writes a column's new name in the statements of its own that call it
+// by the old one, in quotes: behind its table, or by itself and not behind the word for one.
+func calls(from, to string) func(string) string {
+	return func(text string) string {
+		var b strings.Builder
+		depth, before := 0, "" // the dots before, and the word before those
+		for i := 0; i < len(text); {
+			if text[i] == '\'' {
+				end := literalEnd(text, i)
+				b.WriteString(text[i:end])
+				i = end
+				continue
+			}
+			word, end := wordAt(text, i)
+			if word == "" {
+				if text[i] == '.' {
+					depth++
+				}
+				b.WriteByte(text[i])
+				i++
+				continue
+			}
+			if i == 0 || text[i-1] != '.' {
+				depth = 0
+			}
+			quote := text[i : i+1]
+			if (quote == "`" || quote == `"`) && word == from && (depth == 2 || depth == 0 && !strings.EqualFold(before, "TABLE")) {
+				b.WriteString(quote + strings.ReplaceAll(to, quote, quote+quote) + quote)
+			} else {
+				b.WriteString(text[i:end])
+			}
+			before, i = word, end
+		}
+		return b.String()
+	}
 }
 
 // mentions tells whether each side of a difference names a table.

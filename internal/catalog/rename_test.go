@@ -70,3 +70,40 @@ func TestRenames(t *testing.T) {
 		})
 	}
 }
+
+// TestRenamedColumnsTellWhatElseDiffers: it stands in the same difference, and its
+// statements call the column by its new name, whatever else has the old one.
+func TestRenamedColumnsTellWhatElseDiffers(t *testing.T) {
+	table := func(column string, parts ...Part) []Fact {
+		facts := tableFacts("s.email", "id int", column+" text", "at date")
+		facts[1].Parts = append(facts[1].Parts, parts...)
+		return facts
+	}
+	clear := Part{Name: "null", Text: "not null", Clear: `ALTER TABLE "s"."email" ALTER "email" DROP NOT NULL; COMMENT ON COLUMN "s"."email"."email" IS '"email"'`}
+	for name, c := range map[string]struct {
+		source, target []Fact
+		detail, sql    string
+	}{
+		"it gets a part": {table("mail", Part{Name: "null", Text: "not null", Alter: "ALTER mail"}), table("email"),
+			"; null: not null is none in target", "ALTER mail"},
+		"it loses a part": {table("mail"), table("email", clear),
+			"; null: none is not null in target", `ALTER TABLE "s"."email" ALTER "mail" DROP NOT NULL; COMMENT ON COLUMN "s"."email"."mail" IS '"email"'`},
+		"nothing closes it": {table("mail", Part{Name: "storage", Text: "far"}), table("email"),
+			"; storage: far is none in target", "-- no statement closes what else differs in it"},
+	} {
+		got, err := Compare(t.Context(), New(nil, c.source, nil, nil), New(nil, c.target, nil, nil), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(got.Differences) != 1 {
+			t.Fatalf("%s: %v", name, got.Differences)
+		}
+		d := got.Differences[0]
+		if want := `ALTER TABLE "s"."email" RENAME COLUMN "email" TO "mail";` + "\n" + c.sql; d.SQL != want {
+			t.Errorf("%s: got\n%s\nwant\n%s", name, d.SQL, want)
+		}
+		if !strings.HasPrefix(d.Detail, "name: mail is email in target, most probably") || !strings.HasSuffix(d.Detail, c.detail) {
+			t.Errorf("%s: %s", name, d.Detail)
+		}
+	}
+}

@@ -41,6 +41,30 @@ func TestStatementsStandInOrderOnPostgres(t *testing.T) {
 		"a function that views need gives something else": {
 			`CREATE FUNCTION f(x int) RETURNS bigint LANGUAGE sql IMMUTABLE AS 'SELECT 1::bigint'; CREATE TABLE t (id int); CREATE VIEW v AS SELECT f(id) AS y FROM t; CREATE VIEW w AS SELECT y FROM v`,
 			`CREATE FUNCTION f(x int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 1'; CREATE TABLE t (id int); CREATE VIEW v AS SELECT f(id) AS y FROM t; CREATE VIEW w AS SELECT y FROM v`},
+		"a renamed column that needs a function, under a view": {
+			`CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'; CREATE TABLE t (id int PRIMARY KEY, customer_no int NOT NULL DEFAULT f(), c int, d date); CREATE INDEX i ON t (customer_no); CREATE VIEW v AS SELECT customer_no AS x FROM t`,
+			`CREATE TABLE t (id int PRIMARY KEY, cust_no int DEFAULT 3, c int, d date); CREATE INDEX i ON t (cust_no); CREATE VIEW v AS SELECT cust_no AS x FROM t`},
+		"a renamed column that a key keeps from NULL": {
+			`CREATE TABLE t (id int PRIMARY KEY, customer_no int, c int, d date)`,
+			`CREATE TABLE t (id int, cust_no int PRIMARY KEY, c int, d date)`},
+		"a renamed column's collation under a view": {
+			`CREATE TABLE t (id int PRIMARY KEY, customer_name text COLLATE "C", c int, d date); CREATE VIEW v AS SELECT customer_name AS x FROM t; CREATE TABLE n (id int)`,
+			`CREATE TABLE t (id int PRIMARY KEY, cust_name text, c int, d date); CREATE VIEW v AS SELECT cust_name AS x FROM t`},
+		"a renamed column's identity": {
+			`CREATE TABLE t (id int PRIMARY KEY, customer_no int GENERATED ALWAYS AS IDENTITY, c int, d date)`,
+			`CREATE TABLE t (id int PRIMARY KEY, cust_no int DEFAULT 4, c int, d date)`},
+		"an identity, which keeps its column from NULL": {
+			`CREATE TABLE t (id int DEFAULT 4, n int)`,
+			`CREATE TABLE t (id int GENERATED ALWAYS AS IDENTITY, n int)`},
+		"a renamed column that heirs have": {
+			`CREATE TABLE t (id int, customer_no int NOT NULL, c int, d date); CREATE TABLE h (x int) INHERITS (t)`,
+			`CREATE TABLE t (id int, cust_no int, c int, d date); CREATE TABLE h (x int) INHERITS (t)`},
+		"a renamed column of a renamed table": {
+			`CREATE TABLE customer (id int, customer_name text NOT NULL, c int, d date)`,
+			`CREATE TABLE customers (id int, cust_name text DEFAULT 'x', c int, d date)`},
+		"a renamed column called as its table": {
+			`CREATE TABLE customer (id int, customer text NOT NULL DEFAULT 'customers', c int, d date)`,
+			`CREATE TABLE customer (id int, customers text COLLATE "C" DEFAULT 'customers', c int, d date)`},
 		"a function of the rows of a table": {
 			`CREATE TABLE t (id int, n text); CREATE FUNCTION f(r t) RETURNS text LANGUAGE sql AS 'SELECT r.n'; CREATE FUNCTION g() RETURNS SETOF t LANGUAGE sql AS 'SELECT * FROM t'; CREATE VIEW v AS SELECT * FROM g()`,
 			`SELECT 1`},
@@ -188,6 +212,18 @@ func TestStatementsStandInOrderOnMySQL(t *testing.T) {
 				"columns under expressions": {
 					`CREATE TABLE t (id int PRIMARY KEY, g int GENERATED ALWAYS AS (b + 1) STORED, b int, v int GENERATED ALWAYS AS (b) VIRTUAL, w int, e int, CONSTRAINT k CHECK (b > 0))`,
 					`CREATE TABLE t (id int PRIMARY KEY, a int, g int GENERATED ALWAYS AS (a + b) STORED, b int, v int, w int GENERATED ALWAYS AS (a) VIRTUAL, CONSTRAINT k CHECK (a > 0 AND b > 0))`},
+				"a renamed column in which more differs": {
+					`CREATE TABLE t (id int PRIMARY KEY, customer_name varchar(20) NOT NULL DEFAULT 'x', c int, d date, KEY k (customer_name)); CREATE VIEW v AS SELECT customer_name AS x FROM t`,
+					`CREATE TABLE t (id int PRIMARY KEY, cust_name varchar(20) DEFAULT 'x' COMMENT 'y', c int, d date, KEY k (cust_name)); CREATE VIEW v AS SELECT cust_name AS x FROM t`},
+				"a renamed column at another place": {
+					`CREATE TABLE t (id int PRIMARY KEY, customer_name varchar(20), c int, d date)`,
+					`CREATE TABLE t (id int PRIMARY KEY, c int, d date, cust_name varchar(20))`},
+				"a renamed column that counts": {
+					`CREATE TABLE t (customer_no int NOT NULL AUTO_INCREMENT, c int NOT NULL, d date, PRIMARY KEY (customer_no), KEY k (c))`,
+					`CREATE TABLE t (cust_no int NOT NULL, c int NOT NULL AUTO_INCREMENT, d date, PRIMARY KEY (cust_no), KEY k (c))`},
+				"a renamed column that is computed": {
+					`CREATE TABLE t (id int PRIMARY KEY, customer_no int AS (id + 1) VIRTUAL, c int, d date)`,
+					`CREATE TABLE t (id int PRIMARY KEY, cust_no int AS (id + 2) VIRTUAL, c int, d date)`},
 				"columns between others": {
 					`CREATE TABLE t (z int, id int PRIMARY KEY, y int, a int, g int GENERATED ALWAYS AS (y) VIRTUAL, last int)`,
 					`CREATE TABLE t (id int PRIMARY KEY, n int, m int, last int)`},

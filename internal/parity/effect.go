@@ -169,12 +169,12 @@ func judge(d catalog.Difference, loose bool) judgement {
 		}
 		return known.extra
 	}
-	if d.Renamed > 0 {
-		return judgement{LosesData, "staging knows it by another name, so nothing is loaded into it, and statements fail on one side"}
-	}
 	out := judgement{Cosmetic, "nothing that is known to matter differs"}
+	if d.Renamed > 0 {
+		out = judgement{LosesData, "staging knows it by another name, so nothing is loaded into it, and statements fail on one side"}
+	}
 	for i, p := range d.Pieces {
-		if j := judgePiece(d, p, known, loose); i == 0 || j.effect.graver(out.effect) {
+		if j := judgePiece(d, p, known, loose); i == 0 && d.Renamed == 0 || j.effect.graver(out.effect) {
 			out = j
 		}
 	}

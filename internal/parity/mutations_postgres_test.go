@@ -118,6 +118,8 @@ func mutations() []mutation {
 		{`ALTER TABLE s.parent ADD extra int NOT NULL`, "column s.parent.extra" + extra, load},
 		{`ALTER TABLE s.parent ADD extra int NOT NULL DEFAULT 3`, "column s.parent.extra" + extra, rehearse},
 		{`ALTER TABLE s.parent RENAME name TO full_name`, "column s.parent.name" + different, data},
+		{`ALTER TABLE s.parent RENAME name TO full_name; ALTER TABLE s.parent ALTER full_name DROP NOT NULL, ALTER full_name SET DEFAULT 'x'; COMMENT ON COLUMN s.parent.full_name IS 'x'`, "column s.parent.name" + different, data},
+		{`ALTER TABLE s.child RENAME mood TO moody; ALTER TABLE s.child ALTER moody SET NOT NULL`, "column s.child.mood" + different, load},
 		{`ALTER TABLE s.plain RENAME TO plains`, "table s.plain" + different, data},
 		{`ALTER TABLE s.parent ALTER name TYPE varchar(20)`, "column s.parent.name" + different, load},
 		{`ALTER TABLE s.parent ALTER name TYPE text`, "column s.parent.name" + different, rehearse},

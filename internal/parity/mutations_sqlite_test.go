@@ -8,10 +8,7 @@ import (
 	"testing"
 
 	"understudy/internal/catalog"
-	"understudy/internal/engine"
-	"understudy/internal/engine/sqlite"
 	"understudy/internal/parity"
-	"understudy/internal/secret"
 )
 
 // everythingInAFile is written in pieces, so that a mutation can write one of them otherwise.
@@ -58,6 +55,7 @@ func fileMutations() []fileMutation {
 		{parent, p(`id integer PRIMARY KEY, name varchar(40) NOT NULL, at text DEFAULT 'now', note text NOT NULL, UNIQUE (name)`), "column main.parent.note" + extra, parity.BreaksLoad},
 		{parent, p(`id integer PRIMARY KEY, name varchar(40) NOT NULL, at text DEFAULT 'now', note text NOT NULL DEFAULT '', UNIQUE (name)`), "column main.parent.note" + extra, parity.ChangesRehearsal},
 		{parent, p(`id integer PRIMARY KEY, full_name varchar(40) NOT NULL, at text DEFAULT 'now', UNIQUE (full_name)`), "column main.parent.name" + different, parity.LosesData},
+		{parent, p(`id integer PRIMARY KEY, full_name varchar(40) DEFAULT 'x', at text DEFAULT 'now', UNIQUE (full_name)`), "column main.parent.name" + different, parity.LosesData},
 		{parent, p(`id integer PRIMARY KEY, name varchar(60) NOT NULL, at text DEFAULT 'now', UNIQUE (name)`), "column main.parent.name" + different, parity.ChangesBehaviour},
 		{parent, p(`id integer PRIMARY KEY, name varchar(40), at text DEFAULT 'now', UNIQUE (name)`), "column main.parent.name" + different, parity.ChangesRehearsal},
 		{parent, p(`id integer PRIMARY KEY, name varchar(40) NOT NULL, at text NOT NULL DEFAULT 'now', UNIQUE (name)`), "column main.parent.at" + different, parity.BreaksLoad},
@@ -108,20 +106,7 @@ func TestEveryMutationIsFoundInFiles(t *testing.T) {
 				t.Fatalf("%s: %v", p, err)
 			}
 		}
-		at, err := sqlite.New().Parse(secret.New("sqlite:" + path))
-		if err != nil {
-			t.Fatal(err)
-		}
-		side, err := sqlite.New().Source(t.Context(), at, engine.Limits{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer side.Close()
-		c, err := side.Catalog(t.Context(), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return c
+		return fileCatalog(t, path)
 	}
 	base := read("base.db", everythingInAFile())
 	seen := map[string]bool{}

@@ -29,7 +29,7 @@ func (s *side) readCatalog(ctx context.Context, c *conn, schemas []string) (*cat
 		case found.shadow[o.name]:
 			continue
 		case found.virtual[o.name]:
-			fact.Kind = "virtual table"
+			fact.Kind, fact.Create = "virtual table", o.sql+refilled(ctx, c, o)
 		case o.kind == "trigger":
 			fact.Table = name(o.table)
 		case o.kind != "view":
@@ -57,6 +57,21 @@ func (s *side) readCatalog(ctx context.Context, c *conn, schemas []string) (*cat
 		out.Histories = append(out.Histories, h)
 	}
 	return out, nil
+}
+
+// refilled writes what fills a full-text table that is made anew from the text that it is
+// over, or why nothing does.
+func refilled(ctx context.Context, c *conn, o object) string {
+	switch parseVirtual(o.sql).carriage {
+	case indexed:
+		if why, err := dangling(ctx, c, o.name); err == nil && why != "" { // any other error is not the text's
+			return ";\n-- nothing fills it in production either: " + why
+		}
+		return ";\nINSERT INTO " + quote(o.name) + " (" + quote(o.name) + ") VALUES ('rebuild')"
+	case textless:
+		return ";\n-- it keeps no text, so it is empty until whoever wrote its rows writes them again"
+	}
+	return ""
 }
 
 // mentions lists the columns that views and triggers name, by their words: SQLite lets no

@@ -110,7 +110,44 @@ func indexText(list []token) string {
 	if index < 0 || on < index {
 		return plain(list)
 	}
-	return plain(list[:index+1]) + " " + plain(list[on:])
+	list = slices.Concat(list[:index+1], within(list[on:], ascending))
+	if where := slices.IndexFunc(list, func(t token) bool { return t.is("where") }); where > 0 {
+		list = slices.Concat(list[:where+1], unwrapped(list[where+1:]))
+	}
+	return plain(list)
+}
+
+// unwrapped takes away the parentheses around all of an expression, which change nothing.
+func unwrapped(list []token) []token {
+	for len(list) > 2 && list[0].mark("(") && matching(list, 0) == len(list)-1 {
+		list = list[1 : len(list)-1]
+	}
+	return list
+}
+
+// within writes what stands in the first parentheses otherwise.
+func within(list []token, write func([]token) []token) []token {
+	open := slices.IndexFunc(list, func(t token) bool { return t.mark("(") })
+	if open < 0 {
+		return list
+	}
+	end := matching(list, open)
+	return slices.Concat(list[:open+1], write(list[open+1:end]), list[end:])
+}
+
+// ascending leaves out of the columns of a key or an index the order that they have
+// without a word.
+func ascending(list []token) (out []token) {
+	for i, item := range items(list) {
+		if i > 0 {
+			out = append(out, token{kind: punct, text: ","})
+		}
+		if n := len(item) - 1; n > 0 && item[n].is("asc") {
+			item = item[:n]
+		}
+		out = append(out, unwrapped(item)...)
+	}
+	return out
 }
 
 // A declaration reads one CREATE TABLE statement, which SQLite has accepted
@@ -222,19 +259,19 @@ func (d *declaration) constraints(column string, item []token) (parts []catalog.
 			if column != "" {
 				of = []string{column}
 			}
-			d.object("check", name, plain(clause), of)
+			d.object("check", name, plain(within(clause, unwrapped)), of)
 		case "foreign":
 			d.object("foreign key", name, plain(clause), keyNames("", clause))
 		case "references":
 			d.object("foreign key", name, "foreign key ("+schema.Ident(small(column))+") "+plain(clause), []string{column})
 		case "default", "collate":
-			parts = append(parts, catalog.Part{Name: word, Text: plain(clause[1:])})
+			parts = append(parts, catalog.Part{Name: word, Text: plain(unwrapped(clause[1:]))})
 		case "null": // the same as nothing
 		case "not":
 			parts = append(parts, catalog.Part{Name: "null", Text: plain(clause)})
 		case "generated", "as":
 			at := slices.IndexFunc(clause, func(t token) bool { return t.is("as") })
-			parts = append(parts, catalog.Part{Name: "generated", Text: plain(clause[max(at, 0):])})
+			parts = append(parts, catalog.Part{Name: "generated", Text: plain(within(clause[max(at, 0):], unwrapped))})
 		default:
 			parts = append(parts, catalog.Part{Name: "clause", Text: plain(clause)})
 		}
@@ -272,7 +309,10 @@ func clauseLength(item []token) int {
 // keyText writes a key of a column as one of the table would be written.
 func keyText(kind, column string, rest []token) string {
 	if column == "" {
-		return kind + " " + plain(rest)
+		return kind + " " + plain(within(rest, ascending))
+	}
+	if len(rest) > 0 && rest[0].is("asc") {
+		rest = rest[1:]
 	}
 	return strings.TrimSpace(kind + " (" + schema.Ident(small(column)) + ") " + plain(rest))
 }

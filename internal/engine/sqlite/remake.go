@@ -2,9 +2,11 @@ package sqlite
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	"understudy/internal/catalog"
+	"understudy/internal/schema"
 )
 
 // remake makes a table anew as https://www.sqlite.org/lang_altertable.html says
@@ -12,24 +14,71 @@ import (
 // the new one under the old one's name. Without legacy_alter_table the renaming would
 // look into views that name the table while it is not there. Foreign keys are off
 // meanwhile, for dropping a parent takes its children along; in a transaction that is
-// open already they cannot be turned off.
+// open already they cannot be turned off. All else is one transaction, so that a failure
+// leaves the old table as it is; a savepoint, for one may be open already. A row that the
+// new table refuses ends it, whatever its own ON CONFLICT clauses would do with the row.
 func remake(r catalog.Remade) string {
-	const beside = "understudy_anew"
+	beside := free("understudy_anew", r.Taken)
 	all := tokens(r.Declare)
 	from := slices.IndexFunc(all, func(t token) bool { return t.is("table") })
 	open := slices.IndexFunc(all, func(t token) bool { return t.mark("(") })
 	if from < 0 || open < from {
 		return ""
 	}
-	out := []string{"PRAGMA foreign_keys=OFF", "PRAGMA legacy_alter_table=ON", "CREATE TABLE " + quote(beside) + " " + r.Declare[all[open].start:]}
+	out := append([]string{"PRAGMA foreign_keys=OFF", "SAVEPOINT " + quote(beside)}, r.Renames...)
+	out = append(out, "PRAGMA legacy_alter_table=ON", "CREATE TABLE "+quote(beside)+" "+r.Declare[all[open].start:])
 	if len(r.Copy) > 0 {
 		var to, of []string
-		for _, c := range r.Copy {
-			to, of = append(to, quote(c[0])), append(of, quote(r.Table)+"."+quote(c[1])) // by itself one that is not there would be a text
+		if numbered(r.Declare) && numbered(r.There) { // full-text indexes find the rows by it
+			to, of = append(to, "rowid"), append(of, quote(r.Table)+".rowid")
 		}
-		out = append(out, "INSERT INTO "+quote(beside)+" ("+strings.Join(to, ", ")+") SELECT "+strings.Join(of, ", ")+" FROM "+quote(r.Table))
+		for _, c := range r.Copy {
+			to, of = append(to, quote(c)), append(of, quote(r.Table)+"."+quote(c)) // by itself one that is not there would be a text
+		}
+		out = append(out, "INSERT OR ABORT INTO "+quote(beside)+" ("+strings.Join(to, ", ")+") SELECT "+strings.Join(of, ", ")+" FROM "+quote(r.Table))
 	}
 	out = append(out, "DROP TABLE "+quote(r.Table), "ALTER TABLE "+quote(beside)+" RENAME TO "+quote(r.Table))
 	out = append(out, r.After...)
-	return strings.Join(append(out, "PRAGMA legacy_alter_table=OFF"), ";\n")
+	return strings.Join(append(out, "PRAGMA legacy_alter_table=OFF", "RELEASE "+quote(beside)), ";\n")
+}
+
+// numbered tells whether the rows of a table have numbers that no column gives, and the
+// word for them.
+func numbered(sql string) bool {
+	d := &declaration{table: "t"}
+	d.read(words(sql))
+	types, key := map[string]string{}, ""
+	last := func(object string) string {
+		parts, err := schema.ParseName(object)
+		if err != nil {
+			return "" // of several columns
+		}
+		return small(parts[len(parts)-1])
+	}
+	for _, f := range d.facts {
+		switch f.Kind {
+		case "column":
+			types[last(f.Object)] = f.Parts[0].Text
+		case "primary key":
+			columns, _, _ := strings.Cut(strings.TrimPrefix(f.Definition, "primary key ("), ")")
+			key = last(columns)
+		case "table":
+			for _, p := range f.Parts {
+				if p.Name == "options" && strings.Contains(p.Text, "without rowid") {
+					return false
+				}
+			}
+		}
+	}
+	_, named := types["rowid"]
+	return len(types) > 0 && !named && types[key] != "integer"
+}
+
+// free gives a name that is not taken, the wanted one if it is not.
+func free(wanted string, taken []string) string {
+	name := wanted
+	for n := 2; slices.ContainsFunc(taken, func(t string) bool { return sameName(t, name) }); n++ {
+		name = wanted + strconv.Itoa(n)
+	}
+	return name
 }

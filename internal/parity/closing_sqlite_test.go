@@ -1,0 +1,185 @@
+package parity_test
+
+import (
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"understudy/internal/catalog"
+	"understudy/internal/engine"
+	"understudy/internal/engine/sqlite"
+	"understudy/internal/secret"
+)
+
+// sqliteShell runs a script by the sqlite3 client, as README says.
+func sqliteShell(t *testing.T, path, script string) (string, error) {
+	t.Helper()
+	program, err := exec.LookPath("sqlite3")
+	if err != nil {
+		t.Fatal("the sqlite3 client is needed: ", err)
+	}
+	client := exec.CommandContext(t.Context(), program, "-bail", path)
+	client.Stdin = strings.NewReader(script)
+	out, err := client.CombinedOutput()
+	return string(out), err
+}
+
+// fileOf makes a database of statements.
+func fileOf(t *testing.T, statements string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "x.db")
+	if out, err := sqliteShell(t, path, statements); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return path
+}
+
+// fileCatalog reads a database file as parity does.
+func fileCatalog(t *testing.T, path string) *catalog.Catalog {
+	t.Helper()
+	at, err := sqlite.New().Parse(secret.New("sqlite:" + path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	side, err := sqlite.New().Source(t.Context(), at, engine.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer side.Close()
+	c, err := side.Catalog(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// TestFilesForSQLite: the file of closing statements closes every difference when the
+// sqlite3 client runs it, and keeps staging's rows.
+func TestFilesForSQLite(t *testing.T) {
+	for name, c := range map[string]struct{ production, staging, query, rows string }{
+		"tables of the name that a new one has for a while": {
+			"CREATE TABLE t (id integer PRIMARY KEY, a int NOT NULL); CREATE TABLE Understudy_Anew (id integer PRIMARY KEY, b int NOT NULL)",
+			"CREATE TABLE t (id integer PRIMARY KEY, a int); INSERT INTO t VALUES (1, 2); CREATE TABLE Understudy_Anew (id integer PRIMARY KEY, b int); INSERT INTO Understudy_Anew VALUES (3, 4)",
+			"SELECT a FROM t; SELECT b FROM Understudy_Anew", "2\n4\n"},
+		"a table of that name in staging alone": {
+			"CREATE TABLE t (id integer PRIMARY KEY, a int NOT NULL)",
+			"CREATE TABLE t (id integer PRIMARY KEY, a int); INSERT INTO t VALUES (1, 2); CREATE TABLE understudy_anew (x, y)",
+			"SELECT a FROM t", "2\n"},
+		"children of a table that is made anew": {
+			"CREATE TABLE p (id integer PRIMARY KEY, a int NOT NULL); CREATE TABLE c (p int REFERENCES p ON DELETE CASCADE)",
+			"CREATE TABLE p (id integer PRIMARY KEY, a int); CREATE TABLE c (p int REFERENCES p ON DELETE CASCADE); INSERT INTO p VALUES (1, 2); INSERT INTO c VALUES (1)",
+			"SELECT p FROM c", "1\n"},
+		"a renamed column in which more differs, and what calls it": {
+			"CREATE TABLE t (id integer PRIMARY KEY, customer_name varchar(20) NOT NULL DEFAULT 'x' UNIQUE, c int, d date); CREATE INDEX i ON t (customer_name); CREATE VIEW v AS SELECT customer_name AS x FROM t; CREATE TABLE h (n int REFERENCES t (customer_name)); CREATE TRIGGER g AFTER INSERT ON h BEGIN UPDATE t SET customer_name = 1; END; CREATE TRIGGER tr AFTER UPDATE OF customer_name ON t BEGIN SELECT 1; END",
+			"CREATE TABLE t (id integer PRIMARY KEY, cust_name varchar(20) DEFAULT 'x' UNIQUE, c int, d date); INSERT INTO t VALUES (1, 'a', 2, 3); CREATE INDEX i ON t (cust_name); CREATE VIEW v AS SELECT cust_name AS x FROM t; CREATE TABLE h (n int REFERENCES t (cust_name)); INSERT INTO h VALUES ('a'); CREATE TRIGGER g AFTER INSERT ON h BEGIN UPDATE t SET cust_name = 1; END; CREATE TRIGGER tr AFTER UPDATE OF cust_name ON t BEGIN SELECT 1; END",
+			"SELECT x, n FROM v, h", "a|a\n"},
+		"a renamed column beside one in which something differs": {
+			"CREATE TABLE t (id integer PRIMARY KEY, customer_name text, c int NOT NULL, d date); CREATE VIEW v AS SELECT customer_name AS x FROM t",
+			"CREATE TABLE t (id integer PRIMARY KEY, cust_name text, c int, d date); INSERT INTO t VALUES (1, 'a', 2, 3); CREATE VIEW v AS SELECT cust_name AS x FROM t",
+			"SELECT x FROM v", "a\n"},
+		"a renamed column at another place": {
+			"CREATE TABLE t (id integer PRIMARY KEY, customer_name text, c int, d date)",
+			"CREATE TABLE t (id integer PRIMARY KEY, c int, d date, cust_name text); INSERT INTO t VALUES (1, 2, 3, 'a')",
+			"SELECT * FROM t", "1|a|2|3\n"},
+		"a renamed column that is computed from another": {
+			"CREATE TABLE t (id integer PRIMARY KEY, first_name text, last_name text, full_name text AS (first_name || last_name))",
+			"CREATE TABLE t (id integer PRIMARY KEY, firstname text, lastname text, fullname text AS (firstname || lastname)); INSERT INTO t VALUES (1, 'a', 'b')",
+			"SELECT full_name FROM t", "ab\n"},
+		"a renamed column of a renamed table": {
+			"CREATE TABLE customer (id integer PRIMARY KEY, customer_name text NOT NULL, c int, d date)",
+			"CREATE TABLE customers (id integer PRIMARY KEY, cust_name text, c int, d date); INSERT INTO customers VALUES (1, 'a', 2, 3)",
+			"SELECT customer_name FROM customer", "a\n"},
+		"clauses on conflict, and rows that are in none": {
+			"CREATE TABLE t (id integer PRIMARY KEY, a text UNIQUE ON CONFLICT IGNORE)",
+			"CREATE TABLE t (id integer PRIMARY KEY, a text); INSERT INTO t VALUES (1, 'x'), (2, 'y')",
+			"SELECT count(*) FROM t", "2\n"},
+		"a full-text index over a column that is added": {
+			"CREATE TABLE t (id integer PRIMARY KEY, a text, b text DEFAULT 'new'); CREATE VIRTUAL TABLE f USING fts5 (a, b, content='t', content_rowid='id')",
+			"CREATE TABLE t (id integer PRIMARY KEY, a text); INSERT INTO t VALUES (5, 'old'); CREATE VIRTUAL TABLE f USING fts5 (a, content='t', content_rowid='id')",
+			"SELECT rowid FROM f WHERE f MATCH 'old AND new'", "5\n"},
+		"a full-text index over a table that is made anew": {
+			"CREATE TABLE t (id integer PRIMARY KEY, a text, b text DEFAULT 'new' UNIQUE ON CONFLICT IGNORE, c int NOT NULL); CREATE VIRTUAL TABLE f USING fts5 (a, b, content='t', content_rowid='id')",
+			"CREATE TABLE t (id integer PRIMARY KEY, a text, c int); INSERT INTO t VALUES (5, 'old', 1); CREATE VIRTUAL TABLE f USING fts5 (a, content='t', content_rowid='id')",
+			"SELECT rowid FROM f WHERE f MATCH 'old AND new'", "5\n"},
+		"a full-text index over a table whose rows have numbers of their own": {
+			"CREATE TABLE t (a text PRIMARY KEY, b int NOT NULL); CREATE VIRTUAL TABLE f USING fts5 (a, content='t')",
+			"CREATE TABLE t (a text PRIMARY KEY, b int); INSERT INTO t VALUES ('one', 1), ('two', 2); DELETE FROM t WHERE b = 1; CREATE VIRTUAL TABLE f USING fts5 (a, content='t'); INSERT INTO f (f) VALUES ('rebuild')",
+			"SELECT t.a FROM f JOIN t ON t.rowid = f.rowid WHERE f MATCH 'two'", "two\n"},
+		"rows that have no numbers, or a column that is called so": {
+			"CREATE TABLE t (a text PRIMARY KEY, b int NOT NULL) WITHOUT ROWID; CREATE TABLE u (RowID text, b int NOT NULL); CREATE TABLE w (a int PRIMARY KEY, b int)",
+			"CREATE TABLE t (a text PRIMARY KEY, b int) WITHOUT ROWID; INSERT INTO t VALUES ('one', 1); CREATE TABLE u (rowid text, b int); INSERT INTO u VALUES ('two', 1); CREATE TABLE w (a int PRIMARY KEY, b int) WITHOUT ROWID; INSERT INTO w VALUES (3, 4)",
+			"SELECT t.a, u.rowid, w.a FROM t, u, w", "one|two|3\n"},
+		"a column that becomes the rows' number": {
+			"CREATE TABLE t (\"Id\" integer, b int, PRIMARY KEY (\"Id\" ASC))",
+			"CREATE TABLE t (id int PRIMARY KEY, b int); INSERT INTO t VALUES (7, 1)",
+			"SELECT id, rowid FROM t", "7|7\n"},
+		"a full-text index that is not there": {
+			"CREATE TABLE t (id integer PRIMARY KEY, a text); CREATE VIRTUAL TABLE f USING fts5 (a, content='t', content_rowid='id')",
+			"CREATE TABLE t (id integer PRIMARY KEY, a text); INSERT INTO t VALUES (5, 'old')",
+			"SELECT rowid FROM f WHERE f MATCH 'old'", "5\n"},
+		"a full-text index over what is not there": {
+			"CREATE TABLE t (id integer PRIMARY KEY, a text); CREATE VIRTUAL TABLE f USING fts5 (a, content='gone')",
+			"CREATE TABLE t (id integer PRIMARY KEY, a text); CREATE VIRTUAL TABLE f USING fts5 (b, content='gone')",
+			"SELECT 1", "1\n"},
+		"a full-text index without a text": {
+			"CREATE VIRTUAL TABLE f USING fts5 (a, b, content='')",
+			"CREATE VIRTUAL TABLE f USING fts5 (a, content=''); INSERT INTO f (rowid, a) VALUES (1, 'old')",
+			"SELECT count(*) FROM f WHERE f MATCH 'old'", "0\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			production, staging := fileCatalog(t, fileOf(t, c.production)), fileOf(t, c.staging)
+			r := compareAll(t, production, fileCatalog(t, staging))
+			if len(r.Differences) == 0 {
+				t.Fatal("nothing differs")
+			}
+			if out, err := sqliteShell(t, staging, r.Script()); err != nil {
+				t.Fatalf("%v: %s\n%s", err, out, r.Script())
+			}
+			for _, d := range compareAll(t, production, fileCatalog(t, staging)).Differences {
+				t.Errorf("left: %s %s %s %s\n%s", d.Kind, d.Object, d.Change, d.Detail, r.Script())
+			}
+			if rows, err := sqliteShell(t, staging, c.query); err != nil || rows != c.rows {
+				t.Errorf("rows: %s%v, want %s\n%s", rows, err, c.rows, r.Script())
+			}
+		})
+	}
+}
+
+// TestFilesThatFailChangeNothing: rows that production's table refuses, or would pass over
+// by its own clauses, end the client, and staging is as it was.
+func TestFilesThatFailChangeNothing(t *testing.T) {
+	for name, c := range map[string][2]string{
+		"a NULL":                      {"CREATE TABLE t (id integer PRIMARY KEY, a int NOT NULL); CREATE INDEX i ON t (a)", "CREATE TABLE t (id integer PRIMARY KEY, a int); INSERT INTO t VALUES (1, 2), (2, NULL); CREATE INDEX i ON t (a)"},
+		"unique on conflict ignore":   {"CREATE TABLE t (id integer PRIMARY KEY, a text UNIQUE ON CONFLICT IGNORE)", "CREATE TABLE t (id integer PRIMARY KEY, a text); INSERT INTO t VALUES (1, 'x'), (2, 'x'), (3, 'y')"},
+		"not null on conflict ignore": {"CREATE TABLE t (id integer PRIMARY KEY, a int NOT NULL ON CONFLICT IGNORE)", "CREATE TABLE t (id integer PRIMARY KEY, a int); INSERT INTO t VALUES (1, 2), (2, NULL)"},
+		"a key on conflict replace":   {"CREATE TABLE t (x text PRIMARY KEY ON CONFLICT REPLACE, a int)", "CREATE TABLE t (x text, a int); INSERT INTO t VALUES ('x', 1), ('x', 2)"},
+		"a key on conflict rollback":  {"CREATE TABLE t (x text PRIMARY KEY ON CONFLICT ROLLBACK, a int)", "CREATE TABLE t (x text, a int); INSERT INTO t VALUES ('x', 1), ('x', 2)"},
+		"a default on conflict":       {"CREATE TABLE t (id integer PRIMARY KEY, a int NOT NULL ON CONFLICT REPLACE DEFAULT 7)", "CREATE TABLE t (id integer PRIMARY KEY, a int); INSERT INTO t VALUES (1, NULL)"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			staging := fileOf(t, c[1])
+			script := compareAll(t, fileCatalog(t, fileOf(t, c[0])), fileCatalog(t, staging)).Script()
+			before, _ := sqliteShell(t, staging, ".dump")
+			if out, err := sqliteShell(t, staging, script); err == nil {
+				t.Errorf("the client ended with 0: %s\n%s", out, script)
+			}
+			if after, err := sqliteShell(t, staging, ".dump"); err != nil || after != before {
+				t.Errorf("%v: staging was\n%s\nand is\n%s\nby\n%s", err, before, after, script)
+			}
+		})
+	}
+}
+
+// TestWhatIsNotFilledIsTold: where nothing can fill a full-text table, its statement says so.
+func TestWhatIsNotFilledIsTold(t *testing.T) {
+	for from, want := range map[string]string{
+		"CREATE VIRTUAL TABLE f USING fts5 (a, content='')":     "\n-- it keeps no text, ",
+		"CREATE VIRTUAL TABLE f USING fts5 (a, content='gone')": "\n-- nothing fills it in production either: no such table: main.gone",
+	} {
+		script := compareAll(t, fileCatalog(t, fileOf(t, from)), fileCatalog(t, fileOf(t, "CREATE VIRTUAL TABLE f USING fts5 (b)"))).Script()
+		if !strings.Contains(script, want) || strings.Contains(script, "rebuild") {
+			t.Errorf("%s\n%s", from, script)
+		}
+	}
+}
