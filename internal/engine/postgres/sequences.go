@@ -182,7 +182,7 @@ func (s sequence) short(here, there engine.Position) bool {
 func (s sequence) inSource(spec *engine.Spec) engine.Position {
 	at := position(spec.Positions, s.name)
 	if at.Last == "" && slices.Contains(spec.Positions, at) {
-		spec.Miss("the sequence " + s.name.String() + " may give numbers again that production gave: no column tells, and the source's role may not read it: GRANT SELECT ON SEQUENCE")
+		spec.Miss("the sequence " + s.name.String() + " may give numbers again that production gave: no column tells, and the source's role may not read it: GRANT SELECT ON SEQUENCE " + quoteName(s.name) + " TO that role")
 	}
 	return at
 }
