@@ -69,14 +69,15 @@ func (p *planner) statements(out *Comparison) {
 		}
 	}
 	anew := make(map[string]string) // objects that are dropped and created, with all that belongs to them
+	turns := p.source.turns()
 	belongings := func(d *Difference) (list []string) {
 		if holder(d.Kind) {
 			list = inOrder(slices.DeleteFunc(slices.Clone(byTable[d.Object]), func(m made) bool {
 				return p.source.dialect.Whole && (structural(m.kind) || m.kind == "index")
-			}))
+			}), turns)
 		}
 		if subject(*d) == "" {
-			list = append(list, inOrder(aboutIt[bare(d.Object)])...)
+			list = append(list, inOrder(aboutIt[bare(d.Object)], turns)...)
 			if d.Change != Missing && d.Kind != "table" { // it had an owner, with whose rights it acts
 				list = append(list, owners[d.Object]...)
 			}
@@ -230,8 +231,8 @@ func (c *Catalog) ungrant() {
 type made struct{ kind, object, sql string }
 
 // inOrder sorts what belongs to a new table: keys before what needs them, what
-// watches its rows last.
-func inOrder(list []made) (out []string) {
+// watches its rows last, each in its turn.
+func inOrder(list []made, turns map[string]int) (out []string) {
 	place := func(m made) int {
 		for i, k := range []string{"partition", "inheritance", "primary key", "unique", "exclusion", "check", "index", "foreign key"} {
 			if m.kind == k {
@@ -241,7 +242,7 @@ func inOrder(list []made) (out []string) {
 		return 100
 	}
 	list = slices.Clone(list)
-	slices.SortStableFunc(list, func(a, b made) int { return place(a) - place(b) })
+	slices.SortStableFunc(list, func(a, b made) int { return cmp.Or(place(a)-place(b), turns[a.object]-turns[b.object]) })
 	for _, m := range list {
 		out = append(out, m.sql)
 	}

@@ -419,6 +419,7 @@ func (p *planner) arrange(out *Comparison) {
 	for _, i := range initial {
 		visit(i)
 	}
+	p.ordersLast(list, source)
 	p.surround(list, source, target)
 	p.tie(list, source, comes)
 	unknot(list, target)
