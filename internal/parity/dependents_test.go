@@ -204,6 +204,9 @@ func TestStatementsStandInOrderOnMySQL(t *testing.T) {
 				"triggers of one moment, and others between them": {
 					`CREATE TABLE t (a int); CREATE TRIGGER a1 BEFORE INSERT ON t FOR EACH ROW SET @a = 1; CREATE TRIGGER a2 BEFORE INSERT ON t FOR EACH ROW SET @a = 2; CREATE TRIGGER a3 BEFORE INSERT ON t FOR EACH ROW SET @a = 3; CREATE TRIGGER u1 BEFORE UPDATE ON t FOR EACH ROW SET @a = 4`,
 					`CREATE TABLE t (a int); CREATE TRIGGER a3 BEFORE INSERT ON t FOR EACH ROW SET @a = 3; CREATE TRIGGER a0 BEFORE INSERT ON t FOR EACH ROW SET @a = 0; CREATE TRIGGER a2 BEFORE INSERT ON t FOR EACH ROW SET @a = 2; CREATE TRIGGER u1 BEFORE UPDATE ON t FOR EACH ROW SET @a = 4`},
+				"a trigger of a table that was renamed": {
+					`CREATE TABLE customers (id int PRIMARY KEY, name varchar(20), age int, x int); CREATE TRIGGER tr BEFORE INSERT ON customers FOR EACH ROW SET NEW.age = 1`,
+					`CREATE TABLE clients (id int PRIMARY KEY, name varchar(20), age int, x int); CREATE TRIGGER tr BEFORE INSERT ON clients FOR EACH ROW SET NEW.age = 1`},
 				"tables that keep their history": {
 					`CREATE TABLE t (id int PRIMARY KEY, x int, y int) /*M! WITH SYSTEM VERSIONING */; CREATE TABLE u (id int PRIMARY KEY, x bigint)`,
 					`CREATE TABLE t (id int PRIMARY KEY, x bigint) /*M! WITH SYSTEM VERSIONING */; CREATE TABLE u (id int PRIMARY KEY, x int, z int) /*M! WITH SYSTEM VERSIONING */`},

@@ -285,7 +285,11 @@ func (o object) fact(database string) catalog.Fact {
 		}
 	}
 	// MySQL keeps the semicolon behind a body when another statement came with it.
-	f.Definition = strings.TrimRight(plain(withoutDefiner(tokens(o.Create))), " ;")
+	all := withoutDefiner(tokens(o.Create))
+	if kind == "trigger" {
+		all = quotedHead(all)
+	}
+	f.Definition = strings.TrimRight(plain(all), " ;")
 	if o.Undated {
 		f.Bare = bare(f.Definition)
 	}
@@ -317,6 +321,21 @@ func (o object) closing() string {
 		return o.Create
 	}
 	return "SET SESSION " + strings.Join(set, ", ") + ";\n" + o.Create + ";\n" + strings.Join(back, ";\n")
+}
+
+// quotedHead writes the names before FOR EACH ROW in quotes: a server that renames the
+// table writes it so, whatever its maker wrote.
+func quotedHead(all []token) []token {
+	all = slices.Clone(all)
+	for i, t := range all {
+		if t.is("ROW") {
+			break
+		}
+		if name, ok := t.name(); ok && i > 0 && (all[i-1].is("TRIGGER") || all[i-1].is("ON")) {
+			all[i].kind, all[i].text = quoted, quote(name)
+		}
+	}
+	return all
 }
 
 // withoutDefiner takes DEFINER = user@host away, which names an account of its server.
