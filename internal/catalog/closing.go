@@ -286,10 +286,13 @@ func piecewise(pieces []Piece, source, target Fact) []string {
 	if slices.Contains(list, "") {
 		return nil
 	}
-	for i := range list {
-		list[i] = trimmed(list[i])
+	var once []string // several pieces may have one statement
+	for _, sql := range list {
+		if sql = trimmed(sql); !slices.Contains(once, sql) {
+			once = append(once, sql)
+		}
 	}
-	return list
+	return once
 }
 
 // family is a type without its length.

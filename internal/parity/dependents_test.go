@@ -147,6 +147,8 @@ func TestStatementsStandInOrderOnPostgres(t *testing.T) {
 
 var comments = regexp.MustCompile(`(?m)^--.*\n`)
 
+var noCollation = regexp.MustCompile(`collation: (none|\S+ is none)`)
+
 // TestStatementsStandInOrderOnMySQL: as on PostgreSQL, with what these need.
 func TestStatementsStandInOrderOnMySQL(t *testing.T) {
 	for product, start := range map[string]func(testing.TB) *scratch.MySQL{"MariaDB": scratchtest.MariaDB, "MySQL": scratchtest.MySQL} {
@@ -207,6 +209,12 @@ func TestStatementsStandInOrderOnMySQL(t *testing.T) {
 				"a trigger of a table that was renamed": {
 					`CREATE TABLE customers (id int PRIMARY KEY, name varchar(20), age int, x int); CREATE TRIGGER tr BEFORE INSERT ON customers FOR EACH ROW SET NEW.age = 1`,
 					`CREATE TABLE clients (id int PRIMARY KEY, name varchar(20), age int, x int); CREATE TRIGGER tr BEFORE INSERT ON clients FOR EACH ROW SET NEW.age = 1`},
+				"character sets of a table and of its columns": {
+					`CREATE TABLE t (id int PRIMARY KEY, d varchar(20) CHARACTER SET latin1) CHARACTER SET utf8mb4`,
+					`CREATE TABLE t (id int PRIMARY KEY, d varchar(20)) CHARACTER SET latin1`},
+				"options of a table": {
+					`CREATE TABLE t (id int PRIMARY KEY, v text) COMMENT 'x'; CREATE TABLE u (id int PRIMARY KEY) ROW_FORMAT=COMPRESSED`,
+					`CREATE TABLE t (id int PRIMARY KEY, v text) ENGINE=MyISAM CHARACTER SET latin1; CREATE TABLE u (id int PRIMARY KEY) ENGINE=MyISAM`},
 				"tables that keep their history": {
 					`CREATE TABLE t (id int PRIMARY KEY, x int, y int) /*M! WITH SYSTEM VERSIONING */; CREATE TABLE u (id int PRIMARY KEY, x bigint)`,
 					`CREATE TABLE t (id int PRIMARY KEY, x bigint) /*M! WITH SYSTEM VERSIONING */; CREATE TABLE u (id int PRIMARY KEY, x int, z int) /*M! WITH SYSTEM VERSIONING */`},
@@ -235,6 +243,11 @@ func TestStatementsStandInOrderOnMySQL(t *testing.T) {
 						}
 						if i == 0 && os.Getenv("UNDERSTUDY_TEST_PROOFS") != "" { // each makes a copy
 							provesMySQL(t, name, both[source], both[target], compareMySQL(t, from, to, at[source], at[target]))
+						}
+						for _, d := range r.Differences {
+							if noCollation.MatchString(d.Detail) {
+								t.Errorf("every table has a collation: %s", d.Detail)
+							}
 						}
 						var closing []string
 						for s := range strings.SplitSeq(comments.ReplaceAllString(r.Script(), ""), ";\n") {
