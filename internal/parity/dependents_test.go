@@ -215,6 +215,9 @@ func TestStatementsStandInOrderOnMySQL(t *testing.T) {
 				"options of a table": {
 					`CREATE TABLE t (id int PRIMARY KEY, v text) COMMENT 'x'; CREATE TABLE u (id int PRIMARY KEY) ROW_FORMAT=COMPRESSED`,
 					`CREATE TABLE t (id int PRIMARY KEY, v text) ENGINE=MyISAM CHARACTER SET latin1; CREATE TABLE u (id int PRIMARY KEY) ENGINE=MyISAM`},
+				"columns that move behind new ones": {
+					`CREATE TABLE t (b int, x int, id int PRIMARY KEY); CREATE TABLE u (b bigint, x varchar(9), id int NOT NULL AUTO_INCREMENT PRIMARY KEY, y varchar(9), v int AS (b) VIRTUAL) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin; CREATE TABLE c (x int, d int, FOREIGN KEY (d) REFERENCES d (id))`,
+					`CREATE TABLE t (id int PRIMARY KEY, b int); CREATE TABLE u (y varchar(9), id int NOT NULL, b int, z int) CHARACTER SET latin1; CREATE TABLE c (d int NOT NULL, a int, x bigint, FOREIGN KEY (d) REFERENCES d (id))`},
 				"tables that keep their history": {
 					`CREATE TABLE t (id int PRIMARY KEY, x int, y int) /*M! WITH SYSTEM VERSIONING */; CREATE TABLE u (id int PRIMARY KEY, x bigint)`,
 					`CREATE TABLE t (id int PRIMARY KEY, x bigint) /*M! WITH SYSTEM VERSIONING */; CREATE TABLE u (id int PRIMARY KEY, x int, z int) /*M! WITH SYSTEM VERSIONING */`},
@@ -245,7 +248,7 @@ func TestStatementsStandInOrderOnMySQL(t *testing.T) {
 							provesMySQL(t, name, both[source], both[target], compareMySQL(t, from, to, at[source], at[target]))
 						}
 						for _, d := range r.Differences {
-							if noCollation.MatchString(d.Detail) {
+							if d.Kind == "table" && noCollation.MatchString(d.Detail) {
 								t.Errorf("every table has a collation: %s", d.Detail)
 							}
 						}
