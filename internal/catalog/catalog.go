@@ -114,6 +114,9 @@ type Dialect struct {
 	Client func(sql string) string
 	// Whole: the statement that makes a table states its keys, indexes, checks and foreign keys.
 	Whole bool
+	// Joint: one statement changes a table in several ways at once, and has to where none
+	// of them can be without the others.
+	Joint bool
 	// Unqualified: statements are run where they belong and name no schema.
 	Unqualified bool
 }

@@ -218,6 +218,18 @@ func TestStatementsStandInOrderOnMySQL(t *testing.T) {
 				"columns that move behind new ones": {
 					`CREATE TABLE t (b int, x int, id int PRIMARY KEY); CREATE TABLE u (b bigint, x varchar(9), id int NOT NULL AUTO_INCREMENT PRIMARY KEY, y varchar(9), v int AS (b) VIRTUAL) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin; CREATE TABLE c (x int, d int, FOREIGN KEY (d) REFERENCES d (id))`,
 					`CREATE TABLE t (id int PRIMARY KEY, b int); CREATE TABLE u (y varchar(9), id int NOT NULL, b int, z int) CHARACTER SET latin1; CREATE TABLE c (d int NOT NULL, a int, x bigint, FOREIGN KEY (d) REFERENCES d (id))`},
+				"a column that counts, which one side lacks": {
+					`CREATE TABLE t (a int, id bigint unsigned AUTO_INCREMENT, PRIMARY KEY (id)); CREATE TABLE u (a int, id int AUTO_INCREMENT, UNIQUE u (id)); CREATE TABLE v (a int, id int AUTO_INCREMENT, b int, PRIMARY KEY (id), KEY b (b))`,
+					`CREATE TABLE t (a int); CREATE TABLE u (a int); CREATE TABLE v (a int PRIMARY KEY)`},
+				"a column that ceases to count, and its key": {
+					`CREATE TABLE v (a int, b int); CREATE TABLE w (x int PRIMARY KEY, id int)`,
+					`CREATE TABLE v (a int PRIMARY KEY AUTO_INCREMENT, b int); CREATE TABLE w (x int, id int AUTO_INCREMENT PRIMARY KEY)`},
+				"an index that the server made for a foreign key": {
+					`CREATE TABLE t (a int, b int, CONSTRAINT f FOREIGN KEY (a) REFERENCES d (id), KEY kk (a, b)); CREATE TABLE u (a int, b int, FOREIGN KEY (a) REFERENCES d (id), UNIQUE (a, b))`,
+					`CREATE TABLE t (a int, b int, CONSTRAINT f FOREIGN KEY (a) REFERENCES d (id)); CREATE TABLE u (a int, b int, FOREIGN KEY (a) REFERENCES d (id))`},
+				"a key of a column that ceases to count, under a foreign key": {
+					`CREATE TABLE t (id int, u char(36) NOT NULL PRIMARY KEY, UNIQUE (id)); CREATE TABLE c (r int, FOREIGN KEY (r) REFERENCES t (id))`,
+					`CREATE TABLE t (id int AUTO_INCREMENT PRIMARY KEY, u char(36)); CREATE TABLE c (r int, FOREIGN KEY (r) REFERENCES t (id))`},
 				"tables that keep their history": {
 					`CREATE TABLE t (id int PRIMARY KEY, x int, y int) /*M! WITH SYSTEM VERSIONING */; CREATE TABLE u (id int PRIMARY KEY, x bigint)`,
 					`CREATE TABLE t (id int PRIMARY KEY, x bigint) /*M! WITH SYSTEM VERSIONING */; CREATE TABLE u (id int PRIMARY KEY, x int, z int) /*M! WITH SYSTEM VERSIONING */`},
