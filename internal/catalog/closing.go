@@ -149,6 +149,8 @@ func (p *planner) statements(out *Comparison) {
 			}
 		case d.Change == Different && d.Renamed == 0 && alter[id] != "" && clear[there] != "" && strings.HasPrefix(parts[id].Shape, takes[there].Shape):
 			d.set(join([]string{clear[there], alter[id]}))
+		case d.Change == Different && d.Renamed == 0 && alter[id] != "" && parts[id].Halfway != "" && takes[there].Halfway != "" && parts[id].Sort != takes[there].Sort:
+			d.set(join([]string{trimmed(takes[there].Halfway), alter[id]}))
 		case d.Change == Different && d.Renamed == 0 && alter[id] != "" && strings.HasPrefix(parts[id].Shape, takes[there].Shape):
 			d.set(alter[id])
 		case len(makes) > 0 && drops != "" && d.Kind != "table" && d.Kind != "partition" && (d.Kind != "column" || p.source.dialect.Remake == nil && (computed(takes[there]) || computed(parts[id]))) && d.Kind != "enum": // those hold rows, or are in use

@@ -102,6 +102,9 @@ func (p *planner) unite(list []Difference, all []int) {
 	})
 	var parts []string
 	for _, i := range all {
+		if list[i].Kind == "column" && strings.Contains(list[i].SQL, ";\n") { // one after the other
+			return
+		}
 		for s := range strings.SplitSeq(list[i].SQL, ";\n") {
 			part, ok := strings.CutPrefix(s, prefix)
 			if !ok {

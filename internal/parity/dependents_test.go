@@ -280,6 +280,38 @@ func TestStatementsStandInOrderOnMySQL(t *testing.T) {
 	}
 }
 
+// TestLabelsKeepTheirWords: a label becomes the number that it says, and a number the label
+// that says it, not the one at its place.
+func TestLabelsKeepTheirWords(t *testing.T) {
+	for product, start := range map[string]func(testing.TB) *scratch.MySQL{"MariaDB": scratchtest.MariaDB, "MySQL": scratchtest.MySQL} {
+		t.Run(product, func(t *testing.T) {
+			server := start(t)
+			var at [2]string
+			for i, table := range []string{
+				"CREATE TABLE t (a int NOT NULL DEFAULT 10, b enum('10','20'), c decimal(5,1), d enum('x','y'), KEY (a))",
+				"CREATE TABLE t (a enum('10','20') NOT NULL DEFAULT '10', b int, c enum('1.5','2.5'), d varchar(9), KEY (a))",
+			} {
+				at[i] = "test_" + strings.ToLower(rand.Text()[:12])
+				runs(t, mysqlClient(t, server.URL("")), "CREATE DATABASE "+at[i])
+				runs(t, mysqlClient(t, server.URL(at[i])), table)
+			}
+			db, base := mysqlClient(t, server.URL(at[1])), mysqlCatalog(t, server.URL(at[0]))
+			runs(t, db, "INSERT INTO t VALUES ('20', 10, '2.5', 'y')")
+			var closing []string
+			for _, d := range compareMySQL(t, base, mysqlCatalog(t, server.URL(at[1])), at[0], at[1]).Ordered() {
+				closing = append(closing, d.SQL)
+			}
+			if left := closesMySQL(t, db, closing, base, server.URL(at[1]), at[0], at[1]); left != "" {
+				t.Error(left)
+			}
+			var row string
+			if err := db.QueryRowContext(t.Context(), "SELECT concat_ws(' ', a, b, c, d) FROM t").Scan(&row); err != nil || row != "20 10 2.5 y" {
+				t.Errorf("the row is %s, %v", row, err)
+			}
+		})
+	}
+}
+
 // TestFilesForTheClient: the file of closing statements is what the mysql client runs,
 // whatever stands in the bodies of routines.
 func TestFilesForTheClient(t *testing.T) {

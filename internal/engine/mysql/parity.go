@@ -351,7 +351,24 @@ func (d *declaration) column(all []token, t *tableFacts) {
 	} else {
 		f.Shape = "stored"
 	}
+	if f.Sort = sort(all[1]); f.Sort != "" && !t.ddl.columns[name].generated {
+		f.Halfway = d.alter("MODIFY COLUMN " + quote(name) + " varchar(255) CHARACTER SET utf8mb4")
+	}
 	d.add(f, "ADD COLUMN "+d.source(all)+" "+place, "DROP COLUMN "+quote(name))
+}
+
+// sort tells types of labels and of numbers, which are turned into one another by the
+// labels' places; empty for others.
+func sort(t token) string {
+	for sort, names := range map[string][]string{
+		"labels":  {"enum", "set"},
+		"numbers": {"tinyint", "smallint", "mediumint", "int", "bigint", "decimal", "float", "double", "year"},
+	} {
+		if slices.ContainsFunc(names, t.is) {
+			return sort
+		}
+	}
+	return ""
 }
 
 // textual tells types that have a collation.
