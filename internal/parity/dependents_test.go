@@ -230,6 +230,9 @@ func TestStatementsStandInOrderOnMySQL(t *testing.T) {
 				"a key of a column that ceases to count, under a foreign key": {
 					`CREATE TABLE t (id int, u char(36) NOT NULL PRIMARY KEY, UNIQUE (id)); CREATE TABLE c (r int, FOREIGN KEY (r) REFERENCES t (id))`,
 					`CREATE TABLE t (id int AUTO_INCREMENT PRIMARY KEY, u char(36)); CREATE TABLE c (r int, FOREIGN KEY (r) REFERENCES t (id))`},
+				"columns between which rows hold": {
+					"CREATE TABLE t (id int, f date NOT NULL, t date NOT NULL /*M! , PERIOD FOR pp (f, t) */); CREATE TABLE u (id int, f date NOT NULL, t date NOT NULL /*M! , PERIOD FOR pp (f, t), UNIQUE k (id, pp WITHOUT OVERLAPS) */); CREATE TABLE v (id int, f date NOT NULL, t date NOT NULL, g date NOT NULL /*M! , PERIOD FOR p1 (f, g) */)",
+					"CREATE TABLE t (id int, f date NOT NULL, t date NOT NULL); CREATE TABLE u (id int, z int); CREATE TABLE v (id int, f date NOT NULL, t date NOT NULL, g date /*M! , PERIOD FOR p2 (f, t) */)"},
 				"tables that keep their history": {
 					`CREATE TABLE t (id int PRIMARY KEY, x int, y int) /*M! WITH SYSTEM VERSIONING */; CREATE TABLE u (id int PRIMARY KEY, x bigint)`,
 					`CREATE TABLE t (id int PRIMARY KEY, x bigint) /*M! WITH SYSTEM VERSIONING */; CREATE TABLE u (id int PRIMARY KEY, x int, z int) /*M! WITH SYSTEM VERSIONING */`},

@@ -220,7 +220,11 @@ func (d *declaration) item(all []token, f *tableFacts) {
 		d.constraint("check", name, all, rest, "DROP CONSTRAINT ")
 	case first.is("PRIMARY"): // in one statement, so that a column that counts is never without it
 		d.add(catalog.Fact{Kind: "primary key", Object: d.name.String(), Definition: plain(rest), Alter: d.alter("DROP PRIMARY KEY, ADD " + d.source(all))}, "ADD "+d.source(all), "DROP PRIMARY KEY")
-	case first.is("PERIOD"):
+	case first.is("PERIOD"): // it refuses rows that end before they begin; that of the rows' own history is the server's
+		if len(rest) > 2 && rest[2].kind == quoted {
+			name, _ = rest[2].name()
+			d.add(catalog.Fact{Kind: "check", Object: d.name.String() + "." + schema.Ident(name), Definition: plain(rest)}, "ADD "+d.source(rest), "DROP PERIOD FOR "+quote(name))
+		}
 	default:
 		kind, at := "index", slices.IndexFunc(rest, func(t token) bool { return t.kind == quoted })
 		if first.is("UNIQUE") {
