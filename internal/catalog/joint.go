@@ -78,17 +78,39 @@ func (p *planner) joint(list []Difference) {
 		members[g] = append(members[g], i)
 	}
 	for _, all := range members {
-		if len(all) > 1 {
-			p.unite(list, all)
+		if len(all) > 1 && p.unite(list, all) {
+			p.free(list, all, source, target, changed)
 		}
 	}
 }
 
-// unite gives the last of some differences of one table the one statement for all.
-func (p *planner) unite(list []Difference, all []int) {
+// free has foreign keys gone while a statement for several differences makes one of their
+// columns NOT NULL: one that does nothing else may do so under them.
+func (p *planner) free(list []Difference, all []int, source, target *graph, changed map[factID]bool) {
+	bearer := &list[all[len(all)-1]]
+	for _, i := range all {
+		d := list[i]
+		if d.Kind != "column" || d.Change != Different || !slices.ContainsFunc(d.Pieces, func(p Piece) bool { return p.Name == "null" && p.Source != "" }) {
+			continue
+		}
+		for _, of := range target.of[factID{d.Kind, cmp.Or(d.there, d.Object)}] {
+			if of.kind != "foreign key" || changed[of] || source.facts[of].Create == "" || slices.Contains(bearer.with, of) {
+				continue
+			}
+			bearer.with = append(bearer.with, of)
+			if p.again[of] == nil {
+				p.again[of] = []string{}
+			}
+		}
+	}
+}
+
+// unite gives the last of some differences of one table the one statement for all, and
+// has all end with it; false where there is none.
+func (p *planner) unite(list []Difference, all []int) bool {
 	table, err := schema.ParseName(requalify(list[all[0]].Table, p.names))
 	if err != nil {
-		return
+		return false
 	}
 	prefix := "ALTER TABLE " + p.source.dialect.quote(table[len(table)-1]) + " "
 	var order []string // a column that comes behind another that comes is said behind it
@@ -100,15 +122,16 @@ func (p *planner) unite(list []Difference, all []int) {
 	slices.SortFunc(all, func(a, b int) int {
 		return cmp.Or(cmp.Compare(list[a].rank(), list[b].rank()), slices.Index(order, last(list[a].Object))-slices.Index(order, last(list[b].Object)), cmp.Compare(a, b))
 	})
-	var parts []string
+	var before, parts []string
 	for _, i := range all {
-		if list[i].Kind == "column" && strings.Contains(list[i].SQL, ";\n") { // one after the other
-			return
+		statements := strings.Split(list[i].SQL, ";\n")
+		if n := len(statements) - 1; list[i].Kind == "column" { // one that goes halfway does so before
+			before, statements = append(before, statements[:n]...), statements[n:]
 		}
-		for s := range strings.SplitSeq(list[i].SQL, ";\n") {
+		for _, s := range statements {
 			part, ok := strings.CutPrefix(s, prefix)
 			if !ok {
-				return
+				return false
 			}
 			parts = append(parts, part)
 		}
@@ -132,7 +155,8 @@ func (p *planner) unite(list []Difference, all []int) {
 		}
 		d.SQL, d.Destructive, d.with, d.after = together+bearer.Kind+" "+bearer.Object, false, nil, nil
 	}
-	bearer.set(prefix + strings.Join(parts, ", "))
+	bearer.set(join(append(before, prefix+strings.Join(parts, ", "))))
+	return true
 }
 
 // rank is where a difference stands among others by its kind alone: what goes comes

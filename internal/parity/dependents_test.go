@@ -233,6 +233,27 @@ func TestStatementsStandInOrderOnMySQL(t *testing.T) {
 				"columns between which rows hold": {
 					"CREATE TABLE t (id int, f date NOT NULL, t date NOT NULL /*M! , PERIOD FOR pp (f, t) */); CREATE TABLE u (id int, f date NOT NULL, t date NOT NULL /*M! , PERIOD FOR pp (f, t), UNIQUE k (id, pp WITHOUT OVERLAPS) */); CREATE TABLE v (id int, f date NOT NULL, t date NOT NULL, g date NOT NULL /*M! , PERIOD FOR p1 (f, g) */)",
 					"CREATE TABLE t (id int, f date NOT NULL, t date NOT NULL); CREATE TABLE u (id int, z int); CREATE TABLE v (id int, f date NOT NULL, t date NOT NULL, g date /*M! , PERIOD FOR p2 (f, t) */)"},
+				"a key that takes another's name under a foreign key": {
+					`CREATE TABLE t (id int AUTO_INCREMENT, x int NOT NULL, y int, PRIMARY KEY (x, id), KEY (id)); CREATE TABLE u (a int, b int, KEY n (a), CONSTRAINT f FOREIGN KEY (a) REFERENCES d (id))`,
+					`CREATE TABLE t (y int PRIMARY KEY, x int); CREATE TABLE u (a int, b int, UNIQUE n (a, b), CONSTRAINT f FOREIGN KEY (a) REFERENCES d (id))`},
+				"a column that counts among computed ones": {
+					`CREATE TABLE t (id int AUTO_INCREMENT, k int, PRIMARY KEY (id), CHECK (k > 0), g int AS (k + 1) VIRTUAL) CHARACTER SET latin1`,
+					`CREATE TABLE t (k int, other int AUTO_INCREMENT PRIMARY KEY, s varchar(9)) CHARACTER SET utf8mb4`},
+				"triggers of a new table, and of new columns": {
+					`CREATE TABLE t (n int, a int, b varchar(9)); CREATE TRIGGER z BEFORE INSERT ON t FOR EACH ROW SET NEW.n = 1; CREATE TRIGGER a BEFORE INSERT ON t FOR EACH ROW SET NEW.a = 2; CREATE TRIGGER m BEFORE INSERT ON t FOR EACH ROW SET NEW.b = 'x;y'; CREATE TABLE fresh (a int); CREATE TRIGGER fz BEFORE INSERT ON fresh FOR EACH ROW SET @a = 1; CREATE TRIGGER fa BEFORE INSERT ON fresh FOR EACH ROW SET @a = 2`,
+					`CREATE TABLE t (a int, b varchar(9), c int); CREATE TRIGGER a BEFORE INSERT ON t FOR EACH ROW SET NEW.c = 2; CREATE TRIGGER m BEFORE UPDATE ON t FOR EACH ROW SET NEW.b = 'x'`},
+				"the order in a table that was renamed": {
+					`CREATE TABLE customers (id int AUTO_INCREMENT PRIMARY KEY, name varchar(20), age int, x int, y int); CREATE TRIGGER tr BEFORE INSERT ON customers FOR EACH ROW SET NEW.age = 1; CREATE TRIGGER ta BEFORE INSERT ON customers FOR EACH ROW SET NEW.age = 2`,
+					`CREATE TABLE clients (id int, name varchar(20), age int, y int, x int); CREATE TRIGGER tr BEFORE INSERT ON clients FOR EACH ROW SET NEW.age = 3; CREATE TRIGGER ta BEFORE INSERT ON clients FOR EACH ROW SET NEW.age = 2`},
+				"keys that change places under foreign keys": {
+					`CREATE TABLE p (id bigint AUTO_INCREMENT, k int, PRIMARY KEY (id), UNIQUE k (k)); CREATE TABLE c (p bigint, k int, CONSTRAINT a FOREIGN KEY (p) REFERENCES p (id), CONSTRAINT b FOREIGN KEY (k) REFERENCES p (k))`,
+					`CREATE TABLE p (id int AUTO_INCREMENT, k int NOT NULL, PRIMARY KEY (k), UNIQUE (id)); CREATE TABLE c (p int, k int, CONSTRAINT a FOREIGN KEY (p) REFERENCES p (id), CONSTRAINT b FOREIGN KEY (k) REFERENCES p (k))`},
+				"a storage engine without foreign keys": {
+					`CREATE TABLE c (a int, x text, FOREIGN KEY (a) REFERENCES d (id)) COLLATE utf8mb4_bin`,
+					`CREATE TABLE c (x text, a int, KEY a (a)) ENGINE=MyISAM CHARACTER SET latin1 ROW_FORMAT=FIXED`},
+				"labels in the place of what counts": {
+					`CREATE TABLE t (id enum('1','2'), b int AUTO_INCREMENT PRIMARY KEY)`,
+					`CREATE TABLE t (b int, id int AUTO_INCREMENT PRIMARY KEY)`},
 				"tables that keep their history": {
 					`CREATE TABLE t (id int PRIMARY KEY, x int, y int) /*M! WITH SYSTEM VERSIONING */; CREATE TABLE u (id int PRIMARY KEY, x bigint)`,
 					`CREATE TABLE t (id int PRIMARY KEY, x bigint) /*M! WITH SYSTEM VERSIONING */; CREATE TABLE u (id int PRIMARY KEY, x int, z int) /*M! WITH SYSTEM VERSIONING */`},
