@@ -351,8 +351,10 @@ func TestFilesForTheClient(t *testing.T) {
 			"CREATE PROCEDURE p (a int) BEGIN DECLARE x text; SET x = '// $$ ;'; IF a > 1 THEN SELECT x; END IF; END",
 			"CREATE FUNCTION f (a int) RETURNS int DETERMINISTIC BEGIN DECLARE x int DEFAULT a; /* ; */ RETURN CASE WHEN x > 1 THEN 2 ELSE 3 END; END",
 			"CREATE TRIGGER g BEFORE INSERT ON t FOR EACH ROW BEGIN SET NEW.a = 1; SET NEW.a = f(2); END",
+			"CREATE TRIGGER h BEFORE INSERT ON t FOR EACH ROW BEGIN SET NEW.a = 3; SET @a = ';'; END",
 			"CREATE EVENT e ON SCHEDULE EVERY 1 DAY STARTS '2030-01-01' DISABLE DO BEGIN DELETE FROM t; DELETE FROM t; END"},
-		target: {"CREATE TABLE t (id int PRIMARY KEY, a int)", "CREATE PROCEDURE p (a int) BEGIN SELECT 1; SELECT 2; END"},
+		target: {"CREATE TABLE t (id int PRIMARY KEY, a int)", "CREATE PROCEDURE p (a int) BEGIN SELECT 1; SELECT 2; END",
+			"CREATE TRIGGER h BEFORE INSERT ON t FOR EACH ROW BEGIN SET NEW.a = 3; SET @a = ';'; END"},
 	} {
 		runs(t, admin, "CREATE DATABASE "+name+" CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci")
 		runs(t, mysqlClient(t, server.URL(name)), statements...)
