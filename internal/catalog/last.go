@@ -19,15 +19,13 @@ func (p *planner) ordersLast(list []Difference, source *graph) {
 		if f.Kind != "table" {
 			continue
 		}
-		f = f.renamed(p.names)
-		for _, part := range f.Parts {
-			if statement := trimmed(part.Alter); isOrder(part.Name) && statement != "" {
-				object := requalify(f.Object, backwards(p.names))
-				i, ok := at[object]
-				if !ok {
-					i = -1
-				}
-				p.orderLast(list, source, object, part, i)
+		own, ok := at[f.Object]
+		if !ok {
+			own = -1
+		}
+		for _, part := range f.renamed(p.names).Parts {
+			if isOrder(part.Name) && part.Alter != "" {
+				p.orderLast(list, source, f.Object, part, own)
 			}
 		}
 	}
@@ -37,6 +35,9 @@ func (p *planner) ordersLast(list []Difference, source *graph) {
 func (p *planner) orderLast(list []Difference, source *graph, table string, order Part, own int) {
 	statement, lines := trimmed(order.Alter), Listed(order.Text)
 	needed := own >= 0 && slices.ContainsFunc(list[own].Pieces, func(p Piece) bool { return p.Name == order.Name })
+	if !needed && order.Name == ColumnOrder { // no column that is made stands elsewhere than it says
+		return
+	}
 	bearer := -1
 	var makes []int // by the order's statement
 	for i, d := range list {
@@ -60,7 +61,7 @@ func (p *planner) orderLast(list []Difference, source *graph, table string, orde
 		return
 	}
 	d := &list[bearer]
-	if own >= 0 {
+	if own >= 0 && strings.Contains(list[own].SQL, statement) {
 		if rest := slices.DeleteFunc(strings.Split(strings.Replace(list[own].SQL, statement, "", 1), ";\n"), func(s string) bool { return s == "" }); len(rest) > 0 {
 			list[own].set(join(rest))
 		} else {
