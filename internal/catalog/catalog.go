@@ -43,6 +43,10 @@ type Fact struct {
 	// Shape is what Alter cannot change, except by adding to its end: the columns of a
 	// view, what a function gives. Of another shape the object is dropped and created.
 	Shape string
+	// Halfway makes a column a text, through which its values come to one of another Sort
+	// by their words: the database turns labels into numbers by their places. Empty where
+	// they come so anyhow.
+	Halfway, Sort string
 	// Usual is what the object has where no such fact is told, if that can be said; empty
 	// else. It is not compared.
 	Usual string
@@ -118,6 +122,9 @@ type Dialect struct {
 	Client func(sql string) string
 	// Whole: the statement that makes a table states its keys, indexes, checks and foreign keys.
 	Whole bool
+	// Joint: one statement changes a table in several ways at once, and has to where none
+	// of them can be without the others.
+	Joint bool
 	// Unqualified: statements are run where they belong and name no schema.
 	Unqualified bool
 }

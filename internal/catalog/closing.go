@@ -11,7 +11,7 @@ import (
 
 // takesAway finds a statement that drops an object. Dropping a default or NOT
 // NULL takes nothing away.
-var takesAway = regexp.MustCompile(`(?i)\bDROP\s+(TABLE|COLUMN|CONSTRAINT|INDEX|TYPE|DOMAIN|VIEW|MATERIALIZED|FUNCTION|PROCEDURE|TRIGGER|SEQUENCE|POLICY|EXTENSION|RULE|FOREIGN|PRIMARY|CHECK|AGGREGATE|OPERATOR|CAST|COLLATION|CONVERSION|EVENT|TEXT|SERVER|TRANSFORM|ACCESS|SYSTEM|PUBLICATION|SUBSCRIPTION|STATISTICS|USER|SCHEMA|IDENTITY)\b`)
+var takesAway = regexp.MustCompile(`(?i)\bDROP\s+(TABLE|COLUMN|CONSTRAINT|INDEX|TYPE|DOMAIN|VIEW|MATERIALIZED|FUNCTION|PROCEDURE|TRIGGER|SEQUENCE|POLICY|EXTENSION|RULE|FOREIGN|PRIMARY|CHECK|AGGREGATE|OPERATOR|CAST|COLLATION|CONVERSION|EVENT|TEXT|SERVER|TRANSFORM|ACCESS|SYSTEM|PUBLICATION|SUBSCRIPTION|STATISTICS|USER|SCHEMA|IDENTITY|PERIOD)\b`)
 
 // A schema is never dropped from here with what is in it, whatever is planned.
 var dropsSchema = regexp.MustCompile(`(?i)\bDROP\s+SCHEMA\b[^;]*\bCASCADE\b`)
@@ -80,6 +80,7 @@ func (p *planner) statements(out *Comparison) {
 		}
 	}
 	anew := make(map[string]string) // objects that are dropped and created, with all that belongs to them
+	turns := p.source.turns()
 	belongings := func(d *Difference) (list []string) {
 		if holder(d.Kind) {
 			all := slices.Clone(byTable[d.Object])
@@ -90,10 +91,10 @@ func (p *planner) statements(out *Comparison) {
 			}
 			list = inOrder(slices.DeleteFunc(all, func(m made) bool {
 				return p.source.dialect.Whole && (structural(m.kind) || m.kind == "index")
-			}))
+			}), turns)
 		}
 		if subject(*d) == "" {
-			list = append(list, inOrder(aboutIt[bare(d.Object)])...)
+			list = append(list, inOrder(aboutIt[bare(d.Object)], turns)...)
 			if d.Change != Missing && d.Kind != "table" { // it had an owner, with whose rights it acts
 				list = append(list, owners[d.Object]...)
 			}
@@ -186,6 +187,8 @@ func (p *planner) statements(out *Comparison) {
 			}
 		case d.Change == Different && alter[id] != "" && clear[there] != "" && strings.HasPrefix(parts[id].Shape, takes[there].Shape):
 			d.set(join([]string{clear[there], alter[id]}))
+		case d.Change == Different && d.Renamed == 0 && alter[id] != "" && parts[id].Halfway != "" && takes[there].Halfway != "" && parts[id].Sort != takes[there].Sort:
+			d.set(join([]string{trimmed(takes[there].Halfway), alter[id]}))
 		case d.Change == Different && alter[id] != "" && strings.HasPrefix(parts[id].Shape, takes[there].Shape):
 			d.set(alter[id])
 		case len(makes) > 0 && drops != "" && d.Kind != "table" && d.Kind != "partition" && (d.Kind != "column" || p.source.dialect.Remake == nil && (computed(takes[there]) || computed(parts[id]))) && d.Kind != "enum": // those hold rows, or are in use
@@ -288,8 +291,8 @@ func (c *Catalog) ungrant() {
 type made struct{ kind, object, sql string }
 
 // inOrder sorts what belongs to a new table: keys before what needs them, what
-// watches its rows last.
-func inOrder(list []made) (out []string) {
+// watches its rows last, each in its turn.
+func inOrder(list []made, turns map[string]int) (out []string) {
 	place := func(m made) int {
 		for i, k := range []string{"partition", "inheritance", "primary key", "unique", "exclusion", "check", "index", "foreign key"} {
 			if m.kind == k {
@@ -299,7 +302,7 @@ func inOrder(list []made) (out []string) {
 		return 100
 	}
 	list = slices.Clone(list)
-	slices.SortStableFunc(list, func(a, b made) int { return place(a) - place(b) })
+	slices.SortStableFunc(list, func(a, b made) int { return cmp.Or(place(a)-place(b), turns[a.object]-turns[b.object]) })
 	for _, m := range list {
 		out = append(out, m.sql)
 	}
@@ -344,10 +347,13 @@ func piecewise(pieces []Piece, source, target Fact) []string {
 	if slices.Contains(list, "") {
 		return nil
 	}
-	for i := range list {
-		list[i] = trimmed(list[i])
+	var once []string // several pieces may have one statement
+	for _, sql := range list {
+		if sql = trimmed(sql); !slices.Contains(once, sql) {
+			once = append(once, sql)
+		}
 	}
-	return list
+	return once
 }
 
 // family is a type without its length.

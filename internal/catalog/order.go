@@ -245,7 +245,9 @@ func computed(f Fact) bool {
 // objects depend on the one that differs: it changes a column's type, or drops the object.
 func unsettles(d Difference, target *graph) bool {
 	if d.Kind == "column" {
-		return slices.ContainsFunc(d.Pieces, func(p Piece) bool { return p.Name == "type" || p.Name == "collation" || p.Name == "generated" })
+		return slices.ContainsFunc(d.Pieces, func(p Piece) bool {
+			return p.Name == "type" || p.Name == "collation" || p.Name == "generated" || p.Name == countsOn
+		})
 	}
 	drop := trimmed(target.facts[factID{d.Kind, cmp.Or(d.there, d.Object)}].Drop)
 	return drop != "" && strings.HasPrefix(d.SQL, drop) && (stands(d.Kind) || d.Kind == "primary key" || d.Kind == "unique" || d.Kind == "index")
@@ -281,7 +283,6 @@ func (p *planner) arrange(out *Comparison) {
 	late := make(map[int]bool) // columns that get their names before what else differs in them is closed
 	place := func(i int) int {
 		d := list[i]
-		k := cmp.Or(rank[d.Kind], 1000)
 		switch {
 		case d.Renamed > 0 && d.Kind == "table":
 			return -1 << 21
@@ -298,17 +299,26 @@ func (p *planner) arrange(out *Comparison) {
 			return -1 << 20
 		case d.Change == Extra && d.Kind == "partition": // behind tables that refer to what it is a part of
 			return -rank["table"] + 1
-		case d.Change == Extra:
-			return -k
 		}
-		return k
+		return d.rank()
 	}
 	source, target := p.graphs()
 	comes, goes := bearers(list, source, Extra), bearers(list, target, Missing)
 	before := make([][]int, len(list)) // by difference, those that must come before it
+	words := make(map[string]int)
+	for i, d := range list {
+		words[together+d.Kind+" "+d.Object] = i
+	}
+	bearer := func(i int) int {
+		if j, ok := words[list[i].SQL]; ok {
+			return j
+		}
+		return i
+	}
 	first := func(a int, bs []int) {
+		a = bearer(a)
 		for _, b := range bs {
-			if a != b {
+			if b = bearer(b); a != b {
 				before[a] = append(before[a], b)
 			}
 		}
@@ -431,6 +441,7 @@ func (p *planner) arrange(out *Comparison) {
 	for _, i := range initial {
 		visit(i)
 	}
+	p.ordersLast(list, source)
 	p.surround(list, source, target)
 	p.tie(list, source, comes)
 	unknot(list, target)

@@ -54,6 +54,7 @@ func (p *planner) close(out *Comparison, kinds []string) {
 	p.spare(out)
 	wholeAnew(out)
 	slices.SortFunc(out.Differences, Difference.order)
+	p.joint(out.Differences)
 	p.arrange(out)
 }
 

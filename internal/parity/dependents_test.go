@@ -3,6 +3,7 @@ package parity_test
 import (
 	"crypto/rand"
 	"net/url"
+	"os"
 	"os/exec"
 	"regexp"
 	"strings"
@@ -170,6 +171,8 @@ func TestStatementsStandInOrderOnPostgres(t *testing.T) {
 
 var comments = regexp.MustCompile(`(?m)^--.*\n`)
 
+var noCollation = regexp.MustCompile(`collation: (none|\S+ is none)`)
+
 // TestStatementsStandInOrderOnMySQL: as on PostgreSQL, with what these need.
 func TestStatementsStandInOrderOnMySQL(t *testing.T) {
 	for product, start := range map[string]func(testing.TB) *scratch.MySQL{"MariaDB": scratchtest.MariaDB, "MySQL": scratchtest.MySQL} {
@@ -233,6 +236,60 @@ func TestStatementsStandInOrderOnMySQL(t *testing.T) {
 				"which column counts": {
 					`CREATE TABLE t (id int NOT NULL AUTO_INCREMENT, a int, PRIMARY KEY (id)); CREATE TABLE u (id int NOT NULL, a int, PRIMARY KEY (id))`,
 					`CREATE TABLE t (id int NOT NULL, a int AUTO_INCREMENT, PRIMARY KEY (id), KEY (a)); CREATE TABLE u (id int NOT NULL AUTO_INCREMENT, a int, PRIMARY KEY (a), KEY (id))`},
+				"triggers of one moment": {
+					`CREATE TABLE t (a int); CREATE TABLE l (m int); CREATE TRIGGER a1 BEFORE INSERT ON t FOR EACH ROW INSERT INTO l VALUES (1); CREATE TRIGGER a2 BEFORE INSERT ON t FOR EACH ROW INSERT INTO l VALUES (2)`,
+					`CREATE TABLE t (a int); CREATE TABLE l (m int); CREATE TRIGGER a1 BEFORE INSERT ON t FOR EACH ROW INSERT INTO l VALUES (3); CREATE TRIGGER a2 BEFORE INSERT ON t FOR EACH ROW INSERT INTO l VALUES (2)`},
+				"triggers of one moment, and others between them": {
+					`CREATE TABLE t (a int); CREATE TRIGGER a1 BEFORE INSERT ON t FOR EACH ROW SET @a = 1; CREATE TRIGGER a2 BEFORE INSERT ON t FOR EACH ROW SET @a = 2; CREATE TRIGGER a3 BEFORE INSERT ON t FOR EACH ROW SET @a = 3; CREATE TRIGGER u1 BEFORE UPDATE ON t FOR EACH ROW SET @a = 4`,
+					`CREATE TABLE t (a int); CREATE TRIGGER a3 BEFORE INSERT ON t FOR EACH ROW SET @a = 3; CREATE TRIGGER a0 BEFORE INSERT ON t FOR EACH ROW SET @a = 0; CREATE TRIGGER a2 BEFORE INSERT ON t FOR EACH ROW SET @a = 2; CREATE TRIGGER u1 BEFORE UPDATE ON t FOR EACH ROW SET @a = 4`},
+				"a trigger of a table that was renamed": {
+					`CREATE TABLE customers (id int PRIMARY KEY, name varchar(20), age int, x int); CREATE TRIGGER tr BEFORE INSERT ON customers FOR EACH ROW SET NEW.age = 1`,
+					`CREATE TABLE clients (id int PRIMARY KEY, name varchar(20), age int, x int); CREATE TRIGGER tr BEFORE INSERT ON clients FOR EACH ROW SET NEW.age = 1`},
+				"character sets of a table and of its columns": {
+					`CREATE TABLE t (id int PRIMARY KEY, d varchar(20) CHARACTER SET latin1) CHARACTER SET utf8mb4`,
+					`CREATE TABLE t (id int PRIMARY KEY, d varchar(20)) CHARACTER SET latin1`},
+				"options of a table": {
+					`CREATE TABLE t (id int PRIMARY KEY, v text) COMMENT 'x'; CREATE TABLE u (id int PRIMARY KEY) ROW_FORMAT=COMPRESSED`,
+					`CREATE TABLE t (id int PRIMARY KEY, v text) ENGINE=MyISAM CHARACTER SET latin1; CREATE TABLE u (id int PRIMARY KEY) ENGINE=MyISAM`},
+				"columns that move behind new ones": {
+					`CREATE TABLE t (b int, x int, id int PRIMARY KEY); CREATE TABLE u (b bigint, x varchar(9), id int NOT NULL AUTO_INCREMENT PRIMARY KEY, y varchar(9), v int AS (b) VIRTUAL) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin; CREATE TABLE c (x int, d int, FOREIGN KEY (d) REFERENCES d (id))`,
+					`CREATE TABLE t (id int PRIMARY KEY, b int); CREATE TABLE u (y varchar(9), id int NOT NULL, b int, z int) CHARACTER SET latin1; CREATE TABLE c (d int NOT NULL, a int, x bigint, FOREIGN KEY (d) REFERENCES d (id))`},
+				"a column that counts, which one side lacks": {
+					`CREATE TABLE t (a int, id bigint unsigned AUTO_INCREMENT, PRIMARY KEY (id)); CREATE TABLE u (a int, id int AUTO_INCREMENT, UNIQUE u (id)); CREATE TABLE v (a int, id int AUTO_INCREMENT, b int, PRIMARY KEY (id), KEY b (b))`,
+					`CREATE TABLE t (a int); CREATE TABLE u (a int); CREATE TABLE v (a int PRIMARY KEY)`},
+				"a column that ceases to count, and its key": {
+					`CREATE TABLE v (a int, b int); CREATE TABLE w (x int PRIMARY KEY, id int)`,
+					`CREATE TABLE v (a int PRIMARY KEY AUTO_INCREMENT, b int); CREATE TABLE w (x int, id int AUTO_INCREMENT PRIMARY KEY)`},
+				"an index that the server made for a foreign key": {
+					`CREATE TABLE t (a int, b int, CONSTRAINT f FOREIGN KEY (a) REFERENCES d (id), KEY kk (a, b)); CREATE TABLE u (a int, b int, FOREIGN KEY (a) REFERENCES d (id), UNIQUE (a, b))`,
+					`CREATE TABLE t (a int, b int, CONSTRAINT f FOREIGN KEY (a) REFERENCES d (id)); CREATE TABLE u (a int, b int, FOREIGN KEY (a) REFERENCES d (id))`},
+				"a key of a column that ceases to count, under a foreign key": {
+					`CREATE TABLE t (id int, u char(36) NOT NULL PRIMARY KEY, UNIQUE (id)); CREATE TABLE c (r int, FOREIGN KEY (r) REFERENCES t (id))`,
+					`CREATE TABLE t (id int AUTO_INCREMENT PRIMARY KEY, u char(36)); CREATE TABLE c (r int, FOREIGN KEY (r) REFERENCES t (id))`},
+				"columns between which rows hold": {
+					"CREATE TABLE t (id int, f date NOT NULL, t date NOT NULL /*M! , PERIOD FOR pp (f, t) */); CREATE TABLE u (id int, f date NOT NULL, t date NOT NULL /*M! , PERIOD FOR pp (f, t), UNIQUE k (id, pp WITHOUT OVERLAPS) */); CREATE TABLE v (id int, f date NOT NULL, t date NOT NULL, g date NOT NULL /*M! , PERIOD FOR p1 (f, g) */)",
+					"CREATE TABLE t (id int, f date NOT NULL, t date NOT NULL); CREATE TABLE u (id int, z int); CREATE TABLE v (id int, f date NOT NULL, t date NOT NULL, g date /*M! , PERIOD FOR p2 (f, t) */)"},
+				"a key that takes another's name under a foreign key": {
+					`CREATE TABLE t (id int AUTO_INCREMENT, x int NOT NULL, y int, PRIMARY KEY (x, id), KEY (id)); CREATE TABLE u (a int, b int, KEY n (a), CONSTRAINT f FOREIGN KEY (a) REFERENCES d (id))`,
+					`CREATE TABLE t (y int PRIMARY KEY, x int); CREATE TABLE u (a int, b int, UNIQUE n (a, b), CONSTRAINT f FOREIGN KEY (a) REFERENCES d (id))`},
+				"a column that counts among computed ones": {
+					`CREATE TABLE t (id int AUTO_INCREMENT, k int, PRIMARY KEY (id), CHECK (k > 0), g int AS (k + 1) VIRTUAL) CHARACTER SET latin1`,
+					`CREATE TABLE t (k int, other int AUTO_INCREMENT PRIMARY KEY, s varchar(9)) CHARACTER SET utf8mb4`},
+				"triggers of a new table, and of new columns": {
+					`CREATE TABLE t (n int, a int, b varchar(9)); CREATE TRIGGER z BEFORE INSERT ON t FOR EACH ROW SET NEW.n = 1; CREATE TRIGGER a BEFORE INSERT ON t FOR EACH ROW SET NEW.a = 2; CREATE TRIGGER m BEFORE INSERT ON t FOR EACH ROW SET NEW.b = 'x;y'; CREATE TABLE fresh (a int); CREATE TRIGGER fz BEFORE INSERT ON fresh FOR EACH ROW SET @a = 1; CREATE TRIGGER fa BEFORE INSERT ON fresh FOR EACH ROW SET @a = 2`,
+					`CREATE TABLE t (a int, b varchar(9), c int); CREATE TRIGGER a BEFORE INSERT ON t FOR EACH ROW SET NEW.c = 2; CREATE TRIGGER m BEFORE UPDATE ON t FOR EACH ROW SET NEW.b = 'x'`},
+				"the order in a table that was renamed": {
+					`CREATE TABLE customers (id int AUTO_INCREMENT PRIMARY KEY, name varchar(20), age int, x int, y int); CREATE TRIGGER tr BEFORE INSERT ON customers FOR EACH ROW SET NEW.age = 1; CREATE TRIGGER ta BEFORE INSERT ON customers FOR EACH ROW SET NEW.age = 2`,
+					`CREATE TABLE clients (id int, name varchar(20), age int, y int, x int); CREATE TRIGGER tr BEFORE INSERT ON clients FOR EACH ROW SET NEW.age = 3; CREATE TRIGGER ta BEFORE INSERT ON clients FOR EACH ROW SET NEW.age = 2`},
+				"keys that change places under foreign keys": {
+					`CREATE TABLE p (id bigint AUTO_INCREMENT, k int, PRIMARY KEY (id), UNIQUE k (k)); CREATE TABLE c (p bigint, k int, CONSTRAINT a FOREIGN KEY (p) REFERENCES p (id), CONSTRAINT b FOREIGN KEY (k) REFERENCES p (k))`,
+					`CREATE TABLE p (id int AUTO_INCREMENT, k int NOT NULL, PRIMARY KEY (k), UNIQUE (id)); CREATE TABLE c (p int, k int, CONSTRAINT a FOREIGN KEY (p) REFERENCES p (id), CONSTRAINT b FOREIGN KEY (k) REFERENCES p (k))`},
+				"a storage engine without foreign keys": {
+					`CREATE TABLE c (a int, x text, FOREIGN KEY (a) REFERENCES d (id)) COLLATE utf8mb4_bin`,
+					`CREATE TABLE c (x text, a int, KEY a (a)) ENGINE=MyISAM CHARACTER SET latin1 ROW_FORMAT=FIXED`},
+				"labels in the place of what counts": {
+					`CREATE TABLE t (id enum('1','2'), b int AUTO_INCREMENT PRIMARY KEY)`,
+					`CREATE TABLE t (b int, id int AUTO_INCREMENT PRIMARY KEY)`},
 				"tables that keep their history": {
 					`CREATE TABLE t (id int PRIMARY KEY, x int, y int) /*M! WITH SYSTEM VERSIONING */; CREATE TABLE u (id int PRIMARY KEY, x bigint)`,
 					`CREATE TABLE t (id int PRIMARY KEY, x bigint) /*M! WITH SYSTEM VERSIONING */; CREATE TABLE u (id int PRIMARY KEY, x int, z int) /*M! WITH SYSTEM VERSIONING */`},
@@ -259,6 +316,14 @@ func TestStatementsStandInOrderOnMySQL(t *testing.T) {
 						if len(r.Differences) == 0 {
 							t.Fatal("nothing differs")
 						}
+						if i == 0 && os.Getenv("UNDERSTUDY_TEST_PROOFS") != "" { // each makes a copy
+							provesMySQL(t, name, both[source], both[target], compareMySQL(t, from, to, at[source], at[target]))
+						}
+						for _, d := range r.Differences {
+							if d.Kind == "table" && noCollation.MatchString(d.Detail) {
+								t.Errorf("every table has a collation: %s", d.Detail)
+							}
+						}
 						var closing []string
 						for s := range strings.SplitSeq(comments.ReplaceAllString(r.Script(), ""), ";\n") {
 							if s = strings.TrimSpace(s); s != "" {
@@ -270,6 +335,38 @@ func TestStatementsStandInOrderOnMySQL(t *testing.T) {
 						}
 					}
 				})
+			}
+		})
+	}
+}
+
+// TestLabelsKeepTheirWords: a label becomes the number that it says, and a number the label
+// that says it, not the one at its place.
+func TestLabelsKeepTheirWords(t *testing.T) {
+	for product, start := range map[string]func(testing.TB) *scratch.MySQL{"MariaDB": scratchtest.MariaDB, "MySQL": scratchtest.MySQL} {
+		t.Run(product, func(t *testing.T) {
+			server := start(t)
+			var at [2]string
+			for i, table := range []string{
+				"CREATE TABLE t (a int NOT NULL DEFAULT 10, b enum('10','20'), c decimal(5,1), d enum('x','y'), KEY (a))",
+				"CREATE TABLE t (a enum('10','20') NOT NULL DEFAULT '10', b int, c enum('1.5','2.5'), d varchar(9), KEY (a))",
+			} {
+				at[i] = "test_" + strings.ToLower(rand.Text()[:12])
+				runs(t, mysqlClient(t, server.URL("")), "CREATE DATABASE "+at[i])
+				runs(t, mysqlClient(t, server.URL(at[i])), table)
+			}
+			db, base := mysqlClient(t, server.URL(at[1])), mysqlCatalog(t, server.URL(at[0]))
+			runs(t, db, "INSERT INTO t VALUES ('20', 10, '2.5', 'y')")
+			var closing []string
+			for _, d := range compareMySQL(t, base, mysqlCatalog(t, server.URL(at[1])), at[0], at[1]).Ordered() {
+				closing = append(closing, d.SQL)
+			}
+			if left := closesMySQL(t, db, closing, base, server.URL(at[1]), at[0], at[1]); left != "" {
+				t.Error(left)
+			}
+			var row string
+			if err := db.QueryRowContext(t.Context(), "SELECT concat_ws(' ', a, b, c, d) FROM t").Scan(&row); err != nil || row != "20 10 2.5 y" {
+				t.Errorf("the row is %s, %v", row, err)
 			}
 		})
 	}
@@ -290,8 +387,10 @@ func TestFilesForTheClient(t *testing.T) {
 			"CREATE PROCEDURE p (a int) BEGIN DECLARE x text; SET x = '// $$ ;'; IF a > 1 THEN SELECT x; END IF; END",
 			"CREATE FUNCTION f (a int) RETURNS int DETERMINISTIC BEGIN DECLARE x int DEFAULT a; /* ; */ RETURN CASE WHEN x > 1 THEN 2 ELSE 3 END; END",
 			"CREATE TRIGGER g BEFORE INSERT ON t FOR EACH ROW BEGIN SET NEW.a = 1; SET NEW.a = f(2); END",
+			"CREATE TRIGGER h BEFORE INSERT ON t FOR EACH ROW BEGIN SET NEW.a = 3; SET @a = ';'; END",
 			"CREATE EVENT e ON SCHEDULE EVERY 1 DAY STARTS '2030-01-01' DISABLE DO BEGIN DELETE FROM t; DELETE FROM t; END"},
-		target: {"CREATE TABLE t (id int PRIMARY KEY, a int)", "CREATE PROCEDURE p (a int) BEGIN SELECT 1; SELECT 2; END"},
+		target: {"CREATE TABLE t (id int PRIMARY KEY, a int)", "CREATE PROCEDURE p (a int) BEGIN SELECT 1; SELECT 2; END",
+			"CREATE TRIGGER h BEFORE INSERT ON t FOR EACH ROW BEGIN SET NEW.a = 3; SET @a = ';'; END"},
 	} {
 		runs(t, admin, "CREATE DATABASE "+name+" CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci")
 		runs(t, mysqlClient(t, server.URL(name)), statements...)

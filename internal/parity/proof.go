@@ -175,7 +175,7 @@ func (p *Proof) Settle(before, after *Report) {
 		}
 		if d.SQL != "" || beyond(d.Kind, d.Object) || after.Find(d.ID) != nil || slices.ContainsFunc(p.Applied, func(id string) bool {
 			done := before.Find(id)
-			return done != nil && d.Detail != catalog.TriggerOrder && (done.Object == d.Object || d.Table != "" && (done.Table == d.Table || done.Object == d.Table))
+			return done != nil && (done.Object == d.Object || d.Table != "" && (done.Table == d.Table || done.Object == d.Table))
 		}) {
 			continue
 		}

@@ -16,7 +16,7 @@ import (
 
 // atlasDialect compares and plans without asking a server.
 func atlasDialect() catalog.Dialect {
-	return catalog.Dialect{Differ: dialect.DefaultDiff, Planner: dialect.DefaultPlan, Quote: quote, Rename: rename, Client: delimited, ByText: []string{"view", "function", "procedure", "event"}, Whole: true, Unqualified: true}
+	return catalog.Dialect{Differ: dialect.DefaultDiff, Planner: dialect.DefaultPlan, Quote: quote, Rename: rename, Client: delimited, ByText: []string{"view", "function", "procedure", "event"}, Whole: true, Joint: true, Unqualified: true}
 }
 
 // delimited puts statements that hold semicolons of their own, in the body of a routine,

@@ -37,7 +37,6 @@ func (s *side) Catalog(ctx context.Context, schemas []string) (*catalog.Catalog,
 	if err := ctx.Err(); err != nil {
 		return nil, wrap(ctx, err, "read the structure for parity")
 	}
-	firing(tables.Facts, r.orders)
 	facts, kinds, unseen := r.outcome()
 	out := catalog.New(tables, facts, kinds, unseen)
 	out.Histories, out.Depends, out.Partly = histories, r.depends, len(r.partly) > 0
@@ -58,12 +57,13 @@ func readFacts(ctx context.Context, c *conn, databases []string) (*catalog.Struc
 		}
 	}
 	depends := dependencies(inv, tables.Facts)
-	r := &objectReader{ctx: ctx, c: c, unseen: map[string]string{}, orders: map[string][]string{}, depends: depends}
+	r := &objectReader{ctx: ctx, c: c, unseen: map[string]string{}, orders: map[string][]object{}, depends: depends}
 	for _, step := range []func([]string) error{r.settings, r.databases, r.sequences, r.others, r.privileges} {
 		if err := step(databases); err != nil {
 			return nil, nil, err
 		}
 	}
+	r.firing(tables.Facts)
 	return tables, r, nil
 }
 
@@ -90,7 +90,7 @@ type objectReader struct {
 	facts   []catalog.Fact
 	unseen  map[string]string   // kinds, and why
 	partly  []string            // of tables, why some may be hidden
-	orders  map[string][]string // of triggers, by table
+	orders  map[string][]object // triggers, by table
 	depends []catalog.Dependency
 }
 
@@ -214,7 +214,7 @@ func (r *objectReader) others(databases []string) error {
 		}
 		for _, o := range objects { // in the order in which those of one table and moment fire
 			table := schema.Name{Schema: database, Table: o.Table}.String()
-			r.orders[table] = append(r.orders[table], o.Moment+" "+o.Name)
+			r.orders[table] = append(r.orders[table], o)
 		}
 		packages, err := readPackages(r.ctx, r.c, database)
 		if err != nil {
@@ -231,12 +231,22 @@ func (r *objectReader) others(databases []string) error {
 	return nil
 }
 
-// firing adds to tables of several triggers in which order they fire.
-func firing(facts []catalog.Fact, orders map[string][]string) {
+// firing adds to tables of several triggers in which order they fire. That is the order
+// in which those of one moment were made, so they are made again to be in another.
+func (r *objectReader) firing(facts []catalog.Fact) {
 	for i, f := range facts {
-		if order := orders[f.Object]; f.Kind == "table" && len(order) > 1 {
-			facts[i].Parts = append(f.Parts, catalog.Part{Name: catalog.TriggerOrder, Text: strings.Join(order, "\n")})
+		order := r.orders[f.Object]
+		if f.Kind != "table" || len(order) < 2 {
+			continue
 		}
+		var lines, drops, makes []string
+		for _, o := range order {
+			lines = append(lines, o.Moment+" "+schema.Ident(o.Name))
+			if slices.ContainsFunc(order, func(p object) bool { return p.Moment == o.Moment && p.Name != o.Name }) {
+				drops, makes = append(drops, "DROP TRIGGER IF EXISTS "+quote(o.Name)), append(makes, o.closing())
+			}
+		}
+		facts[i].Parts = append(f.Parts, catalog.Part{Name: catalog.TriggerOrder, Text: strings.Join(lines, "\n"), Alter: strings.Join(append(drops, makes...), ";\n")})
 	}
 }
 
@@ -275,7 +285,11 @@ func (o object) fact(database string) catalog.Fact {
 		}
 	}
 	// MySQL keeps the semicolon behind a body when another statement came with it.
-	f.Definition = strings.TrimRight(plain(withoutDefiner(tokens(o.Create))), " ;")
+	all := withoutDefiner(tokens(o.Create))
+	if kind == "trigger" {
+		all = quotedHead(all)
+	}
+	f.Definition = strings.TrimRight(plain(all), " ;")
 	if o.Undated {
 		f.Bare = bare(f.Definition)
 	}
@@ -307,6 +321,21 @@ func (o object) closing() string {
 		return o.Create
 	}
 	return "SET SESSION " + strings.Join(set, ", ") + ";\n" + o.Create + ";\n" + strings.Join(back, ";\n")
+}
+
+// quotedHead writes the names before FOR EACH ROW in quotes: a server that renames the
+// table writes it so, whatever its maker wrote.
+func quotedHead(all []token) []token {
+	all = slices.Clone(all)
+	for i, t := range all {
+		if t.is("ROW") {
+			break
+		}
+		if name, ok := t.name(); ok && i > 0 && (all[i-1].is("TRIGGER") || all[i-1].is("ON")) {
+			all[i].kind, all[i].text = quoted, quote(name)
+		}
+	}
+	return all
 }
 
 // withoutDefiner takes DEFINER = user@host away, which names an account of its server.

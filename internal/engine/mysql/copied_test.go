@@ -3,6 +3,7 @@ package mysql
 import (
 	"database/sql"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -74,6 +75,7 @@ func TestACopyIsWhatItIsACopyOf(t *testing.T) {
 		must(t, db,
 			"CREATE TABLE ticks (at datetime(6))",
 			"CREATE TRIGGER far AFTER INSERT ON orders FOR EACH ROW INSERT INTO "+name+".log VALUES (NOW(), NEW.note)",
+			"CREATE TRIGGER one AFTER DELETE ON orders FOR EACH ROW SET @a = 1", "CREATE TRIGGER two AFTER DELETE ON orders FOR EACH ROW SET @a = 2",
 			"CREATE PROCEDURE wipe () DELETE FROM `"+name+"`.log",
 			"CREATE VIEW few AS SELECT l.what FROM "+name+".log l WHERE l.what LIKE 'a\\b%'",
 			"CREATE EVENT often ON SCHEDULE EVERY 1 SECOND COMMENT 'DO it' DO INSERT INTO "+name+".ticks VALUES (NOW(6))",
@@ -146,6 +148,15 @@ func TestACopyIsWhatItIsACopyOf(t *testing.T) {
 			if got := count("SELECT next_not_cached_value FROM numbers"); got != "5" {
 				t.Errorf("the target's sequence went on to %s", got)
 			}
+		}
+		if err := l.Alter(t.Context(), "DROP TRIGGER one; CREATE TRIGGER one AFTER DELETE ON orders FOR EACH ROW SET @a = 1"); err != nil {
+			t.Error(err)
+		}
+		if there, err = l.Catalog(t.Context(), nil); err != nil {
+			t.Fatal(err)
+		}
+		if compared, err = catalog.Compare(t.Context(), here, there, nil); err != nil || !slices.ContainsFunc(compared.Differences, func(d catalog.Difference) bool { return d.Detail == catalog.TriggerOrder }) {
+			t.Errorf("triggers of a copy in another order: %v, %+v", err, compared.Differences)
 		}
 	})
 }

@@ -21,14 +21,8 @@ func dependencies(inv *inventory, facts []catalog.Fact) (out []catalog.Dependenc
 			return nil
 		}
 		for _, k := range facts.ddl.keys {
-			switch {
-			case k.other || len(k.columns) < len(columns) || !slices.Equal(k.columns[:len(columns)], columns):
-			case k.primary:
-				refs = append(refs, catalog.Ref{Kind: "primary key", Object: t.String()})
-			case k.unique:
-				refs = append(refs, catalog.Ref{Kind: "unique", Object: t.String() + "." + schema.Ident(k.name)})
-			default:
-				refs = append(refs, catalog.Ref{Kind: "index", Object: t.String() + "." + schema.Ident(k.name)})
+			if !k.other && len(k.columns) >= len(columns) && slices.Equal(k.columns[:len(columns)], columns) {
+				refs = append(refs, k.ref(t))
 			}
 		}
 		return refs
@@ -48,10 +42,8 @@ func dependencies(inv *inventory, facts []catalog.Fact) (out []catalog.Dependenc
 			}
 		}
 		for _, k := range facts.ddl.keys {
-			for _, c := range k.columns {
-				if k.primary { // which it keeps NOT NULL
-					behind(catalog.Ref{Kind: "primary key", Object: t.Name.String()}, column(t.Name, c))
-				}
+			for _, c := range k.columns { // which a primary key keeps NOT NULL
+				behind(k.ref(t.Name), column(t.Name, c))
 			}
 		}
 		for _, r := range facts.ddl.foreign {
@@ -95,4 +87,15 @@ func dependencies(inv *inventory, facts []catalog.Fact) (out []catalog.Dependenc
 		}
 	}
 	return out
+}
+
+// ref names a key of a table among facts.
+func (k keyDefinition) ref(table schema.Name) catalog.Ref {
+	switch {
+	case k.primary:
+		return catalog.Ref{Kind: "primary key", Object: table.String()}
+	case k.unique:
+		return catalog.Ref{Kind: "unique", Object: table.String() + "." + schema.Ident(k.name)}
+	}
+	return catalog.Ref{Kind: "index", Object: table.String() + "." + schema.Ident(k.name)}
 }

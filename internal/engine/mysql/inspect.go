@@ -20,10 +20,11 @@ type inventory struct {
 
 // tableFacts is what reading and loading need of a table beyond schema.Table.
 type tableFacts struct {
-	kind    string // BASE TABLE or SYSTEM VERSIONED
-	engine  string // the storage engine, as the server spells it
-	ddl     *definition
-	columns map[string]*columnFacts
+	kind      string // BASE TABLE or SYSTEM VERSIONED
+	engine    string // the storage engine, as the server spells it
+	collation string // of columns that name none
+	ddl       *definition
+	columns   map[string]*columnFacts
 }
 
 // transactional tells whether the table has a part in a consistent moment.
@@ -104,7 +105,7 @@ func (r *structureReader) databases(want []string) func(context.Context) error {
 
 func (r *structureReader) tables(ctx context.Context) error {
 	r.found = map[schema.Name]*schema.Table{}
-	rows, err := r.c.rows(ctx, "read the tables", `SELECT table_schema, table_name, table_type, coalesce(engine, ''), coalesce(table_rows, -1), coalesce(data_length + index_length, -1)
+	rows, err := r.c.rows(ctx, "read the tables", `SELECT table_schema, table_name, table_type, coalesce(engine, ''), coalesce(table_rows, -1), coalesce(data_length + index_length, -1), coalesce(table_collation, '')
 		FROM information_schema.tables WHERE table_schema IN `+r.in+` AND table_type IN ('BASE TABLE', 'SYSTEM VERSIONED') ORDER BY table_schema, table_name`)
 	if err != nil {
 		return err
@@ -114,7 +115,7 @@ func (r *structureReader) tables(ctx context.Context) error {
 		t := &schema.Table{Name: name}
 		t.Rows, _ = strconv.ParseInt(row[4], 10, 64) // always numbers
 		t.Bytes, _ = strconv.ParseInt(row[5], 10, 64)
-		f := &tableFacts{kind: row[2], engine: row[3], columns: map[string]*columnFacts{}}
+		f := &tableFacts{kind: row[2], engine: row[3], collation: row[6], columns: map[string]*columnFacts{}}
 		if !f.transactional() {
 			t.Note = "storage engine " + f.engine + ": its rows are not part of the moment"
 		}

@@ -28,13 +28,13 @@ type declaration struct {
 	// places writes every column with the one before it, as a statement orders them.
 	places []string
 	last   string // column that was read
-	// collation and charset are the table's, which a column's definition leaves out.
+	// collation is the table's, which its own statement leaves out where it is usual.
 	collation string
 }
 
 // declare gives the facts of a table.
 func declare(name schema.Name, f *tableFacts) []catalog.Fact {
-	d := &declaration{name: name, text: f.ddl.text}
+	d := &declaration{name: name, text: f.ddl.text, collation: f.collation}
 	all := tokens(d.text)
 	open := slices.IndexFunc(all, func(t token) bool { return t.mark("(") })
 	if open < 0 {
@@ -109,12 +109,13 @@ func (d *declaration) options(all []token) (out []catalog.Part) {
 			partitions(d.source(all[i:]))
 			i = len(all)
 		case t.is("ENGINE"):
-			part("storage engine", value())
+			text := value()
+			part("storage engine", text)
+			out[len(out)-1].Alter = d.alter("ENGINE=" + text)
 		case t.is("CHARSET"):
 			part("character set", value())
 		case t.is("COLLATE"):
 			d.collation = value()
-			part("collation", d.collation)
 		case t.is("COMMENT"):
 			if text := value(); text != "" {
 				part("comment", text)
@@ -135,6 +136,7 @@ func (d *declaration) options(all []token) (out []catalog.Part) {
 			}
 		}
 	}
+	part("collation", d.collation)
 	d.coded(out)
 	return out
 }
@@ -218,7 +220,11 @@ func (d *declaration) item(all []token, f *tableFacts) {
 		d.constraint("check", name, all, rest, "DROP CONSTRAINT ")
 	case first.is("PRIMARY"): // in one statement, so that a column that counts is never without it
 		d.add(catalog.Fact{Kind: "primary key", Object: d.name.String(), Definition: plain(rest), Alter: d.alter("DROP PRIMARY KEY, ADD " + d.source(all))}, "ADD "+d.source(all), "DROP PRIMARY KEY")
-	case first.is("PERIOD"):
+	case first.is("PERIOD"): // it refuses rows that end before they begin; that of the rows' own history is the server's
+		if len(rest) > 2 && rest[2].kind == quoted {
+			name, _ = rest[2].name()
+			d.add(catalog.Fact{Kind: "check", Object: d.name.String() + "." + schema.Ident(name), Definition: plain(rest)}, "ADD "+d.source(rest), "DROP PERIOD FOR "+quote(name))
+		}
 	default:
 		kind, at := "index", slices.IndexFunc(rest, func(t token) bool { return t.kind == quoted })
 		if first.is("UNIQUE") {
@@ -306,14 +312,12 @@ func (d *declaration) column(all []token, t *tableFacts) {
 		n++
 	}
 	part("type", withoutWidth(plain(all[1:n])))
-	collation, null := d.collation, ""
+	null := ""
 	for i := n; i < len(all); {
 		end := clauseEnd(all, i)
 		clause := all[i:end]
 		switch first := clause[0]; {
-		case first.is("COLLATE"):
-			collation = plain(clause[1:])
-		case first.is("CHARACTER"): // the collation says it
+		case first.is("CHARACTER"), first.is("COLLATE"): // left out where they are usual
 		case first.is("NOT"):
 			null = "not null"
 		case first.is("NULL"):
@@ -342,11 +346,8 @@ func (d *declaration) column(all []token, t *tableFacts) {
 		i = end
 	}
 	part("null", null)
-	if c := t.columns[name]; collation == "" && c != nil {
-		collation = c.collation // its character set's own
-	}
-	if textual(all[1]) {
-		part("collation", collation)
+	if c := t.columns[name]; c != nil && textual(all[1]) {
+		part("collation", c.collation)
 	}
 	f.Alter = d.alter("MODIFY COLUMN " + d.source(all))
 	if computed := slices.IndexFunc(all, func(t token) bool { return t.is("VIRTUAL") }); computed > n { // which no column becomes, or ceases to be
@@ -354,7 +355,24 @@ func (d *declaration) column(all []token, t *tableFacts) {
 	} else {
 		f.Shape = "stored"
 	}
+	if f.Sort = sort(all[1]); f.Sort != "" && !t.ddl.columns[name].generated {
+		f.Halfway = d.alter("MODIFY COLUMN " + quote(name) + " varchar(255) CHARACTER SET utf8mb4")
+	}
 	d.add(f, "ADD COLUMN "+d.source(all)+" "+place, "DROP COLUMN "+quote(name))
+}
+
+// sort tells types of labels and of numbers, which are turned into one another by the
+// labels' places; empty for others.
+func sort(t token) string {
+	for sort, names := range map[string][]string{
+		"labels":  {"enum", "set"},
+		"numbers": {"tinyint", "smallint", "mediumint", "int", "bigint", "decimal", "float", "double", "year"},
+	} {
+		if slices.ContainsFunc(names, t.is) {
+			return sort
+		}
+	}
+	return ""
 }
 
 // textual tells types that have a collation.

@@ -1,0 +1,96 @@
+package catalog
+
+import (
+	"slices"
+	"strings"
+)
+
+// ordersLast has the statements that put a table's columns and triggers in order run
+// behind those that make them. A trigger that is made fires behind all others of its
+// moment: where the source has one behind it, the order's statement makes it.
+func (p *planner) ordersLast(list []Difference, source *graph) {
+	at := make(map[string]int)
+	for i, d := range list {
+		if d.Kind == "table" && d.Change == Different && d.Renamed == 0 {
+			at[d.Object] = i
+		}
+	}
+	for _, f := range p.source.Facts {
+		if f.Kind != "table" {
+			continue
+		}
+		own, ok := at[f.Object]
+		if !ok {
+			own = -1
+		}
+		for _, part := range f.renamed(p.names).Parts {
+			if isOrder(part.Name) && part.Alter != "" {
+				p.orderLast(list, source, f.Object, part, own)
+			}
+		}
+	}
+}
+
+// orderLast does so for one order of a table; own is the table's difference, -1 for none.
+func (p *planner) orderLast(list []Difference, source *graph, table string, order Part, own int) {
+	statement, lines := trimmed(order.Alter), Listed(order.Text)
+	needed := own >= 0 && slices.ContainsFunc(list[own].Pieces, func(p Piece) bool { return p.Name == order.Name })
+	if !needed && order.Name == ColumnOrder { // no column that is made stands elsewhere than it says
+		return
+	}
+	bearer := -1
+	var makes []int // by the order's statement
+	for i, d := range list {
+		kind := d.Kind == "trigger"
+		if order.Name == ColumnOrder {
+			kind = d.Kind == "column" || d.Kind == "primary key" || d.Kind == "unique" || d.Kind == "index"
+		}
+		if !kind || d.Table != table || d.Change == Extra || d.SQL == "" || strings.HasPrefix(d.SQL, "--") {
+			continue
+		}
+		if bearer < 0 || d.Place > list[bearer].Place {
+			bearer = i
+		}
+		if create := trimmed(source.facts[factID{d.Kind, d.Object}].renamed(p.names).Create); order.Name == TriggerOrder && create != "" && strings.Contains(statement, create) {
+			makes = append(makes, i)
+			at := slices.IndexFunc(lines, func(line string) bool { return strings.HasSuffix(line, " "+last(d.Object)) })
+			needed = needed || at >= 0 && at+1 < len(lines) && strings.HasPrefix(lines[at+1], strings.TrimSuffix(lines[at], last(d.Object)))
+		}
+	}
+	if !needed || bearer < 0 || own >= 0 && list[own].Place > list[bearer].Place && len(makes) == 0 {
+		return
+	}
+	d := &list[bearer]
+	if own >= 0 && strings.Contains(list[own].SQL, statement) {
+		if rest := slices.DeleteFunc(strings.Split(strings.Replace(list[own].SQL, statement, "", 1), ";\n"), func(s string) bool { return s == "" }); len(rest) > 0 {
+			list[own].set(join(rest))
+		} else {
+			list[own].SQL, list[own].Destructive = together+d.Kind+" "+d.Object, false
+		}
+	}
+	if !slices.Contains(makes, bearer) {
+		statement = join([]string{d.SQL, statement})
+	}
+	d.set(statement)
+	for _, i := range makes {
+		if i != bearer {
+			list[i].SQL, list[i].Destructive = together+d.Kind+" "+d.Object, false
+		}
+	}
+}
+
+// turns gives triggers their places among those of their table, as they fire.
+func (c *Catalog) turns() map[string]int {
+	orders, out := make(map[string][]string), make(map[string]int)
+	for _, f := range c.Facts {
+		if order := f.part(TriggerOrder); order != "" {
+			orders[f.Object] = Listed(order)
+		}
+	}
+	for _, f := range c.Facts {
+		if f.Kind == "trigger" {
+			out[f.Object] = slices.IndexFunc(orders[f.Table], func(line string) bool { return strings.HasSuffix(line, " "+last(f.Object)) })
+		}
+	}
+	return out
+}
