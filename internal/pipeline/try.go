@@ -391,7 +391,7 @@ func (t *trial) findings() []finding.Finding {
 		out = append(out, finding.Finding{Check: "target-stricter", Severity: finding.Warning, Table: t.shape.Name.String(),
 			Message: fmt.Sprintf("the target takes less here than production may hold: %d rows were tried and fit, the load will tell of the others", t.tried)})
 	}
-	if len(out) == 0 && !t.all && t.most == trySample && slices.ContainsFunc(t.masks, func(m maskedColumn) bool { return !m.blind() }) {
+	if len(out) == 0 && t.tried > 0 && !t.all && t.most == trySample && slices.ContainsFunc(t.masks, func(m maskedColumn) bool { return !m.blind() }) {
 		out = append(out, finding.Finding{Check: "masks-sampled", Severity: finding.Note, Table: t.shape.Name.String(),
 			Message: fmt.Sprintf("the masks were tried on %d rows: a value beyond them that a mask does not take stops the load", t.tried)})
 	}
