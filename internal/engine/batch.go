@@ -1,6 +1,9 @@
 package engine
 
-import "runtime/debug"
+import (
+	"database/sql/driver"
+	"runtime/debug"
+)
 
 // HugeBytes is the size from which a batch is huge. Batches are handed on when they are
 // full, far below it: a huge one is a single row.
@@ -21,6 +24,53 @@ func (s *Settler) LetGo(bytes int) {
 		s.letGo = 0
 		debug.FreeOSMemory()
 	}
+}
+
+// A Gatherer makes batches of the rows that a driver gives.
+type Gatherer interface {
+	// InHand is the batch in hand; nil for none.
+	InHand() *Batch
+	// Append adds a row to the batch in hand, or to a new one.
+	Append(row []driver.Value) error
+	// Flush hands the batch in hand on, if there is one.
+	Flush() error
+}
+
+// emptyRows is how many rows without a column a batch holds.
+const emptyRows = 4096
+
+// Gather adds a row, and hands the batch on when it has so many bytes. A huge row is a
+// batch of its own, handed on when what the driver gave is gone: the row is empty then.
+func (s *Settler) Gather(g Gatherer, row []driver.Value, full int) error {
+	size := 0
+	for _, v := range row {
+		switch v := v.(type) {
+		case []byte:
+			size += len(v)
+		case string:
+			size += len(v)
+		}
+	}
+	if b := g.InHand(); b != nil && len(b.Raw)+size >= HugeBytes {
+		if err := g.Flush(); err != nil {
+			return err
+		}
+	}
+	huge := size >= HugeBytes
+	if huge {
+		s.LetGo(size)
+	}
+	if err := g.Append(row); err != nil {
+		return err
+	}
+	if huge {
+		clear(row)
+		s.LetGo(size)
+	}
+	if b := g.InHand(); huge || len(b.Raw) >= full || len(b.Raw) == 0 && b.Rows == emptyRows {
+		return g.Flush()
+	}
+	return nil
 }
 
 // A Batch is a run of whole rows in the engine's own form, back to back in Raw.

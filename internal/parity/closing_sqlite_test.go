@@ -7,9 +7,7 @@ import (
 	"testing"
 
 	"understudy/internal/catalog"
-	"understudy/internal/engine"
 	"understudy/internal/engine/sqlite"
-	"understudy/internal/secret"
 )
 
 // sqliteShell runs a script by the sqlite3 client, as README says.
@@ -37,21 +35,7 @@ func fileOf(t *testing.T, statements string) string {
 
 // fileCatalog reads a database file as parity does.
 func fileCatalog(t *testing.T, path string) *catalog.Catalog {
-	t.Helper()
-	at, err := sqlite.New().Parse(secret.New("sqlite:" + path))
-	if err != nil {
-		t.Fatal(err)
-	}
-	side, err := sqlite.New().Source(t.Context(), at, engine.Limits{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer side.Close()
-	c, err := side.Catalog(t.Context(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
+	return catalogBy(t, sqlite.New(), "sqlite:"+path)
 }
 
 // TestFilesForSQLite: the file of closing statements closes every difference when the

@@ -124,6 +124,22 @@ func TestAddingIsNotMarked(t *testing.T) {
 	}
 }
 
+// A statement that failed on the copy is a comment to its end, and the others are one
+// transaction but for what cannot be in it.
+func TestScriptIsOneTransaction(t *testing.T) {
+	r := &Report{within: [2]string{"BEGIN", "COMMIT"}, apart: func(sql string) bool { return sql == "label" }, Proof: &Proof{Failed: []Unapplied{{ID: "2", Reason: "no"}}}, Differences: []Difference{
+		{ID: "1", Kind: "enum", Object: "e", SQL: "label"}, {ID: "2", Kind: "function", Object: "f", SQL: "CREATE a\nDROP b\r\\! echo\r\nDROP c"}, {ID: "3", Kind: "table", Object: "t", SQL: "CREATE t"}}}
+	var live []string
+	for _, line := range strings.FieldsFunc(r.Script(), func(r rune) bool { return r == '\n' || r == '\r' }) {
+		if !strings.HasPrefix(line, "--") {
+			live = append(live, line)
+		}
+	}
+	if got := strings.Join(live, " "); got != "label; BEGIN; CREATE t; COMMIT;" {
+		t.Errorf("what would run is %q", got)
+	}
+}
+
 // The script's statements keep every byte, its comments no letter that ends a line
 // or steers a terminal.
 func TestScriptKeepsStatements(t *testing.T) {

@@ -198,23 +198,7 @@ func compareMySQL(t *testing.T, a, b *catalog.Catalog, source, target string) *p
 	return r
 }
 
-func mysqlCatalog(t *testing.T, url string) *catalog.Catalog {
-	t.Helper()
-	at, err := mysql.New().Parse(secret.New(url))
-	if err != nil {
-		t.Fatal(err)
-	}
-	side, err := mysql.New().Source(t.Context(), at, engine.Limits{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer side.Close()
-	c, err := side.Catalog(t.Context(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
-}
+func mysqlCatalog(t *testing.T, url string) *catalog.Catalog { return catalogBy(t, mysql.New(), url) }
 
 func mysqlClient(t *testing.T, url string) *sql.DB {
 	t.Helper()

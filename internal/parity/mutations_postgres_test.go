@@ -477,12 +477,9 @@ func unclosed(m mutation) bool {
 // closes runs the closing statements, compares again and gives what is left.
 func closes(t *testing.T, address string, source *catalog.Catalog, r *parity.Report) string {
 	t.Helper()
-	var statements []string
-	for _, d := range r.Ordered() {
-		statements = append(statements, d.SQL)
-	}
-	if err := scratch.Script(t.Context(), address, strings.NewReader(r.Script())); err != nil {
-		return fmt.Sprintf("%s\n%v", strings.Join(statements, ";\n"), err)
+	script := r.Script()
+	if err := scratch.Script(t.Context(), address, strings.NewReader(script)); err != nil {
+		return fmt.Sprintf("%s\n%v", script, err)
 	}
 	left := ""
 	after := compareAll(t, source, catalogOf(t, address))
@@ -490,18 +487,23 @@ func closes(t *testing.T, address string, source *catalog.Catalog, r *parity.Rep
 		if d.Detail == catalog.ColumnOrder {
 			continue // a column that is added stands last
 		}
-		left += fmt.Sprintf("%s\nleft %s %s %s %s", strings.Join(statements, ";\n"), d.Kind, d.Object, d.Change, d.Detail)
+		left += fmt.Sprintf("%s\nleft %s %s %s %s", script, d.Kind, d.Object, d.Change, d.Detail)
 	}
 	return left
 }
 
 func catalogOf(t *testing.T, address string) *catalog.Catalog {
+	return catalogBy(t, postgres.New(), address)
+}
+
+// catalogBy reads a database as parity does.
+func catalogBy(t *testing.T, e engine.Engine, address string) *catalog.Catalog {
 	t.Helper()
-	at, err := postgres.New().Parse(secret.New(address))
+	at, err := e.Parse(secret.New(address))
 	if err != nil {
 		t.Fatal(err)
 	}
-	side, err := postgres.New().Source(t.Context(), at, engine.Limits{})
+	side, err := e.Source(t.Context(), at, engine.Limits{})
 	if err != nil {
 		t.Fatal(err)
 	}

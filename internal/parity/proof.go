@@ -75,6 +75,10 @@ func (r *Report) Ordered() []Difference {
 	return out
 }
 
+// commented begins each line of a comment; a carriage return ends one as well (PostgreSQL's
+// src/fe_utils/psqlscan.l).
+var commented = strings.NewReplacer("\n", "\n-- ", "\r", "\r-- ")
+
 // Script writes all closing statements in their order, those that take something
 // away marked. It is for reading and for whoever runs it by hand.
 func (r *Report) Script() string {
@@ -90,9 +94,13 @@ func (r *Report) Script() string {
 		}, s)
 	}
 	inside := false
-	turn := func(to bool) {
-		if inside != to && r.within[0] != "" {
-			b.WriteString("\n" + r.within[map[bool]int{true: 0, false: 1}[to]] + ";\n")
+	turn := func(to bool) { // into a transaction, or out of it
+		word := r.within[1]
+		if to {
+			word = r.within[0]
+		}
+		if inside != to && word != "" {
+			b.WriteString("\n" + word + ";\n")
 			inside = to
 		}
 	}
@@ -122,7 +130,7 @@ func (r *Report) Script() string {
 			sql = r.client(sql)
 		}
 		if failed >= 0 && r.within[0] != "" { // it would take the others back
-			sql = "-- " + strings.ReplaceAll(strings.TrimSuffix(sql, "\n"), "\n", "\n-- ") + "\n"
+			sql = "-- " + commented.Replace(strings.TrimSuffix(sql, "\n")) + "\n"
 		}
 		b.WriteString("\n" + sql)
 	}

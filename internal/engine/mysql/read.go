@@ -81,7 +81,7 @@ func (r *reader) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return r.flush()
+	return r.Flush()
 }
 
 // columnsOf finds columns by name.
@@ -222,38 +222,14 @@ func (r *reader) scan(ctx context.Context, key *rowKey, facts *tableFacts) error
 
 // add appends a row to the batch and hands the batch on when it is full.
 func (r *reader) add(row []driver.Value) error {
-	size := 0
-	for _, v := range row {
-		if v, ok := v.([]byte); ok {
-			size += len(v)
-		}
-	}
-	if size < engine.HugeBytes {
-		if r.batch != nil && len(r.batch.Raw)+size >= engine.HugeBytes {
-			if err := r.flush(); err != nil {
-				return err
-			}
-		}
-		err := r.append(row)
-		if b := r.batch; err == nil && (len(b.Raw) >= r.snapshot.limits.BatchBytes || len(r.form.columns) == 0 && b.Rows == 4096) {
-			return r.flush()
-		}
-		return err
-	}
-	// A huge row is a batch of its own, handed on when what the driver gathered it in is gone.
-	if err := r.flush(); err != nil {
-		return err
-	}
-	r.settler.LetGo(size)
-	if err := r.append(row); err != nil {
-		return err
-	}
-	clear(row)
-	r.settler.LetGo(size)
-	return r.flush()
+	return r.settler.Gather(r, row, r.snapshot.limits.BatchBytes)
 }
 
-func (r *reader) append(row []driver.Value) error {
+// InHand is one of Gatherer.
+func (r *reader) InHand() *engine.Batch { return r.batch }
+
+// Append is one of Gatherer.
+func (r *reader) Append(row []driver.Value) error {
 	if r.batch == nil {
 		r.batch = r.snapshot.emptyBatch(r.form)
 	}
@@ -323,7 +299,8 @@ func withoutZeros(digits []byte) []byte {
 	return digits
 }
 
-func (r *reader) flush() error {
+// Flush is one of Gatherer.
+func (r *reader) Flush() error {
 	b := r.batch
 	r.batch = nil
 	if b != nil && !b.HandOn(r.yield, &r.settler) {

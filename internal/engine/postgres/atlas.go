@@ -84,7 +84,9 @@ func readStructure(ctx context.Context, db *sql.DB, s session, schemas []string)
 	out := &catalog.Structure{
 		Dialect: catalog.Dialect{Differ: dialect.DefaultDiff, Planner: dialect.DefaultPlan, Rename: rename, Advance: advance, ByText: []string{"function", "procedure"},
 			Preamble: "SET check_function_bodies = off; -- a function may come before what it names\n", Within: [2]string{"BEGIN", "COMMIT"},
-			Apart: func(sql string) bool { return strings.Contains(sql, " ADD VALUE ") }}, // no label is used in the transaction that adds it
+			Apart: func(sql string) bool {
+				return strings.HasPrefix(sql, "ALTER TYPE ") && strings.Contains(sql, " ADD VALUE ")
+			}}, // no label is used in the transaction that adds it
 		Facts: r.facts,
 		Kinds: []string{"table", "partition", "foreign table", "column", "primary key", "unique", "foreign key", "check", "exclusion",
 			"index", "enum"},

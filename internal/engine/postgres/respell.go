@@ -54,9 +54,9 @@ func respelled(text string) string {
 				continue
 			}
 		}
-		n := max(1, quoted(text[at:]))
-		b = append(b, text[at:at+n]...)
-		at += n
+		end := next(text, at)
+		b = append(b, text[at:end]...)
+		at = end
 	}
 	return string(b)
 }
@@ -83,27 +83,16 @@ func bracketed(text string, from int) (parts []string, end int) {
 				start++
 			}
 		}
-		at += max(1, quoted(text[at:]))
+		at = next(text, at)
 	}
 	return nil, 0
 }
 
-// quoted measures the literal or the quoted name with which a text begins; 0 if it begins
-// otherwise. The server prints a backslash in E” only, doubled.
-func quoted(text string) int {
-	q := text[0]
-	if q != '\'' && q != '"' {
-		return 0
+// next gives the place behind the literal, the quoted name or else the byte at a place.
+func next(text string, at int) int {
+	if c := text[at]; c == '\'' || c == '"' {
+		end, _ := quotedEnd(text, at)
+		return end
 	}
-	for at := 1; at < len(text); at++ {
-		if text[at] != q {
-			continue
-		}
-		if at+1 < len(text) && text[at+1] == q {
-			at++
-			continue
-		}
-		return at + 1
-	}
-	return len(text)
+	return at + 1
 }

@@ -80,7 +80,7 @@ func (r *reader) run(ctx context.Context) error {
 	if ctx.Err() != nil { // a caller who gave up in the middle is told so, even if all rows were there
 		return r.conn.wrap(ctx, ctx.Err())
 	}
-	return r.flush()
+	return r.Flush()
 }
 
 func (r *reader) prepare(ctx context.Context) (*shape, error) {
@@ -189,41 +189,14 @@ func (r *reader) query(ctx context.Context, query string, args []any) error {
 
 // add appends a row to the batch and hands the batch on when it is full.
 func (r *reader) add(row []driver.Value) error {
-	size := 0
-	for _, v := range row {
-		switch v := v.(type) {
-		case []byte:
-			size += len(v)
-		case string:
-			size += len(v)
-		}
-	}
-	if size < engine.HugeBytes {
-		if r.batch != nil && len(r.batch.Raw)+size >= engine.HugeBytes {
-			if err := r.flush(); err != nil {
-				return err
-			}
-		}
-		err := r.append(row)
-		if b := r.batch; err == nil && (len(b.Raw) >= r.snapshot.source.limits.BatchBytes || len(row) == 0 && b.Rows == 4096) {
-			return r.flush()
-		}
-		return err
-	}
-	// A huge row is a batch of its own, handed on when the driver's copy of it is gone.
-	if err := r.flush(); err != nil {
-		return err
-	}
-	r.settler.LetGo(size)
-	if err := r.append(row); err != nil {
-		return err
-	}
-	clear(row)
-	r.settler.LetGo(size)
-	return r.flush()
+	return r.settler.Gather(r, row, r.snapshot.source.limits.BatchBytes)
 }
 
-func (r *reader) append(row []driver.Value) error {
+// InHand is one of Gatherer.
+func (r *reader) InHand() *engine.Batch { return r.batch }
+
+// Append is one of Gatherer.
+func (r *reader) Append(row []driver.Value) error {
 	if r.batch == nil {
 		r.batch = r.snapshot.emptyBatch(r.form)
 	}
@@ -244,7 +217,8 @@ func (r *reader) append(row []driver.Value) error {
 	return nil
 }
 
-func (r *reader) flush() error {
+// Flush is one of Gatherer.
+func (r *reader) Flush() error {
 	b := r.batch
 	r.batch = nil
 	if b == nil {
