@@ -151,6 +151,16 @@ type Snapshot interface {
 	Close() error
 }
 
+// A Combiner is a Snapshot that looks for rows of one table by several keys at
+// once, so that its pages are read once where one Find after the other would read
+// them again.
+type Combiner interface {
+	// FindAny gives the rows that at least one of the Finds describes; a row may
+	// come more than once. All are of one table, ask for the same Columns, and have
+	// Keys of one column and nothing beside them.
+	FindAny(ctx context.Context, finds []Find) iter.Seq2[*Found, error]
+}
+
 // A Divider is a Snapshot that can read one table in several parts side by side,
 // for loads that take several parts of one table side by side.
 type Divider interface {

@@ -97,6 +97,8 @@ func TestFaultyCanDoWhatItsEngineCan(t *testing.T) {
 		add(ok)
 		_, ok = snap.(engine.Timed)
 		add(ok)
+		_, ok = snap.(engine.Combiner)
+		add(ok)
 		return out
 	}
 	if bare, wrapped := offers(sqlite.New()), offers(faulty.New(sqlite.New())); !slices.Equal(bare, wrapped) {

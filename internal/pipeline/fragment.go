@@ -20,6 +20,18 @@ type placing struct {
 	fragments []subset.Placed
 }
 
+// placed makes a snapshot say so; what it can do besides stays.
+func placed(s engine.Snapshot, fragments []subset.Placed) engine.Snapshot {
+	p := placing{s, fragments}
+	if c, ok := s.(engine.Combiner); ok { // no fragment stands in what it looks for
+		return struct {
+			placing
+			engine.Combiner
+		}{p, c}
+	}
+	return p
+}
+
 // Find is the snapshot's own.
 func (p placing) Find(ctx context.Context, f engine.Find) iter.Seq2[*engine.Found, error] {
 	return func(yield func(*engine.Found, error) bool) {

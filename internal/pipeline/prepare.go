@@ -353,7 +353,7 @@ func (s *Session) selectRows(ctx context.Context) error {
 			w.plan.Moment = m.Moment()
 		}
 		s.note(StageSelect, "finding the rows that come along")
-		w.selection, err = subset.Select(gctx, placing{s.snapshot, s.fragments()}, w.scope, w.spec, subset.Options{
+		w.selection, err = subset.Select(gctx, placed(s.snapshot, s.fragments()), w.scope, w.spec, subset.Options{
 			Readers: s.in.Job.Limits.Readers, Sample: s.sampler, Now: s.in.Now,
 		})
 		return Explain(err, "source")

@@ -63,6 +63,7 @@ type edge struct {
 	target   *target
 	at       []int  // of ref.Columns in from.columns; nil if they are not needed
 	written  []bool // of ref.Columns: the keys of parents are texts of numbers or UUIDs; nil for none
+	plain    bool   // lookups downward have keys of one integer, UUID or date, and nothing beside
 	test     int    // of the reference's condition in from.tests; -1 where it has none
 	follow   bool
 	closed   bool    // rows do not come down along it
@@ -83,6 +84,7 @@ func (e *edge) dangles() bool { return e.ref.Part }
 // jobs and send back what they found.
 type closure struct {
 	snap     engine.Snapshot
+	combiner engine.Combiner // the snapshot, where it is one
 	schema   *schema.Schema
 	spec     *Spec
 	opts     Options
@@ -113,6 +115,7 @@ type step struct {
 
 func newClosure(snap engine.Snapshot, s *schema.Schema, spec *Spec, opts Options) *closure {
 	c := &closure{snap: snap, schema: s, spec: spec, opts: opts}
+	c.combiner, _ = snap.(engine.Combiner)
 	for i := range s.Tables {
 		t := &s.Tables[i]
 		rule := spec.rule(t.Name)
@@ -280,6 +283,10 @@ func (c *closure) ask(n *node) {
 			n.tests = append(n.tests, e.ref.When)
 		}
 	}
+	for _, e := range n.out {
+		e.plain = len(e.at) == 1 && e.written == nil && e.ref.When == "" && len(n.tests) == 0 && n.rule.bounds() == "" &&
+			sameText(n.table, e.ref.Columns, e.to.table, e.ref.ToColumns, nil)
+	}
 	for _, t := range n.targets {
 		for _, e := range t.edges {
 			if (n.mode == partial && e.from.mode != none || c.looksUp(e)) && t.at == nil {
@@ -367,7 +374,7 @@ func (c *closure) mark(j *job, found *engine.Found, only []int) {
 	}
 	switch {
 	case j.edge != nil:
-		j.edge.found += int64(len(found.IDs))
+		j.edge.found += int64(counted(found, only))
 		j.edge.pulled += int64(len(c.fresh))
 	case j.target != nil:
 		j.target.pulled += int64(len(c.fresh))
@@ -375,6 +382,14 @@ func (c *closure) mark(j *job, found *engine.Found, only []int) {
 	if c.opts.Trace {
 		c.trace(j, found)
 	}
+}
+
+// counted gives how many rows of a batch count.
+func counted(found *engine.Found, only []int) int {
+	if only != nil {
+		return len(only)
+	}
+	return len(found.IDs)
 }
 
 // lacks tells whether a row counts as not there.

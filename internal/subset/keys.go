@@ -150,6 +150,28 @@ func (s *keySet) addList(l keyList) {
 	}
 }
 
+// with lists the rows whose tuple at columns is in the set; never nil.
+func (s *keySet) with(values *engine.Tuples, columns []int) []int {
+	rows := []int{}
+	var tuple []byte
+	for row := range values.Len() {
+		in := false
+		switch f, word, w := pack(values, row, columns); f {
+		case isWord:
+			in = s.words.Contains(word)
+		case isWide:
+			_, in = s.wide[w]
+		case isLoose:
+			tuple = appendTuple(tuple[:0], values, row, columns)
+			_, in = s.loose[string(tuple)]
+		}
+		if in {
+			rows = append(rows, row)
+		}
+	}
+	return rows
+}
+
 // list gives the members of a set.
 func (s *keySet) list() keyList {
 	return keyList{words: s.words.ToArray(), wide: slices.Collect(maps.Keys(s.wide)), loose: slices.Collect(maps.Keys(s.loose))}

@@ -63,6 +63,25 @@ type lookup struct {
 	edge   *edge
 	target *target
 	keys   int
+	// indexed: an index leads to the rows.
+	indexed bool
+	others  []*edge // whose children can be looked for in the same statement
+}
+
+// node is the table whose rows the lookup finds.
+func (l lookup) node() *node {
+	if l.edge != nil {
+		return l.edge.from
+	}
+	return l.target.node
+}
+
+// of is the state of the rows that a job finds.
+func (f *feeding) of(j *job) int {
+	if j.down {
+		return f.at[j.node]
+	}
+	return f.at[j.node] + 1
 }
 
 // makes is the state of the rows that the lookup finds.
@@ -73,11 +92,15 @@ func (f *feeding) makes(l lookup) int {
 	return f.at[l.target.node] + 1
 }
 
-// feeds tells whether rows in a state can add to what a lookup asks for.
+// feeds tells whether rows in a state can add to what a lookup asks for, or could
+// ask for in the same statement.
 func (f *feeding) feeds(state int, l lookup) bool {
+	down := func(e *edge) bool {
+		to := f.at[e.to]
+		return f.reaches(state, to) || e.follow && f.reaches(state, to+1)
+	}
 	if l.edge != nil {
-		to := f.at[l.edge.to]
-		return f.reaches(state, to) || l.edge.follow && f.reaches(state, to+1)
+		return down(l.edge) || slices.ContainsFunc(l.others, down)
 	}
 	return slices.ContainsFunc(l.target.edges, func(e *edge) bool {
 		from := f.at[e.from]
@@ -91,11 +114,7 @@ func (f *feeding) free(scans []lookup, running []*job) *lookup {
 	slices.SortStableFunc(scans, func(a, b lookup) int { return b.keys - a.keys })
 	for i := range scans {
 		blocked := slices.ContainsFunc(running, func(j *job) bool {
-			state := f.at[j.node]
-			if !j.down {
-				state++
-			}
-			return f.feeds(state, scans[i])
+			return f.feeds(f.of(j), scans[i])
 		})
 		for k := range scans {
 			mutual := f.feeds(f.makes(scans[i]), scans[k])

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -281,6 +282,79 @@ func TestScansWaitForWhatFeedsThem(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Children that hang on two tables are looked for once, by the keys of both, after
+// the rows of both are there.
+func TestChildrenOfSeveralParentsAreLookedForAtOnce(t *testing.T) {
+	id := schema.Column{Name: "id", Kind: schema.Integer, NotNull: true}
+	table := func(name string, references ...string) schema.Table {
+		t := schema.Table{Name: public(name), Columns: []schema.Column{id}, Rows: 1000, Keys: []schema.Key{{Name: "pk", Columns: []string{"id"}, Primary: true, NotNull: true}}}
+		for _, r := range references {
+			t.Columns = append(t.Columns, schema.Column{Name: r + "_id", Kind: schema.Integer})
+		}
+		return t
+	}
+	s := &schema.Schema{Tables: []schema.Table{table("account"), table("user", "account"), table("visit", "account", "user")}}
+	for _, from := range s.Tables {
+		for _, c := range from.Columns[1:] {
+			to := public(strings.TrimSuffix(c.Name, "_id"))
+			s.References = append(s.References, schema.Reference{Name: from.Name.Table + c.Name, From: from.Name, Columns: []string{c.Name}, To: to, ToColumns: []string{"id"}, Valid: true, Indexed: true})
+		}
+	}
+	s.Sort()
+	m := subsettest.NewMemory()
+	for i := range 1000 {
+		m.Add(public("account"), subsettest.Value(i))
+		m.Add(public("user"), subsettest.Value(i), subsettest.Value(i%700))
+		m.Add(public("visit"), subsettest.Value(i), subsettest.Value((i+1)%900), subsettest.Value(i%300))
+	}
+	for _, readers := range []int{1, 3} {
+		snap := &combined{Combining: subsettest.Combining{Memory: m}, table: public("visit")}
+		spec := &subset.Spec{Unreached: subset.Empty, Seeds: []subset.Seed{{Table: s.Table(public("account")), Where: "id < 400"}}}
+		got := find(t, snap, s, spec, subset.Options{Readers: readers})
+		want := find(t, m, s, spec, subset.Options{Readers: readers})
+		for i := range got.Tables {
+			if !got.Tables[i].Rows.Equals(want.Tables[i].Rows) || got.Tables[i].Reason != want.Tables[i].Reason {
+				t.Errorf("%d readers: at once %+v, one after the other %+v", readers, got.Tables[i], want.Tables[i])
+			}
+		}
+		if len(snap.lookups) != 1 || len(snap.lookups[0]) != 2 {
+			t.Errorf("%d readers: visits were looked for by %q, want account_id and user_id at once", readers, snap.lookups)
+		}
+	}
+}
+
+// combined notes by which columns one table's rows are looked for.
+type combined struct {
+	subsettest.Combining
+	table   schema.Name
+	mu      sync.Mutex
+	lookups [][]string
+}
+
+func (c *combined) note(finds ...engine.Find) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var by []string
+	for _, f := range finds {
+		by = append(by, f.By...)
+	}
+	if finds[0].Table.Name == c.table {
+		c.lookups = append(c.lookups, by)
+	}
+}
+
+// Find implements engine.Snapshot.
+func (c *combined) Find(ctx context.Context, f engine.Find) iter.Seq2[*engine.Found, error] {
+	c.note(f)
+	return c.Combining.Find(ctx, f)
+}
+
+// FindAny implements engine.Combiner.
+func (c *combined) FindAny(ctx context.Context, finds []engine.Find) iter.Seq2[*engine.Found, error] {
+	c.note(finds...)
+	return c.Combining.FindAny(ctx, finds)
 }
 
 // counting counts the Finds by key of one table.

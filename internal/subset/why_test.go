@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"understudy/internal/engine"
 	"understudy/internal/fault"
 	"understudy/internal/schema"
 	"understudy/internal/subset"
@@ -204,9 +205,9 @@ func shop() (*subsettest.Memory, *schema.Schema) {
 	return m, s
 }
 
-func find(t *testing.T, m *subsettest.Memory, s *schema.Schema, spec *subset.Spec, opts subset.Options) *subset.Selection {
+func find(t *testing.T, snap engine.Snapshot, s *schema.Schema, spec *subset.Spec, opts subset.Options) *subset.Selection {
 	t.Helper()
-	got, err := subset.Select(context.Background(), m, s, spec, opts)
+	got, err := subset.Select(context.Background(), snap, s, spec, opts)
 	if err != nil {
 		t.Fatal(err)
 	}

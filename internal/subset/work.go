@@ -27,6 +27,9 @@ type job struct {
 	target *target // parents
 	asked  keyList // parents' keys
 	find   engine.Find
+	// parts are lookups of children along several edges at once. The first of them
+	// is like the job itself.
+	parts []*job
 }
 
 // A message is what a worker has to tell about a job.
@@ -103,7 +106,8 @@ func (c *closure) handle(m message) error {
 }
 
 // next makes a job of what is pending: seeds and whole tables first, then where
-// most keys wait. Lookups without an index wait for all that can add to them.
+// most keys wait. Lookups without an index, and those of many keys, wait for all
+// that can add to them.
 func (c *closure) next() *job {
 	if len(c.first) > 0 {
 		j := c.first[0]
@@ -112,20 +116,20 @@ func (c *closure) next() *job {
 	}
 	var fullest lookup
 	var scans []lookup
-	consider := func(l lookup, indexed bool) {
+	consider := func(l lookup) {
 		switch {
 		case l.keys == 0:
-		case !indexed:
+		case !l.indexed || c.many(l):
 			scans = append(scans, l)
 		case l.keys > fullest.keys:
 			fullest = l
 		}
 	}
 	for _, t := range c.targets {
-		consider(lookup{target: t, keys: t.pending.len()}, t.indexed)
+		consider(lookup{target: t, keys: t.pending.len(), indexed: t.indexed})
 	}
 	for _, e := range c.edges {
-		consider(lookup{edge: e, keys: e.pending.len()}, e.ref.Indexed)
+		consider(lookup{edge: e, keys: e.pending.len(), indexed: e.ref.Indexed, others: c.besides(e)})
 	}
 	if fullest.keys > 0 {
 		return c.job(fullest, keysPerFind)
@@ -140,21 +144,59 @@ func (c *closure) next() *job {
 	if scan == nil {
 		return nil
 	}
-	if scan.edge != nil {
+	switch {
+	case scan.indexed:
+		return c.job(*scan, keysPerFind)
+	case scan.edge != nil:
 		scan.edge.scanned = true
-	} else {
+	default:
 		scan.target.scanned = true
 	}
 	return c.job(*scan, keysPerScan)
 }
 
-// job takes up to limit key values of a lookup.
+// manyKeys: a lookup that asks for at least this part of a table's keys is of many.
+const manyKeys = 200
+
+// many tells whether a lookup asks for so many keys that the server may well read
+// most pages of the table, as it would for more of them or for those of another
+// edge. The keys of a lookup upward are the table's own.
+func (c *closure) many(l lookup) bool {
+	keysOf := l.node()
+	if l.edge != nil {
+		keysOf = l.edge.to
+	}
+	rows := keysOf.table.Rows
+	return c.combiner != nil && rows >= 0 && int64(l.keys)*manyKeys >= rows
+}
+
+// besides lists the other edges whose children can be looked for in one statement
+// with those of an edge.
+func (c *closure) besides(e *edge) []*edge {
+	var out []*edge
+	for _, other := range e.from.out {
+		if c.combiner != nil && e.plain && other.plain && other != e && !other.closed && other.to.mode == partial {
+			out = append(out, other)
+		}
+	}
+	return out
+}
+
+// job takes up to limit key values of a lookup, and of those that can be made with it.
 func (c *closure) job(l lookup, limit int) *job {
 	if e := l.edge; e != nil {
-		keys := e.pending.take(max(limit/len(e.ref.Columns), 1))
-		rule := &e.from.rule
-		return &job{node: e.from, down: true, edge: e, find: engine.Find{Table: e.from.table, Columns: e.from.columns, Tests: e.from.tests,
-			By: e.ref.Columns, Keys: keys.tuples(len(e.ref.Columns)), Written: e.written, Where: both(e.ref.When, rule.Where), PerKey: rule.PerParent, Order: rule.Order, Now: c.opts.Now}}
+		j := c.children(e, limit)
+		for _, other := range l.others {
+			if other.pending.len() == 0 {
+				continue
+			}
+			if j.parts == nil {
+				first := *j
+				j.parts = []*job{&first}
+			}
+			j.parts = append(j.parts, c.children(other, limit))
+		}
+		return j
 	}
 	t := l.target
 	keys := t.pending.take(max(limit/len(t.columns), 1))
@@ -162,12 +204,23 @@ func (c *closure) job(l lookup, limit int) *job {
 		By: t.columns, Keys: keys.tuples(len(t.columns)), Written: t.written, Now: c.opts.Now}}
 }
 
+// children takes up to limit key values of an edge.
+func (c *closure) children(e *edge, limit int) *job {
+	keys := e.pending.take(max(limit/len(e.ref.Columns), 1))
+	rule := &e.from.rule
+	return &job{node: e.from, down: true, edge: e, find: engine.Find{Table: e.from.table, Columns: e.from.columns, Tests: e.from.tests,
+		By: e.ref.Columns, Keys: keys.tuples(len(e.ref.Columns)), Written: e.written, Where: both(e.ref.When, rule.Where), PerKey: rule.PerParent, Order: rule.Order, Now: c.opts.Now}}
+}
+
 // start runs a job on a worker of its own.
 func (c *closure) start(ctx context.Context, j *job) {
 	c.started++
 	j.number = c.started
+	for _, p := range j.parts {
+		p.number = j.number
+	}
 	c.running = append(c.running, j)
-	w := &worker{snap: c.snap, messages: c.messages, job: j}
+	w := &worker{snap: c.snap, combiner: c.combiner, messages: c.messages, job: j}
 	if j.seed != nil && j.seed.sampled() {
 		w.sample = c.opts.Sample
 	}
@@ -177,6 +230,7 @@ func (c *closure) start(ctx context.Context, j *job) {
 // A worker carries one job out and shares nothing but the channel.
 type worker struct {
 	snap     engine.Snapshot
+	combiner engine.Combiner
 	messages chan<- message
 	job      *job
 	sample   func(schema.Name) func([]byte) uint64
@@ -195,6 +249,8 @@ func (w *worker) carryOut(ctx context.Context, last *message) {
 		last.missing, last.err = w.parents(ctx)
 	case w.sample != nil:
 		last.err = w.seed(ctx)
+	case w.job.parts != nil:
+		last.err = w.together(ctx)
 	default:
 		last.err = w.rows(ctx)
 	}
@@ -218,6 +274,30 @@ func (w *worker) rows(ctx context.Context) error {
 		}
 		if !w.send(ctx, message{job: w.job, found: found}) {
 			return context.Cause(ctx)
+		}
+	}
+	return nil
+}
+
+// together sends the rows of all parts of the job, to each part those that have
+// one of its keys.
+func (w *worker) together(ctx context.Context) error {
+	parts := w.job.parts
+	finds := make([]engine.Find, len(parts))
+	keys := make([]keySet, len(parts))
+	var g gatherer
+	for i, p := range parts {
+		finds[i] = p.find
+		g.gather(p.find.Keys, upTo(p.find.Keys.Len()), []int{0}, &keys[i], nil)
+	}
+	for found, err := range w.combiner.FindAny(ctx, finds) {
+		if err != nil {
+			return err
+		}
+		for i, p := range parts {
+			if !w.send(ctx, message{job: p, found: found, only: keys[i].with(&found.Values, p.edge.at)}) {
+				return context.Cause(ctx)
+			}
 		}
 	}
 	return nil

@@ -2,6 +2,7 @@ package faulty
 
 import (
 	"context"
+	"iter"
 
 	"understudy/internal/engine"
 	"understudy/internal/schema"
@@ -60,13 +61,37 @@ func (s *snapshot) Reckon(table schema.Name, column, word string) {
 
 func wrapSnapshot(inner engine.Snapshot, p *plan) engine.Snapshot {
 	s := &snapshot{inner, p}
-	if t, ok := inner.(engine.Timed); ok {
+	t, timed := inner.(engine.Timed)
+	c, combines := inner.(engine.Combiner)
+	switch {
+	case timed && combines:
+		return struct {
+			*snapshot
+			engine.Timed
+			combiner
+		}{s, t, combiner{c, p}}
+	case timed:
 		return struct {
 			*snapshot
 			engine.Timed
 		}{s, t}
+	case combines:
+		return struct {
+			*snapshot
+			combiner
+		}{s, combiner{c, p}}
 	}
 	return s
+}
+
+type combiner struct {
+	inner engine.Combiner
+	plan  *plan
+}
+
+// FindAny asks the wrapped snapshot, and fails as Find does.
+func (c combiner) FindAny(ctx context.Context, finds []engine.Find) iter.Seq2[*engine.Found, error] {
+	return failing(c.plan, Find, FindBatch, c.inner.FindAny(ctx, finds), func(*engine.Found) {})
 }
 
 func (t *target) inner() engine.Target { return t.Target }

@@ -17,7 +17,7 @@ const (
 	// foundAtOnce is how many rows one batch of Found holds.
 	foundAtOnce = 10000
 	// keysAtOnce is how many keys one statement looks for.
-	keysAtOnce = 50000
+	keysAtOnce = 100_000
 )
 
 // Find gives identities and values of rows. An identity is the row's place: the
@@ -27,10 +27,22 @@ const (
 // Conditions and orders from files run on the exporter, one at a time, so that
 // now() is one instant for all; looking up keys runs on the readers.
 func (s *snapshot) Find(ctx context.Context, f engine.Find) iter.Seq2[*engine.Found, error] {
+	return s.FindAny(ctx, []engine.Find{f})
+}
+
+// FindAny joins the lookups by OR: the server reads a page once, by a scan or by
+// the indexes of them all.
+func (s *snapshot) FindAny(ctx context.Context, finds []engine.Find) iter.Seq2[*engine.Found, error] {
 	return func(yield func(*engine.Found, error) bool) {
 		ctx, stop := s.bounded(ctx)
 		defer stop()
+		f := finds[0]
 		h, err := s.hunt(f)
+		for _, other := range finds[1:] {
+			if err == nil {
+				err = h.join(s, other)
+			}
+		}
 		if err != nil {
 			yield(nil, err)
 			return
@@ -67,6 +79,7 @@ type hunt struct {
 	values []translation
 	keys   []keyColumn
 	parent *tableFacts // of Orphaned
+	others []*hunt     // lookups of the same rows by other keys
 	yield  func(*engine.Found, error) bool
 	stop   context.CancelFunc
 
@@ -111,6 +124,13 @@ func (s *snapshot) hunt(f engine.Find) (*hunt, error) {
 	return h, err
 }
 
+// join has a hunt look for the rows of another one too.
+func (h *hunt) join(s *snapshot, f engine.Find) error {
+	other, err := s.hunt(f)
+	h.others = append(h.others, other)
+	return err
+}
+
 // keyColumnOf chooses the parameter's type. Integers go as bigint whatever their
 // own width, because a key may come from a wider column; the operators between
 // widths belong to the index's family. A type goes without its length: casting
@@ -134,11 +154,18 @@ func (h *hunt) run(ctx context.Context, c *conn) error {
 		return h.ask(ctx, c, sql, nil)
 	}
 	total, step := h.find.Keys.Len(), keysAtOnce
+	for _, o := range h.others {
+		total = max(total, o.find.Keys.Len())
+	}
 	if h.find.Order != "" && h.find.PerKey == 0 {
 		step = max(1, total) // an order holds over all keys
 	}
 	for from := 0; from < total && !h.stopped; from += step {
-		params, n := h.parameters(from, min(total, from+step))
+		params, n := h.parameters(from, from+step)
+		for _, o := range h.others {
+			more, m := o.parameters(from, from+step)
+			params, n = append(params, more...), n+m
+		}
 		if n == 0 {
 			continue
 		}
@@ -179,7 +206,11 @@ func (h *hunt) statement() string {
 func (h *hunt) conditions() string {
 	var all []string
 	if h.find.Keys != nil {
-		all = append(all, h.lookup())
+		either := []string{h.lookup(1)}
+		for _, o := range h.others {
+			either = append(either, o.lookup(1+len(either)))
+		}
+		all = append(all, "("+strings.Join(either, " OR ")+")")
 	}
 	if h.find.Orphaned != nil {
 		all = append(all, h.orphaned())
@@ -239,15 +270,16 @@ func tieBreak(t *schema.Table, facts *tableFacts) string {
 	return "ctid"
 }
 
-// lookup is the condition for the keys; they are parameters, one array a column.
-func (h *hunt) lookup() string {
+// lookup is the condition for the keys; they are parameters from the given one
+// on, one array a column.
+func (h *hunt) lookup(first int) string {
 	if len(h.keys) == 1 && h.keys[0].each == "" {
-		return quote(h.find.By[0]) + " " + h.keys[0].equals + " ANY ($1::" + h.keys[0].array + ")"
+		return quote(h.find.By[0]) + " " + h.keys[0].equals + " ANY ($" + strconv.Itoa(first) + "::" + h.keys[0].array + ")"
 	}
 	var arrays, names, pairs []string
 	for i, k := range h.keys {
 		name := "k" + strconv.Itoa(i+1)
-		arrays = append(arrays, "pg_catalog.unnest($"+strconv.Itoa(i+1)+"::"+k.array+")")
+		arrays = append(arrays, "pg_catalog.unnest($"+strconv.Itoa(first+i)+"::"+k.array+")")
 		names = append(names, name)
 		pairs = append(pairs, quoteName(h.find.Table.Name)+"."+quote(h.find.By[i])+" "+k.equals+" understudy_keys."+name+k.each)
 	}
@@ -256,13 +288,14 @@ func (h *hunt) lookup() string {
 		strings.Join(pairs, " AND ") + ")"
 }
 
-// parameters writes keys as arrays in text form and counts them. A key that no
+// parameters writes the keys between two of them as arrays in text form and counts them. A key that no
 // integer column can hold is left out, and so is a text that no column writes: it
 // matches nothing, and would fail the cast.
 func (h *hunt) parameters(from, to int) ([][]byte, int) {
+	to = min(to, h.find.Keys.Len())
 	params := make([][]byte, len(h.keys))
 	for i := range params {
-		params[i] = append(make([]byte, 0, 16*(to-from)), '{')
+		params[i] = append(make([]byte, 0, 16*max(to-from, 0)), '{')
 	}
 	n := 0
 	for row := from; row < to; row++ {

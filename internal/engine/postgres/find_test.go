@@ -1,8 +1,10 @@
 package postgres
 
 import (
+	"maps"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -45,6 +47,53 @@ CREATE TABLE multi (a int, b text, c numeric(10,2), d mood, PRIMARY KEY (a, b));
 		slices.Sort(got)
 		if strings.Join(got, " ") != c.want {
 			t.Errorf("%s by %v: got %v, want %s", c.table.Name, c.by, got, c.want)
+		}
+	}
+}
+
+// What several lookups find at once is what they find one after the other, also
+// where the keys of one fill more statements than those of another.
+func TestFindAny(t *testing.T) {
+	url := scratchtest.Database(t)
+	scratchtest.SQL(t, url, `
+CREATE TABLE visit (id int PRIMARY KEY, account_id int, user_id bigint, code uuid);
+INSERT INTO visit SELECT i, i % 500, nullif(i % 70, 9), ('00000000-0000-4000-8000-' || lpad((i % 300)::text, 12, '0'))::uuid FROM generate_series(1, 3000) i;
+CREATE INDEX ON visit (account_id); CREATE INDEX ON visit (user_id);
+CREATE TABLE log (id int, account_id int, user_id bigint) PARTITION BY LIST (id); CREATE TABLE log1 PARTITION OF log FOR VALUES IN (1, 2, 3); CREATE TABLE log2 PARTITION OF log DEFAULT;
+INSERT INTO log SELECT id % 9, account_id, user_id FROM visit`)
+	s, snap := openSnapshot(t, sourceAt(t, url, engine.Limits{}))
+	many := tuples(1)
+	for i := range 2*keysAtOnce + 10 {
+		many.AddString(strconv.Itoa(i + 498))
+	}
+	for _, table := range []string{"visit", "log"} {
+		find := func(by string, keys *engine.Tuples) engine.Find {
+			return engine.Find{Table: mustTable(t, s, table), Columns: []string{"id", "account_id"}, By: []string{by}, Keys: keys}
+		}
+		for _, finds := range [][]engine.Find{
+			{find("account_id", tuples(1, "1", "2", "499")), find("user_id", tuples(1, "1", "8", "x"))},
+			{find("user_id", tuples(1, "none")), find("account_id", tuples(1, "7"))},
+			{find("user_id", tuples(1, "3")), find("account_id", many), find("id", tuples(1, "5"))},
+		} {
+			want := map[engine.RowID]bool{}
+			for _, f := range finds {
+				ids, _ := findAll(t, snap, f)
+				for _, id := range ids {
+					want[id] = true
+				}
+			}
+			got := map[engine.RowID]bool{}
+			for found, err := range snap.(engine.Combiner).FindAny(t.Context(), finds) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, id := range found.IDs {
+					got[id] = true
+				}
+			}
+			if len(want) == 0 || !maps.Equal(got, want) {
+				t.Errorf("%s by %v and %v: %d rows at once, %d one after the other", table, finds[0].By, finds[1].By, len(got), len(want))
+			}
 		}
 	}
 }

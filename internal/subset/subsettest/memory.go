@@ -239,6 +239,22 @@ func (m *Memory) Find(ctx context.Context, f engine.Find) iter.Seq2[*engine.Foun
 	}
 }
 
+// Combining is a Memory that looks for rows by several keys at once.
+type Combining struct{ *Memory }
+
+// FindAny implements engine.Combiner; rows that two Finds describe come twice.
+func (c Combining) FindAny(ctx context.Context, finds []engine.Find) iter.Seq2[*engine.Found, error] {
+	return func(yield func(*engine.Found, error) bool) {
+		for _, f := range finds {
+			for found, err := range c.Find(ctx, f) {
+				if !yield(found, err) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // Read implements engine.Snapshot; the selection never reads rows.
 func (m *Memory) Read(context.Context, engine.Read) iter.Seq2[*engine.Batch, error] {
 	panic("rows are not read here")
