@@ -185,6 +185,49 @@ func TestWritesThatStatisticsMiss(t *testing.T) {
 	}
 }
 
+// A session that counts is lost while rows are exchanged: the exchange begins again and
+// counts itself, and finds a late write no less.
+func TestALostCount(t *testing.T) {
+	for _, late := range []bool{false, true} {
+		staging := scratchtest.Database(t)
+		scratchtest.SQL(t, staging, family)
+		tg := openInPlace(t, staging)
+		words := first(t, tg)
+		if late {
+			scratchtest.SQL(t, staging, "SET track_counts = off; UPDATE children SET parent = 3 WHERE id = 1")
+		}
+		l, err := tg.Begin(t.Context(), quietSpec("r2"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !continues(t, l, words) {
+			t.Fatal("the tables are not taken up")
+		}
+		write(t, l, children, []string{"id", "parent"}, "3\t3\n")
+		lost := 0
+		tg.pauses = func(_ context.Context, at string) error {
+			if at == "counting" {
+				lost++
+				return errors.New("the session is lost")
+			}
+			return nil
+		}
+		err = l.Finish(t.Context())
+		if lost != 1 {
+			t.Errorf("%d sessions were lost, want one", lost)
+		}
+		if late && engine.CodeOf(err) != engine.Changed || !late && err != nil {
+			t.Errorf("late write %v: %v", late, err)
+		}
+		if !late {
+			if rows, _, err := l.Count(t.Context(), children, nil); err != nil || rows != 3 {
+				t.Errorf("%d children, %v", rows, err)
+			}
+		}
+		abort(t, l)
+	}
+}
+
 // Writes that the statistics know of are known before a row is read, and so is that a
 // database's statistics say nothing because somebody's writes are not counted.
 func TestWritesThatStatisticsKnow(t *testing.T) {

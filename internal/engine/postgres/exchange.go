@@ -29,14 +29,15 @@ type exchange struct {
 	asking  sync.Mutex   // held while the guard is asked about values
 	lookers chan *looker // sessions that read the target, beside those of the pool; nil where one is yet to be opened
 
-	mu       sync.Mutex // guards what follows, and serves main to one at a time
-	main     *conn      // the session of the transaction, from Finish on
-	tables   map[schema.Name]*exchanged
-	again    map[schema.Name][]string // foreign keys by table that were set aside and added again to all rows
-	kinds    map[schema.Name]tableKind
-	dear     bool // the server takes what it looks up to be dearer than it is in the transaction
-	switched bool
-	ended    bool
+	mu        sync.Mutex // guards what follows, and serves main to one at a time
+	main      *conn      // the session of the transaction, from Finish on
+	tables    map[schema.Name]*exchanged
+	again     map[schema.Name][]string // foreign keys by table that were set aside and added again to all rows
+	kinds     map[schema.Name]tableKind
+	dear      bool // the server takes what it looks up to be dearer than it is in the transaction
+	uncounted bool // a session that counted rows was lost: the exchange counts them itself
+	switched  bool
+	ended     bool
 }
 
 var _ engine.Load = (*exchange)(nil)

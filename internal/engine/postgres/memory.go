@@ -146,7 +146,12 @@ func counted(ctx context.Context, c *conn) (bool, error) {
 // server compares numbers of 32 bits, so that very old ones may be taken in as well. The
 // subquery has it reckon the age of from once, not for each row.
 func after(from uint64) string {
-	return "pg_catalog.age(xmin) <= (SELECT pg_catalog.age('" + strconv.FormatUint(uint64(uint32(from)), 10) + "'::pg_catalog.xid))"
+	return afterAge("pg_catalog.age(xmin)", from)
+}
+
+// afterAge is the condition for a row's age.
+func afterAge(age string, from uint64) string {
+	return age + " <= (SELECT pg_catalog.age('" + strconv.FormatUint(uint64(uint32(from)), 10) + "'::pg_catalog.xid))"
 }
 
 var _ engine.Remembering = (*snapshot)(nil)

@@ -134,8 +134,12 @@ func (k *tie) guard(ctx context.Context, c *conn, tables map[schema.Name]*exchan
 		Say: "a row that stays refers to one that goes"}
 }
 
-// A silenced trigger or rule fires again when awake is run.
-type silenced struct{ asleep, awake string }
+// A silenced trigger or rule fires again when awake is run. To silence a rule keeps
+// readers away.
+type silenced struct {
+	asleep, awake string
+	rule          bool
+}
 
 // findLoud lists the triggers and rules that would act while the tables' rows
 // are exchanged, those of partitions too.
@@ -165,7 +169,7 @@ func findLoud(ctx context.Context, c *conn, tables []uint32) ([]silenced, error)
 		if letter(r[4]) == 'A' {
 			enable = " ENABLE ALWAYS "
 		}
-		out = append(out, silenced{alter + " DISABLE " + what, alter + enable + what})
+		out = append(out, silenced{alter + " DISABLE " + what, alter + enable + what, string(r[2]) == "RULE"})
 	}
 	return out, nil
 }

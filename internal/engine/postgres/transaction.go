@@ -35,6 +35,10 @@ func (x *exchange) Finish(ctx context.Context) error {
 			x.pool.hangUp(false)
 			continue
 		}
+		if errors.Is(err, errUncounted) && !x.uncounted {
+			x.uncounted = true
+			continue
+		}
 		if err == nil {
 			x.dismiss()
 		}
@@ -173,8 +177,8 @@ func (x *exchange) exchange(ctx context.Context, c *conn, aside *bool) error {
 	if err := x.t.pauses.at(ctx, "locked"); err != nil {
 		return err
 	}
-	counted, stop := x.countAside(ctx, *aside)
-	defer stop()
+	counting := x.countAside(ctx, *aside || x.uncounted)
+	defer counting.stop()
 	list := x.sorted()
 	for _, e := range list {
 		x.spec.Step("compare the rows of " + e.name.String())
@@ -187,14 +191,14 @@ func (x *exchange) exchange(ctx context.Context, c *conn, aside *bool) error {
 			return err
 		}
 	}
-	if err := counted(c); err != nil {
+	if err := counting.begin(ctx, c); err != nil {
 		return err
 	}
-	loud, err := x.silence(ctx, c)
+	loud, err := x.silence(ctx, c, counting)
 	if err != nil {
 		return err
 	}
-	if err := x.swapRows(ctx, c, ties, aside); err != nil {
+	if err := x.swapRows(ctx, c, ties, aside, counting); err != nil {
 		return err
 	}
 	for i := len(loud) - 1; i >= 0; i-- {
@@ -208,6 +212,9 @@ func (x *exchange) exchange(ctx context.Context, c *conn, aside *bool) error {
 		}
 	}
 	if err := c.exec(ctx, "plan as the server does", usualLookups); err != nil {
+		return err
+	}
+	if err := counting.sure(ctx); err != nil {
 		return err
 	}
 	if err := x.t.pauses.at(ctx, "exchanged"); err != nil {
@@ -297,7 +304,7 @@ func (x *exchange) unchanged(ctx context.Context, c *conn) error {
 
 // silence keeps triggers and rules from acting on the exchange, and gives what
 // lets them act again.
-func (x *exchange) silence(ctx context.Context, c *conn) ([]silenced, error) {
+func (x *exchange) silence(ctx context.Context, c *conn, k *counting) ([]silenced, error) {
 	var touched []uint32
 	for _, e := range x.sorted() {
 		if e.touched() {
@@ -307,6 +314,11 @@ func (x *exchange) silence(ctx context.Context, c *conn) ([]silenced, error) {
 	loud, err := findLoud(ctx, c, touched)
 	if err != nil {
 		return nil, err
+	}
+	if slices.ContainsFunc(loud, func(s silenced) bool { return s.rule }) {
+		if err := k.finish(ctx, c); err != nil {
+			return nil, err
+		}
 	}
 	for _, s := range loud {
 		if err := c.exec(ctx, "silence triggers", s.asleep); err != nil {
@@ -320,13 +332,20 @@ func (x *exchange) silence(ctx context.Context, c *conn) ([]silenced, error) {
 // in force that is not known to be in the way; if the server then refuses a row,
 // some value has to be free before another row can take it, and it begins again
 // with all keys and checks of the touched tables set aside.
-func (x *exchange) swapRows(ctx context.Context, c *conn, ties []*tie, aside *bool) error {
+func (x *exchange) swapRows(ctx context.Context, c *conn, ties []*tie, aside *bool, counting *counting) error {
+	inTheWay := false
 	for _, k := range ties {
 		in, err := k.inTheWay(ctx, c, x.tables)
 		if err != nil {
 			return err
 		}
 		k.dropped = in
+		inTheWay = inTheWay || in
+	}
+	if inTheWay || *aside {
+		if err := counting.finish(ctx, c); err != nil {
+			return err
+		}
 	}
 	if !*aside {
 		if err := c.exec(ctx, "exchange rows", "SAVEPOINT light"); err != nil {
@@ -337,6 +356,9 @@ func (x *exchange) swapRows(ctx context.Context, c *conn, ties []*tie, aside *bo
 			return err
 		}
 		if err := c.exec(ctx, "exchange rows", "ROLLBACK TO SAVEPOINT light"); err != nil {
+			return err
+		}
+		if err := counting.finish(ctx, c); err != nil {
 			return err
 		}
 		*aside = true
