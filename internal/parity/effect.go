@@ -136,7 +136,7 @@ var pieceManners = map[string]judgement{
 	"inheritance":  {ChangesBehaviour, "tables that inherit keep it on one side only"},
 	"default":      {ChangesBehaviour, "rows that leave it out get another value in staging"},
 	"on update":    reactsElse,
-	"identity":     countsElse, "auto increment": countsElse, "collation": sortsElse, "collate": sortsElse, "character set": sortsElse,
+	"identity":     countsElse, "identity numbers": countsElse, "auto increment": countsElse, "collation": sortsElse, "collate": sortsElse, "character set": sortsElse,
 	"engine": {ChangesBehaviour, "rows are kept, locked and undone otherwise in staging"},
 	"owner":  ownedElse, "security": allowsElse, "state": reactsElse, "version": versionElse,
 	"encoding": {BreaksLoad, "text of production may not be told in staging's encoding"},

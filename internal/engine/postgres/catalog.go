@@ -148,6 +148,9 @@ func (k objectKind) fact(row [][]byte) catalog.Fact {
 		}
 		f.Definition = ""
 	}
+	if k.kind == "sequence" {
+		f.Parts, f.Definition = counts(f), ""
+	}
 	if k.kind == "composite type" {
 		f.Parts, f.Definition = attributes(f), ""
 	}
@@ -173,6 +176,34 @@ func attributes(f catalog.Fact) (out []catalog.Part) {
 	}
 	part(&out, catalog.ColumnOrder, strings.Join(order, "\n"))
 	return out
+}
+
+// counts tells a sequence piece by piece: within which limits it counts, how, for whom.
+func counts(f catalog.Fact) (out []catalog.Part) {
+	name := sqlName(f.Object)
+	alter := "ALTER SEQUENCE " + name + " "
+	texts := append(strings.Split(f.Definition, "\x1f"), "") // most belong to nobody
+	is := strings.Fields(texts[0])
+	kind, start, least, most := is[0], is[2], is[4], is[6]
+	first, last := limitsOf("bigint")
+	part(&out, "limits", texts[0], strings.Join([]string{alter + "AS bigint MINVALUE " + first + " MAXVALUE " + last,
+		"SELECT pg_catalog.setval(" + literal(name) + ", " + start + ", false) FROM " + name + " WHERE last_value NOT BETWEEN " + least + " AND " + most,
+		alter + "AS " + kind + " MINVALUE " + least + " MAXVALUE " + most + " START " + start}, ";\n"), "")
+	part(&out, "steps", texts[1], alter+texts[1], "")
+	part(&out, "owned by", texts[2], alter+"OWNED BY "+texts[2], alter+"OWNED BY NONE")
+	return out
+}
+
+// limitsOf gives those of a type that a sequence counts in. For a while it has these
+// where its own change: where it stands may lie within neither the old nor the new.
+func limitsOf(kind string) (least, most string) {
+	switch kind {
+	case "smallint":
+		return "-32768", "32767"
+	case "integer":
+		return "-2147483648", "2147483647"
+	}
+	return "-9223372036854775808", "9223372036854775807"
 }
 
 // domainParts are what the query of domains gives, a unit separator between two.
@@ -250,9 +281,9 @@ FROM pg_catalog.pg_class c` + namespace + `c.relnamespace WHERE c.relrowsecurity
 		{"inheritance", `SELECT c.oid, n.nspname, c.relname, NULL, n.nspname, c.relname, string_agg(i.inhparent::regclass::text, ', ' ORDER BY i.inhseqno)
 FROM pg_catalog.pg_inherits i` + ofTable + `i.inhrelid` + namespace + `c.relnamespace WHERE NOT c.relispartition AND c.relkind IN ('r', 'f') GROUP BY 1, 2, 3`, "pg_class"},
 		{"sequence", `SELECT c.oid, n.nspname, c.relname, NULL, NULL, NULL,
-	format('%s start %s increment %s from %s to %s cache %s%s%s', pg_catalog.format_type(s.seqtypid, NULL), s.seqstart, s.seqincrement, s.seqmin, s.seqmax, s.seqcache,
-		CASE WHEN s.seqcycle THEN ' cycle' ELSE '' END,
-		(SELECT format(' owned by %s.%s', d.refobjid::regclass, quote_ident(a.attname)) FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+	concat_ws(E'\x1f', format('%s start %s from %s to %s', pg_catalog.format_type(s.seqtypid, NULL), s.seqstart, s.seqmin, s.seqmax),
+		format('increment %s cache %s %s', s.seqincrement, s.seqcache, CASE WHEN s.seqcycle THEN 'cycle' ELSE 'no cycle' END),
+		(SELECT format('%s.%s', d.refobjid::regclass, quote_ident(a.attname)) FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
 			WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'a' AND d.refobjsubid > 0 LIMIT 1))
 FROM pg_catalog.pg_sequence s` + ofTable + `s.seqrelid` + namespace + `c.relnamespace
 WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'i')`, "pg_class"},

@@ -18,10 +18,8 @@ func closings() map[string]closing {
 	constraints := func(each string) string {
 		return `(SELECT string_agg(` + each + `, '; ' ORDER BY k.conname) FROM pg_catalog.pg_constraint k WHERE k.contypid = x.oid AND k.contype = 'c')`
 	}
-	sequence := func(verb string) string {
-		return `(SELECT format('` + verb + ` SEQUENCE %s AS %s INCREMENT %s MINVALUE %s MAXVALUE %s START %s CACHE %s%s', ` + full + `, pg_catalog.format_type(s.seqtypid, NULL), s.seqincrement, s.seqmin, s.seqmax, s.seqstart, s.seqcache,
+	sequence := `(SELECT format('CREATE SEQUENCE %s AS %s INCREMENT %s MINVALUE %s MAXVALUE %s START %s CACHE %s%s', ` + full + `, pg_catalog.format_type(s.seqtypid, NULL), s.seqincrement, s.seqmin, s.seqmax, s.seqstart, s.seqcache,
 	CASE WHEN s.seqcycle THEN ' CYCLE' ELSE ' NO CYCLE' END) FROM pg_catalog.pg_sequence s WHERE s.seqrelid = x.oid)`
-	}
 	owned := `coalesce((SELECT format('ALTER SEQUENCE %s OWNED BY %s.%I', ` + full + `, d.refobjid::regclass, a.attname) FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
 	WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = x.oid AND d.deptype = 'a' AND d.refobjsubid > 0 LIMIT 1), format('ALTER SEQUENCE %s OWNED BY NONE', ` + full + `))`
 	defaults := func(set string) string {
@@ -95,7 +93,7 @@ func closings() map[string]closing {
 			alter: `format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY, %s FORCE ROW LEVEL SECURITY', ` + full + `, CASE x.def WHEN 'forced' THEN '' ELSE 'NO' END)`},
 		"inheritance": {create: `(SELECT string_agg(format('ALTER TABLE %s INHERIT %s', ` + full + `, i.inhparent::regclass), '; ' ORDER BY i.inhseqno) FROM pg_catalog.pg_inherits i WHERE i.inhrelid = x.oid)`,
 			drop: `(SELECT string_agg(format('ALTER TABLE %s NO INHERIT %s', ` + full + `, i.inhparent::regclass), '; ') FROM pg_catalog.pg_inherits i WHERE i.inhrelid = x.oid)`},
-		"sequence": {create: sequence("CREATE"), drop: `format('DROP SEQUENCE %s', ` + full + `)`, alter: sequence("ALTER") + ` || '; ' || ` + owned},
+		"sequence": {create: sequence, drop: `format('DROP SEQUENCE %s', ` + full + `)`, alter: owned},
 		"domain": {create: `(SELECT format('CREATE DOMAIN %s AS %s%s%s%s%s', ` + full + `, pg_catalog.format_type(o.typbasetype, o.typtypmod), (SELECT format(' COLLATE %I.%I', n.nspname, l.collname) FROM pg_catalog.pg_collation l JOIN pg_catalog.pg_namespace n ON n.oid = l.collnamespace WHERE l.oid = o.typcollation AND l.collname <> 'default'), ' DEFAULT ' || o.typdefault, CASE WHEN o.typnotnull THEN ' NOT NULL' END, ' ' || ` +
 			constraints(`format('CONSTRAINT %I %s', k.conname, pg_catalog.pg_get_constraintdef(k.oid))`) + `) FROM pg_catalog.pg_type o` + of,
 			drop: `format('DROP DOMAIN %s', ` + full + `)`,

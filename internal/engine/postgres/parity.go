@@ -286,7 +286,7 @@ func declaration(f catalog.Fact) string {
 		out += " GENERATED ALWAYS AS (" + g[2:] + ")" + map[byte]string{'s': " STORED", 'v': " VIRTUAL"}[g[0]]
 	}
 	if i := part("identity"); i != "" {
-		out += " " + identityClause(i)
+		out += " " + identityClause(i, part("identity numbers"))
 	}
 	if part("null") != "" {
 		out += " NOT NULL"
@@ -295,27 +295,29 @@ func declaration(f catalog.Fact) string {
 }
 
 // identityClause writes what readColumns tells of an identity as it is declared.
-func identityClause(told string) string {
-	how, sequence, _ := strings.Cut(told, " (")
-	out := "GENERATED " + strings.ToUpper(how) + " AS IDENTITY"
-	if sequence != "" {
-		out += " (" + sequence
-	}
-	return out
+func identityClause(how, numbers string) string {
+	return "GENERATED " + strings.ToUpper(how) + " AS IDENTITY (" + numbers + ")"
 }
 
-// identityChange writes the same for a column that is an identity already.
-func identityChange(told string) string {
-	how, sequence, _ := strings.Cut(told, " (")
-	words := strings.Fields(strings.TrimSuffix(sequence, ")"))
-	out, cycle := "SET GENERATED "+strings.ToUpper(how), " SET NO CYCLE"
-	for i := 0; i+1 < len(words); i += 2 {
-		out += " SET " + strings.ToUpper(words[i]) + " " + words[i+1]
+// sequenceOf is a subquery named s, whose id is the sequence of an identity column. A
+// serial's may belong to the column too, until it is dropped.
+func sequenceOf(table, column string) string {
+	return "(SELECT d.objid::pg_catalog.regclass FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid WHERE d.deptype = 'i' AND d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass" +
+		" AND d.refobjid = " + literal(sqlName(table)) + "::pg_catalog.regclass AND a.attname = " + literal(column) + ") s (id)"
+}
+
+// renumber writes the statements that give an identity other numbers. One that stands at
+// a number beyond them begins anew.
+func renumber(alter, kind, sequence, numbers string) string {
+	words := strings.Fields(numbers)
+	var set string
+	for i := 0; i+1 < len(words) && i < 10; i += 2 {
+		set += "SET " + strings.ToUpper(words[i]) + " " + words[i+1] + " "
 	}
-	if len(words)%2 == 1 { // its last word is cycle
-		cycle = " SET CYCLE"
-	}
-	return out + cycle
+	least, most := limitsOf(kind)
+	return strings.Join([]string{alter + "SET MINVALUE " + least + " SET MAXVALUE " + most,
+		"SELECT pg_catalog.setval(s.id, " + words[1] + ", false) FROM " + sequence + " JOIN pg_catalog.pg_sequence q ON q.seqrelid = s.id WHERE coalesce(pg_catalog.pg_sequence_last_value(s.id), q.seqstart) NOT BETWEEN " + words[3] + " AND " + words[5],
+		alter + set + "SET " + strings.ToUpper(strings.Join(words[10:], " "))}, ";\n")
 }
 
 func (r *factReader) readColumns() error {
@@ -334,11 +336,11 @@ SELECT a.attrelid::bigint::text, a.attname, format_type(a.atttypid, a.atttypmod)
   CASE WHEN a.attnotnull THEN 'NOT NULL' END,
   CASE WHEN a.attgenerated = '' THEN pg_get_expr(d.adbin, d.adrelid) END,
   CASE WHEN a.attgenerated <> '' THEN a.attgenerated::text || ' ' || pg_get_expr(d.adbin, d.adrelid) END,
-  CASE a.attidentity WHEN 'a' THEN 'always' WHEN 'd' THEN 'by default' END ||
-    COALESCE((SELECT format(' (start %s increment %s minvalue %s maxvalue %s cache %s%s)', s.seqstart, s.seqincrement, s.seqmin, s.seqmax, s.seqcache,
-        CASE WHEN s.seqcycle THEN ' cycle' ELSE '' END)
+  CASE a.attidentity WHEN 'a' THEN 'always' WHEN 'd' THEN 'by default' END,
+  CASE WHEN a.attidentity <> '' THEN (SELECT format('start %s minvalue %s maxvalue %s increment %s cache %s %s', s.seqstart, s.seqmin, s.seqmax, s.seqincrement, s.seqcache,
+        CASE WHEN s.seqcycle THEN 'cycle' ELSE 'no cycle' END)
       FROM pg_depend p JOIN pg_sequence s ON s.seqrelid = p.objid
-      WHERE p.classid = 'pg_class'::regclass AND p.refclassid = 'pg_class'::regclass AND p.refobjid = a.attrelid AND p.refobjsubid = a.attnum AND p.deptype = 'i' LIMIT 1), ''),
+      WHERE p.classid = 'pg_class'::regclass AND p.refclassid = 'pg_class'::regclass AND p.refobjid = a.attrelid AND p.refobjsubid = a.attnum AND p.deptype = 'i' LIMIT 1) END,
   CASE WHEN a.attcollation <> t.typcollation THEN (SELECT quote_ident(n.nspname) || '.' || quote_ident(c.collname) FROM pg_collation c JOIN pg_namespace n ON n.oid = c.collnamespace WHERE c.oid = a.attcollation) END,
   CASE WHEN a.attstorage <> t.typstorage THEN a.attstorage::text END,
   col_description(a.attrelid, a.attnum), `+compression+`, CASE WHEN a.attstattarget >= 0 THEN a.attstattarget::text END,
@@ -360,13 +362,16 @@ WHERE a.attrelid::bigint = ANY ($1::text[]::bigint[]) AND a.attnum > 0 AND NOT a
 		}
 		alter := "ALTER TABLE " + sqlName(table) + " ALTER " + quote(row[1]) + " "
 		storage := map[string]string{"p": "PLAIN", "e": "EXTERNAL", "m": "MAIN", "x": "EXTENDED"}
-		for i, name := range []string{"type", "null", "default", "generated", "identity", "collation", "storage", "comment", "compression", "statistics target", "column options", "foreign options", "not null constraint"} {
+		for i, name := range []string{"type", "null", "default", "generated", "identity", "identity numbers", "collation", "storage", "comment", "compression", "statistics target", "column options", "foreign options", "not null constraint"} {
 			text := row[i+2]
+			if text == "" {
+				continue
+			}
 			switch name {
 			case "type":
 				as := alter + "TYPE " + text
-				if row[7] != "" {
-					as += " COLLATE " + row[7]
+				if row[8] != "" {
+					as += " COLLATE " + row[8]
 				}
 				if row[5] == "" {
 					as += " USING " + quote(row[1]) + "::"
@@ -380,14 +385,16 @@ WHERE a.attrelid::bigint = ANY ($1::text[]::bigint[]) AND a.attnum > 0 AND NOT a
 				part(&f.Parts, name, text, alter+"SET NOT NULL", alter+"DROP NOT NULL")
 			case "default":
 				part(&f.Parts, name, text, alter+"SET DEFAULT "+text, alter+"DROP DEFAULT")
-			case "identity":
-				past := ""
-				if !strings.Contains(text, "increment -") { // of rows that are there already
-					// A serial's sequence may belong to the column too, until it is dropped.
-					past = ";\nSELECT pg_catalog.setval((SELECT d.objid::pg_catalog.regclass FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid WHERE d.deptype = 'i' AND d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass" +
-						" AND d.refobjid = " + literal(sqlName(table)) + "::pg_catalog.regclass AND a.attname = " + literal(row[1]) + "), max(" + quote(row[1]) + ")) FROM " + sqlName(table) + " HAVING max(" + quote(row[1]) + ") IS NOT NULL"
+			case "identity", "identity numbers": // both come and go as one
+				given, again := row[7], alter+"SET GENERATED "+strings.ToUpper(text)
+				if name == "identity numbers" {
+					again = renumber(alter, row[2], sequenceOf(table, row[1]), given)
 				}
-				part(&f.Parts, name, text, alter+identityChange(text), alter+"DROP IDENTITY", alter+"ADD "+identityClause(text)+past)
+				add := alter + "ADD " + identityClause(row[6], given)
+				if !strings.Contains(given, "increment -") { // past those of rows that are there already
+					add += ";\nSELECT pg_catalog.setval((SELECT s.id FROM " + sequenceOf(table, row[1]) + "), max(" + quote(row[1]) + ")) FROM " + sqlName(table) + " HAVING max(" + quote(row[1]) + ") IS NOT NULL"
+				}
+				part(&f.Parts, name, text, again, alter+"DROP IDENTITY", add)
 			case "collation":
 				part(&f.Parts, name, text, alter+"TYPE "+row[2]+" COLLATE "+text, alter+"TYPE "+row[2])
 			case "storage":
