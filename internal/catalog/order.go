@@ -389,6 +389,7 @@ func (p *planner) arrange(out *Comparison) {
 			}
 		}
 	}
+	p.swaps(list, first)
 	schemas := make(map[string]int) // that come
 	for i, d := range list {
 		if d.Kind == "schema" && d.Change == Missing {

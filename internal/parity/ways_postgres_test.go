@@ -31,12 +31,24 @@ func TestClosingBothWaysOnPostgres(t *testing.T) {
 		"names of indexes that were swapped": {
 			`CREATE TABLE t (a int, b int, c int); CREATE INDEX x ON t (a); CREATE INDEX y ON t (b); CREATE UNIQUE INDEX z ON t (c)`,
 			`CREATE TABLE t (a int, b int, c int); CREATE INDEX y ON t (a); CREATE INDEX z ON t (b); CREATE UNIQUE INDEX x ON t (c)`},
+		"names of indexes that were swapped between tables": {
+			`CREATE TABLE t (a int); CREATE TABLE u (b int); CREATE INDEX x ON t (a); CREATE INDEX y ON u (b)`,
+			`CREATE TABLE t (a int); CREATE TABLE u (b int); CREATE INDEX y ON t (a); CREATE INDEX x ON u (b)`},
+		"names of keys that were swapped between tables": {
+			`CREATE TABLE t (a int, CONSTRAINT x UNIQUE (a)); CREATE TABLE u (b int, CONSTRAINT y PRIMARY KEY (b)); CREATE TABLE r (a int REFERENCES t (a), b int REFERENCES u)`,
+			`CREATE TABLE t (a int, CONSTRAINT y UNIQUE (a)); CREATE TABLE u (b int, CONSTRAINT x PRIMARY KEY (b)); CREATE TABLE r (a int REFERENCES t (a), b int REFERENCES u)`},
+		"names of a key and an index that were swapped": {
+			`CREATE TABLE t (a int, b int, CONSTRAINT x UNIQUE (a)); CREATE INDEX y ON t (b)`,
+			`CREATE TABLE t (a int, b int, CONSTRAINT y UNIQUE (a)); CREATE INDEX x ON t (b)`},
 		"names of foreign keys that were swapped": {
 			`CREATE TABLE t (a int PRIMARY KEY); CREATE TABLE r (a int, b int, CONSTRAINT x FOREIGN KEY (a) REFERENCES t, CONSTRAINT y FOREIGN KEY (b) REFERENCES t)`,
 			`CREATE TABLE t (a int PRIMARY KEY); CREATE TABLE r (a int, b int, CONSTRAINT y FOREIGN KEY (a) REFERENCES t, CONSTRAINT x FOREIGN KEY (b) REFERENCES t)`},
 		"a name of a key that moved on to another": {
 			`CREATE TABLE t (a int, b int, CONSTRAINT x UNIQUE (a), CONSTRAINT y UNIQUE (b))`,
 			`CREATE TABLE t (a int, b int, CONSTRAINT y UNIQUE (a))`},
+		"names of a primary key and an index that were swapped": {
+			`CREATE TABLE t (a int, b int, CONSTRAINT x PRIMARY KEY (a)); CREATE INDEX y ON t (b)`,
+			`CREATE TABLE t (a int, b int, CONSTRAINT y PRIMARY KEY (a)); CREATE INDEX x ON t (b)`},
 		"names of triggers and policies that were swapped": {
 			`CREATE TABLE t (a int); CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'; CREATE TRIGGER x BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION f(); CREATE TRIGGER y BEFORE DELETE ON t FOR EACH ROW EXECUTE FUNCTION f(); CREATE POLICY x ON t USING (a > 0); CREATE POLICY y ON t USING (a > 1)`,
 			`CREATE TABLE t (a int); CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'; CREATE TRIGGER y BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION f(); CREATE TRIGGER x BEFORE DELETE ON t FOR EACH ROW EXECUTE FUNCTION f(); CREATE POLICY y ON t USING (a > 0); CREATE POLICY x ON t USING (a > 1)`},
