@@ -289,6 +289,7 @@ func (p *planner) arrange(out *Comparison) {
 		case d.rename != "" && !late[i]:
 			return -1<<21 + 1
 		case d.Kind == "partition" && d.Change == Different && !strings.Contains(d.SQL, " PARTITION "), // its columns' own defaults
+			d.Kind == "partition" && d.Change == Missing, // whose columns are its table's by then
 			d.Kind == "inheritance" && slices.ContainsFunc(list, func(c Difference) bool {
 				return c.Kind == "column" && c.Table == d.Object && c.Change == Missing && !Together(c.SQL) // a child has its columns first
 			}),
@@ -390,6 +391,11 @@ func (p *planner) arrange(out *Comparison) {
 		}
 	}
 	p.swaps(list, first)
+	for i, d := range list { // an heir may keep what its table loses
+		if up := requalify(source.facts[factID{d.Kind, d.Object}].Through, backwards(p.names)); d.Kind == "column" && up != "" {
+			first(i, comes(factID{d.Kind, up}))
+		}
+	}
 	schemas := make(map[string]int) // that come
 	for i, d := range list {
 		if d.Kind == "schema" && d.Change == Missing {

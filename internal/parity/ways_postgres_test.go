@@ -19,9 +19,42 @@ func TestClosingBothWaysOnPostgres(t *testing.T) {
 		"the type of a sequence": {
 			`CREATE SEQUENCE s AS smallint START 5`,
 			`CREATE SEQUENCE s START 100000`},
+		"own default of an heir": {
+			`CREATE TABLE p (a int DEFAULT 1); CREATE TABLE c (b int) INHERITS (p); ALTER TABLE c ALTER a SET DEFAULT 7`,
+			`CREATE TABLE p (a int); CREATE TABLE c (b int) INHERITS (p)`},
+		"own default of an heir, the parent's alone differs": {
+			`CREATE TABLE p (a int DEFAULT 1); CREATE TABLE c (b int) INHERITS (p); ALTER TABLE c ALTER a SET DEFAULT 7`,
+			`CREATE TABLE p (a int DEFAULT 2); CREATE TABLE c (b int) INHERITS (p); ALTER TABLE c ALTER a SET DEFAULT 7`},
+		"own default of an heir, both differ": {
+			`CREATE TABLE p (a int DEFAULT 1, n int NOT NULL); CREATE TABLE c (b int) INHERITS (p); ALTER TABLE c ALTER a SET DEFAULT 7`,
+			`CREATE TABLE p (a int DEFAULT 2, n int); CREATE TABLE c (b int) INHERITS (p); ALTER TABLE c ALTER a SET DEFAULT 8; ALTER TABLE c ALTER n SET NOT NULL; COMMENT ON COLUMN c.a IS 'of c'`},
+		"the type of a column that heirs have, with defaults of their own": {
+			`CREATE TABLE p (a int DEFAULT 1, n int NOT NULL); CREATE TABLE c (b int) INHERITS (p); CREATE TABLE g (x int) INHERITS (c); ALTER TABLE c ALTER a SET DEFAULT 7; ALTER TABLE g ALTER a DROP DEFAULT`,
+			`CREATE TABLE p (a text DEFAULT 'x', n int); CREATE TABLE c (b int) INHERITS (p); CREATE TABLE g (x int) INHERITS (c); ALTER TABLE c ALTER a SET DEFAULT 'y'; ALTER TABLE g ALTER n SET NOT NULL; COMMENT ON COLUMN c.a IS 'of c'; ALTER TABLE p ALTER n SET STATISTICS 7`},
 		"own default of a new heir": {
 			`CREATE TABLE p (a int DEFAULT 1); CREATE TABLE c (b int) INHERITS (p); ALTER TABLE c ALTER a SET DEFAULT 7`,
 			`CREATE TABLE p (a int DEFAULT 2)`},
+		"own default of a column of heirs that comes": {
+			`CREATE TABLE p (x int, a int DEFAULT 1); CREATE TABLE c (b int) INHERITS (p); ALTER TABLE c ALTER a SET DEFAULT 7; ALTER TABLE c ALTER a SET NOT NULL`,
+			`CREATE TABLE p (x int); CREATE TABLE c (b int) INHERITS (p)`},
+		"own default of a partition": {
+			`CREATE TABLE m (id int, a int DEFAULT 1) PARTITION BY LIST (id); CREATE TABLE m1 PARTITION OF m FOR VALUES IN (1); ALTER TABLE m1 ALTER a SET DEFAULT 7`,
+			`CREATE TABLE m (id int, a int) PARTITION BY LIST (id); CREATE TABLE m1 PARTITION OF m FOR VALUES IN (1)`},
+		"own default of a partition, the table's alone differs": {
+			`CREATE TABLE m (id int, a int DEFAULT 1) PARTITION BY LIST (id); CREATE TABLE m1 PARTITION OF m FOR VALUES IN (1); ALTER TABLE m1 ALTER a SET DEFAULT 7`,
+			`CREATE TABLE m (id int, a int DEFAULT 2) PARTITION BY LIST (id); CREATE TABLE m1 PARTITION OF m FOR VALUES IN (1); ALTER TABLE m1 ALTER a SET DEFAULT 7`},
+		"own default of a partition, the table's alone has one": {
+			`CREATE TABLE m (id int, a int DEFAULT 1) PARTITION BY LIST (id); CREATE TABLE m1 PARTITION OF m FOR VALUES IN (1); ALTER TABLE m1 ALTER a DROP DEFAULT`,
+			`CREATE TABLE m (id int, a int) PARTITION BY LIST (id); CREATE TABLE m1 PARTITION OF m FOR VALUES IN (1)`},
+		"own default of a partition of partitions": {
+			`CREATE TABLE m (id int, a int DEFAULT 1, n int NOT NULL) PARTITION BY LIST (id); CREATE TABLE m1 PARTITION OF m FOR VALUES IN (1) PARTITION BY LIST (a); CREATE TABLE m1a PARTITION OF m1 FOR VALUES IN (1); ALTER TABLE m1 ALTER a SET DEFAULT 7`,
+			`CREATE TABLE m (id int, a int DEFAULT 2, n int) PARTITION BY LIST (id); CREATE TABLE m1 PARTITION OF m FOR VALUES IN (1) PARTITION BY LIST (a); CREATE TABLE m1a PARTITION OF m1 FOR VALUES IN (1); ALTER TABLE ONLY m1 ALTER a SET DEFAULT 8; ALTER TABLE m1a ALTER n SET NOT NULL`},
+		"own default of a partition that comes": {
+			`CREATE TABLE m (id int, a int DEFAULT 1) PARTITION BY LIST (id); CREATE TABLE m1 PARTITION OF m FOR VALUES IN (1); ALTER TABLE m1 ALTER a SET DEFAULT 7; ALTER TABLE m1 ALTER a SET NOT NULL`,
+			`CREATE TABLE m (id int, a int) PARTITION BY LIST (id)`},
+		"own default of a table of partitions that comes": {
+			`CREATE TABLE m (id int, a int DEFAULT 1) PARTITION BY LIST (id); CREATE TABLE m1 PARTITION OF m FOR VALUES IN (1) WITH (fillfactor = 50); ALTER TABLE m1 ALTER a SET DEFAULT 7; COMMENT ON TABLE m1 IS 'one'; COMMENT ON COLUMN m1.a IS 'a of one'`,
+			`SELECT 1`},
 		"names of constraints that were swapped": {
 			`CREATE TABLE t (a int, b int, CONSTRAINT x CHECK (a > 0), CONSTRAINT y CHECK (b > 0))`,
 			`CREATE TABLE t (a int, b int, CONSTRAINT y CHECK (a > 0), CONSTRAINT x CHECK (b > 0))`},

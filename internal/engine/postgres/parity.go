@@ -163,6 +163,11 @@ WHERE c.relkind IN ('r', 'p', 'f', 'm') AND n.nspname = ANY ($1)
 			f.Drop = "DROP TABLE " + table
 		}
 		if f.Kind == "partition" {
+			for _, p := range f.Parts {
+				if (p.Name == "comment" || p.Name == "replica identity") && p.Alter != "" {
+					f.Create += ";\n" + p.Alter
+				}
+			}
 			f.Clear = "ALTER TABLE " + f.Table + " DETACH PARTITION " + table
 			f.Alter = "ALTER TABLE " + f.Table + " ATTACH PARTITION " + table + " " + row[7]
 		}
@@ -347,8 +352,8 @@ SELECT a.attrelid::bigint::text, a.attname, format_type(a.atttypid, a.atttypmod)
   (SELECT string_agg(o, ', ' ORDER BY o) FROM unnest(a.attoptions) o WHERE o NOT LIKE 'pg\_attver=%'), `+harmless("a.attfdwoptions")+`, `+forced+`,
   (SELECT 'enum' WHERE t.typtype = 'e' OR EXISTS (SELECT FROM pg_type e WHERE e.oid = t.typelem AND e.typtype = 'e')),
   CASE WHEN a.attinhcount > 0 AND NOT a.attislocal THEN (SELECT i.inhparent::bigint::text FROM pg_inherits i JOIN pg_attribute p ON p.attrelid = i.inhparent AND p.attname = a.attname AND NOT p.attisdropped WHERE i.inhrelid = a.attrelid ORDER BY i.inhseqno LIMIT 1) END,
-  t.typstorage::text
-FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+  t.typstorage::text, CASE WHEN o.relhassubclass THEN o.relkind::text END
+FROM pg_attribute a JOIN pg_class o ON o.oid = a.attrelid JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 WHERE a.attrelid::bigint = ANY ($1::text[]::bigint[]) AND a.attnum > 0 AND NOT a.attisdropped`, nonNil(r.oids))
 	for _, row := range rows {
 		oid := row[0]
@@ -357,10 +362,18 @@ WHERE a.attrelid::bigint = ANY ($1::text[]::bigint[]) AND a.attnum > 0 AND NOT a
 			continue
 		}
 		f := catalog.Fact{Kind: "column", Object: table + "." + schema.Ident(row[1]), Table: table}
-		if parent := r.tables[row[len(row)-2]]; parent != "" {
+		if parent := r.tables[row[len(row)-3]]; parent != "" {
 			f.Through = parent + "." + schema.Ident(row[1])
 		}
 		alter := "ALTER TABLE " + sqlName(table) + " ALTER " + quote(row[1]) + " "
+		// What heirs have is told of each; what partitions have where it is not their table's.
+		alone, all := alter, alter
+		if row[len(row)-1] != "" {
+			alone = "ALTER TABLE ONLY " + strings.TrimPrefix(alter, "ALTER TABLE ")
+		}
+		if row[len(row)-1] == "r" {
+			all = alone
+		}
 		storage := map[string]string{"p": "PLAIN", "e": "EXTERNAL", "m": "MAIN", "x": "EXTENDED"}
 		for i, name := range []string{"type", "null", "default", "generated", "identity", "identity numbers", "collation", "storage", "comment", "compression", "statistics target", "column options", "foreign options", "not null constraint"} {
 			text := row[i+2]
@@ -375,16 +388,23 @@ WHERE a.attrelid::bigint = ANY ($1::text[]::bigint[]) AND a.attnum > 0 AND NOT a
 				}
 				if row[5] == "" {
 					as += " USING " + quote(row[1]) + "::"
-					if row[len(row)-3] != "" {
+					if row[len(row)-4] != "" {
 						as += "text::" // nothing else becomes one
 					}
 					as += text
 				}
 				part(&f.Parts, name, text, as, "")
 			case "null":
-				part(&f.Parts, name, text, alter+"SET NOT NULL", alter+"DROP NOT NULL")
+				how := all
+				if r.version >= 180000 { // heirs cannot be without what their table has
+					how = alter
+				}
+				part(&f.Parts, name, text, how+"SET NOT NULL", how+"DROP NOT NULL")
+				if r.version >= 180000 {
+					f.Parts[len(f.Parts)-1].Follows = catalog.Follows{Column: f.Through, Part: name}
+				}
 			case "default":
-				part(&f.Parts, name, text, alter+"SET DEFAULT "+text, alter+"DROP DEFAULT")
+				part(&f.Parts, name, text, all+"SET DEFAULT "+text, all+"DROP DEFAULT")
 			case "identity", "identity numbers": // both come and go as one
 				given, again := row[7], alter+"SET GENERATED "+strings.ToUpper(text)
 				if name == "identity numbers" {
@@ -398,11 +418,11 @@ WHERE a.attrelid::bigint = ANY ($1::text[]::bigint[]) AND a.attnum > 0 AND NOT a
 			case "collation":
 				part(&f.Parts, name, text, alter+"TYPE "+row[2]+" COLLATE "+text, alter+"TYPE "+row[2])
 			case "storage":
-				part(&f.Parts, name, text, alter+"SET STORAGE "+storage[text], alter+"SET STORAGE "+storage[row[len(row)-1]])
+				part(&f.Parts, name, text, all+"SET STORAGE "+storage[text], all+"SET STORAGE "+storage[row[len(row)-2]])
 			case "compression":
 				part(&f.Parts, name, text, alter+"SET COMPRESSION "+text, alter+"SET COMPRESSION DEFAULT")
 			case "statistics target":
-				part(&f.Parts, name, text, alter+"SET STATISTICS "+text, alter+"SET STATISTICS -1")
+				part(&f.Parts, name, text, alone+"SET STATISTICS "+text, alone+"SET STATISTICS -1")
 			case "not null constraint": // by a name that is not the server's own; one that is not valid, or not inherited, is made by hand
 				usual := row[1] + "_not_null"
 				if parts, err := schema.ParseName(table); err == nil {
@@ -454,29 +474,57 @@ func harmless(options string) string {
 
 // readPartitions finds what columns of a partition have otherwise than those of the
 // table that it is a part of: a default, which holds where rows are put into the
-// partition itself, and NOT NULL.
+// partition itself, NOT NULL, and what is theirs alone in any case.
 func (r *factReader) readPartitions() error {
 	rows, err := r.rows(`
-SELECT x.oid::bigint::text, string_agg(quote_ident(x.attname) || coalesce(' DEFAULT ' || x.own, ' no default'), ', ' ORDER BY x.attname) FILTER (WHERE x.own IS DISTINCT FROM x.parents),
-  string_agg(format('ALTER %I %s', x.attname, coalesce('SET DEFAULT ' || x.own, 'DROP DEFAULT')), ', ' ORDER BY x.attname) FILTER (WHERE x.own IS DISTINCT FROM x.parents),
-  string_agg(format('ALTER %I %s', x.attname, coalesce('SET DEFAULT ' || x.parents, 'DROP DEFAULT')), ', ' ORDER BY x.attname) FILTER (WHERE x.own IS DISTINCT FROM x.parents),
-  string_agg(quote_ident(x.attname), ', ' ORDER BY x.attname) FILTER (WHERE x.forced),
-  string_agg(format('ALTER %I SET NOT NULL', x.attname), ', ' ORDER BY x.attname) FILTER (WHERE x.forced),
-  string_agg(format('ALTER %I DROP NOT NULL', x.attname), ', ' ORDER BY x.attname) FILTER (WHERE x.forced)
-FROM (SELECT c.oid, a.attname, pg_get_expr(d.adbin, d.adrelid) AS own, pg_get_expr(e.adbin, e.adrelid) AS parents, a.attnotnull AND NOT p.attnotnull AS forced
-  FROM pg_class c JOIN pg_inherits h ON h.inhrelid = c.oid JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
-  JOIN pg_attribute p ON p.attrelid = h.inhparent AND p.attname = a.attname AND NOT p.attisdropped
-  LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum LEFT JOIN pg_attrdef e ON e.adrelid = p.attrelid AND e.adnum = p.attnum
-  WHERE c.relispartition AND c.oid::bigint = ANY ($1::text[]::bigint[])) x
-WHERE x.forced OR x.own IS DISTINCT FROM x.parents GROUP BY x.oid`, nonNil(r.oids))
-	for _, row := range rows {
-		for i := range r.facts {
-			if f := &r.facts[i]; f.Kind == "partition" && f.Object == r.tables[row[0]] {
-				alter := "ALTER TABLE " + sqlName(f.Object) + " "
-				part(&f.Parts, "own defaults", row[1], alter+row[2], alter+row[3])
-				part(&f.Parts, "own not null", row[4], alter+row[5], alter+row[6])
-			}
+WITH RECURSIVE below (id, top, up) AS (
+  SELECT h.inhrelid, h.inhparent, h.inhparent FROM pg_inherits h JOIN pg_class c ON c.oid = h.inhparent JOIN pg_class q ON q.oid = h.inhrelid WHERE c.relkind = 'p' AND NOT c.relispartition AND q.relispartition
+  UNION ALL SELECT h.inhrelid, b.top, h.inhparent FROM below b JOIN pg_inherits h ON h.inhparent = b.id JOIN pg_class q ON q.oid = h.inhrelid WHERE q.relispartition)
+SELECT x.id::bigint::text, x.top::bigint::text, a.attname,
+  CASE WHEN a.attgenerated = '' AND pg_get_expr(d.adbin, d.adrelid) IS DISTINCT FROM pg_get_expr(e.adbin, e.adrelid) THEN coalesce(pg_get_expr(d.adbin, d.adrelid), 'none') END, pg_get_expr(e.adbin, e.adrelid),
+  CASE WHEN a.attnotnull AND NOT p.attnotnull THEN 'NOT NULL' END,
+  col_description(x.id, a.attnum), CASE WHEN a.attstattarget >= 0 THEN a.attstattarget::text END,
+  (SELECT string_agg(o, ', ' ORDER BY o) FROM unnest(a.attoptions) o WHERE o NOT LIKE 'pg\_attver=%')
+FROM below x JOIN pg_attribute a ON a.attrelid = x.id AND a.attnum > 0 AND NOT a.attisdropped
+JOIN pg_attribute p ON p.attrelid = x.up AND p.attname = a.attname AND NOT p.attisdropped JOIN pg_attribute t ON t.attrelid = x.top AND t.attname = a.attname AND NOT t.attisdropped
+LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum LEFT JOIN pg_attrdef e ON e.adrelid = t.attrelid AND e.adnum = t.attnum
+WHERE x.id::bigint = ANY ($1::text[]::bigint[]) ORDER BY 1, a.attname`, nonNil(r.oids))
+	at := make(map[string]*catalog.Fact)
+	for i := range r.facts {
+		if f := &r.facts[i]; f.Kind == "partition" {
+			at[f.Object] = f
 		}
+	}
+	for _, row := range rows {
+		f, column := at[r.tables[row[0]]], quote(row[2])
+		if f == nil {
+			continue
+		}
+		name := schema.Ident(row[2])
+		own := func(what, follows, text string, closing ...string) {
+			if text == "" {
+				return
+			}
+			part(&f.Parts, "own "+what+" of column "+name, text, closing...)
+			if top := r.tables[row[1]]; follows != "" && top != "" {
+				f.Parts[len(f.Parts)-1].Follows = catalog.Follows{Column: top + "." + name, Part: follows}
+			}
+			f.Create += ";\n" + closing[0]
+		}
+		alter := "ALTER TABLE " + sqlName(f.Object) + " ALTER " + column + " "
+		alone := "ALTER TABLE ONLY " + sqlName(f.Object) + " ALTER " + column + " "
+		set := func(expression string) string {
+			if expression == "" || expression == "none" {
+				return alone + "DROP DEFAULT"
+			}
+			return alone + "SET DEFAULT " + expression
+		}
+		own("default", "default", row[3], set(row[3]), set(row[4]))
+		own("not null", "null", row[5], alter+"SET NOT NULL", alter+"DROP NOT NULL")
+		on := "COMMENT ON COLUMN " + sqlName(f.Object) + "." + column + " IS "
+		own("comment", "", row[6], on+literal(row[6]), on+"NULL")
+		own("statistics target", "", row[7], alone+"SET STATISTICS "+row[7], alone+"SET STATISTICS -1")
+		own("options", "", row[8], alter+"SET ("+row[8]+")", alter+"RESET ("+optionNames(row[8])+")")
 	}
 	return err
 }
