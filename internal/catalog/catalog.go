@@ -63,6 +63,9 @@ type Part struct {
 	// stands in for Alter where the object has no such part, if that is said otherwise.
 	// They are not compared; any may be empty.
 	Alter, Add, Clear string
+	// Many and One stand in for Alter where a type is a list of what the object has, or the
+	// object has a list.
+	Many, One string
 	// Follows is what this is the object's own of.
 	Follows Follows
 }

@@ -335,6 +335,10 @@ func piecewise(pieces []Piece, source, target Fact) []string {
 			goes = append(goes, find(target, p.Name).Clear)
 		case p.Target == "" && should.Add != "":
 			comes = append(comes, should.Add)
+		case should.Many != "" && strings.HasSuffix(p.Source, "[]") && !strings.HasSuffix(p.Target, "[]"):
+			comes = append(comes, should.Many)
+		case should.One != "" && !strings.HasSuffix(p.Source, "[]") && strings.HasSuffix(p.Target, "[]"):
+			comes = append(comes, should.One)
 		default:
 			comes = append(comes, should.Alter)
 		}

@@ -386,14 +386,19 @@ WHERE a.attrelid::bigint = ANY ($1::text[]::bigint[]) AND a.attnum > 0 AND NOT a
 				if row[8] != "" {
 					as += " COLLATE " + row[8]
 				}
-				if row[5] == "" {
-					as += " USING " + quote(row[1]) + "::"
-					if row[len(row)-4] != "" {
-						as += "text::" // nothing else becomes one
-					}
-					as += text
+				if row[5] != "" {
+					part(&f.Parts, name, text, as, "")
+					continue
 				}
-				part(&f.Parts, name, text, as, "")
+				value, through, list := quote(row[1]), "", "" // nothing else becomes an enum
+				if row[len(row)-4] != "" {
+					through, list = "::text", "::text[]"
+				}
+				part(&f.Parts, name, text, as+" USING "+value+through+"::"+text, "")
+				own := &f.Parts[len(f.Parts)-1]
+				own.Many = as + " USING CASE WHEN " + value + " IS NOT NULL THEN ARRAY[" + value + "]" + list + "::" + text + " END"
+				// Several do not become one, unless it is a text.
+				own.One = as + " USING CASE WHEN cardinality(" + value + ") > 1 THEN " + value + "::text::" + text + " ELSE (" + value + ")[1]" + through + "::" + text + " END"
 			case "null":
 				how := all
 				if r.version >= 180000 { // heirs cannot be without what their table has
@@ -591,7 +596,8 @@ SELECT x.indrelid::bigint::text, i.relname, pg_get_indexdef(x.indexrelid), quote
   CASE WHEN x.indisclustered THEN 'clustered' END,
   CASE WHEN x.indisreplident THEN 'replica identity' END,
   obj_description(i.oid, 'pg_class'),
-  format('DROP INDEX %s', i.oid::regclass), i.relkind::text
+  format('DROP INDEX %s', i.oid::regclass), i.relkind::text,
+  (SELECT string_agg(a.attnum || ' ' || a.attstattarget, ',' ORDER BY a.attnum) FROM pg_attribute a WHERE a.attrelid = i.oid AND a.attstattarget >= 0)
 FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid
 WHERE x.indrelid::bigint = ANY ($1::text[]::bigint[])
   AND NOT EXISTS (SELECT FROM pg_constraint c WHERE c.conindid = x.indexrelid AND c.contype IN ('p', 'u', 'x'))
@@ -608,12 +614,17 @@ WHERE x.indrelid::bigint = ANY ($1::text[]::bigint[])
 		part(&f.Parts, "validity", row[4])
 		part(&f.Parts, "cluster", row[5], alter+"CLUSTER ON "+row[3], alter+"SET WITHOUT CLUSTER")
 		part(&f.Parts, "replica identity", row[6], alter+"REPLICA IDENTITY USING INDEX "+row[3], alter+"REPLICA IDENTITY DEFAULT")
+		name := strings.TrimPrefix(row[8], "DROP INDEX ")
+		for _, of := range strings.FieldsFunc(row[10], func(c rune) bool { return c == ',' }) { // of expressions; they have no names
+			column, target, _ := strings.Cut(of, " ")
+			set := "ALTER INDEX " + name + " ALTER COLUMN " + column + " SET STATISTICS "
+			part(&f.Parts, "statistics target of column "+column, target, set+target, set+"-1")
+		}
 		for _, p := range f.Parts {
 			if p.Alter != "" {
 				f.Create += ";\n" + p.Alter
 			}
 		}
-		name := strings.TrimPrefix(row[8], "DROP INDEX ")
 		part(&f.Parts, "comment", row[7], "COMMENT ON INDEX "+name+" IS "+literal(row[7]), "COMMENT ON INDEX "+name+" IS NULL")
 		if row[7] != "" {
 			f.Create += ";\nCOMMENT ON INDEX " + name + " IS " + literal(row[7])
