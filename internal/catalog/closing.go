@@ -333,8 +333,10 @@ func piecewise(pieces []Piece, source, target Fact) []string {
 		switch {
 		case p.Source == "":
 			goes = append(goes, find(target, p.Name).Clear)
-		case p.Target == "" && should.Add != "":
+		case should.Add != "" && (p.Target == "" || p.Name == "generated" && p.Source[:1] != p.Target[:1]): // kept on one side, computed anew on the other
 			comes = append(comes, should.Add)
+		case should.Alter == "" && should.Add != "": // it goes, and comes
+			goes, comes = append(goes, find(target, p.Name).Clear), append(comes, should.Add)
 		case should.Many != "" && strings.HasSuffix(p.Source, "[]") && !strings.HasSuffix(p.Target, "[]"):
 			comes = append(comes, should.Many)
 		case should.One != "" && !strings.HasSuffix(p.Source, "[]") && strings.HasSuffix(p.Target, "[]"):

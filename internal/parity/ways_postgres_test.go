@@ -150,6 +150,35 @@ func TestClosingBothWaysOnPostgres(t *testing.T) {
 	}
 }
 
+// TestClosingOfNewNotNullOnPostgres: as above, for what PostgreSQL 18 brought.
+func TestClosingOfNewNotNullOnPostgres(t *testing.T) {
+	if v := scratchtest.Query(t, scratchtest.Database(t), "SHOW server_version_num"); v < "180000" {
+		t.Skip("NOT RUN: needs PostgreSQL 18, the server is " + v)
+	}
+	for name, sides := range map[string][2]string{
+		"columns that are kept or computed": {
+			`CREATE TABLE t (a int, g int GENERATED ALWAYS AS (a * 2) STORED, h int GENERATED ALWAYS AS (a * 2) VIRTUAL, i int GENERATED ALWAYS AS (a * 2) VIRTUAL, j int)`,
+			`CREATE TABLE t (a int, g int GENERATED ALWAYS AS (a * 2) VIRTUAL, h int GENERATED ALWAYS AS (a * 3) VIRTUAL, i int, j int)`},
+		"not inherited": {
+			`CREATE TABLE t (a int NOT NULL NO INHERIT, b int CONSTRAINT named NOT NULL NO INHERIT, c int NOT NULL NO INHERIT)`,
+			`CREATE TABLE t (a int NOT NULL, b int NOT NULL, c int)`},
+		"not valid": {
+			`CREATE TABLE t (a int, b int, c int); ALTER TABLE t ADD CONSTRAINT named NOT NULL a NOT VALID; ALTER TABLE t ADD NOT NULL b NOT VALID; ALTER TABLE t ADD NOT NULL c NOT VALID`,
+			`CREATE TABLE t (a int NOT NULL, b int CONSTRAINT other NOT NULL, c int)`},
+		"by names": {
+			`CREATE TABLE t (a int CONSTRAINT x NOT NULL, b int CONSTRAINT y NOT NULL, c int CONSTRAINT "Z z" NOT NULL)`,
+			`CREATE TABLE t (a int CONSTRAINT z NOT NULL, b int, c int NOT NULL)`},
+		"of tables and columns that come": {
+			`CREATE TABLE t (a int NOT NULL NO INHERIT, b int CONSTRAINT named NOT NULL); ALTER TABLE t ADD c int; ALTER TABLE t ADD CONSTRAINT later NOT NULL c NOT VALID; CREATE TABLE u (a int); ALTER TABLE u ADD b int CONSTRAINT ub NOT NULL; ALTER TABLE u ADD c int; ALTER TABLE u ADD NOT NULL c NOT VALID`,
+			`CREATE TABLE u (a int)`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			closesBothWays(t, sides)
+		})
+	}
+}
+
 // TestNothingIsWrittenThatFailsOnPostgres: what no statement closes is told, with what
 // keeps it from that, and the other statements run as they stand, both ways.
 func TestNothingIsWrittenThatFailsOnPostgres(t *testing.T) {

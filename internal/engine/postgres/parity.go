@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"database/sql"
-	"slices"
 	"strings"
 
 	"understudy/internal/catalog"
@@ -251,7 +250,7 @@ func (r *factReader) declareColumns() {
 		}
 		declared[f.Object] = declaration(f)
 		for _, p := range f.Parts {
-			if slices.Contains(besideDeclared, p.Name) && p.Alter != "" {
+			if besideDeclared(p) {
 				after[f.Table] = append(after[f.Table], p.Alter)
 			}
 		}
@@ -293,10 +292,28 @@ func declaration(f catalog.Fact) string {
 	if i := part("identity"); i != "" {
 		out += " " + identityClause(i, part("identity numbers"))
 	}
-	if part("null") != "" {
+	if named := part("not null constraint"); named != "" && !strings.HasSuffix(named, "NOT VALID") { // which is said behind it
+		out += " " + notNull(named, "")
+	} else if part("null") != "" && named == "" {
 		out += " NOT NULL"
 	}
 	return out
+}
+
+// notNull writes what is told of a NOT NULL as a constraint, of a column where that is
+// not said by its place.
+func notNull(told, column string) string {
+	name, rest := told, ""
+	for _, words := range []string{" NOT VALID", " NO INHERIT"} {
+		if before, ok := strings.CutSuffix(" "+name, words); ok {
+			name, rest = strings.TrimPrefix(before, " "), words+rest
+		}
+	}
+	out := ""
+	if name != "" {
+		out = " CONSTRAINT " + name
+	}
+	return strings.TrimSpace(out+" NOT NULL "+column) + rest
 }
 
 // identityClause writes what readColumns tells of an identity as it is declared.
@@ -428,16 +445,17 @@ WHERE a.attrelid::bigint = ANY ($1::text[]::bigint[]) AND a.attnum > 0 AND NOT a
 				part(&f.Parts, name, text, alter+"SET COMPRESSION "+text, alter+"SET COMPRESSION DEFAULT")
 			case "statistics target":
 				part(&f.Parts, name, text, alone+"SET STATISTICS "+text, alone+"SET STATISTICS -1")
-			case "not null constraint": // by a name that is not the server's own; one that is not valid, or not inherited, is made by hand
+			case "not null constraint": // by a name that is not the server's own, or one that is not valid, or not inherited
 				usual := row[1] + "_not_null"
 				if parts, err := schema.ParseName(table); err == nil {
 					usual = parts[len(parts)-1] + "_" + usual
 				}
-				if rename := "ALTER TABLE " + sqlName(table) + " RENAME CONSTRAINT "; len(usual) <= nameLimit && !strings.Contains(text, " NO") {
+				if rename := "ALTER TABLE " + sqlName(table) + " RENAME CONSTRAINT "; len(usual) <= nameLimit && !strings.HasSuffix(text, "NO INHERIT") && !strings.HasSuffix(text, "NOT VALID") {
 					part(&f.Parts, name, text, "", rename+text+" TO "+quote(usual), rename+quote(usual)+" TO "+text)
 					continue
 				}
-				part(&f.Parts, name, text)
+				anew := alter + "DROP NOT NULL;\nALTER TABLE " + sqlName(table) + " ADD " + notNull(text, quote(row[1]))
+				part(&f.Parts, name, text, anew, alter+"DROP NOT NULL;\n"+alter+"SET NOT NULL")
 			case "column options":
 				part(&f.Parts, name, text, alter+"SET ("+text+")", alter+"RESET ("+optionNames(text)+")")
 			case "comment":
@@ -450,14 +468,17 @@ WHERE a.attrelid::bigint = ANY ($1::text[]::bigint[]) AND a.attnum > 0 AND NOT a
 		for i := range f.Parts {
 			if p := &f.Parts[i]; p.Name == "generated" { // it holds nothing of its own
 				p.Add = f.Drop + ", ADD COLUMN " + quote(row[1]) + " " + declaration(f)
-				p.Alter, p.Clear = p.Add, alter+"DROP EXPRESSION"
+				p.Alter = p.Add
+				if p.Text[0] == 's' { // else it has no values to keep
+					p.Clear = alter + "DROP EXPRESSION"
+				}
 				if r.version >= 170000 {
 					p.Alter = alter + "SET EXPRESSION AS (" + strings.TrimSpace(p.Text[1:]) + ")"
 				}
 			}
 		}
 		for _, p := range f.Parts {
-			if slices.Contains(besideDeclared, p.Name) && p.Alter != "" {
+			if besideDeclared(p) {
 				f.Create += ";\n" + p.Alter
 			}
 		}
@@ -466,8 +487,16 @@ WHERE a.attrelid::bigint = ANY ($1::text[]::bigint[]) AND a.attnum > 0 AND NOT a
 	return err
 }
 
-// besideDeclared are what a column's declaration has no place for.
-var besideDeclared = []string{"comment", "storage", "compression", "statistics target", "column options"}
+// besideDeclared tells of a part that a column's declaration has no place for it.
+func besideDeclared(p catalog.Part) bool {
+	switch p.Name {
+	case "comment", "storage", "compression", "statistics target", "column options":
+		return p.Alter != ""
+	case "not null constraint":
+		return strings.HasSuffix(p.Text, "NOT VALID")
+	}
+	return false
+}
 
 // harmless writes those options of what is foreign that hold no secret: the others are
 // told by their names alone.
