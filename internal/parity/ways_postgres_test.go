@@ -1,6 +1,7 @@
 package parity_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -229,6 +230,41 @@ func TestNothingIsWrittenThatFailsOnPostgres(t *testing.T) {
 			}
 			if !told {
 				t.Errorf("nothing tells of %s", c.says)
+			}
+		})
+	}
+}
+
+// TestOrderOfColumnsOnPostgres: an order that the statements bring about is told apart
+// from one that differed before and that none of them mends.
+func TestOrderOfColumnsOnPostgres(t *testing.T) {
+	for name, c := range map[string]struct{ source, target, remaining, reordered string }{
+		"a column among others comes, and more differs": {`CREATE TABLE t (a int, x int, b int); COMMENT ON TABLE t IS 't'`, `CREATE TABLE t (a int, b int)`, "[]", "[public.t]"},
+		"a computed column is made anew": {`CREATE TABLE t (a int, g int GENERATED ALWAYS AS (a * 2) STORED, b int); COMMENT ON TABLE t IS 't'`,
+			`CREATE TABLE t (a int, g int, b int)`, "[]", "[public.t]"},
+		"another order":                     {`CREATE TABLE t (a int, x int, b int)`, `CREATE TABLE t (a int, b int, x int)`, "[public.t]", "[]"},
+		"another order, and more differs":   {`CREATE TABLE t (a int, x int, b int); COMMENT ON TABLE t IS 't'`, `CREATE TABLE t (a int, b int, x int)`, "[public.t]", "[]"},
+		"a renamed column at another place": {`CREATE TABLE t (id int, customer_name text, c int, d date)`, `CREATE TABLE t (id int, c int, d date, cust_name text)`, "[public.t]", "[]"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a, b := scratchtest.Database(t), scratchtest.Database(t)
+			scratchtest.SQL(t, a, c.source)
+			scratchtest.SQL(t, b, c.target)
+			one := catalogOf(t, a)
+			before := compareAll(t, one, catalogOf(t, b))
+			proof := parity.Proof{}
+			for _, d := range before.Ordered() {
+				scratchtest.SQL(t, b, d.SQL)
+				proof.Applied = append(proof.Applied, d.ID)
+			}
+			proof.Settle(before, compareAll(t, one, catalogOf(t, b)))
+			var remaining []string
+			for _, d := range proof.Remaining {
+				remaining = append(remaining, d.Object)
+			}
+			if got := fmt.Sprint(remaining, proof.Reordered); got != c.remaining+" "+c.reordered {
+				t.Errorf("%s\nremaining and reordered: %s", before.Script(), got)
 			}
 		})
 	}
