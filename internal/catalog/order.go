@@ -137,7 +137,9 @@ func (p *planner) around(out *Comparison, belongings func(*Difference) []string,
 				stays = &of
 			case retyped: // whatever else has it does not mind
 			case !is || !stands(of.kind) && of.kind != ofDefault && !lost[of] && !(checked(of.kind) && (holds || differs)): // it goes with another
-			case differs && out.Differences[j].Change == Extra:
+			case differs && out.Differences[j].Change == Extra, source.facts[of].Kind == "" && slices.ContainsFunc(out.Differences, func(o Difference) bool {
+				return o.Change == Extra && holder(o.Kind) && o.Object == old.Table // with which it goes
+			}):
 				after = append(after, of)
 			case old.Drop == "" || source.facts[of].Create == "":
 				stays = &of

@@ -113,6 +113,12 @@ func TestClosingBothWaysOnPostgres(t *testing.T) {
 		"a view that becomes a materialized one": {
 			`CREATE TABLE b (id int); CREATE MATERIALIZED VIEW v AS SELECT id FROM b; CREATE VIEW w AS SELECT * FROM v`,
 			`CREATE TABLE b (id int); CREATE VIEW v AS SELECT id FROM b; CREATE VIEW w AS SELECT * FROM v`},
+		"a key under that of a table that goes": {
+			`CREATE TABLE t (id int, b int, PRIMARY KEY (id) INCLUDE (b)); CREATE TABLE o (id int)`,
+			`CREATE TABLE t (id int, b int, PRIMARY KEY (id)); CREATE TABLE u (t int REFERENCES t, n int); CREATE TABLE o (id int); CREATE POLICY p ON u USING (n IN (SELECT id FROM t))`},
+		"a column's type under what goes with a view": {
+			`CREATE TABLE t (id bigint, b int)`,
+			`CREATE TABLE t (id int, b int); CREATE VIEW v AS SELECT id FROM t; CREATE RULE r AS ON UPDATE TO v DO INSTEAD UPDATE t SET id = NEW.id`},
 		"a computed column among others": {
 			`CREATE TABLE t (a int, g int GENERATED ALWAYS AS (a * 2) STORED, b int)`,
 			`CREATE TABLE t (a int, g int GENERATED ALWAYS AS (a * 3) STORED, b int)`},
