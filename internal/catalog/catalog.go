@@ -63,7 +63,16 @@ type Part struct {
 	// stands in for Alter where the object has no such part, if that is said otherwise.
 	// They are not compared; any may be empty.
 	Alter, Add, Clear string
+	// Many and One stand in for Alter where a type is a list of what the object has, or the
+	// object has a list.
+	Many, One string
+	// Follows is what this is the object's own of.
+	Follows Follows
 }
+
+// Follows names the part of a column by whose statements that of a partition's column, or
+// of an heir's, is set as well, whatever it had. Empty for none.
+type Follows struct{ Column, Part string }
 
 // ColumnOrder names the part of a table that lists its columns in order. It is
 // compared over the columns both sides have, so that a column too many is told once.

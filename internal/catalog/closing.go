@@ -79,6 +79,7 @@ func (p *planner) statements(out *Comparison) {
 			takes[there], drop[there], clear[there] = f, write(drop[there]), write(clear[there])
 		}
 	}
+	down := p.handDown(out, parts, takes)
 	anew := make(map[string]string) // objects that are dropped and created, with all that belongs to them
 	turns := p.source.turns()
 	belongings := func(d *Difference) (list []string) {
@@ -114,19 +115,14 @@ func (p *planner) statements(out *Comparison) {
 			d.SQL = "-- production's own is not valid: REINDEX it there"
 			continue
 		}
-		through := parts[id].Through
-		if d.Change == Extra {
-			through = takes[there].Through
-		}
-		if through = requalify(through, back); through != "" {
-			if i := slices.IndexFunc(out.Differences, func(o Difference) bool {
-				return o.Kind == d.Kind && o.Object == through && o.Change == d.Change && (d.Renamed == 0 || last(o.there) == last(d.there))
-			}); i >= 0 {
-				d.SQL = together + d.Kind + " " + through
-				continue
-			}
+		if with := down.with[i]; with != "" {
+			d.SQL = together + with
+			continue
 		}
 		besides := d.Pieces
+		if own, ok := down.own[i]; ok {
+			besides = own
+		}
 		if d.rename != "" {
 			if besides = besides[1:]; len(besides) == 0 {
 				d.set(d.rename)
@@ -210,6 +206,15 @@ func (p *planner) statements(out *Comparison) {
 	for _, s := range out.Differences { // a sequence is made before a column that is missing, and is its own after it
 		if i := p.column(out.Differences, parts[factID{s.Kind, s.Object}]); s.Kind == "sequence" && s.Change == Missing && i >= 0 {
 			out.Differences[i].set(join([]string{out.Differences[i].SQL, alter[factID{s.Kind, s.Object}]}))
+		}
+	}
+	for i, around := range down.around {
+		if d := &out.Differences[i]; runs(*d) {
+			named, rest := "", d.SQL
+			if d.rename != "" && strings.HasPrefix(rest, d.rename) {
+				named, rest = d.rename, strings.TrimPrefix(strings.TrimPrefix(rest, d.rename), ";\n")
+			}
+			d.set(join(slices.DeleteFunc(slices.Concat([]string{named}, around.before, []string{rest}, around.after), func(sql string) bool { return sql == "" })))
 		}
 	}
 	p.makeRoom(out, parts, takes)
@@ -328,8 +333,14 @@ func piecewise(pieces []Piece, source, target Fact) []string {
 		switch {
 		case p.Source == "":
 			goes = append(goes, find(target, p.Name).Clear)
-		case p.Target == "" && should.Add != "":
+		case should.Add != "" && (p.Target == "" || p.Name == "generated" && p.Source[:1] != p.Target[:1]): // kept on one side, computed anew on the other
 			comes = append(comes, should.Add)
+		case should.Alter == "" && should.Add != "": // it goes, and comes
+			goes, comes = append(goes, find(target, p.Name).Clear), append(comes, should.Add)
+		case should.Many != "" && strings.HasSuffix(p.Source, "[]") && !strings.HasSuffix(p.Target, "[]"):
+			comes = append(comes, should.Many)
+		case should.One != "" && !strings.HasSuffix(p.Source, "[]") && strings.HasSuffix(p.Target, "[]"):
+			comes = append(comes, should.One)
 		default:
 			comes = append(comes, should.Alter)
 		}

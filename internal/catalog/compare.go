@@ -329,7 +329,9 @@ func (f Fact) rewritten(write func(string) string) Fact {
 	f.Parts = slices.Clone(f.Parts)
 	for i := range f.Parts {
 		p := &f.Parts[i]
-		p.Text, p.Alter, p.Add, p.Clear = write(p.Text), write(p.Alter), write(p.Add), write(p.Clear)
+		for _, text := range []*string{&p.Text, &p.Alter, &p.Add, &p.Clear, &p.Many, &p.One, &p.Follows.Column} {
+			*text = write(*text)
+		}
 	}
 	return f
 }

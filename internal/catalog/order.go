@@ -95,19 +95,30 @@ func (p *planner) around(out *Comparison, belongings func(*Difference) []string,
 	for i, d := range out.Differences {
 		at[factID{d.Kind, d.Object}] = i
 	}
+	was := p.replaces(out, anew)
 	for i := range out.Differences {
 		d := &out.Differences[i]
-		if d.Change != Different || d.SQL == "" || strings.HasPrefix(d.SQL, "--") || !unsettles(*d, target) {
+		kind, replaces := was[i]
+		if !replaces && (d.Change != Different || !runs(*d) || !unsettles(*d, target)) {
 			continue
 		}
 		var with, after []factID
-		able := true
+		var stays *factID         // for which no statement is known
 		lost := map[factID]bool{} // columns that go for a while, or for good, with what they have
-		own := factID{d.Kind, cmp.Or(d.there, d.Object)}
+		own := factID{cmp.Or(kind, d.Kind), cmp.Or(d.there, d.Object)}
 		if d.Kind == "column" && strings.Contains(d.SQL, " DROP COLUMN ") {
 			lost[own] = true
 		}
 		all := target.dependents(own)
+		if replaces { // what depends on a part of a table does on the table
+			for _, id := range sorted(target.of) {
+				if id != own && target.facts[id].Table == own.object {
+					all = append(all, slices.DeleteFunc(target.dependents(id), func(of factID) bool { return slices.Contains(all, of) })...)
+				}
+			}
+		}
+		ofType := oneName(own.kind) == "type"
+		retyped := ofType && !replaces && !strings.HasPrefix(d.SQL, trimmed(target.facts[own].Drop))
 		for _, of := range all {
 			if computed(target.facts[of]) {
 				lost[of] = true
@@ -121,17 +132,23 @@ func (p *planner) around(out *Comparison, belongings func(*Difference) []string,
 			differs = differs && (out.Differences[j].Change == Different || out.Differences[j].Change == Extra)
 			holds := stands(d.Kind) || slices.ContainsFunc(target.on[of], func(on factID) bool { return lost[on] })
 			switch old, is := target.facts[of]; {
-			case checked(of.kind) && old.Table == own.object: // it is made again with it
+			case (checked(of.kind) || of.kind == "column" || replaces) && old.Table == own.object: // it is made again with it
+			case ofType && of.kind == "column" && !lost[of], !retyped && bound(of.kind):
+				stays = &of
+			case retyped: // whatever else has it does not mind
 			case !is || !stands(of.kind) && of.kind != ofDefault && !lost[of] && !(checked(of.kind) && (holds || differs)): // it goes with another
-			case differs && out.Differences[j].Change == Extra:
+			case differs && out.Differences[j].Change == Extra, source.facts[of].Kind == "" && slices.ContainsFunc(out.Differences, func(o Difference) bool {
+				return o.Change == Extra && holder(o.Kind) && o.Object == old.Table // with which it goes
+			}):
 				after = append(after, of)
 			case old.Drop == "" || source.facts[of].Create == "":
-				able = false
+				stays = &of
 			default:
 				with = append(with, of)
 			}
 		}
-		if !able {
+		if stays != nil {
+			d.SQL, d.Destructive = "-- no statement: "+stays.kind+" "+stays.object+" depends on it, and cannot be made again", false
 			continue
 		}
 		d.with, d.after = with, after
@@ -154,6 +171,46 @@ func (p *planner) around(out *Comparison, belongings func(*Difference) []string,
 			}
 		}
 	}
+}
+
+// replaces has what comes under the name of something of another kind take its place by
+// one statement; it gives the kinds that go, by the differences that come.
+func (p *planner) replaces(out *Comparison, anew map[string]string) map[int]string {
+	was := make(map[int]string)
+	for i := range out.Differences {
+		d := &out.Differences[i]
+		for j := range out.Differences {
+			old := &out.Differences[j]
+			if d.Change == Missing && old.Change == Extra && d.Object == old.Object && d.Kind != old.Kind && oneName(d.Kind) != "" && oneName(d.Kind) == oneName(old.Kind) && runs(*d) && runs(*old) {
+				was[i] = old.Kind
+				d.set(join([]string{old.SQL, d.SQL}))
+				old.SQL, old.Destructive = together+d.Kind+" "+d.Object, false
+				anew[d.Object] = d.Kind + " " + d.Object
+			}
+		}
+	}
+	return was
+}
+
+// oneName tells of kinds which of them have their names among each other.
+func oneName(kind string) string {
+	switch kind {
+	case "table", "view", "materialized view", "sequence":
+		return "relation"
+	case "enum", "domain", "composite type", "range type":
+		return "type"
+	}
+	return ""
+}
+
+// bound tells of a kind that is not made again for what it needs: it is in use itself,
+// or no statement makes it.
+func bound(kind string) bool {
+	switch kind {
+	case "operator class", "operator family", "domain", "composite type", "range type", "base type", "language":
+		return true
+	}
+	return false
 }
 
 // regrant gives again what is granted on a column that was gone.
@@ -220,7 +277,7 @@ func (p *planner) surround(list []Difference, source, target *graph) {
 // and it holds nothing but its definition.
 func stands(kind string) bool {
 	switch kind {
-	case "view", "materialized view", "rule", "policy", "trigger", "function", "procedure", "aggregate", "foreign key":
+	case "view", "materialized view", "rule", "policy", "trigger", "function", "procedure", "aggregate", "foreign key", "operator", "cast", "publication":
 		return true
 	}
 	return false
@@ -250,6 +307,11 @@ func unsettles(d Difference, target *graph) bool {
 		})
 	}
 	drop := trimmed(target.facts[factID{d.Kind, cmp.Or(d.there, d.Object)}].Drop)
+	if oneName(d.Kind) == "type" {
+		return drop != "" && strings.HasPrefix(d.SQL, drop) || slices.ContainsFunc(d.Pieces, func(p Piece) bool {
+			return strings.HasPrefix(p.Name, "attribute ") && p.Source != "" && p.Target != ""
+		})
+	}
 	return drop != "" && strings.HasPrefix(d.SQL, drop) && (stands(d.Kind) || d.Kind == "primary key" || d.Kind == "unique" || d.Kind == "index")
 }
 
@@ -289,6 +351,7 @@ func (p *planner) arrange(out *Comparison) {
 		case d.rename != "" && !late[i]:
 			return -1<<21 + 1
 		case d.Kind == "partition" && d.Change == Different && !strings.Contains(d.SQL, " PARTITION "), // its columns' own defaults
+			d.Kind == "partition" && d.Change == Missing, // whose columns are its table's by then
 			d.Kind == "inheritance" && slices.ContainsFunc(list, func(c Difference) bool {
 				return c.Kind == "column" && c.Table == d.Object && c.Change == Missing && !Together(c.SQL) // a child has its columns first
 			}),
@@ -389,6 +452,12 @@ func (p *planner) arrange(out *Comparison) {
 			}
 		}
 	}
+	p.swaps(list, first)
+	for i, d := range list { // an heir may keep what its table loses
+		if up := requalify(source.facts[factID{d.Kind, d.Object}].Through, backwards(p.names)); d.Kind == "column" && up != "" {
+			first(i, comes(factID{d.Kind, up}))
+		}
+	}
 	schemas := make(map[string]int) // that come
 	for i, d := range list {
 		if d.Kind == "schema" && d.Change == Missing {
@@ -441,6 +510,7 @@ func (p *planner) arrange(out *Comparison) {
 	for _, i := range initial {
 		visit(i)
 	}
+	p.withhold(list, source, target, comes, goes)
 	p.ordersLast(list, source)
 	p.surround(list, source, target)
 	p.tie(list, source, comes)

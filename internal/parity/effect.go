@@ -129,14 +129,14 @@ var pieceManners = map[string]judgement{
 	"cluster": spaceElse, "statistics target": plannedElse, "column options": plannedElse,
 	"broken": {ApplicationFails, "statements that name it fail on one side"},
 	"server": readsElse, "foreign options": readsElse, "not null constraint": namedElse,
-	"own defaults": {ChangesBehaviour, "rows that are put into the partition itself get another value in staging"},
-	"own not null": refuses,
-	"validity":     {ChangesBehaviour, "an index that is not valid on one side is not used there"},
-	"visibility":   {ChangesBehaviour, "the planner may use it on one side only"},
-	"inheritance":  {ChangesBehaviour, "tables that inherit keep it on one side only"},
-	"default":      {ChangesBehaviour, "rows that leave it out get another value in staging"},
-	"on update":    reactsElse,
-	"identity":     countsElse, "auto increment": countsElse, "collation": sortsElse, "collate": sortsElse, "character set": sortsElse,
+	"own default":  {ChangesBehaviour, "rows that are put into the partition itself get another value in staging"},
+	"own not null": refuses, "own comment": wordsElse, "own statistics target": plannedElse, "own options": plannedElse,
+	"validity":    {ChangesBehaviour, "an index that is not valid on one side is not used there"},
+	"visibility":  {ChangesBehaviour, "the planner may use it on one side only"},
+	"inheritance": {ChangesBehaviour, "tables that inherit keep it on one side only"},
+	"default":     {ChangesBehaviour, "rows that leave it out get another value in staging"},
+	"on update":   reactsElse,
+	"identity":    countsElse, "identity numbers": countsElse, "auto increment": countsElse, "collation": sortsElse, "collate": sortsElse, "character set": sortsElse,
 	"engine": {ChangesBehaviour, "rows are kept, locked and undone otherwise in staging"},
 	"owner":  ownedElse, "security": allowsElse, "state": reactsElse, "version": versionElse,
 	"encoding": {BreaksLoad, "text of production may not be told in staging's encoding"},
@@ -254,7 +254,8 @@ func judgePiece(d catalog.Difference, p catalog.Piece, known manner, loose bool)
 	case p.Name == catalog.WholeDefinition:
 		return judgeDefinition(d.Kind, p, known)
 	}
-	if j, ok := pieceManners[p.Name]; ok {
+	name, _, _ := strings.Cut(p.Name, " of column ")
+	if j, ok := pieceManners[name]; ok {
 		return j
 	}
 	return known.different

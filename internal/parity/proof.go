@@ -22,7 +22,8 @@ type Proof struct {
 	// Remaining differences stood afterwards. None: the statements close all.
 	Remaining []Past `json:"remaining"`
 	// Reordered are tables whose columns stand in another order than production's
-	// afterwards: a column that is added stands last, and no statement moves it.
+	// afterwards though they did not before: a column that is added, or made anew, stands
+	// last, and no statement moves it. An order that differed before remains.
 	Reordered []string `json:"reordered,omitempty"`
 	// Untried are differences of what a copy does not have as its own: the database's
 	// settings, owners, privileges by default. Nothing is told of them.
@@ -163,6 +164,14 @@ func beyond(kind, object string) bool {
 // database: to be allowed to run it tells nothing of the structure.
 func (d Difference) Personal() bool { return d.Kind == "owner" || d.Kind == "default privilege" }
 
+// misplaced tells whether the columns of a table stand in another order, whatever else
+// differs in it.
+func (r *Report) misplaced(table string) bool {
+	return slices.ContainsFunc(r.Differences, func(d Difference) bool {
+		return d.Kind == "table" && d.Object == table && slices.Contains(strings.Split(d.Detail, "; "), catalog.ColumnOrder)
+	})
+}
+
 // Settle fills in what of another comparison still stands, as far as a copy of
 // the structure can tell. Before is the comparison whose statements ran.
 func (p *Proof) Settle(before, after *Report) {
@@ -170,7 +179,7 @@ func (p *Proof) Settle(before, after *Report) {
 	for _, d := range after.Differences {
 		switch {
 		case beyond(d.Kind, d.Object):
-		case d.Kind == "table" && d.Detail == catalog.ColumnOrder && before.Find(d.ID) == nil:
+		case d.Kind == "table" && d.Detail == catalog.ColumnOrder && !before.misplaced(d.Object):
 			p.Reordered = append(p.Reordered, d.Object)
 		default:
 			p.Remaining = append(p.Remaining, Past{ID: d.ID, Kind: d.Kind, Object: d.Object, Change: d.Change})

@@ -148,6 +148,12 @@ func (k objectKind) fact(row [][]byte) catalog.Fact {
 		}
 		f.Definition = ""
 	}
+	if k.kind == "sequence" {
+		f.Parts, f.Definition = counts(f), ""
+	}
+	if k.kind == "publication" {
+		published(&f)
+	}
 	if k.kind == "composite type" {
 		f.Parts, f.Definition = attributes(f), ""
 	}
@@ -175,6 +181,59 @@ func attributes(f catalog.Fact) (out []catalog.Part) {
 	return out
 }
 
+// counts tells a sequence piece by piece: within which limits it counts, how, for whom.
+func counts(f catalog.Fact) (out []catalog.Part) {
+	name := sqlName(f.Object)
+	alter := "ALTER SEQUENCE " + name + " "
+	texts := append(strings.Split(f.Definition, "\x1f"), "") // most belong to nobody
+	is := strings.Fields(texts[0])
+	kind, start, least, most := is[0], is[2], is[4], is[6]
+	first, last := limitsOf("bigint")
+	part(&out, "limits", texts[0], strings.Join([]string{alter + "AS bigint MINVALUE " + first + " MAXVALUE " + last,
+		"SELECT pg_catalog.setval(" + literal(name) + ", " + start + ", false) FROM " + name + " WHERE last_value NOT BETWEEN " + least + " AND " + most,
+		alter + "AS " + kind + " MINVALUE " + least + " MAXVALUE " + most + " START " + start}, ";\n"), "")
+	part(&out, "steps", texts[1], alter+texts[1], "")
+	part(&out, "owned by", texts[2], alter+"OWNED BY "+texts[2], alter+"OWNED BY NONE")
+	return out
+}
+
+// published tells a publication piece by piece, and how it is made.
+func published(f *catalog.Fact) {
+	name := sqlName(f.Object)
+	alter := "ALTER PUBLICATION " + name + " "
+	texts := strings.Split(f.Definition, "\x1f")
+	f.Definition = ""
+	whole, some, does := texts[0], texts[1], strings.TrimPrefix(strings.TrimPrefix(texts[2], "nothing"), ", ")
+	part(&f.Parts, "whole", whole)
+	part(&f.Parts, "tables", some, alter+"SET "+some, "")
+	options := []string{"publish = " + literal(does)}
+	part(&f.Parts, "publishes", cmp.Or(does, "nothing"), alter+"SET ("+options[0]+")", "")
+	for i, option := range []string{"publish_via_partition_root", "publish_generated_columns"} {
+		text, usual := texts[3+i], []string{"false", "none"}[i]
+		part(&f.Parts, option, text, alter+"SET ("+option+" = "+text+")", alter+"SET ("+option+" = "+usual+")")
+		if text != "" {
+			options = append(options, option+" = "+text)
+		}
+	}
+	f.Create = "CREATE PUBLICATION " + name
+	if of := cmp.Or(whole, some); of != "" {
+		f.Create += " FOR " + of
+	}
+	f.Create += " WITH (" + strings.Join(options, ", ") + ")"
+}
+
+// limitsOf gives those of a type that a sequence counts in. For a while it has these
+// where its own change: where it stands may lie within neither the old nor the new.
+func limitsOf(kind string) (least, most string) {
+	switch kind {
+	case "smallint":
+		return "-32768", "32767"
+	case "integer":
+		return "-2147483648", "2147483647"
+	}
+	return "-9223372036854775808", "9223372036854775807"
+}
+
 // domainParts are what the query of domains gives, a unit separator between two.
 var domainParts = [5]string{"type", "null", "default", "collation", "checks"}
 
@@ -195,18 +254,18 @@ func objectKinds(version int) []objectKind {
 		apart = "t.tgenabled <> (SELECT u.tgenabled FROM pg_catalog.pg_trigger u WHERE u.oid = t.tgparentid)"
 	}
 	// Row filters, lists of columns and whole schemas of publications are younger.
-	published, wholes, root := "", "NULL", ""
-	target, computed := "", ""
+	published, wholes, root := "", "NULL", "NULL"
+	target, computed := "", "NULL"
 	if version >= 130000 {
 		target = " || CASE WHEN s.stxstattarget >= 0 THEN ' with target ' || s.stxstattarget ELSE '' END"
-		root = " || CASE WHEN p.pubviaroot THEN ' as the root of partitions' ELSE '' END"
+		root = "CASE WHEN p.pubviaroot THEN 'true' END"
 	}
 	if version >= 150000 {
-		published = " || coalesce(' ' || (SELECT array_agg(a.attname ORDER BY a.attnum) FROM pg_catalog.pg_attribute a WHERE a.attrelid = r.prrelid AND a.attnum = ANY (r.prattrs))::text, '') || coalesce(' WHERE ' || pg_catalog.pg_get_expr(r.prqual, r.prrelid), '')"
-		wholes = "(SELECT string_agg(m.pnnspid::regnamespace::text, ', ' ORDER BY m.pnnspid::regnamespace::text) FROM pg_catalog.pg_publication_namespace m WHERE m.pnpubid = p.oid)"
+		published = " || coalesce(' (' || (SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum) FROM pg_catalog.pg_attribute a WHERE a.attrelid = r.prrelid AND a.attnum = ANY (r.prattrs)) || ')', '') || coalesce(' WHERE (' || pg_catalog.pg_get_expr(r.prqual, r.prrelid) || ')', '')"
+		wholes = "(SELECT string_agg('TABLES IN SCHEMA ' || m.pnnspid::regnamespace, ', ' ORDER BY m.pnnspid::regnamespace::text) FROM pg_catalog.pg_publication_namespace m WHERE m.pnpubid = p.oid)"
 	}
 	if version >= 180000 {
-		computed = " || CASE p.pubgencols WHEN 's' THEN ' with stored generated columns' ELSE '' END"
+		computed = "CASE p.pubgencols WHEN 's' THEN 'stored' END"
 	}
 	const namespace = ` JOIN pg_catalog.pg_namespace n ON n.oid = `
 	const ofTable = ` JOIN pg_catalog.pg_class c ON c.oid = `
@@ -250,9 +309,9 @@ FROM pg_catalog.pg_class c` + namespace + `c.relnamespace WHERE c.relrowsecurity
 		{"inheritance", `SELECT c.oid, n.nspname, c.relname, NULL, n.nspname, c.relname, string_agg(i.inhparent::regclass::text, ', ' ORDER BY i.inhseqno)
 FROM pg_catalog.pg_inherits i` + ofTable + `i.inhrelid` + namespace + `c.relnamespace WHERE NOT c.relispartition AND c.relkind IN ('r', 'f') GROUP BY 1, 2, 3`, "pg_class"},
 		{"sequence", `SELECT c.oid, n.nspname, c.relname, NULL, NULL, NULL,
-	format('%s start %s increment %s from %s to %s cache %s%s%s', pg_catalog.format_type(s.seqtypid, NULL), s.seqstart, s.seqincrement, s.seqmin, s.seqmax, s.seqcache,
-		CASE WHEN s.seqcycle THEN ' cycle' ELSE '' END,
-		(SELECT format(' owned by %s.%s', d.refobjid::regclass, quote_ident(a.attname)) FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+	concat_ws(E'\x1f', format('%s start %s from %s to %s', pg_catalog.format_type(s.seqtypid, NULL), s.seqstart, s.seqmin, s.seqmax),
+		format('increment %s cache %s %s', s.seqincrement, s.seqcache, CASE WHEN s.seqcycle THEN 'cycle' ELSE 'no cycle' END),
+		(SELECT format('%s.%s', d.refobjid::regclass, quote_ident(a.attname)) FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
 			WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'a' AND d.refobjsubid > 0 LIMIT 1))
 FROM pg_catalog.pg_sequence s` + ofTable + `s.seqrelid` + namespace + `c.relnamespace
 WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'i')`, "pg_class"},
@@ -300,8 +359,10 @@ FROM pg_catalog.pg_cast k WHERE k.oid >= 16384`, "pg_cast"},
 FROM pg_catalog.pg_ts_config t` + namespace + `t.cfgnamespace`, "pg_ts_config"},
 		{"statistics object", `SELECT s.oid, n.nspname, s.stxname, NULL, NULL, NULL, pg_catalog.pg_get_statisticsobjdef(s.oid)` + target + `
 FROM pg_catalog.pg_statistic_ext s` + namespace + `s.stxnamespace`, "pg_statistic_ext"},
-		{"publication", `SELECT p.oid, NULL, p.pubname, NULL, NULL, NULL, format('all tables %s insert %s update %s delete %s truncate %s: %s%s', p.puballtables, p.pubinsert, p.pubupdate, p.pubdelete, p.pubtruncate,
-	(SELECT string_agg(r.prrelid::regclass::text` + published + `, ', ' ORDER BY r.prrelid::regclass::text) FROM pg_catalog.pg_publication_rel r WHERE r.prpubid = p.oid), ' schemas ' || ` + wholes + `)` + root + computed + `
+		{"publication", `SELECT p.oid, NULL, p.pubname, NULL, NULL, NULL, array_to_string(ARRAY[CASE WHEN p.puballtables THEN 'ALL TABLES' END,
+	concat_ws(', ', (SELECT string_agg('TABLE ' || r.prrelid::regclass` + published + `, ', ' ORDER BY r.prrelid::regclass::text) FROM pg_catalog.pg_publication_rel r WHERE r.prpubid = p.oid), ` + wholes + `),
+	concat_ws(', ', 'nothing', CASE WHEN p.pubinsert THEN 'insert' END, CASE WHEN p.pubupdate THEN 'update' END, CASE WHEN p.pubdelete THEN 'delete' END, CASE WHEN p.pubtruncate THEN 'truncate' END),
+	` + root + `, ` + computed + `], E'\x1f', '')
 FROM pg_catalog.pg_publication p`, "pg_publication"},
 		{"subscription", `SELECT 0, NULL, s.subname, NULL, NULL, NULL, format('enabled %s to %s', s.subenabled, s.subpublications)
 FROM pg_catalog.pg_subscription s WHERE s.subdbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())`, ""},
@@ -314,9 +375,9 @@ FROM pg_catalog.pg_default_acl d LEFT JOIN pg_catalog.pg_namespace n ON n.oid = 
 		// Comments on tables, columns, constraints, indexes and enums are parts of these.
 		{"comment", `SELECT 0, i.schema, i.type || ' ' || i.identity, NULL, NULL, NULL, d.description
 FROM pg_catalog.pg_description d CROSS JOIN LATERAL pg_catalog.pg_identify_object(d.classoid, d.objoid, d.objsubid) i
-WHERE d.objoid >= 16384 AND NOT (i.type = 'schema' AND i.name IN ('understudy', 'understudy_next')) AND i.type NOT IN ('table', 'table column', 'table constraint', 'index', 'foreign table', 'foreign table column', 'extension')
+WHERE (d.objoid >= 16384 OR i.type = 'schema' AND i.name = 'public' OR i.type = 'extension' OR i.type = 'language' AND (SELECT l.lanispl FROM pg_catalog.pg_language l WHERE l.oid = d.objoid)) AND NOT (i.type = 'schema' AND i.name IN ('understudy', 'understudy_next')) AND i.type NOT IN ('table', 'table column', 'table constraint', 'index', 'foreign table', 'foreign table column')
 	AND NOT EXISTS (SELECT FROM pg_catalog.pg_type t WHERE d.classoid = 'pg_catalog.pg_type'::regclass AND t.oid = d.objoid AND t.typtype = 'e')
-	AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e WHERE e.classid = d.classoid AND e.objid = d.objoid AND e.deptype = 'e')`, ""},
+	AND (i.type = 'language' OR NOT EXISTS (SELECT FROM pg_catalog.pg_depend e WHERE e.classid = d.classoid AND e.objid = d.objoid AND e.deptype = 'e'))`, ""},
 		// Those of roles and whole databases are the server's.
 		{"security label", `SELECT 0, NULL, upper(l.objtype) || ' ' || l.objname, ' by ' || l.provider, NULL, NULL, l.label FROM pg_catalog.pg_seclabels l
 WHERE l.objoid >= 16384 AND EXISTS (SELECT FROM pg_catalog.pg_seclabel o WHERE o.classoid = l.classoid AND o.objoid = l.objoid)`, ""},

@@ -18,10 +18,8 @@ func closings() map[string]closing {
 	constraints := func(each string) string {
 		return `(SELECT string_agg(` + each + `, '; ' ORDER BY k.conname) FROM pg_catalog.pg_constraint k WHERE k.contypid = x.oid AND k.contype = 'c')`
 	}
-	sequence := func(verb string) string {
-		return `(SELECT format('` + verb + ` SEQUENCE %s AS %s INCREMENT %s MINVALUE %s MAXVALUE %s START %s CACHE %s%s', ` + full + `, pg_catalog.format_type(s.seqtypid, NULL), s.seqincrement, s.seqmin, s.seqmax, s.seqstart, s.seqcache,
+	sequence := `(SELECT format('CREATE SEQUENCE %s AS %s INCREMENT %s MINVALUE %s MAXVALUE %s START %s CACHE %s%s', ` + full + `, pg_catalog.format_type(s.seqtypid, NULL), s.seqincrement, s.seqmin, s.seqmax, s.seqstart, s.seqcache,
 	CASE WHEN s.seqcycle THEN ' CYCLE' ELSE ' NO CYCLE' END) FROM pg_catalog.pg_sequence s WHERE s.seqrelid = x.oid)`
-	}
 	owned := `coalesce((SELECT format('ALTER SEQUENCE %s OWNED BY %s.%I', ` + full + `, d.refobjid::regclass, a.attname) FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
 	WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = x.oid AND d.deptype = 'a' AND d.refobjsubid > 0 LIMIT 1), format('ALTER SEQUENCE %s OWNED BY NONE', ` + full + `))`
 	defaults := func(set string) string {
@@ -95,22 +93,17 @@ func closings() map[string]closing {
 			alter: `format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY, %s FORCE ROW LEVEL SECURITY', ` + full + `, CASE x.def WHEN 'forced' THEN '' ELSE 'NO' END)`},
 		"inheritance": {create: `(SELECT string_agg(format('ALTER TABLE %s INHERIT %s', ` + full + `, i.inhparent::regclass), '; ' ORDER BY i.inhseqno) FROM pg_catalog.pg_inherits i WHERE i.inhrelid = x.oid)`,
 			drop: `(SELECT string_agg(format('ALTER TABLE %s NO INHERIT %s', ` + full + `, i.inhparent::regclass), '; ') FROM pg_catalog.pg_inherits i WHERE i.inhrelid = x.oid)`},
-		"sequence": {create: sequence("CREATE"), drop: `format('DROP SEQUENCE %s', ` + full + `)`, alter: sequence("ALTER") + ` || '; ' || ` + owned},
+		"sequence": {create: sequence, drop: `format('DROP SEQUENCE %s', ` + full + `)`, alter: owned},
 		"domain": {create: `(SELECT format('CREATE DOMAIN %s AS %s%s%s%s%s', ` + full + `, pg_catalog.format_type(o.typbasetype, o.typtypmod), (SELECT format(' COLLATE %I.%I', n.nspname, l.collname) FROM pg_catalog.pg_collation l JOIN pg_catalog.pg_namespace n ON n.oid = l.collnamespace WHERE l.oid = o.typcollation AND l.collname <> 'default'), ' DEFAULT ' || o.typdefault, CASE WHEN o.typnotnull THEN ' NOT NULL' END, ' ' || ` +
 			constraints(`format('CONSTRAINT %I %s', k.conname, pg_catalog.pg_get_constraintdef(k.oid))`) + `) FROM pg_catalog.pg_type o` + of,
 			drop: `format('DROP DOMAIN %s', ` + full + `)`,
 			alter: `(SELECT concat_ws('; ', 'ALTER DOMAIN ' || ` + full + ` || ' SET DEFAULT ' || o.typdefault, CASE WHEN o.typnotnull THEN 'ALTER DOMAIN ' || ` + full + ` || ' SET NOT NULL' END, ` +
 				constraints(`format('ALTER DOMAIN %s ADD CONSTRAINT %I %s', `+full+`, k.conname, pg_catalog.pg_get_constraintdef(k.oid))`) + `) FROM pg_catalog.pg_type o` + of,
 			clear: `concat_ws('; ', format('ALTER DOMAIN %s DROP DEFAULT; ALTER DOMAIN %s DROP NOT NULL', ` + full + `, ` + full + `), ` + constraints(`format('ALTER DOMAIN %s DROP CONSTRAINT %I', `+full+`, k.conname)`) + `)`},
-		"composite type":    {create: `format('CREATE TYPE %s AS (%s)', ` + full + `, translate(x.def, E'\x1e\x1f', ' ,'))`, drop: `format('DROP TYPE %s', ` + full + `)`},
-		"range type":        {create: `(SELECT format('CREATE TYPE %s AS RANGE (SUBTYPE = %s%s)', ` + full + `, pg_catalog.format_type(r.rngsubtype, NULL), CASE WHEN r.rngsubdiff <> 0 THEN format(', SUBTYPE_DIFF = %s', r.rngsubdiff::regproc) END) FROM pg_catalog.pg_range r WHERE r.rngtypid = x.oid)`, drop: `format('DROP TYPE %s', ` + full + `)`},
-		"statistics object": {create: `(SELECT concat_ws('; ', pg_catalog.pg_get_statisticsobjdef(o.oid), 'ALTER STATISTICS ' || ` + full + ` || ' SET STATISTICS ' || (SELECT t FROM (SELECT to_jsonb(o) ->> 'stxstattarget') y (t) WHERE t::int >= 0)) FROM pg_catalog.pg_statistic_ext o` + of, drop: `format('DROP STATISTICS %s', ` + full + `)`},
-		// With row filters, lists of columns or whole schemas it is made by hand.
-		"publication": {create: `(SELECT CASE WHEN NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = to_regclass('pg_catalog.pg_publication_namespace') AND d.refclassid = 'pg_catalog.pg_publication'::regclass AND d.refobjid = o.oid)
-	AND NOT EXISTS (SELECT FROM pg_catalog.pg_publication_rel p WHERE p.prpubid = o.oid AND coalesce(to_jsonb(p) ->> 'prqual', to_jsonb(p) ->> 'prattrs') IS NOT NULL) THEN format('CREATE PUBLICATION %I%s WITH (publish = %L' || CASE to_jsonb(o) ->> 'pubviaroot' WHEN 'true' THEN ', publish_via_partition_root = true' ELSE '' END || CASE to_jsonb(o) ->> 'pubgencols' WHEN 's' THEN ', publish_generated_columns = stored' ELSE '' END || ')', x.name, CASE WHEN o.puballtables THEN ' FOR ALL TABLES' ELSE
-	' FOR TABLE ' || (SELECT string_agg(p.prrelid::regclass::text, ', ') FROM pg_catalog.pg_publication_rel p WHERE p.prpubid = o.oid) END,
-	concat_ws(', ', CASE WHEN o.pubinsert THEN 'insert' END, CASE WHEN o.pubupdate THEN 'update' END, CASE WHEN o.pubdelete THEN 'delete' END, CASE WHEN o.pubtruncate THEN 'truncate' END)) END FROM pg_catalog.pg_publication o` + of,
-			drop: `format('DROP PUBLICATION %I', x.name)`},
+		"composite type":                  {create: `format('CREATE TYPE %s AS (%s)', ` + full + `, translate(x.def, E'\x1e\x1f', ' ,'))`, drop: `format('DROP TYPE %s', ` + full + `)`},
+		"range type":                      {create: `(SELECT format('CREATE TYPE %s AS RANGE (SUBTYPE = %s%s)', ` + full + `, pg_catalog.format_type(r.rngsubtype, NULL), CASE WHEN r.rngsubdiff <> 0 THEN format(', SUBTYPE_DIFF = %s', r.rngsubdiff::regproc) END) FROM pg_catalog.pg_range r WHERE r.rngtypid = x.oid)`, drop: `format('DROP TYPE %s', ` + full + `)`},
+		"statistics object":               {create: `(SELECT concat_ws('; ', pg_catalog.pg_get_statisticsobjdef(o.oid), 'ALTER STATISTICS ' || ` + full + ` || ' SET STATISTICS ' || (SELECT t FROM (SELECT to_jsonb(o) ->> 'stxstattarget') y (t) WHERE t::int >= 0)) FROM pg_catalog.pg_statistic_ext o` + of, drop: `format('DROP STATISTICS %s', ` + full + `)`},
+		"publication":                     {drop: `format('DROP PUBLICATION %I', x.name)`},
 		"comment":                         {create: on + ` || format(' IS %L', x.def)`, drop: on + ` || ' IS NULL'`, alter: on + ` || format(' IS %L', x.def)`},
 		"grant":                           grants(full, "pg_class", "relacl", "r", "relowner", "", giveColumns, takeColumns),
 		"grant on a sequence":             grants(`format('SEQUENCE %I.%I', x.nsp, x.name)`, "pg_class", "relacl", "s", "relowner", "", "", ""),

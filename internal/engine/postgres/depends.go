@@ -34,10 +34,20 @@ WITH named (class, id, sub, kind, nsp, name, part, tail) AS MATERIALIZED (
 		coalesce(e.typnamespace, t.typnamespace), coalesce(e.typname, t.typname), NULL, NULL
 		FROM pg_catalog.pg_type t LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem AND t.typcategory = 'A' LEFT JOIN pg_catalog.pg_class c ON c.oid = coalesce(e.typrelid, t.typrelid) WHERE t.oid >= 16384
 	UNION ALL SELECT 'pg_catalog.pg_collation'::regclass, l.oid, 0, 'collation', l.collnamespace, l.collname, NULL, NULL FROM pg_catalog.pg_collation l WHERE l.oid >= 16384
+	UNION ALL SELECT 'pg_catalog.pg_operator'::regclass, o.oid, 0, 'operator', o.oprnamespace, o.oprname, NULL, format('(%s, %s)', o.oprleft::regtype, o.oprright::regtype) FROM pg_catalog.pg_operator o WHERE o.oid >= 16384
+	UNION ALL SELECT 'pg_catalog.pg_opclass'::regclass, o.oid, 0, 'operator class', o.opcnamespace, o.opcname, NULL, ' using ' || m.amname FROM pg_catalog.pg_opclass o JOIN pg_catalog.pg_am m ON m.oid = o.opcmethod WHERE o.oid >= 16384
+	UNION ALL SELECT x.class, x.id, 0, 'operator family', f.opfnamespace, f.opfname, NULL, ' using ' || m.amname FROM (SELECT 'pg_catalog.pg_opfamily'::regclass::oid, f.oid, f.oid FROM pg_catalog.pg_opfamily f
+		UNION ALL SELECT 'pg_catalog.pg_amop'::regclass, o.oid, o.amopfamily FROM pg_catalog.pg_amop o UNION ALL SELECT 'pg_catalog.pg_amproc'::regclass, o.oid, o.amprocfamily FROM pg_catalog.pg_amproc o) x (class, id, family)
+		JOIN pg_catalog.pg_opfamily f ON f.oid = x.family JOIN pg_catalog.pg_am m ON m.oid = f.opfmethod WHERE x.id >= 16384
+	UNION ALL SELECT 'pg_catalog.pg_cast'::regclass, k.oid, 0, 'cast', NULL, format('%s as %s', k.castsource::regtype, k.casttarget::regtype), NULL, NULL FROM pg_catalog.pg_cast k WHERE k.oid >= 16384
+	UNION ALL SELECT 'pg_catalog.pg_language'::regclass, l.oid, 0, 'language', NULL, l.lanname, NULL, NULL FROM pg_catalog.pg_language l WHERE l.oid >= 16384
+	UNION ALL SELECT 'pg_catalog.pg_foreign_server'::regclass, s.oid, 0, 'foreign server', NULL, s.srvname, NULL, NULL FROM pg_catalog.pg_foreign_server s
+	UNION ALL SELECT 'pg_catalog.pg_foreign_data_wrapper'::regclass, w.oid, 0, 'foreign data wrapper', NULL, w.fdwname, NULL, NULL FROM pg_catalog.pg_foreign_data_wrapper w
+	UNION ALL SELECT 'pg_catalog.pg_publication_rel'::regclass, r.oid, 0, 'publication', NULL, p.pubname, NULL, NULL FROM pg_catalog.pg_publication_rel r JOIN pg_catalog.pg_publication p ON p.oid = r.prpubid
 	UNION ALL SELECT m.classid, m.objid, 0, 'extension', NULL, e.extname, NULL, NULL FROM pg_catalog.pg_depend m JOIN pg_catalog.pg_extension e ON e.oid = m.refobjid WHERE m.refclassid = 'pg_catalog.pg_extension'::regclass AND m.deptype = 'e')
 SELECT DISTINCT a.kind, (SELECT nspname FROM pg_catalog.pg_namespace WHERE oid = a.nsp), a.name, a.part, a.tail, b.kind, (SELECT nspname FROM pg_catalog.pg_namespace WHERE oid = b.nsp), b.name, b.part, b.tail
 FROM pg_catalog.pg_depend d JOIN named a ON a.class = d.classid AND a.id = d.objid AND a.sub = d.objsubid JOIN named b ON b.class = d.refclassid AND b.id = d.refobjid AND b.sub = d.refobjsubid
-WHERE d.deptype IN ('n', 'a') AND a.kind NOT IN ('sequence', 'extension') AND a.nsp NOT IN (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname ~ '^pg_' OR nspname = 'information_schema')
+WHERE d.deptype IN ('n', 'a') AND a.kind NOT IN ('sequence', 'extension') AND (a.nsp IS NULL OR a.nsp NOT IN (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname ~ '^pg_' OR nspname = 'information_schema'))
 ORDER BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10`)
 	if err != nil {
 		return nil, err

@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"database/sql"
-	"slices"
 	"strings"
 
 	"understudy/internal/catalog"
@@ -163,6 +162,11 @@ WHERE c.relkind IN ('r', 'p', 'f', 'm') AND n.nspname = ANY ($1)
 			f.Drop = "DROP TABLE " + table
 		}
 		if f.Kind == "partition" {
+			for _, p := range f.Parts {
+				if (p.Name == "comment" || p.Name == "replica identity") && p.Alter != "" {
+					f.Create += ";\n" + p.Alter
+				}
+			}
 			f.Clear = "ALTER TABLE " + f.Table + " DETACH PARTITION " + table
 			f.Alter = "ALTER TABLE " + f.Table + " ATTACH PARTITION " + table + " " + row[7]
 		}
@@ -246,7 +250,7 @@ func (r *factReader) declareColumns() {
 		}
 		declared[f.Object] = declaration(f)
 		for _, p := range f.Parts {
-			if slices.Contains(besideDeclared, p.Name) && p.Alter != "" {
+			if besideDeclared(p) {
 				after[f.Table] = append(after[f.Table], p.Alter)
 			}
 		}
@@ -286,36 +290,56 @@ func declaration(f catalog.Fact) string {
 		out += " GENERATED ALWAYS AS (" + g[2:] + ")" + map[byte]string{'s': " STORED", 'v': " VIRTUAL"}[g[0]]
 	}
 	if i := part("identity"); i != "" {
-		out += " " + identityClause(i)
+		out += " " + identityClause(i, part("identity numbers"))
 	}
-	if part("null") != "" {
+	if named := part("not null constraint"); named != "" && !strings.HasSuffix(named, "NOT VALID") { // which is said behind it
+		out += " " + notNull(named, "")
+	} else if part("null") != "" && named == "" {
 		out += " NOT NULL"
 	}
 	return out
 }
 
-// identityClause writes what readColumns tells of an identity as it is declared.
-func identityClause(told string) string {
-	how, sequence, _ := strings.Cut(told, " (")
-	out := "GENERATED " + strings.ToUpper(how) + " AS IDENTITY"
-	if sequence != "" {
-		out += " (" + sequence
+// notNull writes what is told of a NOT NULL as a constraint, of a column where that is
+// not said by its place.
+func notNull(told, column string) string {
+	name, rest := told, ""
+	for _, words := range []string{" NOT VALID", " NO INHERIT"} {
+		if before, ok := strings.CutSuffix(" "+name, words); ok {
+			name, rest = strings.TrimPrefix(before, " "), words+rest
+		}
 	}
-	return out
+	out := ""
+	if name != "" {
+		out = " CONSTRAINT " + name
+	}
+	return strings.TrimSpace(out+" NOT NULL "+column) + rest
 }
 
-// identityChange writes the same for a column that is an identity already.
-func identityChange(told string) string {
-	how, sequence, _ := strings.Cut(told, " (")
-	words := strings.Fields(strings.TrimSuffix(sequence, ")"))
-	out, cycle := "SET GENERATED "+strings.ToUpper(how), " SET NO CYCLE"
-	for i := 0; i+1 < len(words); i += 2 {
-		out += " SET " + strings.ToUpper(words[i]) + " " + words[i+1]
+// identityClause writes what readColumns tells of an identity as it is declared.
+func identityClause(how, numbers string) string {
+	return "GENERATED " + strings.ToUpper(how) + " AS IDENTITY (" + numbers + ")"
+}
+
+// sequenceOf is a subquery named s, whose id is the sequence of an identity column. A
+// serial's may belong to the column too, until it is dropped.
+func sequenceOf(table, column string) string {
+	return "(SELECT d.objid::pg_catalog.regclass FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid WHERE d.deptype = 'i' AND d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass" +
+		" AND d.refobjid = " + literal(sqlName(table)) + "::pg_catalog.regclass AND a.attname = " + literal(column) + ") s (id)"
+}
+
+// renumber writes the statements that give an identity other numbers. One that stands at
+// a number beyond them begins anew.
+func renumber(alter, kind, sequence, numbers string) string {
+	words := strings.Fields(numbers)
+	var set string
+	for i := 0; i+1 < len(words) && i < 10; i += 2 {
+		set += "SET " + strings.ToUpper(words[i]) + " " + words[i+1] + " "
 	}
-	if len(words)%2 == 1 { // its last word is cycle
-		cycle = " SET CYCLE"
-	}
-	return out + cycle
+	least, most := limitsOf(kind)
+	return strings.Join([]string{alter + "SET MINVALUE " + least + " SET MAXVALUE " + most,
+		"SELECT pg_catalog.setval(s.id, " + words[1] + ", false) FROM " + sequence + " JOIN pg_catalog.pg_sequence q ON q.seqrelid = s.id WHERE coalesce(pg_catalog.pg_sequence_last_value(s.id), q.seqstart) NOT BETWEEN " + words[3] + " AND " + words[5],
+		alter + set + "SET " + strings.ToUpper(strings.Join(words[10:], " "))}, ";\n")
 }
 
 func (r *factReader) readColumns() error {
@@ -334,19 +358,19 @@ SELECT a.attrelid::bigint::text, a.attname, format_type(a.atttypid, a.atttypmod)
   CASE WHEN a.attnotnull THEN 'NOT NULL' END,
   CASE WHEN a.attgenerated = '' THEN pg_get_expr(d.adbin, d.adrelid) END,
   CASE WHEN a.attgenerated <> '' THEN a.attgenerated::text || ' ' || pg_get_expr(d.adbin, d.adrelid) END,
-  CASE a.attidentity WHEN 'a' THEN 'always' WHEN 'd' THEN 'by default' END ||
-    COALESCE((SELECT format(' (start %s increment %s minvalue %s maxvalue %s cache %s%s)', s.seqstart, s.seqincrement, s.seqmin, s.seqmax, s.seqcache,
-        CASE WHEN s.seqcycle THEN ' cycle' ELSE '' END)
+  CASE a.attidentity WHEN 'a' THEN 'always' WHEN 'd' THEN 'by default' END,
+  CASE WHEN a.attidentity <> '' THEN (SELECT format('start %s minvalue %s maxvalue %s increment %s cache %s %s', s.seqstart, s.seqmin, s.seqmax, s.seqincrement, s.seqcache,
+        CASE WHEN s.seqcycle THEN 'cycle' ELSE 'no cycle' END)
       FROM pg_depend p JOIN pg_sequence s ON s.seqrelid = p.objid
-      WHERE p.classid = 'pg_class'::regclass AND p.refclassid = 'pg_class'::regclass AND p.refobjid = a.attrelid AND p.refobjsubid = a.attnum AND p.deptype = 'i' LIMIT 1), ''),
+      WHERE p.classid = 'pg_class'::regclass AND p.refclassid = 'pg_class'::regclass AND p.refobjid = a.attrelid AND p.refobjsubid = a.attnum AND p.deptype = 'i' LIMIT 1) END,
   CASE WHEN a.attcollation <> t.typcollation THEN (SELECT quote_ident(n.nspname) || '.' || quote_ident(c.collname) FROM pg_collation c JOIN pg_namespace n ON n.oid = c.collnamespace WHERE c.oid = a.attcollation) END,
   CASE WHEN a.attstorage <> t.typstorage THEN a.attstorage::text END,
   col_description(a.attrelid, a.attnum), `+compression+`, CASE WHEN a.attstattarget >= 0 THEN a.attstattarget::text END,
   (SELECT string_agg(o, ', ' ORDER BY o) FROM unnest(a.attoptions) o WHERE o NOT LIKE 'pg\_attver=%'), `+harmless("a.attfdwoptions")+`, `+forced+`,
   (SELECT 'enum' WHERE t.typtype = 'e' OR EXISTS (SELECT FROM pg_type e WHERE e.oid = t.typelem AND e.typtype = 'e')),
   CASE WHEN a.attinhcount > 0 AND NOT a.attislocal THEN (SELECT i.inhparent::bigint::text FROM pg_inherits i JOIN pg_attribute p ON p.attrelid = i.inhparent AND p.attname = a.attname AND NOT p.attisdropped WHERE i.inhrelid = a.attrelid ORDER BY i.inhseqno LIMIT 1) END,
-  t.typstorage::text
-FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+  t.typstorage::text, CASE WHEN o.relhassubclass THEN o.relkind::text END
+FROM pg_attribute a JOIN pg_class o ON o.oid = a.attrelid JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 WHERE a.attrelid::bigint = ANY ($1::text[]::bigint[]) AND a.attnum > 0 AND NOT a.attisdropped`, nonNil(r.oids))
 	for _, row := range rows {
 		oid := row[0]
@@ -355,57 +379,83 @@ WHERE a.attrelid::bigint = ANY ($1::text[]::bigint[]) AND a.attnum > 0 AND NOT a
 			continue
 		}
 		f := catalog.Fact{Kind: "column", Object: table + "." + schema.Ident(row[1]), Table: table}
-		if parent := r.tables[row[len(row)-2]]; parent != "" {
+		if parent := r.tables[row[len(row)-3]]; parent != "" {
 			f.Through = parent + "." + schema.Ident(row[1])
 		}
 		alter := "ALTER TABLE " + sqlName(table) + " ALTER " + quote(row[1]) + " "
+		// What heirs have is told of each; what partitions have where it is not their table's.
+		alone, all := alter, alter
+		if row[len(row)-1] != "" {
+			alone = "ALTER TABLE ONLY " + strings.TrimPrefix(alter, "ALTER TABLE ")
+		}
+		if row[len(row)-1] == "r" {
+			all = alone
+		}
 		storage := map[string]string{"p": "PLAIN", "e": "EXTERNAL", "m": "MAIN", "x": "EXTENDED"}
-		for i, name := range []string{"type", "null", "default", "generated", "identity", "collation", "storage", "comment", "compression", "statistics target", "column options", "foreign options", "not null constraint"} {
+		for i, name := range []string{"type", "null", "default", "generated", "identity", "identity numbers", "collation", "storage", "comment", "compression", "statistics target", "column options", "foreign options", "not null constraint"} {
 			text := row[i+2]
+			if text == "" {
+				continue
+			}
 			switch name {
 			case "type":
 				as := alter + "TYPE " + text
-				if row[7] != "" {
-					as += " COLLATE " + row[7]
+				if row[8] != "" {
+					as += " COLLATE " + row[8]
 				}
-				if row[5] == "" {
-					as += " USING " + quote(row[1]) + "::"
-					if row[len(row)-3] != "" {
-						as += "text::" // nothing else becomes one
-					}
-					as += text
+				if row[5] != "" {
+					part(&f.Parts, name, text, as, "")
+					continue
 				}
-				part(&f.Parts, name, text, as, "")
+				value, through, list := quote(row[1]), "", "" // nothing else becomes an enum
+				if row[len(row)-4] != "" {
+					through, list = "::text", "::text[]"
+				}
+				part(&f.Parts, name, text, as+" USING "+value+through+"::"+text, "")
+				own := &f.Parts[len(f.Parts)-1]
+				own.Many = as + " USING CASE WHEN " + value + " IS NOT NULL THEN ARRAY[" + value + "]" + list + "::" + text + " END"
+				// Several do not become one, unless it is a text.
+				own.One = as + " USING CASE WHEN cardinality(" + value + ") > 1 THEN " + value + "::text::" + text + " ELSE (" + value + ")[1]" + through + "::" + text + " END"
 			case "null":
-				part(&f.Parts, name, text, alter+"SET NOT NULL", alter+"DROP NOT NULL")
-			case "default":
-				part(&f.Parts, name, text, alter+"SET DEFAULT "+text, alter+"DROP DEFAULT")
-			case "identity":
-				past := ""
-				if !strings.Contains(text, "increment -") { // of rows that are there already
-					// A serial's sequence may belong to the column too, until it is dropped.
-					past = ";\nSELECT pg_catalog.setval((SELECT d.objid::pg_catalog.regclass FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid WHERE d.deptype = 'i' AND d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass" +
-						" AND d.refobjid = " + literal(sqlName(table)) + "::pg_catalog.regclass AND a.attname = " + literal(row[1]) + "), max(" + quote(row[1]) + ")) FROM " + sqlName(table) + " HAVING max(" + quote(row[1]) + ") IS NOT NULL"
+				how := all
+				if r.version >= 180000 { // heirs cannot be without what their table has
+					how = alter
 				}
-				part(&f.Parts, name, text, alter+identityChange(text), alter+"DROP IDENTITY", alter+"ADD "+identityClause(text)+past)
+				part(&f.Parts, name, text, how+"SET NOT NULL", how+"DROP NOT NULL")
+				if r.version >= 180000 {
+					f.Parts[len(f.Parts)-1].Follows = catalog.Follows{Column: f.Through, Part: name}
+				}
+			case "default":
+				part(&f.Parts, name, text, all+"SET DEFAULT "+text, all+"DROP DEFAULT")
+			case "identity", "identity numbers": // both come and go as one
+				given, again := row[7], alter+"SET GENERATED "+strings.ToUpper(text)
+				if name == "identity numbers" {
+					again = renumber(alter, row[2], sequenceOf(table, row[1]), given)
+				}
+				add := alter + "ADD " + identityClause(row[6], given)
+				if !strings.Contains(given, "increment -") { // past those of rows that are there already
+					add += ";\nSELECT pg_catalog.setval((SELECT s.id FROM " + sequenceOf(table, row[1]) + "), max(" + quote(row[1]) + ")) FROM " + sqlName(table) + " HAVING max(" + quote(row[1]) + ") IS NOT NULL"
+				}
+				part(&f.Parts, name, text, again, alter+"DROP IDENTITY", add)
 			case "collation":
 				part(&f.Parts, name, text, alter+"TYPE "+row[2]+" COLLATE "+text, alter+"TYPE "+row[2])
 			case "storage":
-				part(&f.Parts, name, text, alter+"SET STORAGE "+storage[text], alter+"SET STORAGE "+storage[row[len(row)-1]])
+				part(&f.Parts, name, text, all+"SET STORAGE "+storage[text], all+"SET STORAGE "+storage[row[len(row)-2]])
 			case "compression":
 				part(&f.Parts, name, text, alter+"SET COMPRESSION "+text, alter+"SET COMPRESSION DEFAULT")
 			case "statistics target":
-				part(&f.Parts, name, text, alter+"SET STATISTICS "+text, alter+"SET STATISTICS -1")
-			case "not null constraint": // by a name that is not the server's own; one that is not valid, or not inherited, is made by hand
+				part(&f.Parts, name, text, alone+"SET STATISTICS "+text, alone+"SET STATISTICS -1")
+			case "not null constraint": // by a name that is not the server's own, or one that is not valid, or not inherited
 				usual := row[1] + "_not_null"
 				if parts, err := schema.ParseName(table); err == nil {
 					usual = parts[len(parts)-1] + "_" + usual
 				}
-				if rename := "ALTER TABLE " + sqlName(table) + " RENAME CONSTRAINT "; len(usual) <= nameLimit && !strings.Contains(text, " NO") {
+				if rename := "ALTER TABLE " + sqlName(table) + " RENAME CONSTRAINT "; len(usual) <= nameLimit && !strings.HasSuffix(text, "NO INHERIT") && !strings.HasSuffix(text, "NOT VALID") {
 					part(&f.Parts, name, text, "", rename+text+" TO "+quote(usual), rename+quote(usual)+" TO "+text)
 					continue
 				}
-				part(&f.Parts, name, text)
+				anew := alter + "DROP NOT NULL;\nALTER TABLE " + sqlName(table) + " ADD " + notNull(text, quote(row[1]))
+				part(&f.Parts, name, text, anew, alter+"DROP NOT NULL;\n"+alter+"SET NOT NULL")
 			case "column options":
 				part(&f.Parts, name, text, alter+"SET ("+text+")", alter+"RESET ("+optionNames(text)+")")
 			case "comment":
@@ -418,14 +468,17 @@ WHERE a.attrelid::bigint = ANY ($1::text[]::bigint[]) AND a.attnum > 0 AND NOT a
 		for i := range f.Parts {
 			if p := &f.Parts[i]; p.Name == "generated" { // it holds nothing of its own
 				p.Add = f.Drop + ", ADD COLUMN " + quote(row[1]) + " " + declaration(f)
-				p.Alter, p.Clear = p.Add, alter+"DROP EXPRESSION"
+				p.Alter = p.Add
+				if p.Text[0] == 's' { // else it has no values to keep
+					p.Clear = alter + "DROP EXPRESSION"
+				}
 				if r.version >= 170000 {
 					p.Alter = alter + "SET EXPRESSION AS (" + strings.TrimSpace(p.Text[1:]) + ")"
 				}
 			}
 		}
 		for _, p := range f.Parts {
-			if slices.Contains(besideDeclared, p.Name) && p.Alter != "" {
+			if besideDeclared(p) {
 				f.Create += ";\n" + p.Alter
 			}
 		}
@@ -434,8 +487,16 @@ WHERE a.attrelid::bigint = ANY ($1::text[]::bigint[]) AND a.attnum > 0 AND NOT a
 	return err
 }
 
-// besideDeclared are what a column's declaration has no place for.
-var besideDeclared = []string{"comment", "storage", "compression", "statistics target", "column options"}
+// besideDeclared tells of a part that a column's declaration has no place for it.
+func besideDeclared(p catalog.Part) bool {
+	switch p.Name {
+	case "comment", "storage", "compression", "statistics target", "column options":
+		return p.Alter != ""
+	case "not null constraint":
+		return strings.HasSuffix(p.Text, "NOT VALID")
+	}
+	return false
+}
 
 // harmless writes those options of what is foreign that hold no secret: the others are
 // told by their names alone.
@@ -447,29 +508,57 @@ func harmless(options string) string {
 
 // readPartitions finds what columns of a partition have otherwise than those of the
 // table that it is a part of: a default, which holds where rows are put into the
-// partition itself, and NOT NULL.
+// partition itself, NOT NULL, and what is theirs alone in any case.
 func (r *factReader) readPartitions() error {
 	rows, err := r.rows(`
-SELECT x.oid::bigint::text, string_agg(quote_ident(x.attname) || coalesce(' DEFAULT ' || x.own, ' no default'), ', ' ORDER BY x.attname) FILTER (WHERE x.own IS DISTINCT FROM x.parents),
-  string_agg(format('ALTER %I %s', x.attname, coalesce('SET DEFAULT ' || x.own, 'DROP DEFAULT')), ', ' ORDER BY x.attname) FILTER (WHERE x.own IS DISTINCT FROM x.parents),
-  string_agg(format('ALTER %I %s', x.attname, coalesce('SET DEFAULT ' || x.parents, 'DROP DEFAULT')), ', ' ORDER BY x.attname) FILTER (WHERE x.own IS DISTINCT FROM x.parents),
-  string_agg(quote_ident(x.attname), ', ' ORDER BY x.attname) FILTER (WHERE x.forced),
-  string_agg(format('ALTER %I SET NOT NULL', x.attname), ', ' ORDER BY x.attname) FILTER (WHERE x.forced),
-  string_agg(format('ALTER %I DROP NOT NULL', x.attname), ', ' ORDER BY x.attname) FILTER (WHERE x.forced)
-FROM (SELECT c.oid, a.attname, pg_get_expr(d.adbin, d.adrelid) AS own, pg_get_expr(e.adbin, e.adrelid) AS parents, a.attnotnull AND NOT p.attnotnull AS forced
-  FROM pg_class c JOIN pg_inherits h ON h.inhrelid = c.oid JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
-  JOIN pg_attribute p ON p.attrelid = h.inhparent AND p.attname = a.attname AND NOT p.attisdropped
-  LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum LEFT JOIN pg_attrdef e ON e.adrelid = p.attrelid AND e.adnum = p.attnum
-  WHERE c.relispartition AND c.oid::bigint = ANY ($1::text[]::bigint[])) x
-WHERE x.forced OR x.own IS DISTINCT FROM x.parents GROUP BY x.oid`, nonNil(r.oids))
-	for _, row := range rows {
-		for i := range r.facts {
-			if f := &r.facts[i]; f.Kind == "partition" && f.Object == r.tables[row[0]] {
-				alter := "ALTER TABLE " + sqlName(f.Object) + " "
-				part(&f.Parts, "own defaults", row[1], alter+row[2], alter+row[3])
-				part(&f.Parts, "own not null", row[4], alter+row[5], alter+row[6])
-			}
+WITH RECURSIVE below (id, top, up) AS (
+  SELECT h.inhrelid, h.inhparent, h.inhparent FROM pg_inherits h JOIN pg_class c ON c.oid = h.inhparent JOIN pg_class q ON q.oid = h.inhrelid WHERE c.relkind = 'p' AND NOT c.relispartition AND q.relispartition
+  UNION ALL SELECT h.inhrelid, b.top, h.inhparent FROM below b JOIN pg_inherits h ON h.inhparent = b.id JOIN pg_class q ON q.oid = h.inhrelid WHERE q.relispartition)
+SELECT x.id::bigint::text, x.top::bigint::text, a.attname,
+  CASE WHEN a.attgenerated = '' AND pg_get_expr(d.adbin, d.adrelid) IS DISTINCT FROM pg_get_expr(e.adbin, e.adrelid) THEN coalesce(pg_get_expr(d.adbin, d.adrelid), 'none') END, pg_get_expr(e.adbin, e.adrelid),
+  CASE WHEN a.attnotnull AND NOT p.attnotnull THEN 'NOT NULL' END,
+  col_description(x.id, a.attnum), CASE WHEN a.attstattarget >= 0 THEN a.attstattarget::text END,
+  (SELECT string_agg(o, ', ' ORDER BY o) FROM unnest(a.attoptions) o WHERE o NOT LIKE 'pg\_attver=%')
+FROM below x JOIN pg_attribute a ON a.attrelid = x.id AND a.attnum > 0 AND NOT a.attisdropped
+JOIN pg_attribute p ON p.attrelid = x.up AND p.attname = a.attname AND NOT p.attisdropped JOIN pg_attribute t ON t.attrelid = x.top AND t.attname = a.attname AND NOT t.attisdropped
+LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum LEFT JOIN pg_attrdef e ON e.adrelid = t.attrelid AND e.adnum = t.attnum
+WHERE x.id::bigint = ANY ($1::text[]::bigint[]) ORDER BY 1, a.attname`, nonNil(r.oids))
+	at := make(map[string]*catalog.Fact)
+	for i := range r.facts {
+		if f := &r.facts[i]; f.Kind == "partition" {
+			at[f.Object] = f
 		}
+	}
+	for _, row := range rows {
+		f, column := at[r.tables[row[0]]], quote(row[2])
+		if f == nil {
+			continue
+		}
+		name := schema.Ident(row[2])
+		own := func(what, follows, text string, closing ...string) {
+			if text == "" {
+				return
+			}
+			part(&f.Parts, "own "+what+" of column "+name, text, closing...)
+			if top := r.tables[row[1]]; follows != "" && top != "" {
+				f.Parts[len(f.Parts)-1].Follows = catalog.Follows{Column: top + "." + name, Part: follows}
+			}
+			f.Create += ";\n" + closing[0]
+		}
+		alter := "ALTER TABLE " + sqlName(f.Object) + " ALTER " + column + " "
+		alone := "ALTER TABLE ONLY " + sqlName(f.Object) + " ALTER " + column + " "
+		set := func(expression string) string {
+			if expression == "" || expression == "none" {
+				return alone + "DROP DEFAULT"
+			}
+			return alone + "SET DEFAULT " + expression
+		}
+		own("default", "default", row[3], set(row[3]), set(row[4]))
+		own("not null", "null", row[5], alter+"SET NOT NULL", alter+"DROP NOT NULL")
+		on := "COMMENT ON COLUMN " + sqlName(f.Object) + "." + column + " IS "
+		own("comment", "", row[6], on+literal(row[6]), on+"NULL")
+		own("statistics target", "", row[7], alone+"SET STATISTICS "+row[7], alone+"SET STATISTICS -1")
+		own("options", "", row[8], alter+"SET ("+row[8]+")", alter+"RESET ("+optionNames(row[8])+")")
 	}
 	return err
 }
@@ -536,7 +625,8 @@ SELECT x.indrelid::bigint::text, i.relname, pg_get_indexdef(x.indexrelid), quote
   CASE WHEN x.indisclustered THEN 'clustered' END,
   CASE WHEN x.indisreplident THEN 'replica identity' END,
   obj_description(i.oid, 'pg_class'),
-  format('DROP INDEX %s', i.oid::regclass), i.relkind::text
+  format('DROP INDEX %s', i.oid::regclass), i.relkind::text,
+  (SELECT string_agg(a.attnum || ' ' || a.attstattarget, ',' ORDER BY a.attnum) FROM pg_attribute a WHERE a.attrelid = i.oid AND a.attstattarget >= 0)
 FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid
 WHERE x.indrelid::bigint = ANY ($1::text[]::bigint[])
   AND NOT EXISTS (SELECT FROM pg_constraint c WHERE c.conindid = x.indexrelid AND c.contype IN ('p', 'u', 'x'))
@@ -553,12 +643,17 @@ WHERE x.indrelid::bigint = ANY ($1::text[]::bigint[])
 		part(&f.Parts, "validity", row[4])
 		part(&f.Parts, "cluster", row[5], alter+"CLUSTER ON "+row[3], alter+"SET WITHOUT CLUSTER")
 		part(&f.Parts, "replica identity", row[6], alter+"REPLICA IDENTITY USING INDEX "+row[3], alter+"REPLICA IDENTITY DEFAULT")
+		name := strings.TrimPrefix(row[8], "DROP INDEX ")
+		for _, of := range strings.FieldsFunc(row[10], func(c rune) bool { return c == ',' }) { // of expressions; they have no names
+			column, target, _ := strings.Cut(of, " ")
+			set := "ALTER INDEX " + name + " ALTER COLUMN " + column + " SET STATISTICS "
+			part(&f.Parts, "statistics target of column "+column, target, set+target, set+"-1")
+		}
 		for _, p := range f.Parts {
 			if p.Alter != "" {
 				f.Create += ";\n" + p.Alter
 			}
 		}
-		name := strings.TrimPrefix(row[8], "DROP INDEX ")
 		part(&f.Parts, "comment", row[7], "COMMENT ON INDEX "+name+" IS "+literal(row[7]), "COMMENT ON INDEX "+name+" IS NULL")
 		if row[7] != "" {
 			f.Create += ";\nCOMMENT ON INDEX " + name + " IS " + literal(row[7])

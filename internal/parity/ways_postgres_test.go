@@ -1,0 +1,296 @@
+package parity_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"understudy/internal/parity"
+	"understudy/internal/scratch"
+	"understudy/internal/scratch/scratchtest"
+)
+
+// TestClosingBothWaysOnPostgres takes pairs of databases, makes the second as the first
+// and the other way round: the statements run as they stand, and nothing differs then.
+func TestClosingBothWaysOnPostgres(t *testing.T) {
+	for name, sides := range map[string][2]string{
+		"the limits of a sequence": {
+			`CREATE SEQUENCE s START 1000 MINVALUE 1000 MAXVALUE 2000; CREATE SEQUENCE d INCREMENT -1 MINVALUE -2000 MAXVALUE -1000 START -1000`,
+			`CREATE SEQUENCE s; CREATE SEQUENCE d MAXVALUE 5`},
+		"the limits of an identity": {
+			`CREATE TABLE t (id int GENERATED ALWAYS AS IDENTITY (START 1000 MINVALUE 1000 MAXVALUE 2000), n int)`,
+			`CREATE TABLE t (id int GENERATED ALWAYS AS IDENTITY, n int)`},
+		"the type of a sequence": {
+			`CREATE SEQUENCE s AS smallint START 5`,
+			`CREATE SEQUENCE s START 100000`},
+		"own default of an heir": {
+			`CREATE TABLE p (a int DEFAULT 1); CREATE TABLE c (b int) INHERITS (p); ALTER TABLE c ALTER a SET DEFAULT 7`,
+			`CREATE TABLE p (a int); CREATE TABLE c (b int) INHERITS (p)`},
+		"own default of an heir, the parent's alone differs": {
+			`CREATE TABLE p (a int DEFAULT 1); CREATE TABLE c (b int) INHERITS (p); ALTER TABLE c ALTER a SET DEFAULT 7`,
+			`CREATE TABLE p (a int DEFAULT 2); CREATE TABLE c (b int) INHERITS (p); ALTER TABLE c ALTER a SET DEFAULT 7`},
+		"own default of an heir, both differ": {
+			`CREATE TABLE p (a int DEFAULT 1, n int NOT NULL); CREATE TABLE c (b int) INHERITS (p); ALTER TABLE c ALTER a SET DEFAULT 7`,
+			`CREATE TABLE p (a int DEFAULT 2, n int); CREATE TABLE c (b int) INHERITS (p); ALTER TABLE c ALTER a SET DEFAULT 8; ALTER TABLE c ALTER n SET NOT NULL; COMMENT ON COLUMN c.a IS 'of c'`},
+		"the type of a column that heirs have, with defaults of their own": {
+			`CREATE TABLE p (a int DEFAULT 1, n int NOT NULL); CREATE TABLE c (b int) INHERITS (p); CREATE TABLE g (x int) INHERITS (c); ALTER TABLE c ALTER a SET DEFAULT 7; ALTER TABLE g ALTER a DROP DEFAULT`,
+			`CREATE TABLE p (a text DEFAULT 'x', n int); CREATE TABLE c (b int) INHERITS (p); CREATE TABLE g (x int) INHERITS (c); ALTER TABLE c ALTER a SET DEFAULT 'y'; ALTER TABLE g ALTER n SET NOT NULL; COMMENT ON COLUMN c.a IS 'of c'; ALTER TABLE p ALTER n SET STATISTICS 7`},
+		"own default of a new heir": {
+			`CREATE TABLE p (a int DEFAULT 1); CREATE TABLE c (b int) INHERITS (p); ALTER TABLE c ALTER a SET DEFAULT 7`,
+			`CREATE TABLE p (a int DEFAULT 2)`},
+		"own default of a column of heirs that comes": {
+			`CREATE TABLE p (x int, a int DEFAULT 1); CREATE TABLE c (b int) INHERITS (p); ALTER TABLE c ALTER a SET DEFAULT 7; ALTER TABLE c ALTER a SET NOT NULL`,
+			`CREATE TABLE p (x int); CREATE TABLE c (b int) INHERITS (p)`},
+		"own default of a partition": {
+			`CREATE TABLE m (id int, a int DEFAULT 1) PARTITION BY LIST (id); CREATE TABLE m1 PARTITION OF m FOR VALUES IN (1); ALTER TABLE m1 ALTER a SET DEFAULT 7`,
+			`CREATE TABLE m (id int, a int) PARTITION BY LIST (id); CREATE TABLE m1 PARTITION OF m FOR VALUES IN (1)`},
+		"own default of a partition, the table's alone differs": {
+			`CREATE TABLE m (id int, a int DEFAULT 1) PARTITION BY LIST (id); CREATE TABLE m1 PARTITION OF m FOR VALUES IN (1); ALTER TABLE m1 ALTER a SET DEFAULT 7`,
+			`CREATE TABLE m (id int, a int DEFAULT 2) PARTITION BY LIST (id); CREATE TABLE m1 PARTITION OF m FOR VALUES IN (1); ALTER TABLE m1 ALTER a SET DEFAULT 7`},
+		"own default of a partition, the table's alone has one": {
+			`CREATE TABLE m (id int, a int DEFAULT 1) PARTITION BY LIST (id); CREATE TABLE m1 PARTITION OF m FOR VALUES IN (1); ALTER TABLE m1 ALTER a DROP DEFAULT`,
+			`CREATE TABLE m (id int, a int) PARTITION BY LIST (id); CREATE TABLE m1 PARTITION OF m FOR VALUES IN (1)`},
+		"own default of a partition of partitions": {
+			`CREATE TABLE m (id int, a int DEFAULT 1, n int NOT NULL) PARTITION BY LIST (id); CREATE TABLE m1 PARTITION OF m FOR VALUES IN (1) PARTITION BY LIST (a); CREATE TABLE m1a PARTITION OF m1 FOR VALUES IN (1); ALTER TABLE m1 ALTER a SET DEFAULT 7`,
+			`CREATE TABLE m (id int, a int DEFAULT 2, n int) PARTITION BY LIST (id); CREATE TABLE m1 PARTITION OF m FOR VALUES IN (1) PARTITION BY LIST (a); CREATE TABLE m1a PARTITION OF m1 FOR VALUES IN (1); ALTER TABLE ONLY m1 ALTER a SET DEFAULT 8; ALTER TABLE m1a ALTER n SET NOT NULL`},
+		"own default of a partition that comes": {
+			`CREATE TABLE m (id int, a int DEFAULT 1) PARTITION BY LIST (id); CREATE TABLE m1 PARTITION OF m FOR VALUES IN (1); ALTER TABLE m1 ALTER a SET DEFAULT 7; ALTER TABLE m1 ALTER a SET NOT NULL`,
+			`CREATE TABLE m (id int, a int) PARTITION BY LIST (id)`},
+		"own default of a table of partitions that comes": {
+			`CREATE TABLE m (id int, a int DEFAULT 1) PARTITION BY LIST (id); CREATE TABLE m1 PARTITION OF m FOR VALUES IN (1) WITH (fillfactor = 50); ALTER TABLE m1 ALTER a SET DEFAULT 7; COMMENT ON TABLE m1 IS 'one'; COMMENT ON COLUMN m1.a IS 'a of one'`,
+			`SELECT 1`},
+		"names of constraints that were swapped": {
+			`CREATE TABLE t (a int, b int, CONSTRAINT x CHECK (a > 0), CONSTRAINT y CHECK (b > 0))`,
+			`CREATE TABLE t (a int, b int, CONSTRAINT y CHECK (a > 0), CONSTRAINT x CHECK (b > 0))`},
+		"names of unique constraints that were swapped": {
+			`CREATE TABLE t (a int, b int, CONSTRAINT x UNIQUE (a), CONSTRAINT y UNIQUE (b)); CREATE TABLE r (a int REFERENCES t (a))`,
+			`CREATE TABLE t (a int, b int, CONSTRAINT y UNIQUE (a), CONSTRAINT x UNIQUE (b)); CREATE TABLE r (a int REFERENCES t (a))`},
+		"names of indexes that were swapped": {
+			`CREATE TABLE t (a int, b int, c int); CREATE INDEX x ON t (a); CREATE INDEX y ON t (b); CREATE UNIQUE INDEX z ON t (c)`,
+			`CREATE TABLE t (a int, b int, c int); CREATE INDEX y ON t (a); CREATE INDEX z ON t (b); CREATE UNIQUE INDEX x ON t (c)`},
+		"names of indexes that were swapped between tables": {
+			`CREATE TABLE t (a int); CREATE TABLE u (b int); CREATE INDEX x ON t (a); CREATE INDEX y ON u (b)`,
+			`CREATE TABLE t (a int); CREATE TABLE u (b int); CREATE INDEX y ON t (a); CREATE INDEX x ON u (b)`},
+		"names of keys that were swapped between tables": {
+			`CREATE TABLE t (a int, CONSTRAINT x UNIQUE (a)); CREATE TABLE u (b int, CONSTRAINT y PRIMARY KEY (b)); CREATE TABLE r (a int REFERENCES t (a), b int REFERENCES u)`,
+			`CREATE TABLE t (a int, CONSTRAINT y UNIQUE (a)); CREATE TABLE u (b int, CONSTRAINT x PRIMARY KEY (b)); CREATE TABLE r (a int REFERENCES t (a), b int REFERENCES u)`},
+		"names of a key and an index that were swapped": {
+			`CREATE TABLE t (a int, b int, CONSTRAINT x UNIQUE (a)); CREATE INDEX y ON t (b)`,
+			`CREATE TABLE t (a int, b int, CONSTRAINT y UNIQUE (a)); CREATE INDEX x ON t (b)`},
+		"names of foreign keys that were swapped": {
+			`CREATE TABLE t (a int PRIMARY KEY); CREATE TABLE r (a int, b int, CONSTRAINT x FOREIGN KEY (a) REFERENCES t, CONSTRAINT y FOREIGN KEY (b) REFERENCES t)`,
+			`CREATE TABLE t (a int PRIMARY KEY); CREATE TABLE r (a int, b int, CONSTRAINT y FOREIGN KEY (a) REFERENCES t, CONSTRAINT x FOREIGN KEY (b) REFERENCES t)`},
+		"a name of a key that moved on to another": {
+			`CREATE TABLE t (a int, b int, CONSTRAINT x UNIQUE (a), CONSTRAINT y UNIQUE (b))`,
+			`CREATE TABLE t (a int, b int, CONSTRAINT y UNIQUE (a))`},
+		"names of a primary key and an index that were swapped": {
+			`CREATE TABLE t (a int, b int, CONSTRAINT x PRIMARY KEY (a)); CREATE INDEX y ON t (b)`,
+			`CREATE TABLE t (a int, b int, CONSTRAINT y PRIMARY KEY (a)); CREATE INDEX x ON t (b)`},
+		"names of triggers and policies that were swapped": {
+			`CREATE TABLE t (a int); CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'; CREATE TRIGGER x BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION f(); CREATE TRIGGER y BEFORE DELETE ON t FOR EACH ROW EXECUTE FUNCTION f(); CREATE POLICY x ON t USING (a > 0); CREATE POLICY y ON t USING (a > 1)`,
+			`CREATE TABLE t (a int); CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'; CREATE TRIGGER y BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION f(); CREATE TRIGGER x BEFORE DELETE ON t FOR EACH ROW EXECUTE FUNCTION f(); CREATE POLICY y ON t USING (a > 0); CREATE POLICY x ON t USING (a > 1)`},
+		"an operator that is in use": {
+			`CREATE FUNCTION f(int, int) RETURNS bool LANGUAGE sql IMMUTABLE AS 'SELECT $1 = $2'; CREATE OPERATOR === (LEFTARG = int, RIGHTARG = int, FUNCTION = f, COMMUTATOR = ===); CREATE VIEW v AS SELECT 1 === 2 AS x; CREATE TABLE t (a int CHECK (a === 1), b bool DEFAULT 1 === 2); CREATE INDEX i ON t ((a === 2))`,
+			`CREATE FUNCTION f(int, int) RETURNS bool LANGUAGE sql IMMUTABLE AS 'SELECT $1 = $2'; CREATE OPERATOR === (LEFTARG = int, RIGHTARG = int, FUNCTION = f); CREATE VIEW v AS SELECT 1 === 2 AS x; CREATE TABLE t (a int CHECK (a === 1), b bool DEFAULT 1 === 2); CREATE INDEX i ON t ((a === 2))`},
+		"an operator's function": {
+			`CREATE FUNCTION f(int, int) RETURNS bool LANGUAGE sql IMMUTABLE AS 'SELECT $1 = $2'; CREATE OPERATOR === (LEFTARG = int, RIGHTARG = int, FUNCTION = f); CREATE VIEW v AS SELECT 1 === 2 AS x`,
+			`CREATE FUNCTION g(int, int) RETURNS bool LANGUAGE sql IMMUTABLE AS 'SELECT $1 <> $2'; CREATE OPERATOR === (LEFTARG = int, RIGHTARG = int, FUNCTION = g); CREATE VIEW v AS SELECT 1 === 2 AS x`},
+		"an operator that comes with what uses it": {
+			`CREATE FUNCTION f(int, int) RETURNS bool LANGUAGE sql IMMUTABLE AS 'SELECT $1 = $2'; CREATE OPERATOR === (LEFTARG = int, RIGHTARG = int, FUNCTION = f); CREATE VIEW v AS SELECT 1 === 2 AS x; CREATE TABLE t (a int CHECK (a === 1))`,
+			`CREATE TABLE t (a int)`},
+		"a column that becomes a list": {
+			`CREATE TABLE t (a int[], b text[] DEFAULT '{}', c varchar(5)[])`,
+			`CREATE TABLE t (a int, b text DEFAULT '', c varchar(5))`},
+		"an enum that becomes a domain": {
+			`CREATE DOMAIN e AS text CHECK (VALUE IN ('a', 'b')); CREATE TABLE t (id int)`,
+			`CREATE TYPE e AS ENUM ('a', 'b'); CREATE TABLE t (id int)`},
+		"a table that becomes a view": {
+			`CREATE TABLE b (id int); CREATE VIEW v AS SELECT id FROM b; COMMENT ON VIEW v IS 'v'`,
+			`CREATE TABLE b (id int); CREATE TABLE v (id int)`},
+		"a table that becomes a materialized view": {
+			`CREATE TABLE b (id int); CREATE MATERIALIZED VIEW v AS SELECT id FROM b; CREATE UNIQUE INDEX vi ON v (id); CREATE VIEW w AS SELECT * FROM v`,
+			`CREATE TABLE b (id int); CREATE TABLE v (id int); CREATE INDEX vi ON v (id); CREATE VIEW w AS SELECT * FROM v`},
+		"a view that becomes a materialized one": {
+			`CREATE TABLE b (id int); CREATE MATERIALIZED VIEW v AS SELECT id FROM b; CREATE VIEW w AS SELECT * FROM v`,
+			`CREATE TABLE b (id int); CREATE VIEW v AS SELECT id FROM b; CREATE VIEW w AS SELECT * FROM v`},
+		"a key under that of a table that goes": {
+			`CREATE TABLE t (id int, b int, PRIMARY KEY (id) INCLUDE (b)); CREATE TABLE o (id int)`,
+			`CREATE TABLE t (id int, b int, PRIMARY KEY (id)); CREATE TABLE u (t int REFERENCES t, n int); CREATE TABLE o (id int); CREATE POLICY p ON u USING (n IN (SELECT id FROM t))`},
+		"a column's type under what goes with a view": {
+			`CREATE TABLE t (id bigint, b int)`,
+			`CREATE TABLE t (id int, b int); CREATE VIEW v AS SELECT id FROM t; CREATE RULE r AS ON UPDATE TO v DO INSTEAD UPDATE t SET id = NEW.id`},
+		"a computed column among others": {
+			`CREATE TABLE t (a int, g int GENERATED ALWAYS AS (a * 2) STORED, b int)`,
+			`CREATE TABLE t (a int, g int GENERATED ALWAYS AS (a * 3) STORED, b int)`},
+		"targets of statistics of an index": {
+			`CREATE TABLE t (a int, b int); CREATE INDEX i ON t ((a + b), (b - a)); ALTER INDEX i ALTER COLUMN 1 SET STATISTICS 500`,
+			`CREATE TABLE t (a int, b int); CREATE INDEX i ON t ((a + b), (b - a)); ALTER INDEX i ALTER COLUMN 2 SET STATISTICS 400`},
+		"targets of statistics of an index that comes": {
+			`CREATE TABLE t (a int, b int); CREATE INDEX i ON t ((a + b), (b - a)); ALTER INDEX i ALTER COLUMN 1 SET STATISTICS 500`,
+			`CREATE TABLE t (a int, b int)`},
+		"comments on what is the server's": {
+			`CREATE EXTENSION hstore; COMMENT ON SCHEMA public IS 'ours'; COMMENT ON EXTENSION hstore IS 'own words'; COMMENT ON LANGUAGE plpgsql IS 'own words'`,
+			`CREATE EXTENSION hstore`},
+		"comments of a partition": {
+			`CREATE TABLE m (id int, a int) PARTITION BY LIST (id); CREATE TABLE m1 PARTITION OF m FOR VALUES IN (1) WITH (fillfactor = 50); COMMENT ON TABLE m1 IS 'one'; COMMENT ON COLUMN m1.a IS 'a of one'; ALTER TABLE m1 ALTER a SET STATISTICS 7; ALTER TABLE m1 ALTER a SET (n_distinct = 5)`,
+			`CREATE TABLE m (id int, a int) PARTITION BY LIST (id); CREATE TABLE m1 PARTITION OF m FOR VALUES IN (1); ALTER TABLE m1 ALTER id SET STATISTICS 9`},
+		"a publication's filters and columns": {
+			`CREATE TABLE t (id int PRIMARY KEY, a int); CREATE TABLE u (id int); CREATE PUBLICATION p FOR TABLE t (id, a) WHERE (id > 1), u`,
+			`CREATE TABLE t (id int PRIMARY KEY, a int); CREATE TABLE u (id int); CREATE PUBLICATION p FOR TABLE t WHERE (id > 2)`},
+		"a publication of a schema": {
+			`CREATE SCHEMA s; CREATE TABLE s.t (id int); CREATE PUBLICATION p FOR TABLES IN SCHEMA s`,
+			`CREATE SCHEMA s; CREATE TABLE s.t (id int)`},
+		"a publication that comes": {
+			`CREATE TABLE t (id int PRIMARY KEY, a int, "B" int); CREATE PUBLICATION p FOR TABLE t (id, "B") WHERE (id > 1)`,
+			`CREATE TABLE t (id int PRIMARY KEY, a int, "B" int)`},
+		"a column's type under a publication's filter": {
+			`CREATE TABLE t (id bigint PRIMARY KEY, a int); CREATE PUBLICATION p FOR TABLE t (id, a) WHERE (id > 1)`,
+			`CREATE TABLE t (id int PRIMARY KEY, a int); CREATE PUBLICATION p FOR TABLE t (id, a) WHERE (id > 1)`},
+		"a column that a publication has on one side": {
+			`CREATE TABLE t (id int PRIMARY KEY, a int, b int); CREATE PUBLICATION p FOR TABLE t (id, b) WHERE (id > 1)`,
+			`CREATE TABLE t (id int PRIMARY KEY, a int, c text); CREATE PUBLICATION p FOR TABLE t (id, c) WHERE (id > 1)`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			closesBothWays(t, sides)
+		})
+	}
+}
+
+// TestClosingOfNewNotNullOnPostgres: as above, for what PostgreSQL 18 brought.
+func TestClosingOfNewNotNullOnPostgres(t *testing.T) {
+	if v := scratchtest.Query(t, scratchtest.Database(t), "SHOW server_version_num"); v < "180000" {
+		t.Skip("NOT RUN: needs PostgreSQL 18, the server is " + v)
+	}
+	for name, sides := range map[string][2]string{
+		"columns that are kept or computed": {
+			`CREATE TABLE t (a int, g int GENERATED ALWAYS AS (a * 2) STORED, h int GENERATED ALWAYS AS (a * 2) VIRTUAL, i int GENERATED ALWAYS AS (a * 2) VIRTUAL, j int)`,
+			`CREATE TABLE t (a int, g int GENERATED ALWAYS AS (a * 2) VIRTUAL, h int GENERATED ALWAYS AS (a * 3) VIRTUAL, i int, j int)`},
+		"not inherited": {
+			`CREATE TABLE t (a int NOT NULL NO INHERIT, b int CONSTRAINT named NOT NULL NO INHERIT, c int NOT NULL NO INHERIT)`,
+			`CREATE TABLE t (a int NOT NULL, b int NOT NULL, c int)`},
+		"not valid": {
+			`CREATE TABLE t (a int, b int, c int); ALTER TABLE t ADD CONSTRAINT named NOT NULL a NOT VALID; ALTER TABLE t ADD NOT NULL b NOT VALID; ALTER TABLE t ADD NOT NULL c NOT VALID`,
+			`CREATE TABLE t (a int NOT NULL, b int CONSTRAINT other NOT NULL, c int)`},
+		"by names": {
+			`CREATE TABLE t (a int CONSTRAINT x NOT NULL, b int CONSTRAINT y NOT NULL, c int CONSTRAINT "Z z" NOT NULL)`,
+			`CREATE TABLE t (a int CONSTRAINT z NOT NULL, b int, c int NOT NULL)`},
+		"of tables and columns that come": {
+			`CREATE TABLE t (a int NOT NULL NO INHERIT, b int CONSTRAINT named NOT NULL); ALTER TABLE t ADD c int; ALTER TABLE t ADD CONSTRAINT later NOT NULL c NOT VALID; CREATE TABLE u (a int); ALTER TABLE u ADD b int CONSTRAINT ub NOT NULL; ALTER TABLE u ADD c int; ALTER TABLE u ADD NOT NULL c NOT VALID`,
+			`CREATE TABLE u (a int)`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			closesBothWays(t, sides)
+		})
+	}
+}
+
+// TestNothingIsWrittenThatFailsOnPostgres: what no statement closes is told, with what
+// keeps it from that, and the other statements run as they stand, both ways.
+func TestNothingIsWrittenThatFailsOnPostgres(t *testing.T) {
+	for name, c := range map[string]struct {
+		sides [2]string
+		says  string
+	}{
+		"an enum that becomes a domain, in use": {[2]string{
+			`CREATE DOMAIN e AS text CHECK (VALUE IN ('a', 'b')); CREATE TABLE t (id int, e e DEFAULT 'a', f e)`,
+			`CREATE TYPE e AS ENUM ('a', 'b'); CREATE TABLE t (id int, e e DEFAULT 'a', f e)`}, "column public.t."},
+		"an attribute's type, in use": {[2]string{
+			`CREATE TYPE c AS (a bigint, b int); CREATE TABLE t (c c[]); CREATE FUNCTION f(c) RETURNS int LANGUAGE sql AS 'SELECT 1'`,
+			`CREATE TYPE c AS (a int, b int); CREATE TABLE t (c c[]); CREATE FUNCTION f(c) RETURNS int LANGUAGE sql AS 'SELECT 1'`}, "column public.t.c"},
+		"the order of attributes, in use": {[2]string{
+			`CREATE TYPE c AS (b int, a int); CREATE TABLE t (c c)`,
+			`CREATE TYPE c AS (a int, b int); CREATE TABLE t (c c)`}, "column public.t.c"},
+		"an operator of a class": {[2]string{
+			`CREATE FUNCTION f(int, int) RETURNS bool LANGUAGE sql IMMUTABLE AS 'SELECT $1 < $2'; CREATE OPERATOR <<< (LEFTARG = int, RIGHTARG = int, FUNCTION = f, RESTRICT = scalarltsel); CREATE OPERATOR CLASS k FOR TYPE int USING btree AS OPERATOR 1 <<<, FUNCTION 1 btint4cmp(int, int)`,
+			`CREATE FUNCTION f(int, int) RETURNS bool LANGUAGE sql IMMUTABLE AS 'SELECT $1 < $2'; CREATE OPERATOR <<< (LEFTARG = int, RIGHTARG = int, FUNCTION = f, MERGES); CREATE OPERATOR CLASS k FOR TYPE int USING btree AS OPERATOR 1 <<<, FUNCTION 1 btint4cmp(int, int)`}, "operator"},
+		"an index of a class that comes": {[2]string{
+			`CREATE OPERATOR CLASS k FOR TYPE int USING btree AS OPERATOR 1 <, FUNCTION 1 btint4cmp(int, int); CREATE TABLE t (a int); CREATE INDEX i ON t (a k); CREATE TABLE n (a int, b int); CREATE INDEX ni ON n (a k); CREATE INDEX nj ON n (b)`,
+			`CREATE TABLE t (a int)`}, "operator class public.k using btree"},
+		"a class of a function that goes": {[2]string{
+			`CREATE TABLE t (a int)`,
+			`CREATE FUNCTION f(int, int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 1'; CREATE OPERATOR CLASS k FOR TYPE int USING btree AS OPERATOR 1 <, FUNCTION 1 f(int, int); CREATE TABLE t (a int)`}, "operator"},
+		"a function of a language that comes": {[2]string{
+			`CREATE LANGUAGE tongue HANDLER plpgsql_call_handler; CREATE FUNCTION f() RETURNS int LANGUAGE tongue AS 'BEGIN RETURN 1; END'; CREATE VIEW v AS SELECT f()`,
+			`CREATE TABLE t (a int)`}, "language tongue"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a, b := scratchtest.Database(t), scratchtest.Database(t)
+			scratchtest.SQL(t, a, c.sides[0])
+			scratchtest.SQL(t, b, c.sides[1])
+			one, other := catalogOf(t, a), catalogOf(t, b)
+			told := false
+			for _, to := range []struct {
+				address string
+				report  *parity.Report
+			}{{b, compareAll(t, one, other)}, {a, compareAll(t, other, one)}} {
+				script := to.report.Script()
+				if err := scratch.Script(t.Context(), to.address, strings.NewReader(script)); err != nil {
+					t.Errorf("%s\n%v", script, err)
+				}
+				for _, d := range to.report.Differences {
+					told = told || strings.Contains(d.SQL, "-- ") && strings.Contains(d.SQL, c.says)
+				}
+			}
+			if !told {
+				t.Errorf("nothing tells of %s", c.says)
+			}
+		})
+	}
+}
+
+// TestOrderOfColumnsOnPostgres: an order that the statements bring about is told apart
+// from one that differed before and that none of them mends.
+func TestOrderOfColumnsOnPostgres(t *testing.T) {
+	for name, c := range map[string]struct{ source, target, remaining, reordered string }{
+		"a column among others comes, and more differs": {`CREATE TABLE t (a int, x int, b int); COMMENT ON TABLE t IS 't'`, `CREATE TABLE t (a int, b int)`, "[]", "[public.t]"},
+		"a computed column is made anew": {`CREATE TABLE t (a int, g int GENERATED ALWAYS AS (a * 2) STORED, b int); COMMENT ON TABLE t IS 't'`,
+			`CREATE TABLE t (a int, g int, b int)`, "[]", "[public.t]"},
+		"another order":                     {`CREATE TABLE t (a int, x int, b int)`, `CREATE TABLE t (a int, b int, x int)`, "[public.t]", "[]"},
+		"another order, and more differs":   {`CREATE TABLE t (a int, x int, b int); COMMENT ON TABLE t IS 't'`, `CREATE TABLE t (a int, b int, x int)`, "[public.t]", "[]"},
+		"a renamed column at another place": {`CREATE TABLE t (id int, customer_name text, c int, d date)`, `CREATE TABLE t (id int, c int, d date, cust_name text)`, "[public.t]", "[]"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a, b := scratchtest.Database(t), scratchtest.Database(t)
+			scratchtest.SQL(t, a, c.source)
+			scratchtest.SQL(t, b, c.target)
+			one := catalogOf(t, a)
+			before := compareAll(t, one, catalogOf(t, b))
+			proof := parity.Proof{}
+			for _, d := range before.Ordered() {
+				scratchtest.SQL(t, b, d.SQL)
+				proof.Applied = append(proof.Applied, d.ID)
+			}
+			proof.Settle(before, compareAll(t, one, catalogOf(t, b)))
+			var remaining []string
+			for _, d := range proof.Remaining {
+				remaining = append(remaining, d.Object)
+			}
+			if got := fmt.Sprint(remaining, proof.Reordered); got != c.remaining+" "+c.reordered {
+				t.Errorf("%s\nremaining and reordered: %s", before.Script(), got)
+			}
+		})
+	}
+}
+
+// closesBothWays makes each of two databases as the other was.
+func closesBothWays(t *testing.T, sides [2]string) {
+	t.Helper()
+	a, b := scratchtest.Database(t), scratchtest.Database(t)
+	scratchtest.SQL(t, a, sides[0])
+	scratchtest.SQL(t, b, sides[1])
+	one, other := catalogOf(t, a), catalogOf(t, b)
+	there, back := compareAll(t, one, other), compareAll(t, other, one)
+	if len(there.Differences) == 0 {
+		t.Fatal("nothing differs")
+	}
+	if left := closes(t, b, one, there); left != "" {
+		t.Errorf("towards the first: %s", left)
+	}
+	if left := closes(t, a, other, back); left != "" {
+		t.Errorf("towards the second: %s", left)
+	}
+}
