@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"database/sql"
 	"errors"
+	"fmt"
 	neturl "net/url"
 	"slices"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"understudy/internal/engine"
 	"understudy/internal/schema"
 	"understudy/internal/scratch"
+	"understudy/internal/scratch/scratchtest"
 	"understudy/internal/secret"
 )
 
@@ -258,4 +260,35 @@ func TestErrorsCarryNoValue(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Where the server takes a database's name in any case, it is asked for as the server
+// writes it: what is read of it would be compared with nothing.
+func TestNamesInAnotherCase(t *testing.T) {
+	for _, maria := range []bool{true, false} {
+		t.Run(map[bool]string{true: "MariaDB", false: "MySQL"}[maria], func(t *testing.T) {
+			server := scratchtest.OwnMySQL(t, maria, map[string]string{"lower_case_table_names": "1"})
+			must(t, application(t, server.URL("")), "CREATE DATABASE Shop")
+			at, err := New().Parse(secret.New(server.URL("Shop")))
+			if err != nil {
+				t.Fatal(err)
+			}
+			refused := func(what string, err error) {
+				t.Helper()
+				if engine.CodeOf(err) != engine.Unsupported || !strings.Contains(fmt.Sprint(err), "the server writes it `shop`") {
+					t.Errorf("%s: %v", what, err)
+				}
+			}
+			_, err = New().Source(t.Context(), at, engine.Limits{})
+			refused("source", err)
+			_, err = New().Target(t.Context(), at, engine.Limits{})
+			refused("target", err)
+			s := openSource(t, server.URL("shop"), engine.Limits{})
+			_, err = s.Inspect(t.Context(), []string{"SHOP"})
+			refused("a schema of the job", err)
+			if _, err := s.Inspect(t.Context(), nil); err != nil {
+				t.Error(err)
+			}
+		})
+	}
 }

@@ -44,7 +44,7 @@ func (p pauses) at(ctx context.Context, place string) error {
 // user's privileges in it are what the next generation gets.
 func newTarget(ctx context.Context, at *address, limits engine.Limits) (engine.Target, error) {
 	t := &target{side: side{at: at, limits: limits.WithDefaults(), name: "target"}, databases: []string{at.database}, patience: switchDeadline}
-	if err := t.with(ctx, func(*conn) error { return nil }); err != nil {
+	if err := t.with(ctx, func(c *conn) error { return present(ctx, c, t.databases) }); err != nil {
 		_ = t.Close() // nothing was begun
 		return nil, err
 	}
