@@ -23,10 +23,8 @@ func (t *target) State(ctx context.Context) (*engine.State, error) {
 		if err != nil {
 			return err
 		}
-		for _, database := range t.databases {
-			if !may.has("SELECT", database) { // without it nothing can be told of the rest
-				return &engine.Error{Code: engine.Denied, Doing: "look at the target", Say: strings.Join(may.missing(database), "; ")}
-			}
+		if err := t.readable(may, may.missing); err != nil {
+			return err
 		}
 		if err := t.look(ctx, c, state); err != nil {
 			return err
@@ -38,6 +36,21 @@ func (t *target) State(ctx context.Context) (*engine.State, error) {
 		return nil, err
 	}
 	return state, nil
+}
+
+// readable fails where the user may not read a database of the target, of which then
+// nothing else can be told: but what is missing is, of all of them.
+func (t *target) readable(may *privileges, missing func(database string) []string) error {
+	var say []string
+	blind := false
+	for _, database := range t.databases {
+		blind = blind || !may.has("SELECT", database)
+		say = append(say, missing(database)...)
+	}
+	if !blind {
+		return nil
+	}
+	return &engine.Error{Code: engine.Denied, Doing: "look at the target", Say: strings.Join(say, "; "), Hint: "run the statements as somebody who may grant"}
 }
 
 // look tells of the claim, of rows, and of what stands beside them.
