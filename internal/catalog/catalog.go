@@ -74,6 +74,10 @@ const ColumnOrder = "column order"
 // those that both sides have.
 const TriggerOrder = "trigger order"
 
+// Partitions names the part of a table that tells how its rows are parted, where its
+// partitions are no tables. Its Clear lets all rows lie together.
+const Partitions = "partitions"
+
 // Listed gives the names in the text of a part that lists them, one a line; a name in
 // quotes may hold line breaks.
 func Listed(text string) (names []string) {

@@ -441,6 +441,7 @@ func (p *planner) arrange(out *Comparison) {
 	for _, i := range initial {
 		visit(i)
 	}
+	p.togetherFirst(list, source, target)
 	p.ordersLast(list, source)
 	p.surround(list, source, target)
 	p.tie(list, source, comes)

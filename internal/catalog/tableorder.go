@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 )
@@ -78,6 +79,35 @@ func (p *planner) orderLast(list []Difference, source *graph, table string, orde
 		}
 	}
 }
+
+// togetherFirst has the rows of a table that is parted in another way lie together while
+// what its partitions are by changes, on either side: unique keys hold the columns of both.
+func (p *planner) togetherFirst(list []Difference, source, target *graph) {
+	for i, d := range list {
+		parted := d.Kind == "table" && d.Change == Different && slices.ContainsFunc(d.Pieces, func(p Piece) bool {
+			return p.Name == Partitions && p.Source != "" && p.Target != ""
+		})
+		if !parted || !runs(d) {
+			continue
+		}
+		id := factID{d.Kind, d.Object}
+		by := slices.Concat(source.placed[id], target.placed[id])
+		first := i
+		for j, o := range list {
+			if o.Table == d.Object && o.Change != Extra && runs(o) && slices.Contains(by, factID{o.Kind, cmp.Or(o.there, o.Object)}) && !onlyComes(o) && o.Place < list[first].Place {
+				first = j
+			}
+		}
+		for _, part := range target.facts[factID{d.Kind, cmp.Or(d.there, d.Object)}].Parts {
+			if part.Name == Partitions && part.Clear != "" && first != i {
+				list[first].set(join([]string{part.Clear, list[first].SQL}))
+			}
+		}
+	}
+}
+
+// onlyComes tells of a difference whether it changes nothing that is there.
+func onlyComes(d Difference) bool { return d.Kind == "column" && d.Change == Missing }
 
 // turns gives triggers their places among those of their table, as they fire.
 func (c *Catalog) turns() map[string]int {
