@@ -70,8 +70,8 @@ type Part struct {
 const ColumnOrder = "column order"
 
 // TriggerOrder names the part of a table that lists its triggers in the order in
-// which they fire, where that is not the order of their names. It is compared over
-// those that both sides have.
+// which they fire, where that is not the order of their names, each behind its moment
+// in two words. It is compared over those that both sides have.
 const TriggerOrder = "trigger order"
 
 // Partitions names the part of a table that tells how its rows are parted, where its

@@ -239,6 +239,9 @@ func TestStatementsStandInOrderOnMySQL(t *testing.T) {
 				"triggers of one moment": {
 					`CREATE TABLE t (a int); CREATE TABLE l (m int); CREATE TRIGGER a1 BEFORE INSERT ON t FOR EACH ROW INSERT INTO l VALUES (1); CREATE TRIGGER a2 BEFORE INSERT ON t FOR EACH ROW INSERT INTO l VALUES (2)`,
 					`CREATE TABLE t (a int); CREATE TABLE l (m int); CREATE TRIGGER a1 BEFORE INSERT ON t FOR EACH ROW INSERT INTO l VALUES (3); CREATE TRIGGER a2 BEFORE INSERT ON t FOR EACH ROW INSERT INTO l VALUES (2)`},
+				"triggers of which some stay": {
+					`CREATE TABLE t (a int); CREATE TABLE u (a int); CREATE TRIGGER a BEFORE INSERT ON t FOR EACH ROW SET @a = 1; CREATE TRIGGER b BEFORE INSERT ON t FOR EACH ROW SET @a = 2; CREATE TRIGGER c BEFORE INSERT ON t FOR EACH ROW SET @a = 3; CREATE TRIGGER d BEFORE INSERT ON t FOR EACH ROW SET @a = 4; CREATE TRIGGER ` + "`a x`" + ` AFTER INSERT ON t FOR EACH ROW SET @a = 5; CREATE TRIGGER b6 AFTER INSERT ON t FOR EACH ROW SET @a = 6; CREATE TRIGGER ua BEFORE INSERT ON u FOR EACH ROW SET @a = 7; CREATE TRIGGER ub BEFORE INSERT ON u FOR EACH ROW SET @a = 8`,
+					`CREATE TABLE t (a int); CREATE TABLE u (a int); CREATE TRIGGER a BEFORE INSERT ON t FOR EACH ROW SET @a = 1; CREATE TRIGGER b BEFORE INSERT ON t FOR EACH ROW SET @a = 2; CREATE TRIGGER d BEFORE INSERT ON t FOR EACH ROW SET @a = 4; CREATE TRIGGER c BEFORE INSERT ON t FOR EACH ROW SET @a = 3; CREATE TRIGGER ` + "`a x`" + ` AFTER INSERT ON t FOR EACH ROW SET @a = 9; CREATE TRIGGER b6 AFTER INSERT ON t FOR EACH ROW SET @a = 6; CREATE TRIGGER ub BEFORE INSERT ON u FOR EACH ROW SET @a = 8`},
 				"triggers of one moment, and others between them": {
 					`CREATE TABLE t (a int); CREATE TRIGGER a1 BEFORE INSERT ON t FOR EACH ROW SET @a = 1; CREATE TRIGGER a2 BEFORE INSERT ON t FOR EACH ROW SET @a = 2; CREATE TRIGGER a3 BEFORE INSERT ON t FOR EACH ROW SET @a = 3; CREATE TRIGGER u1 BEFORE UPDATE ON t FOR EACH ROW SET @a = 4`,
 					`CREATE TABLE t (a int); CREATE TRIGGER a3 BEFORE INSERT ON t FOR EACH ROW SET @a = 3; CREATE TRIGGER a0 BEFORE INSERT ON t FOR EACH ROW SET @a = 0; CREATE TRIGGER a2 BEFORE INSERT ON t FOR EACH ROW SET @a = 2; CREATE TRIGGER u1 BEFORE UPDATE ON t FOR EACH ROW SET @a = 4`},
@@ -340,6 +343,26 @@ func TestStatementsStandInOrderOnMySQL(t *testing.T) {
 				})
 			}
 		})
+	}
+}
+
+// TestTriggersThatStay: of triggers that fire in another order those alone are made again
+// that come behind the first which stands elsewhere.
+func TestTriggersThatStay(t *testing.T) {
+	server := scratchtest.MariaDB(t)
+	var at [2]string
+	for i, order := range []string{"abcd", "abdc"} {
+		at[i] = "test_" + strings.ToLower(rand.Text()[:12])
+		runs(t, mysqlClient(t, server.URL("")), "CREATE DATABASE "+at[i])
+		db := mysqlClient(t, server.URL(at[i]))
+		runs(t, db, "CREATE TABLE t (n int)", "CREATE TRIGGER u BEFORE UPDATE ON t FOR EACH ROW SET @a = 1", "CREATE TRIGGER v BEFORE UPDATE ON t FOR EACH ROW SET @a = 2")
+		for _, name := range order {
+			runs(t, db, "CREATE TRIGGER "+string(name)+" BEFORE INSERT ON t FOR EACH ROW SET @a = 3")
+		}
+	}
+	r := compareMySQL(t, mysqlCatalog(t, server.URL(at[0])), mysqlCatalog(t, server.URL(at[1])), at[0], at[1])
+	if len(r.Differences) != 1 || strings.Count(r.Differences[0].SQL, "DROP TRIGGER IF EXISTS ") != 1 || !strings.Contains(r.Differences[0].SQL, "DROP TRIGGER IF EXISTS `d`;") {
+		t.Errorf("%+v", r.Differences)
 	}
 }
 
