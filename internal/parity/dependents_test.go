@@ -296,6 +296,9 @@ func TestStatementsStandInOrderOnMySQL(t *testing.T) {
 				"labels in the place of what counts": {
 					`CREATE TABLE t (id enum('1','2'), b int AUTO_INCREMENT PRIMARY KEY)`,
 					`CREATE TABLE t (b int, id int AUTO_INCREMENT PRIMARY KEY)`},
+				"columns whose history is kept by itself": {
+					`CREATE TABLE t (id int PRIMARY KEY, x int, y bigint) /*M! WITH SYSTEM VERSIONING */; CREATE TABLE u (id int PRIMARY KEY, x int /*M! WITH SYSTEM VERSIONING */, y int); CREATE TABLE v (id int PRIMARY KEY, x int, y int); CREATE TABLE w (id int PRIMARY KEY, x int /*M! WITHOUT SYSTEM VERSIONING */, y int, v int AS (x + 1)) /*M! WITH SYSTEM VERSIONING */`,
+					`CREATE TABLE t (id int PRIMARY KEY, x int /*M! WITHOUT SYSTEM VERSIONING */, y int) /*M! WITH SYSTEM VERSIONING */; CREATE TABLE u (id int PRIMARY KEY, x int, y int); CREATE TABLE v (id int PRIMARY KEY, x int, y int /*M! WITH SYSTEM VERSIONING */); CREATE TABLE w (id int PRIMARY KEY, y int, v int AS (y + 1)) /*M! WITH SYSTEM VERSIONING */`},
 				"tables that keep their history": {
 					`CREATE TABLE t (id int PRIMARY KEY, x int, y int) /*M! WITH SYSTEM VERSIONING */; CREATE TABLE u (id int PRIMARY KEY, x bigint)`,
 					`CREATE TABLE t (id int PRIMARY KEY, x bigint) /*M! WITH SYSTEM VERSIONING */; CREATE TABLE u (id int PRIMARY KEY, x int, z int) /*M! WITH SYSTEM VERSIONING */`},
