@@ -125,13 +125,18 @@ func (t *inPlace) obstacles(ctx context.Context, c *conn, may *privileges, state
 	if may.opaque { // a trigger that the user may not see would fire
 		say("the grants of %s cannot be read, so tables may have triggers that it does not see, which an exchange of rows would fire: `load: {mode: swap}` fires none", may.user)
 	}
-	readOnly, err := c.value(ctx, "look at the server", "SELECT @@GLOBAL.read_only")
+	writes, err := may.writes(ctx, c)
 	if err != nil {
 		return err
 	}
-	if !may.writes(readOnly) {
+	if !writes {
 		say(isReplica)
 	}
+	open, err := t.withoutKey(ctx, c) // side tables are without one too
+	if err != nil {
+		return err
+	}
+	state.Obstacles = append(state.Obstacles, open...)
 	for _, database := range t.databases {
 		state.Obstacles = append(state.Obstacles, may.missingInPlace(database)...)
 		s, err := findSides(ctx, c, database)

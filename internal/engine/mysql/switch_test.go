@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"understudy/internal/engine"
 	"understudy/internal/schema"
 	"understudy/internal/scratch"
+	"understudy/internal/scratch/scratchtest"
 	"understudy/internal/secret"
 )
 
@@ -317,4 +319,36 @@ func TestRefusedRows(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestServersThatRefuse: what a server's settings forbid is told before the load: to
+// write at all, and to make tables without a key, which a user who may turns off.
+func TestServersThatRefuse(t *testing.T) {
+	server := scratchtest.OwnMySQL(t, false, map[string]string{"sql_require_primary_key": "ON"})
+	production, staging, empty := freshDatabase(t, server), freshDatabase(t, server), freshDatabase(t, server)
+	for _, url := range []string{production, staging} {
+		must(t, application(t, url), "CREATE TABLE keyed (id int PRIMARY KEY)")
+		db := application(t, url)
+		db.SetMaxOpenConns(1)
+		must(t, db, "SET SESSION sql_require_primary_key = OFF", "CREATE TABLE bare (v int)", "INSERT INTO bare VALUES (1)")
+	}
+	privileges := strings.Join(append(generational(), "TRIGGER"), ", ")
+	for _, tg := range []engine.Target{openTarget(t, userOf(t, server, staging, privileges)), openInPlace(t, confined(t, server, staging, privileges))} {
+		state, err := tg.State(t.Context())
+		if err != nil || len(state.Obstacles) != 1 || !strings.Contains(state.Obstacles[0], ".bare has no primary key") {
+			t.Errorf("%T: %v, %+v", tg, err, state)
+		}
+	}
+	obstacles, _, err := openTarget(t, userOf(t, server, empty, privileges)).Fit(t.Context(), openSource(t, production, engine.Limits{}), nil)
+	if err != nil || len(obstacles) != 1 || !strings.Contains(obstacles[0], ".bare has no primary key") {
+		t.Errorf("into an empty database: %v, %q", err, obstacles)
+	}
+	if err := run(t.Context(), t, production, openTarget(t, staging), engine.Spec{RunID: "mighty", Keep: 1}); err != nil {
+		t.Error(err)
+	}
+	must(t, application(t, server.URL("")), "SET GLOBAL super_read_only = ON")
+	if state, err := openTarget(t, staging).State(t.Context()); err != nil || !slices.Contains(state.Obstacles, isReplica) {
+		t.Errorf("super_read_only: %v, %+v", err, state)
+	}
+	must(t, application(t, server.URL("")), "SET GLOBAL super_read_only = OFF", "SET GLOBAL read_only = OFF")
 }
