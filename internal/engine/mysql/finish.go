@@ -261,6 +261,15 @@ func (t *target) Fit(ctx context.Context, from engine.Source, schemas []string) 
 		notes = append(notes, "comments of tables and columns come along as they are, and no rule masks them: "+comments)
 	}
 	obstacles = plan.refused
+	var reaching []string
+	err = onBothSides(ctx, s.self(), &t.side, func(from, to *conn, together bool) (err error) {
+		reaching, err = plan.reaching(ctx, from, to, together)
+		return err
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	obstacles = append(obstacles, reaching...)
 	notes = append(notes, plan.blind...)
 	notes = append(notes, plan.hidden...)
 	kinds := map[string]bool{}

@@ -352,3 +352,37 @@ func TestServersThatRefuse(t *testing.T) {
 	}
 	must(t, application(t, server.URL("")), "SET GLOBAL super_read_only = OFF", "SET GLOBAL read_only = OFF")
 }
+
+// TestNothingLeadsOutOfAnEmptyTarget: what production's structure has to do with another
+// of its databases would be production's own on one server, and nothing on another.
+func TestNothingLeadsOutOfAnEmptyTarget(t *testing.T) {
+	onBoth(t, func(t *testing.T, server *scratch.MySQL) {
+		production, beyond, staging := freshDatabase(t, server), freshDatabase(t, server), freshDatabase(t, server)
+		other := databaseOf(beyond)
+		db := application(t, production)
+		must(t, application(t, beyond), "CREATE TABLE p (id int PRIMARY KEY)")
+		must(t, db, "CREATE TABLE own (id int PRIMARY KEY)", "CREATE TABLE c (id int PRIMARY KEY, p int, q int, FOREIGN KEY (p) REFERENCES "+other+".p (id), FOREIGN KEY (q) REFERENCES own (id))",
+			"CREATE VIEW v AS SELECT p.id FROM "+other+".p", "CREATE VIEW w AS SELECT id FROM own", "CREATE TRIGGER tr AFTER INSERT ON c FOR EACH ROW DELETE FROM "+other+".p WHERE id = NEW.p", "CREATE PROCEDURE r() SELECT own.id FROM own")
+		fit := func(databases ...string) string {
+			t.Helper()
+			tg := openTarget(t, staging)
+			obstacles, _, err := tg.Fit(t.Context(), openSource(t, production, engine.Limits{}), databases)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return strings.Join(obstacles, "\n")
+		}
+		told := fit(databaseOf(production))
+		for _, want := range []string{"a foreign key of " + databaseOf(production) + ".c would lead from the target to " + other + ".p", ".v would lead", ".tr would lead"} {
+			if !strings.Contains(told, want) {
+				t.Errorf("%q is not told:\n%s", want, told)
+			}
+		}
+		if strings.Count(told, "would lead") != 3 {
+			t.Errorf("told:\n%s", told)
+		}
+		if told = fit(databaseOf(production), other); strings.Contains(told, "would lead") {
+			t.Errorf("with both databases: %s", told)
+		}
+	})
+}
