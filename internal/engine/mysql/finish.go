@@ -263,7 +263,11 @@ func (t *target) Fit(ctx context.Context, from engine.Source, schemas []string) 
 	obstacles = plan.refused
 	var reaching []string
 	err = onBothSides(ctx, s.self(), &t.side, func(from, to *conn, together bool) (err error) {
-		reaching, err = plan.reaching(ctx, from, to, together)
+		if reaching, err = plan.reaching(ctx, from, to, together); err != nil || together {
+			return err
+		}
+		collations, err := plan.foreignCollations(ctx, from, to)
+		reaching = append(reaching, collations...)
 		return err
 	})
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 )
 
 // reaching tells what of a source's structure would lead out of an empty target: foreign
-// keys to tables that are not there, and on the source's own server whatever names
+// keys and views that need what is not there, and on the source's own server whatever names
 // another of its databases. There it would read or change production's own rows, or hold
 // them, for whoever works on the target.
 func (b *blueprint) reaching(ctx context.Context, source, target *conn, together bool) (out []string, err error) {
@@ -24,6 +24,13 @@ func (b *blueprint) reaching(ctx context.Context, source, target *conn, together
 			others = append(others, r[0])
 		}
 	}
+	present, err := target.rows(ctx, "list the databases", "SELECT schema_name FROM information_schema.schemata")
+	if err != nil {
+		return nil, err
+	}
+	absent := slices.DeleteFunc(slices.Clone(others), func(d string) bool {
+		return slices.ContainsFunc(present, func(r []string) bool { return strings.EqualFold(r[0], d) })
+	})
 	refuse := func(what, other string) {
 		out = append(out, fmt.Sprintf("%s would lead from the target to %s, which is not among the job's schemas: name its database there, or give the target its structure first, by its own migrations", what, other))
 	}
@@ -47,7 +54,11 @@ func (b *blueprint) reaching(ctx context.Context, source, target *conn, together
 			}
 		}
 		for _, o := range slices.Concat(d.triggers, d.after) {
-			if other := naming(o.Create, others); together && other != "" {
+			where := others
+			if !together {
+				where = absent
+			}
+			if other := naming(o.Create, where); other != "" && (together || o.Kind == "VIEW") { // which cannot be made without what it reads
 				refuse("the "+strings.ToLower(o.Kind)+" "+schema.Name{Schema: d.from, Table: o.Name}.String(), "the database "+schema.Ident(other))
 			}
 		}
@@ -72,4 +83,34 @@ func naming(text string, databases []string) string {
 		}
 	}
 	return ""
+}
+
+// foreignCollations tells which collations of production's texts the target's server does
+// not know: no two products, and not all releases of one, have the same.
+func (b *blueprint) foreignCollations(ctx context.Context, source, target *conn) (out []string, err error) {
+	var from []string
+	for _, d := range b.databases {
+		from = append(from, d.from)
+	}
+	in := " WHERE table_schema IN (" + literals(from) + ") AND "
+	rows, err := source.rows(ctx, "list the collations", "SELECT character_set_name, collation_name, min(concat(table_schema, '.', table_name)) FROM information_schema.columns"+in+"collation_name IS NOT NULL GROUP BY 1, 2"+
+		" UNION SELECT substring_index(table_collation, '_', 1), table_collation, min(concat(table_schema, '.', table_name)) FROM information_schema.tables"+in+"table_type <> 'VIEW' AND table_collation IS NOT NULL GROUP BY 1, 2 ORDER BY 2")
+	if err != nil {
+		return nil, err
+	}
+	for i, r := range rows {
+		if i > 0 && rows[i-1][1] == r[1] {
+			continue
+		}
+		_, err := target.value(ctx, "try the collation "+r[1], "SELECT convert('' USING "+quote(r[0])+") COLLATE "+quote(r[1]))
+		switch numberOf(err) {
+		case errNoCollation, errNoCharacterSet:
+			out = append(out, fmt.Sprintf("the target's server does not know the collation %s, which %s has: give the target its structure first, with a collation that is known there", r[1], r[2]))
+		default:
+			if err != nil {
+				return nil, err
+			}
+		}
+	}
+	return out, nil
 }

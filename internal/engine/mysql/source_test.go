@@ -87,7 +87,15 @@ func TestMissingGrants(t *testing.T) {
 				t.Errorf("%s: %v, %+v", what, err, e)
 			}
 		}
-		at, err := New().Parse(secret.New(strings.Replace(user(t, db, url), ":pw@", ":wrong@", 1)))
+		at, err := New().Parse(secret.New(user(t, db, url)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var e *engine.Error
+		if _, err = New().Source(t.Context(), at, engine.Limits{}); !errors.As(err, &e) || e.Code != engine.Denied || !strings.HasPrefix(e.Hint, "GRANT SELECT ON "+quote(pattern(name))+".* ") {
+			t.Errorf("without any grant: %v, %+v", err, e)
+		}
+		at, err = New().Parse(secret.New(strings.Replace(user(t, db, url), ":pw@", ":wrong@", 1)))
 		if err != nil {
 			t.Fatal(err)
 		}

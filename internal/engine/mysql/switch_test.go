@@ -386,3 +386,14 @@ func TestNothingLeadsOutOfAnEmptyTarget(t *testing.T) {
 		}
 	})
 }
+
+// TestCollationsOfAnotherServer: an empty target whose server does not know a collation
+// of production's is told so before anything is read.
+func TestCollationsOfAnotherServer(t *testing.T) {
+	production, staging := freshDatabase(t, scratchtest.MySQL(t)), freshDatabase(t, scratchtest.MariaDB(t))
+	must(t, application(t, production), "CREATE TABLE a (id int PRIMARY KEY, t varchar(9) COLLATE utf8mb4_general_ci, u varchar(9) COLLATE utf8mb4_is_0900_ai_ci) COLLATE utf8mb4_general_ci")
+	obstacles, _, err := openTarget(t, staging).Fit(t.Context(), openSource(t, production, engine.Limits{}), nil)
+	if err != nil || len(obstacles) != 1 || !strings.Contains(obstacles[0], "utf8mb4_is_0900_ai_ci, which "+databaseOf(production)+".a has") {
+		t.Errorf("%v, %q", err, obstacles)
+	}
+}
