@@ -20,7 +20,7 @@ func (b *blueprint) reaching(ctx context.Context, source, target *conn, together
 	}
 	var others []string // of the source's server
 	for _, r := range rows {
-		if !serverDatabase(r[0]) && !slices.ContainsFunc(b.databases, func(d databasePlan) bool { return d.from == r[0] }) {
+		if !serverDatabase(r[0]) && !slices.ContainsFunc(b.databases, func(d databasePlan) bool { return d.from == r[0] || d.name == r[0] }) { // what names its own has the target's name by now
 			others = append(others, r[0])
 		}
 	}

@@ -362,7 +362,7 @@ func TestNothingLeadsOutOfAnEmptyTarget(t *testing.T) {
 		db := application(t, production)
 		must(t, application(t, beyond), "CREATE TABLE p (id int PRIMARY KEY)")
 		must(t, db, "CREATE TABLE own (id int PRIMARY KEY)", "CREATE TABLE c (id int PRIMARY KEY, p int, q int, FOREIGN KEY (p) REFERENCES "+other+".p (id), FOREIGN KEY (q) REFERENCES own (id))",
-			"CREATE VIEW v AS SELECT p.id FROM "+other+".p", "CREATE VIEW w AS SELECT id FROM own", "CREATE TRIGGER tr AFTER INSERT ON c FOR EACH ROW DELETE FROM "+other+".p WHERE id = NEW.p", "CREATE PROCEDURE r() SELECT own.id FROM own")
+			"CREATE VIEW v AS SELECT p.id FROM "+other+".p", "CREATE FUNCTION f() RETURNS int DETERMINISTIC RETURN 1", "CREATE VIEW w AS SELECT id, "+databaseOf(production)+".f() AS one FROM "+databaseOf(production)+".own", "CREATE TRIGGER tr AFTER INSERT ON c FOR EACH ROW DELETE FROM "+other+".p WHERE id = NEW.p", "CREATE PROCEDURE r() SELECT own.id FROM own")
 		fit := func(databases ...string) string {
 			t.Helper()
 			tg := openTarget(t, staging)
