@@ -79,9 +79,13 @@ type Follows struct{ Column, Part string }
 const ColumnOrder = "column order"
 
 // TriggerOrder names the part of a table that lists its triggers in the order in
-// which they fire, where that is not the order of their names. It is compared over
-// those that both sides have.
+// which they fire, where that is not the order of their names, each behind its moment
+// in two words. It is compared over those that both sides have.
 const TriggerOrder = "trigger order"
+
+// Partitions names the part of a table that tells how its rows are parted, where its
+// partitions are no tables. Its Clear lets all rows lie together.
+const Partitions = "partitions"
 
 // Listed gives the names in the text of a part that lists them, one a line; a name in
 // quotes may hold line breaks.

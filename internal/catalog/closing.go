@@ -187,6 +187,14 @@ func (p *planner) statements(out *Comparison) {
 			d.set(join([]string{trimmed(takes[there].Halfway), alter[id]}))
 		case d.Change == Different && alter[id] != "" && strings.HasPrefix(parts[id].Shape, takes[there].Shape):
 			d.set(alter[id])
+		case d.Change == Different && len(makes) > 0 && p.source.dialect.Remake != nil && len(Listed(common(parts[id].Shape, takes[there].Shape))) > 1: // it holds rows of its own
+			kept := common(parts[id].Shape, takes[there].Shape)
+			r := Remade{Table: bareLast(d.Object), Declare: join(makes), There: takes[there].Create, Taken: p.taken()}
+			for _, line := range Listed(kept) {
+				r.Copy = append(r.Copy, bareLast(line))
+			}
+			d.set(p.source.dialect.Remake(r))
+			d.Destructive = common(takes[there].Shape, parts[id].Shape) != takes[there].Shape
 		case len(makes) > 0 && drops != "" && d.Kind != "table" && d.Kind != "partition" && (d.Kind != "column" || p.source.dialect.Remake == nil && (computed(takes[there]) || computed(parts[id]))) && d.Kind != "enum": // those hold rows, or are in use
 			d.set(join(slices.Concat([]string{drops}, makes, belongings(d))))
 			if d.Change == Different && subject(*d) == "" && len(belongings(d)) > 0 {
@@ -469,6 +477,9 @@ func (p *planner) rebuilds(out *Comparison) {
 		}
 		if sql := p.source.dialect.Remake(p.remade(out, d.Table, text)); sql != "" {
 			d.set(sql)
+			d.Destructive = slices.ContainsFunc(out.Differences, func(o Difference) bool { // else all rows come along
+				return o.Kind == "column" && o.Change == Extra && o.Table == d.Table
+			})
 			d.rename = "" // among the statements
 			p.alongside(out, d)
 		}
@@ -477,7 +488,7 @@ func (p *planner) rebuilds(out *Comparison) {
 
 // remade tells how a table is made anew.
 func (p *planner) remade(out *Comparison, table, text string) Remade {
-	r := Remade{Table: bareLast(table), Declare: text}
+	r := Remade{Table: bareLast(table), Declare: text, Taken: p.taken()}
 	renamed := make(map[string]bool)
 	for _, d := range out.Differences {
 		if d.rename != "" && d.Table == table {
@@ -488,13 +499,11 @@ func (p *planner) remade(out *Comparison, table, text string) Remade {
 	there := make(map[factID]bool)
 	for _, f := range p.target.Facts {
 		there[factID{f.Kind, f.Object}] = true
-		r.Taken = append(r.Taken, bareLast(f.Object))
 		if f.Kind == "table" && f.Object == table {
 			r.There = trimmed(f.Create)
 		}
 	}
 	for _, f := range p.source.Facts {
-		r.Taken = append(r.Taken, bareLast(f.Object))
 		switch {
 		case f.Table != table:
 		case f.Kind == "column" && !computed(f):
@@ -506,6 +515,14 @@ func (p *planner) remade(out *Comparison, table, text string) Remade {
 		}
 	}
 	return r
+}
+
+// taken lists the names that objects have on either side.
+func (p *planner) taken() (names []string) {
+	for _, f := range slices.Concat(p.target.Facts, p.source.Facts) {
+		names = append(names, bareLast(f.Object))
+	}
+	return names
 }
 
 // alongside leaves to the statements that make a table anew what they close as well.

@@ -511,6 +511,7 @@ func (p *planner) arrange(out *Comparison) {
 		visit(i)
 	}
 	p.withhold(list, source, target, comes, goes)
+	p.togetherFirst(list, source, target)
 	p.ordersLast(list, source)
 	p.surround(list, source, target)
 	p.tie(list, source, comes)

@@ -36,6 +36,7 @@ type tie struct {
 
 // close fills SQL in, and adds the differences of kinds that only Atlas compared.
 func (p *planner) close(out *Comparison, kinds []string) {
+	p.firesInOrder(out)
 	p.renames(out)
 	p.statements(out)
 	if p.source.dialect.Differ != nil {

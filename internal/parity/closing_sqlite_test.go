@@ -110,6 +110,14 @@ func TestFilesForSQLite(t *testing.T) {
 			"CREATE VIRTUAL TABLE f USING fts5 (a, b, content='')",
 			"CREATE VIRTUAL TABLE f USING fts5 (a, content=''); INSERT INTO f (rowid, a) VALUES (1, 'old')",
 			"SELECT count(*) FROM f WHERE f MATCH 'old'", "0\n"},
+		"a full-text table of rows of its own, and what names it": {
+			"CREATE VIRTUAL TABLE f USING fts5 (a, b, c, tokenize='porter'); INSERT INTO f (f, rank) VALUES ('automerge', 6); CREATE VIEW v AS SELECT a FROM f; CREATE TABLE t (x); CREATE TRIGGER tr AFTER INSERT ON t BEGIN INSERT INTO f (a) VALUES (new.x); END",
+			"CREATE VIRTUAL TABLE f USING fts5 (A, b); INSERT INTO f (rowid, a, b) VALUES (7, 'running', 'two'); CREATE VIEW v AS SELECT a FROM f; CREATE TABLE t (x); CREATE TRIGGER tr AFTER INSERT ON t BEGIN INSERT INTO f (a) VALUES (new.x); END",
+			"INSERT INTO t VALUES ('runs'); SELECT rowid, a, b FROM f WHERE f MATCH 'run'; SELECT v FROM f_config WHERE k = 'automerge'; SELECT count(*) FROM v", "7|running|two\n8|runs|\n6\n2\n"},
+		"shapes of fewer dimensions": {
+			"CREATE VIRTUAL TABLE g USING rtree (id, x0, x1, +name)",
+			"CREATE VIRTUAL TABLE g USING rtree (id, x0, x1, y0, y1, +name); INSERT INTO g VALUES (7, 1, 2, 3, 4, 'here')",
+			"SELECT * FROM g", "7|1.0|2.0|here\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			production, staging := fileCatalog(t, fileOf(t, c.production)), fileOf(t, c.staging)
@@ -152,6 +160,29 @@ func TestFilesThatFailChangeNothing(t *testing.T) {
 				t.Errorf("%v: staging was\n%s\nand is\n%s\nby\n%s", err, before, after, script)
 			}
 		})
+	}
+}
+
+// TestLossesAreTold: statements that rows do not outlast are marked and say so; those that
+// bring all rows along are not marked.
+func TestLossesAreTold(t *testing.T) {
+	const gone = "-- the rows that it held are gone with it"
+	for _, c := range []struct {
+		production, staging string
+		marked, told        bool
+	}{
+		{"CREATE TABLE t (a int NOT NULL)", "CREATE TABLE t (a int)", false, false},
+		{"CREATE TABLE t (a int NOT NULL)", "CREATE TABLE t (a int, b int)", true, false},
+		{"CREATE TABLE t (a int NOT NULL)", "CREATE TABLE t (b int)", true, true},
+		{"CREATE VIRTUAL TABLE f USING fts5 (a, b, prefix=2)", "CREATE VIRTUAL TABLE f USING fts5 (a, b)", false, false},
+		{"CREATE VIRTUAL TABLE f USING fts5 (a)", "CREATE VIRTUAL TABLE f USING fts5 (a, b)", true, false},
+		{"CREATE VIRTUAL TABLE f USING fts5 (a)", "CREATE VIRTUAL TABLE f USING fts5 (b)", true, true},
+		{"CREATE VIRTUAL TABLE f USING fts5 (a, content='')", "CREATE VIRTUAL TABLE f USING fts5 (a)", true, true},
+	} {
+		script := compareAll(t, fileCatalog(t, fileOf(t, c.production)), fileCatalog(t, fileOf(t, c.staging))).Script()
+		if marked, told := strings.Contains(script, "; takes away\n"), strings.Contains(script, gone); marked != c.marked || told != c.told {
+			t.Errorf("%s\nfrom %s: marked %v, told %v\n%s", c.production, c.staging, marked, told, script)
+		}
 	}
 }
 

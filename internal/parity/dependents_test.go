@@ -239,6 +239,9 @@ func TestStatementsStandInOrderOnMySQL(t *testing.T) {
 				"triggers of one moment": {
 					`CREATE TABLE t (a int); CREATE TABLE l (m int); CREATE TRIGGER a1 BEFORE INSERT ON t FOR EACH ROW INSERT INTO l VALUES (1); CREATE TRIGGER a2 BEFORE INSERT ON t FOR EACH ROW INSERT INTO l VALUES (2)`,
 					`CREATE TABLE t (a int); CREATE TABLE l (m int); CREATE TRIGGER a1 BEFORE INSERT ON t FOR EACH ROW INSERT INTO l VALUES (3); CREATE TRIGGER a2 BEFORE INSERT ON t FOR EACH ROW INSERT INTO l VALUES (2)`},
+				"triggers of which some stay": {
+					`CREATE TABLE t (a int); CREATE TABLE u (a int); CREATE TRIGGER a BEFORE INSERT ON t FOR EACH ROW SET @a = 1; CREATE TRIGGER b BEFORE INSERT ON t FOR EACH ROW SET @a = 2; CREATE TRIGGER c BEFORE INSERT ON t FOR EACH ROW SET @a = 3; CREATE TRIGGER d BEFORE INSERT ON t FOR EACH ROW SET @a = 4; CREATE TRIGGER ` + "`a x`" + ` AFTER INSERT ON t FOR EACH ROW SET @a = 5; CREATE TRIGGER b6 AFTER INSERT ON t FOR EACH ROW SET @a = 6; CREATE TRIGGER ua BEFORE INSERT ON u FOR EACH ROW SET @a = 7; CREATE TRIGGER ub BEFORE INSERT ON u FOR EACH ROW SET @a = 8`,
+					`CREATE TABLE t (a int); CREATE TABLE u (a int); CREATE TRIGGER a BEFORE INSERT ON t FOR EACH ROW SET @a = 1; CREATE TRIGGER b BEFORE INSERT ON t FOR EACH ROW SET @a = 2; CREATE TRIGGER d BEFORE INSERT ON t FOR EACH ROW SET @a = 4; CREATE TRIGGER c BEFORE INSERT ON t FOR EACH ROW SET @a = 3; CREATE TRIGGER ` + "`a x`" + ` AFTER INSERT ON t FOR EACH ROW SET @a = 9; CREATE TRIGGER b6 AFTER INSERT ON t FOR EACH ROW SET @a = 6; CREATE TRIGGER ub BEFORE INSERT ON u FOR EACH ROW SET @a = 8`},
 				"triggers of one moment, and others between them": {
 					`CREATE TABLE t (a int); CREATE TRIGGER a1 BEFORE INSERT ON t FOR EACH ROW SET @a = 1; CREATE TRIGGER a2 BEFORE INSERT ON t FOR EACH ROW SET @a = 2; CREATE TRIGGER a3 BEFORE INSERT ON t FOR EACH ROW SET @a = 3; CREATE TRIGGER u1 BEFORE UPDATE ON t FOR EACH ROW SET @a = 4`,
 					`CREATE TABLE t (a int); CREATE TRIGGER a3 BEFORE INSERT ON t FOR EACH ROW SET @a = 3; CREATE TRIGGER a0 BEFORE INSERT ON t FOR EACH ROW SET @a = 0; CREATE TRIGGER a2 BEFORE INSERT ON t FOR EACH ROW SET @a = 2; CREATE TRIGGER u1 BEFORE UPDATE ON t FOR EACH ROW SET @a = 4`},
@@ -251,6 +254,9 @@ func TestStatementsStandInOrderOnMySQL(t *testing.T) {
 				"options of a table": {
 					`CREATE TABLE t (id int PRIMARY KEY, v text) COMMENT 'x'; CREATE TABLE u (id int PRIMARY KEY) ROW_FORMAT=COMPRESSED`,
 					`CREATE TABLE t (id int PRIMARY KEY, v text) ENGINE=MyISAM CHARACTER SET latin1; CREATE TABLE u (id int PRIMARY KEY) ENGINE=MyISAM`},
+				"columns by which rows are parted": {
+					`CREATE TABLE t (id int, k int NOT NULL, r int NOT NULL) PARTITION BY HASH (k) PARTITIONS 4; CREATE TABLE u (id int, k int NOT NULL); CREATE TABLE a (id int, a int NOT NULL, r int) PARTITION BY RANGE (a) (PARTITION p0 VALUES LESS THAN (5), PARTITION p1 VALUES LESS THAN MAXVALUE); CREATE TABLE b (id int, a int); CREATE TABLE v (id int PRIMARY KEY, a int) PARTITION BY KEY(id) PARTITIONS 3; CREATE TABLE w (id int, a int NOT NULL, c int, PRIMARY KEY (id,a), UNIQUE k (a)) PARTITION BY HASH(a) PARTITIONS 2; CREATE TABLE x (id int AUTO_INCREMENT, a int NOT NULL, PRIMARY KEY(id,a)) PARTITION BY RANGE COLUMNS (a) (PARTITION p0 VALUES LESS THAN (5)); CREATE TABLE y (id int, a int NOT NULL, UNIQUE k (a)) PARTITION BY HASH(a)`,
+					`CREATE TABLE t (id int, r int NOT NULL); CREATE TABLE u (id int, k int NOT NULL) PARTITION BY HASH(k) PARTITIONS 2; CREATE TABLE a (id int, b int NOT NULL, r int) PARTITION BY RANGE (b) (PARTITION p0 VALUES LESS THAN (5), PARTITION p1 VALUES LESS THAN MAXVALUE); CREATE TABLE b (id int, a int, b int) PARTITION BY LIST (b) (PARTITION p1 VALUES IN (0,1,2)); CREATE TABLE v (id int, z int NOT NULL, a int, PRIMARY KEY(id,z)) PARTITION BY KEY(z) PARTITIONS 3; CREATE TABLE w (id int, b int NOT NULL, c int, PRIMARY KEY (id,b), UNIQUE k (b,id)) PARTITION BY HASH(b) PARTITIONS 2; CREATE TABLE x (id int AUTO_INCREMENT, b varchar(9) NOT NULL, PRIMARY KEY(id,b)) PARTITION BY RANGE COLUMNS (b) (PARTITION p0 VALUES LESS THAN ('x')); CREATE TABLE y (id int, a int NOT NULL, UNIQUE k (id)) PARTITION BY HASH(id)`},
 				"columns that move behind new ones": {
 					`CREATE TABLE t (b int, x int, id int PRIMARY KEY); CREATE TABLE u (b bigint, x varchar(9), id int NOT NULL AUTO_INCREMENT PRIMARY KEY, y varchar(9), v int AS (b) VIRTUAL) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin; CREATE TABLE c (x int, d int, FOREIGN KEY (d) REFERENCES d (id))`,
 					`CREATE TABLE t (id int PRIMARY KEY, b int); CREATE TABLE u (y varchar(9), id int NOT NULL, b int, z int) CHARACTER SET latin1; CREATE TABLE c (d int NOT NULL, a int, x bigint, FOREIGN KEY (d) REFERENCES d (id))`},
@@ -290,6 +296,9 @@ func TestStatementsStandInOrderOnMySQL(t *testing.T) {
 				"labels in the place of what counts": {
 					`CREATE TABLE t (id enum('1','2'), b int AUTO_INCREMENT PRIMARY KEY)`,
 					`CREATE TABLE t (b int, id int AUTO_INCREMENT PRIMARY KEY)`},
+				"columns whose history is kept by itself": {
+					`CREATE TABLE t (id int PRIMARY KEY, x int, y bigint) /*M! WITH SYSTEM VERSIONING */; CREATE TABLE u (id int PRIMARY KEY, x int /*M! WITH SYSTEM VERSIONING */, y int); CREATE TABLE v (id int PRIMARY KEY, x int, y int); CREATE TABLE w (id int PRIMARY KEY, x int /*M! WITHOUT SYSTEM VERSIONING */, y int, v int AS (x + 1)) /*M! WITH SYSTEM VERSIONING */`,
+					`CREATE TABLE t (id int PRIMARY KEY, x int /*M! WITHOUT SYSTEM VERSIONING */, y int) /*M! WITH SYSTEM VERSIONING */; CREATE TABLE u (id int PRIMARY KEY, x int, y int); CREATE TABLE v (id int PRIMARY KEY, x int, y int /*M! WITH SYSTEM VERSIONING */); CREATE TABLE w (id int PRIMARY KEY, y int, v int AS (y + 1)) /*M! WITH SYSTEM VERSIONING */`},
 				"tables that keep their history": {
 					`CREATE TABLE t (id int PRIMARY KEY, x int, y int) /*M! WITH SYSTEM VERSIONING */; CREATE TABLE u (id int PRIMARY KEY, x bigint)`,
 					`CREATE TABLE t (id int PRIMARY KEY, x bigint) /*M! WITH SYSTEM VERSIONING */; CREATE TABLE u (id int PRIMARY KEY, x int, z int) /*M! WITH SYSTEM VERSIONING */`},
@@ -337,6 +346,26 @@ func TestStatementsStandInOrderOnMySQL(t *testing.T) {
 				})
 			}
 		})
+	}
+}
+
+// TestTriggersThatStay: of triggers that fire in another order those alone are made again
+// that come behind the first which stands elsewhere.
+func TestTriggersThatStay(t *testing.T) {
+	server := scratchtest.MariaDB(t)
+	var at [2]string
+	for i, order := range []string{"abcd", "abdc"} {
+		at[i] = "test_" + strings.ToLower(rand.Text()[:12])
+		runs(t, mysqlClient(t, server.URL("")), "CREATE DATABASE "+at[i])
+		db := mysqlClient(t, server.URL(at[i]))
+		runs(t, db, "CREATE TABLE t (n int)", "CREATE TRIGGER u BEFORE UPDATE ON t FOR EACH ROW SET @a = 1", "CREATE TRIGGER v BEFORE UPDATE ON t FOR EACH ROW SET @a = 2")
+		for _, name := range order {
+			runs(t, db, "CREATE TRIGGER "+string(name)+" BEFORE INSERT ON t FOR EACH ROW SET @a = 3")
+		}
+	}
+	r := compareMySQL(t, mysqlCatalog(t, server.URL(at[0])), mysqlCatalog(t, server.URL(at[1])), at[0], at[1])
+	if len(r.Differences) != 1 || strings.Count(r.Differences[0].SQL, "DROP TRIGGER IF EXISTS ") != 1 || !strings.Contains(r.Differences[0].SQL, "DROP TRIGGER IF EXISTS `d`;") {
+		t.Errorf("%+v", r.Differences)
 	}
 }
 

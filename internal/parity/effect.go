@@ -225,7 +225,7 @@ func judgePiece(d catalog.Difference, p catalog.Piece, known manner, loose bool)
 			return judgement{ChangesRehearsal, "staging accepts NULLs that production refuses"}
 		}
 		return worksElse
-	case d.Kind == "table" && p.Name == "partitions":
+	case d.Kind == "table" && p.Name == catalog.Partitions:
 		return judgePartitions(p)
 	case p.Name == "generated":
 		if p.Source == "" {

@@ -101,6 +101,9 @@ func (m *MySQL) make(ctx context.Context) error {
 		return err
 	}
 	program, args := m.daemon, append(m.home(), "--datadir="+m.DataDir(), "--tmpdir="+m.temporary(), "--initialize-insecure")
+	if names, ok := m.settings["lower_case_table_names"]; ok { // MySQL takes it at the first start alone
+		args = append(args, "--lower_case_table_names="+names)
+	}
 	if m.maria {
 		if program, err = exec.LookPath(filepath.Join(filepath.Dir(m.daemon), "mariadb-install-db")); err != nil {
 			program, err = exec.LookPath("mariadb-install-db")

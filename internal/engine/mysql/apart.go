@@ -27,40 +27,52 @@ func (mysql) Apart(ctx context.Context, from engine.Source, to engine.Target) (e
 	if !ok || !also {
 		return engine.Distance{}, &engine.Error{Code: engine.Failed, Doing: "compare source and target", Say: "one of them belongs to another engine"}
 	}
-	name := literal("understudy " + rand.Text())
-	var seen, held, folds string
+	var folds string
 	var here, there identity
-	err := target.self().with(ctx, func(t *conn) (err error) {
-		if held, err = t.value(ctx, "take a lock on the target", "SELECT GET_LOCK("+name+", 5)"); err != nil {
-			return err
-		}
-		defer func() {
-			_ = t.exec(context.WithoutCancel(ctx), "free the lock on the target", "DO RELEASE_LOCK("+name+")")
-		}() // it ends with the session in any case
+	one := false
+	err := onBothSides(ctx, source.self(), target.self(), func(s, t *conn, together bool) (err error) {
+		one = together
 		if there, err = identify(ctx, t); err != nil {
 			return err
 		}
-		return source.self().with(ctx, func(s *conn) (err error) {
-			if here, err = identify(ctx, s); err != nil {
-				return err
-			}
-			if folds, err = s.value(ctx, "ask how names compare", "SELECT @@GLOBAL.lower_case_table_names"); err != nil {
-				return err
-			}
-			seen, err = s.value(ctx, "look for the lock from the source", "SELECT IS_USED_LOCK("+name+")")
+		if here, err = identify(ctx, s); err != nil {
 			return err
-		})
+		}
+		folds, err = s.value(ctx, "ask how names compare", "SELECT @@GLOBAL.lower_case_table_names")
+		return err
 	})
 	if err != nil {
 		return engine.Distance{}, err
 	}
-	if held != "1" {
-		return engine.Distance{}, &engine.Error{Code: engine.Failed, Doing: "take a lock on the target", Say: "the server did not give it"}
-	}
 	same := slices.ContainsFunc(target.meant(), func(to string) bool {
 		return slices.ContainsFunc(source.meant(), func(from string) bool { return from == to || folds != "0" && strings.EqualFold(from, to) })
 	})
-	return weigh(seen != "", same, here, there), nil
+	return weigh(one, same, here, there), nil
+}
+
+// onBothSides does something with a session of either side, and knows whether both are of
+// one running server.
+func onBothSides(ctx context.Context, source, target *side, do func(s, t *conn, together bool) error) error {
+	name := literal("understudy " + rand.Text())
+	return target.with(ctx, func(t *conn) error {
+		held, err := t.value(ctx, "take a lock on the target", "SELECT GET_LOCK("+name+", 5)")
+		if err != nil {
+			return err
+		}
+		if held != "1" {
+			return &engine.Error{Code: engine.Failed, Doing: "take a lock on the target", Say: "the server did not give it"}
+		}
+		defer func() {
+			_ = t.exec(context.WithoutCancel(ctx), "free the lock on the target", "DO RELEASE_LOCK("+name+")")
+		}() // it ends with the session in any case
+		return source.with(ctx, func(s *conn) error {
+			seen, err := s.value(ctx, "look for the lock from the source", "SELECT IS_USED_LOCK("+name+")")
+			if err != nil {
+				return err
+			}
+			return do(s, t, seen != "")
+		})
+	})
 }
 
 // An identity is what a copy of a server's files carries along, and what a

@@ -231,22 +231,18 @@ func (r *objectReader) others(databases []string) error {
 	return nil
 }
 
-// firing adds to tables of several triggers in which order they fire. That is the order
-// in which those of one moment were made, so they are made again to be in another.
+// firing adds to tables of several triggers in which order they fire.
 func (r *objectReader) firing(facts []catalog.Fact) {
 	for i, f := range facts {
 		order := r.orders[f.Object]
 		if f.Kind != "table" || len(order) < 2 {
 			continue
 		}
-		var lines, drops, makes []string
+		var lines []string
 		for _, o := range order {
 			lines = append(lines, o.Moment+" "+schema.Ident(o.Name))
-			if slices.ContainsFunc(order, func(p object) bool { return p.Moment == o.Moment && p.Name != o.Name }) {
-				drops, makes = append(drops, "DROP TRIGGER IF EXISTS "+quote(o.Name)), append(makes, o.closing())
-			}
 		}
-		facts[i].Parts = append(f.Parts, catalog.Part{Name: catalog.TriggerOrder, Text: strings.Join(lines, "\n"), Alter: strings.Join(append(drops, makes...), ";\n")})
+		facts[i].Parts = append(f.Parts, catalog.Part{Name: catalog.TriggerOrder, Text: strings.Join(lines, "\n")})
 	}
 }
 

@@ -2,6 +2,7 @@ package mysql
 
 import (
 	"slices"
+	"strings"
 
 	"understudy/internal/catalog"
 	"understudy/internal/schema"
@@ -76,17 +77,49 @@ func dependencies(inv *inventory, facts []catalog.Fact) (out []catalog.Dependenc
 	}
 	for _, f := range facts {
 		parts, err := schema.ParseName(f.Table)
-		if f.Kind != "check" || err != nil || len(parts) != 2 {
+		if f.Kind != "check" && f.Kind != "table" || err != nil || len(parts) != 2 {
 			continue
 		}
-		table := schema.Name{Schema: parts[0], Table: parts[1]}
-		for _, t := range tokens(f.Create) {
-			if name, ok := t.name(); ok && t.kind == quoted && inv.tables[table].ddl.columns[name] != nil {
-				behind(catalog.Ref{Kind: f.Kind, Object: f.Object}, column(table, name))
+		table, of := schema.Name{Schema: parts[0], Table: parts[1]}, catalog.Ref{Kind: f.Kind, Object: f.Object}
+		has := inv.tables[table].ddl
+		if f.Kind == "check" {
+			for _, t := range tokens(f.Create) {
+				if name, ok := t.name(); ok && t.kind == quoted && has.columns[name] != nil {
+					behind(of, column(table, name))
+				}
+			}
+			continue
+		}
+		names := partedBy(f, has)
+		for _, name := range names {
+			behind(of, column(table, name))
+		}
+		for _, k := range has.keys { // one that is unique holds these columns
+			if len(names) > 0 && (k.primary || k.unique) {
+				behind(of, k.ref(table))
 			}
 		}
 	}
 	return out
+}
+
+// partedBy lists the columns by which a table is parted; some of them may have but the
+// name of one of its partitions.
+func partedBy(table catalog.Fact, has *definition) (names []string) {
+	for _, p := range table.Parts {
+		if p.Name != catalog.Partitions {
+			continue
+		}
+		for _, t := range tokens(p.Text) {
+			name, ok := t.name()
+			for _, c := range has.order {
+				if ok && strings.EqualFold(c, name) && !slices.Contains(names, c) {
+					names = append(names, c)
+				}
+			}
+		}
+	}
+	return names
 }
 
 // ref names a key of a table among facts.

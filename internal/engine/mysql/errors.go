@@ -138,15 +138,18 @@ func numberOf(err error) int {
 
 // The numbers that this package branches on.
 const (
-	errFolderStays = 1010
-	errBadColumn   = 1054
-	errNoThread    = 1094
-	errNoTable     = 1146
-	errDenied      = 1142
-	errLockWait    = 1205
-	errDeadlock    = 1213
-	errKilled      = 1317
-	errRedefined   = 1412
+	errFolderStays    = 1010
+	errNoAccess       = 1044
+	errBadColumn      = 1054
+	errNoThread       = 1094
+	errNoCharacterSet = 1115
+	errDenied         = 1142
+	errNoTable        = 1146
+	errLockWait       = 1205
+	errDeadlock       = 1213
+	errNoCollation    = 1273
+	errKilled         = 1317
+	errRedefined      = 1412
 )
 
 // meaning says what an error number means, in our words.
@@ -269,7 +272,9 @@ func statementMeaning(number uint16) meaning {
 		return meaning{engine.Syntax, "a view refers to what is not there or may not be used", ""}
 	case 1241, 1242, 1222, 1221, 1136:
 		return meaning{engine.Syntax, "an expression has a wrong number of columns or rows", ""}
-	case 1267, 1270, 1271, 1253, 1273:
+	case 1273:
+		return meaning{engine.Syntax, "the server does not know the collation", ""}
+	case 1267, 1270, 1271, 1253:
 		return meaning{engine.Syntax, "texts of different collations are compared", ""}
 	case 1111, 1140, 1055, 1056, 1116:
 		return meaning{engine.Syntax, "an aggregate function stands where none may", ""}

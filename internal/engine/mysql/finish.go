@@ -261,6 +261,19 @@ func (t *target) Fit(ctx context.Context, from engine.Source, schemas []string) 
 		notes = append(notes, "comments of tables and columns come along as they are, and no rule masks them: "+comments)
 	}
 	obstacles = plan.refused
+	var reaching []string
+	err = onBothSides(ctx, s.self(), &t.side, func(from, to *conn, together bool) (err error) {
+		if reaching, err = plan.reaching(ctx, from, to, together); err != nil || together {
+			return err
+		}
+		collations, err := plan.foreignCollations(ctx, from, to)
+		reaching = append(reaching, collations...)
+		return err
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	obstacles = append(obstacles, reaching...)
 	notes = append(notes, plan.blind...)
 	notes = append(notes, plan.hidden...)
 	kinds := map[string]bool{}
@@ -284,8 +297,15 @@ func (t *target) Fit(ctx context.Context, from engine.Source, schemas []string) 
 		if err != nil {
 			return err
 		}
+		keys, err := keysOnly(ctx, c)
+		if err != nil {
+			return err
+		}
 		for _, d := range plan.databases {
 			for _, table := range d.tables {
+				if keys && !slices.ContainsFunc(table.facts.ddl.keys, func(k keyDefinition) bool { return k.primary }) {
+					obstacles = append(obstacles, withoutKey(schema.Name{Schema: d.from, Table: table.name.Table}))
+				}
 				if !switchable(table.engine) { // else this night makes what the next one refuses
 					obstacles = append(obstacles, fmt.Sprintf("%s has the storage engine %s in production, whose tables cannot be switched: give the target its structure first, by its own migrations, with ENGINE=InnoDB there", schema.Name{Schema: d.from, Table: table.name.Table}, table.engine))
 				}

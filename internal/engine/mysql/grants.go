@@ -205,6 +205,15 @@ func (p *privileges) missing(database string) []string {
 	return out
 }
 
+// missingInPlace lists what an exchange of rows in a database needs and the user lacks.
+func (p *privileges) missingInPlace(database string) []string {
+	where := "the target"
+	if !p.has("TRIGGER", database) {
+		where += " (without TRIGGER it does not see which tables have triggers, and those would fire)"
+	}
+	return p.lacks([]string{"SELECT", "INSERT", "DELETE", "CREATE", "DROP", "TRIGGER"}, nil, database, where, pattern(database))
+}
+
 // lacks tells, in one sentence or none, which of the needed privileges the user lacks
 // in a database, and the statement that grants them. The statement names all that are
 // needed there, and those besides that others tell of: a new grant on a narrower

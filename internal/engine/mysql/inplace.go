@@ -96,11 +96,14 @@ func (t *inPlace) Rollback(ctx context.Context, generation string) error {
 func (t *inPlace) State(ctx context.Context) (*engine.State, error) {
 	state := &engine.State{Renames: true, Mechanism: "rows exchanged in place, in one transaction; no generation is kept"}
 	err := t.with(ctx, func(c *conn) error {
-		if err := t.look(ctx, c, state); err != nil {
-			return err
-		}
 		may, err := readPrivileges(ctx, c)
 		if err != nil {
+			return err
+		}
+		if err := t.readable(may, may.missingInPlace); err != nil {
+			return err
+		}
+		if err := t.look(ctx, c, state); err != nil {
 			return err
 		}
 		if err := t.obstacles(ctx, c, may, state); err != nil {
@@ -122,19 +125,20 @@ func (t *inPlace) obstacles(ctx context.Context, c *conn, may *privileges, state
 	if may.opaque { // a trigger that the user may not see would fire
 		say("the grants of %s cannot be read, so tables may have triggers that it does not see, which an exchange of rows would fire: `load: {mode: swap}` fires none", may.user)
 	}
-	readOnly, err := c.value(ctx, "look at the server", "SELECT @@GLOBAL.read_only")
+	writes, err := may.writes(ctx, c)
 	if err != nil {
 		return err
 	}
-	if !may.writes(readOnly) {
+	if !writes {
 		say(isReplica)
 	}
+	open, err := t.withoutKey(ctx, c) // side tables are without one too
+	if err != nil {
+		return err
+	}
+	state.Obstacles = append(state.Obstacles, open...)
 	for _, database := range t.databases {
-		where := "the target"
-		if !may.has("TRIGGER", database) {
-			where += " (without TRIGGER it does not see which tables have triggers, and those would fire)"
-		}
-		state.Obstacles = append(state.Obstacles, may.lacks([]string{"SELECT", "INSERT", "DELETE", "CREATE", "DROP", "TRIGGER"}, nil, database, where, pattern(database))...)
+		state.Obstacles = append(state.Obstacles, may.missingInPlace(database)...)
 		s, err := findSides(ctx, c, database)
 		if err != nil {
 			return err

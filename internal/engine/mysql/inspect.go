@@ -53,13 +53,38 @@ type columnFacts struct {
 // information_schema, and SHOW CREATE TABLE for every table.
 func inspect(ctx context.Context, c *conn, schemas []string) (*inventory, error) {
 	r := &structureReader{c: c, in: "(" + literals(schemas) + ")", out: &inventory{schema: &schema.Schema{}, tables: map[schema.Name]*tableFacts{}}}
-	for _, step := range []func(context.Context) error{r.databases(schemas), r.tables, r.columns, r.definitions, r.beyond(schemas)} {
+	if err := present(ctx, c, schemas); err != nil { // no tables would be an answer, too
+		return nil, err
+	}
+	for _, step := range []func(context.Context) error{r.tables, r.columns, r.definitions, r.beyond(schemas)} {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}
 	}
 	r.assemble()
 	return r.out, nil
+}
+
+// present fails where a database is not there, or is there by another spelling: where
+// lower_case_table_names is set the server takes any, tells its own, and what is
+// compared with that in this program would find nothing.
+func present(ctx context.Context, c *conn, names []string) error {
+	rows, err := c.rows(ctx, "look for the databases", "SELECT schema_name FROM information_schema.schemata")
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if slices.ContainsFunc(rows, func(row []string) bool { return row[0] == name }) {
+			continue
+		}
+		e := &engine.Error{Code: engine.Unreachable, Doing: "look for the database " + quote(name), Say: "there is none that this user may see",
+			Hint: "check the name, and that the user has a privilege in it"}
+		if i := slices.IndexFunc(rows, func(row []string) bool { return strings.EqualFold(row[0], name) }); i >= 0 {
+			e.Code, e.Say, e.Hint = engine.Unsupported, "the server writes it "+quote(rows[i][0]), "write it so in the URL, and in the job's schemas and rules"
+		}
+		return e
+	}
+	return nil
 }
 
 // beyond notes the databases in which the user sees only tables that were granted one by one.
@@ -84,23 +109,6 @@ type structureReader struct {
 	order []schema.Name
 	found map[schema.Name]*schema.Table
 	out   *inventory
-}
-
-// databases fails where one is not there: no tables would be an answer, too.
-func (r *structureReader) databases(want []string) func(context.Context) error {
-	return func(ctx context.Context) error {
-		rows, err := r.c.rows(ctx, "look for the databases", "SELECT schema_name FROM information_schema.schemata WHERE schema_name IN "+r.in)
-		if err != nil {
-			return err
-		}
-		for _, name := range want {
-			if !slices.ContainsFunc(rows, func(row []string) bool { return strings.EqualFold(row[0], name) }) {
-				return &engine.Error{Code: engine.Unreachable, Doing: "look for the database " + schema.Ident(name), Say: "there is none that this user may see",
-					Hint: "check the name, and that the user has a privilege in it"}
-			}
-		}
-		return nil
-	}
 }
 
 func (r *structureReader) tables(ctx context.Context) error {

@@ -86,7 +86,7 @@ func (d *declaration) options(all []token) (out []catalog.Part) {
 		}
 	}
 	partitions := func(text string) {
-		part("partitions", plain(tokens(text)))
+		part(catalog.Partitions, plain(tokens(text)))
 		out[len(out)-1].Alter, out[len(out)-1].Clear = d.alter(text), d.alter("REMOVE PARTITIONING")
 	}
 	for i := 0; i < len(all); i++ {

@@ -297,8 +297,14 @@ func TestReplaceObstacles(t *testing.T) {
 		database := databaseOf(staging)
 		must(t, admin, "CREATE TABLE loose (id int PRIMARY KEY) ENGINE=MyISAM", "ALTER TABLE film_text ADD FULLTEXT KEY words (title)", "CREATE TABLE understudy_side_3 (id int PRIMARY KEY)")
 		must(t, application(t, other), "CREATE TABLE notes (film int, CONSTRAINT of_film FOREIGN KEY (film) REFERENCES "+database+".film (id))")
-		tg := openInPlace(t, confined(t, server, staging, "SELECT"))
 		user := "'c_" + database + "'@'%'"
+		url := confined(t, server, staging, "DELETE")
+		_, err := openInPlace(t, url).State(t.Context())
+		if engine.CodeOf(err) != engine.Denied || !strings.Contains(err.Error(), "lacks SELECT, INSERT, CREATE, DROP, TRIGGER in the target") || !strings.Contains(err.Error(), "GRANT SELECT, INSERT, DELETE, CREATE, DROP, TRIGGER ON ") {
+			t.Errorf("without SELECT: %v", err)
+		}
+		must(t, admin, "GRANT SELECT ON `"+pattern(database)+"`.* TO "+user, "REVOKE DELETE ON `"+pattern(database)+"`.* FROM "+user)
+		tg := openInPlace(t, url) // a session keeps what it may do in its database
 		must(t, admin, "GRANT SELECT ON "+databaseOf(other)+".* TO "+user)
 		state, err := tg.State(t.Context())
 		if err != nil {

@@ -113,7 +113,12 @@ func connect(ctx context.Context, at *address, s session) (*conn, error) {
 	}
 	raw, err := connector.Connect(ctx)
 	if err != nil {
-		return nil, wrap(ctx, err, doing)
+		err = wrap(ctx, err, doing)
+		var e *engine.Error
+		if errors.As(err, &e) && numberOf(err) == errNoAccess {
+			e.Hint = "GRANT SELECT ON " + quote(pattern(at.database)) + ".* to the user, and run again: what else it lacks is told then"
+		}
+		return nil, err
 	}
 	w.patient()
 	c := &conn{raw: raw, net: w, at: at, limits: s.limits.WithDefaults()}

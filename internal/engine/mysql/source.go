@@ -1,6 +1,7 @@
 package mysql
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -26,7 +27,9 @@ func (s *source) meant() []string { return s.covered(s.databases) }
 // newSource opens the source and asks the server whether it will only be read.
 func newSource(ctx context.Context, at *address, limits engine.Limits) (*source, error) {
 	s := &source{side: side{at: at, limits: limits.WithDefaults(), name: "source", readOnly: true}}
-	err := s.with(ctx, func(c *conn) error { return c.checkReadOnly(ctx) })
+	err := s.with(ctx, func(c *conn) error {
+		return cmp.Or(c.checkReadOnly(ctx), present(ctx, c, []string{at.database}))
+	})
 	if err != nil {
 		_ = s.Close()
 		return nil, err

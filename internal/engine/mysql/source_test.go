@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"database/sql"
 	"errors"
+	"fmt"
 	neturl "net/url"
 	"slices"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"understudy/internal/engine"
 	"understudy/internal/schema"
 	"understudy/internal/scratch"
+	"understudy/internal/scratch/scratchtest"
 	"understudy/internal/secret"
 )
 
@@ -85,7 +87,15 @@ func TestMissingGrants(t *testing.T) {
 				t.Errorf("%s: %v, %+v", what, err, e)
 			}
 		}
-		at, err := New().Parse(secret.New(strings.Replace(user(t, db, url), ":pw@", ":wrong@", 1)))
+		at, err := New().Parse(secret.New(user(t, db, url)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var e *engine.Error
+		if _, err = New().Source(t.Context(), at, engine.Limits{}); !errors.As(err, &e) || e.Code != engine.Denied || !strings.HasPrefix(e.Hint, "GRANT SELECT ON "+quote(pattern(name))+".* ") {
+			t.Errorf("without any grant: %v, %+v", err, e)
+		}
+		at, err = New().Parse(secret.New(strings.Replace(user(t, db, url), ":pw@", ":wrong@", 1)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -258,4 +268,35 @@ func TestErrorsCarryNoValue(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Where the server takes a database's name in any case, it is asked for as the server
+// writes it: what is read of it would be compared with nothing.
+func TestNamesInAnotherCase(t *testing.T) {
+	for _, maria := range []bool{true, false} {
+		t.Run(map[bool]string{true: "MariaDB", false: "MySQL"}[maria], func(t *testing.T) {
+			server := scratchtest.OwnMySQL(t, maria, map[string]string{"lower_case_table_names": "1"})
+			must(t, application(t, server.URL("")), "CREATE DATABASE Shop")
+			at, err := New().Parse(secret.New(server.URL("Shop")))
+			if err != nil {
+				t.Fatal(err)
+			}
+			refused := func(what string, err error) {
+				t.Helper()
+				if engine.CodeOf(err) != engine.Unsupported || !strings.Contains(fmt.Sprint(err), "the server writes it `shop`") {
+					t.Errorf("%s: %v", what, err)
+				}
+			}
+			_, err = New().Source(t.Context(), at, engine.Limits{})
+			refused("source", err)
+			_, err = New().Target(t.Context(), at, engine.Limits{})
+			refused("target", err)
+			s := openSource(t, server.URL("shop"), engine.Limits{})
+			_, err = s.Inspect(t.Context(), []string{"SHOP"})
+			refused("a schema of the job", err)
+			if _, err := s.Inspect(t.Context(), nil); err != nil {
+				t.Error(err)
+			}
+		})
+	}
 }

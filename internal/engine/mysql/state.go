@@ -23,10 +23,8 @@ func (t *target) State(ctx context.Context) (*engine.State, error) {
 		if err != nil {
 			return err
 		}
-		for _, database := range t.databases {
-			if !may.has("SELECT", database) { // without it nothing can be told of the rest
-				return &engine.Error{Code: engine.Denied, Doing: "look at the target", Say: strings.Join(may.missing(database), "; ")}
-			}
+		if err := t.readable(may, may.missing); err != nil {
+			return err
 		}
 		if err := t.look(ctx, c, state); err != nil {
 			return err
@@ -38,6 +36,21 @@ func (t *target) State(ctx context.Context) (*engine.State, error) {
 		return nil, err
 	}
 	return state, nil
+}
+
+// readable fails where the user may not read a database of the target, of which then
+// nothing else can be told: but what is missing is, of all of them.
+func (t *target) readable(may *privileges, missing func(database string) []string) error {
+	var say []string
+	blind := false
+	for _, database := range t.databases {
+		blind = blind || !may.has("SELECT", database)
+		say = append(say, missing(database)...)
+	}
+	if !blind {
+		return nil
+	}
+	return &engine.Error{Code: engine.Denied, Doing: "look at the target", Say: strings.Join(say, "; "), Hint: "run the statements as somebody who may grant"}
 }
 
 // look tells of the claim, of rows, and of what stands beside them.
@@ -157,11 +170,11 @@ func (t *target) obstacles(ctx context.Context, c *conn) (obstacles, notes []str
 	if may.opaque {
 		notes = append(notes, "the user's grants cannot be read, so what is missing shows only when it is needed")
 	}
-	row, err := c.row(ctx, "look at the server", "SELECT @@GLOBAL.read_only")
+	writes, err := may.writes(ctx, c)
 	if err != nil {
 		return nil, nil, err
 	}
-	if !may.writes(row[0]) {
+	if !writes {
 		say(isReplica)
 	}
 	for _, database := range t.databases {
@@ -222,6 +235,11 @@ func (t *target) obstacles(ctx context.Context, c *conn) (obstacles, notes []str
 	} else if err != nil {
 		return nil, nil, err
 	}
+	open, err := t.withoutKey(ctx, c)
+	if err != nil {
+		return nil, nil, err
+	}
+	obstacles = append(obstacles, open...)
 	if strict, err := gtidsOnly(ctx, c); err != nil {
 		return nil, nil, err
 	} else if strict {
@@ -259,9 +277,17 @@ func onlySuper(ctx context.Context, c *conn, may *privileges, owner string) (str
 
 const isReplica = "the server is read-only, as replicas are: use the primary's address"
 
-// writes tells whether the user may write on a server whose read_only is this.
-func (p *privileges) writes(readOnly string) bool {
-	return readOnly == "0" || slices.ContainsFunc([]string{"SUPER", "READ_ONLY ADMIN", "READ ONLY ADMIN", "CONNECTION_ADMIN"}, func(name string) bool { return p.has(name, "") })
+// writes tells whether the user may write on the server.
+func (p *privileges) writes(ctx context.Context, c *conn) (bool, error) {
+	ask := "SELECT @@GLOBAL.read_only, 0"
+	if !c.maria {
+		ask = "SELECT @@GLOBAL.read_only, @@GLOBAL.super_read_only"
+	}
+	row, err := c.row(ctx, "look at the server", ask)
+	if err != nil || row[0] == "0" || row[1] != "0" {
+		return err == nil && row[0] == "0", err
+	}
+	return slices.ContainsFunc([]string{"SUPER", "READ_ONLY ADMIN", "READ ONLY ADMIN", "CONNECTION_ADMIN"}, func(name string) bool { return p.has(name, "") }), nil
 }
 
 // outside lists foreign keys of other databases that point into the target:
@@ -341,4 +367,28 @@ func gtidsOnly(ctx context.Context, c *conn) (bool, error) {
 
 func unsafeForGTIDs(name schema.Name) string {
 	return fmt.Sprintf("%s has the storage engine MyISAM, whose tables a server that enforces GTIDs does not lock together with others: ALTER TABLE %s ENGINE=InnoDB", name, quoteName(name))
+}
+
+// keysOnly tells whether the server makes no table without a primary key in the session.
+func keysOnly(ctx context.Context, c *conn) (bool, error) {
+	on, err := c.rows(ctx, "look at the server", "SHOW SESSION VARIABLES WHERE variable_name = 'sql_require_primary_key' AND value = 'ON'")
+	return len(on) > 0, err
+}
+
+func withoutKey(name schema.Name) string {
+	return name.String() + " has no primary key, and the target's server makes no such table (sql_require_primary_key): give it one, or the target's user what it takes to turn that off for a session: GRANT SESSION_VARIABLES_ADMIN ON *.*"
+}
+
+// withoutKey tells which tables of the target the server would not make again.
+func (t *target) withoutKey(ctx context.Context, c *conn) (out []string, err error) {
+	only, err := keysOnly(ctx, c)
+	if err != nil || !only {
+		return nil, err
+	}
+	rows, err := c.rows(ctx, "look at the keys", "SELECT table_schema, table_name FROM information_schema.tables t WHERE table_schema IN ("+literals(t.databases)+") AND table_type = 'BASE TABLE' AND NOT EXISTS"+
+		" (SELECT 1 FROM information_schema.table_constraints c WHERE c.table_schema = t.table_schema AND c.table_name = t.table_name AND c.constraint_type = 'PRIMARY KEY') ORDER BY 1, 2")
+	for _, r := range rows {
+		out = append(out, withoutKey(schema.Name{Schema: r[0], Table: r[1]}))
+	}
+	return out, err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"understudy/internal/engine"
 	"understudy/internal/schema"
 	"understudy/internal/scratch"
+	"understudy/internal/scratch/scratchtest"
 	"understudy/internal/secret"
 )
 
@@ -317,4 +319,81 @@ func TestRefusedRows(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestServersThatRefuse: what a server's settings forbid is told before the load: to
+// write at all, and to make tables without a key, which a user who may turns off.
+func TestServersThatRefuse(t *testing.T) {
+	server := scratchtest.OwnMySQL(t, false, map[string]string{"sql_require_primary_key": "ON"})
+	production, staging, empty := freshDatabase(t, server), freshDatabase(t, server), freshDatabase(t, server)
+	for _, url := range []string{production, staging} {
+		must(t, application(t, url), "CREATE TABLE keyed (id int PRIMARY KEY)")
+		db := application(t, url)
+		db.SetMaxOpenConns(1)
+		must(t, db, "SET SESSION sql_require_primary_key = OFF", "CREATE TABLE bare (v int)", "INSERT INTO bare VALUES (1)")
+	}
+	privileges := strings.Join(append(generational(), "TRIGGER"), ", ")
+	for _, tg := range []engine.Target{openTarget(t, userOf(t, server, staging, privileges)), openInPlace(t, confined(t, server, staging, privileges))} {
+		state, err := tg.State(t.Context())
+		if err != nil || len(state.Obstacles) != 1 || !strings.Contains(state.Obstacles[0], ".bare has no primary key") {
+			t.Errorf("%T: %v, %+v", tg, err, state)
+		}
+	}
+	obstacles, _, err := openTarget(t, userOf(t, server, empty, privileges)).Fit(t.Context(), openSource(t, production, engine.Limits{}), nil)
+	if err != nil || len(obstacles) != 1 || !strings.Contains(obstacles[0], ".bare has no primary key") {
+		t.Errorf("into an empty database: %v, %q", err, obstacles)
+	}
+	if err := run(t.Context(), t, production, openTarget(t, staging), engine.Spec{RunID: "mighty", Keep: 1}); err != nil {
+		t.Error(err)
+	}
+	must(t, application(t, server.URL("")), "SET GLOBAL super_read_only = ON")
+	if state, err := openTarget(t, staging).State(t.Context()); err != nil || !slices.Contains(state.Obstacles, isReplica) {
+		t.Errorf("super_read_only: %v, %+v", err, state)
+	}
+	must(t, application(t, server.URL("")), "SET GLOBAL super_read_only = OFF", "SET GLOBAL read_only = OFF")
+}
+
+// TestNothingLeadsOutOfAnEmptyTarget: what production's structure has to do with another
+// of its databases would be production's own on one server, and nothing on another.
+func TestNothingLeadsOutOfAnEmptyTarget(t *testing.T) {
+	onBoth(t, func(t *testing.T, server *scratch.MySQL) {
+		production, beyond, staging := freshDatabase(t, server), freshDatabase(t, server), freshDatabase(t, server)
+		other := databaseOf(beyond)
+		db := application(t, production)
+		must(t, application(t, beyond), "CREATE TABLE p (id int PRIMARY KEY)")
+		must(t, db, "CREATE TABLE own (id int PRIMARY KEY)", "CREATE TABLE c (id int PRIMARY KEY, p int, q int, FOREIGN KEY (p) REFERENCES "+other+".p (id), FOREIGN KEY (q) REFERENCES own (id))",
+			"CREATE VIEW v AS SELECT p.id FROM "+other+".p", "CREATE FUNCTION f() RETURNS int DETERMINISTIC RETURN 1", "CREATE VIEW w AS SELECT id, "+databaseOf(production)+".f() AS one FROM "+databaseOf(production)+".own", "CREATE TRIGGER tr AFTER INSERT ON c FOR EACH ROW DELETE FROM "+other+".p WHERE id = NEW.p", "CREATE PROCEDURE r() SELECT own.id FROM own")
+		fit := func(databases ...string) string {
+			t.Helper()
+			tg := openTarget(t, staging)
+			obstacles, _, err := tg.Fit(t.Context(), openSource(t, production, engine.Limits{}), databases)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return strings.Join(obstacles, "\n")
+		}
+		told := fit(databaseOf(production))
+		for _, want := range []string{"a foreign key of " + databaseOf(production) + ".c would lead from the target to " + other + ".p", ".v would lead", ".tr would lead"} {
+			if !strings.Contains(told, want) {
+				t.Errorf("%q is not told:\n%s", want, told)
+			}
+		}
+		if strings.Count(told, "would lead") != 3 {
+			t.Errorf("told:\n%s", told)
+		}
+		if told = fit(databaseOf(production), other); strings.Contains(told, "would lead") {
+			t.Errorf("with both databases: %s", told)
+		}
+	})
+}
+
+// TestCollationsOfAnotherServer: an empty target whose server does not know a collation
+// of production's is told so before anything is read.
+func TestCollationsOfAnotherServer(t *testing.T) {
+	production, staging := freshDatabase(t, scratchtest.MySQL(t)), freshDatabase(t, scratchtest.MariaDB(t))
+	must(t, application(t, production), "CREATE TABLE a (id int PRIMARY KEY, t varchar(9) COLLATE utf8mb4_general_ci, u varchar(9) COLLATE utf8mb4_is_0900_ai_ci) COLLATE utf8mb4_general_ci")
+	obstacles, _, err := openTarget(t, staging).Fit(t.Context(), openSource(t, production, engine.Limits{}), nil)
+	if err != nil || len(obstacles) != 1 || !strings.Contains(obstacles[0], "utf8mb4_is_0900_ai_ci, which "+databaseOf(production)+".a has") {
+		t.Errorf("%v, %q", err, obstacles)
+	}
 }

@@ -44,7 +44,7 @@ func (p pauses) at(ctx context.Context, place string) error {
 // user's privileges in it are what the next generation gets.
 func newTarget(ctx context.Context, at *address, limits engine.Limits) (engine.Target, error) {
 	t := &target{side: side{at: at, limits: limits.WithDefaults(), name: "target"}, databases: []string{at.database}, patience: switchDeadline}
-	if err := t.with(ctx, func(*conn) error { return nil }); err != nil {
+	if err := t.with(ctx, func(c *conn) error { return present(ctx, c, t.databases) }); err != nil {
 		_ = t.Close() // nothing was begun
 		return nil, err
 	}
@@ -93,11 +93,17 @@ func (t *target) session(ctx context.Context, name string) (*conn, error) {
 	return c, nil
 }
 
-// plainKeys has the server make no key for a table that is shown without one.
+// plainKeys has the server make no key for a table that is shown without one, and, where
+// the user may have it so, make such a table at all: else see keysOnly.
 func plainKeys(ctx context.Context, c *conn) error {
-	made, err := c.rows(ctx, "pin the session's settings", "SHOW SESSION VARIABLES LIKE 'sql\\_generate\\_invisible\\_primary\\_key'")
-	if err == nil && len(made) > 0 && made[0][1] == "ON" {
-		err = c.exec(ctx, "turn sql_generate_invisible_primary_key off for the session", "SET SESSION sql_generate_invisible_primary_key = OFF")
+	on, err := c.rows(ctx, "pin the session's settings", "SHOW SESSION VARIABLES WHERE variable_name IN ('sql_generate_invisible_primary_key', 'sql_require_primary_key') AND value = 'ON'")
+	for _, r := range on {
+		if err == nil {
+			err = c.exec(ctx, "turn "+r[0]+" off for the session", "SET SESSION "+r[0]+" = OFF")
+		}
+		if r[0] == "sql_require_primary_key" && engine.CodeOf(err) == engine.Denied {
+			err = nil
+		}
 	}
 	return err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql/driver"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"understudy/internal/catalog"
@@ -30,6 +31,12 @@ func (s *side) readCatalog(ctx context.Context, c *conn, schemas []string) (*cat
 			continue
 		case found.virtual[o.name]:
 			fact.Kind, fact.Create = "virtual table", o.sql+refilled(ctx, c, o)
+			if parseVirtual(o.sql).carriage == ownRows {
+				fact.Drop += ";\n-- the rows that it held are gone with it"
+				if fact.Shape, err = ownColumns(ctx, c, o); err != nil {
+					return nil, err
+				}
+			}
 		case o.kind == "trigger":
 			fact.Table = name(o.table)
 		case o.kind != "view":
@@ -62,16 +69,44 @@ func (s *side) readCatalog(ctx context.Context, c *conn, schemas []string) (*cat
 // refilled writes what fills a full-text table that is made anew from the text that it is
 // over, or why nothing does.
 func refilled(ctx context.Context, c *conn, o object) string {
+	set := ""
+	if all, err := fullTextSettings(ctx, c, []object{o}); err == nil { // else it has none that it tells
+		for _, s := range all {
+			value := literal(str(s.value))
+			if n, ok := s.value.(int64); ok {
+				value = strconv.FormatInt(n, 10)
+			}
+			set += ";\nINSERT INTO " + quote(o.name) + " (" + quote(o.name) + ", rank) VALUES (" + literal(s.key) + ", " + value + ")"
+		}
+	}
 	switch parseVirtual(o.sql).carriage {
 	case indexed:
 		if why, err := dangling(ctx, c, o.name); err == nil && why != "" { // any other error is not the text's
-			return ";\n-- nothing fills it in production either: " + why
+			return set + ";\n-- nothing fills it in production either: " + why
 		}
-		return ";\nINSERT INTO " + quote(o.name) + " (" + quote(o.name) + ") VALUES ('rebuild')"
+		return set + ";\nINSERT INTO " + quote(o.name) + " (" + quote(o.name) + ") VALUES ('rebuild')"
 	case textless:
-		return ";\n-- it keeps no text, so it is empty until whoever wrote its rows writes them again"
+		return set + ";\n-- it keeps no text, so it is empty until whoever wrote its rows writes them again"
 	}
-	return ""
+	return set
+}
+
+// ownColumns lists the columns of a virtual table by which its own rows come into one that
+// is made anew, one a line; none for a module of which that is not known.
+func ownColumns(ctx context.Context, c *conn, o object) (string, error) {
+	var columns []string
+	switch parseVirtual(o.sql).module {
+	case "fts5", "geopoly":
+		columns = append(columns, "rowid")
+	case "rtree", "rtree_i32":
+	default:
+		return "", nil
+	}
+	err := c.each(ctx, "SELECT name FROM pragma_table_xinfo(?) WHERE hidden = 0", []any{o.name}, func(row []driver.Value) error {
+		columns = append(columns, schema.Ident(small(str(row[0]))))
+		return nil
+	})
+	return strings.Join(columns, "\n"), err
 }
 
 // mentions lists the columns that views and triggers name, by their words: SQLite lets no

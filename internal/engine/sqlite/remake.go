@@ -20,6 +20,9 @@ import (
 func remake(r catalog.Remade) string {
 	beside := free("understudy_anew", r.Taken)
 	all := tokens(r.Declare)
+	if len(all) > 1 && all[1].is("virtual") {
+		return remakeVirtual(r, beside)
+	}
 	from := slices.IndexFunc(all, func(t token) bool { return t.is("table") })
 	open := slices.IndexFunc(all, func(t token) bool { return t.mark("(") })
 	if from < 0 || open < from {
@@ -37,9 +40,23 @@ func remake(r catalog.Remade) string {
 		}
 		out = append(out, "INSERT OR ABORT INTO "+quote(beside)+" ("+strings.Join(to, ", ")+") SELECT "+strings.Join(of, ", ")+" FROM "+quote(r.Table))
 	}
-	out = append(out, "DROP TABLE "+quote(r.Table), "ALTER TABLE "+quote(beside)+" RENAME TO "+quote(r.Table))
+	drop := "DROP TABLE " + quote(r.Table)
+	if len(r.Copy) == 0 {
+		drop += ";\n-- the rows that it held are gone with it: none of their columns is in production's"
+	}
+	out = append(out, drop, "ALTER TABLE "+quote(beside)+" RENAME TO "+quote(r.Table))
 	out = append(out, r.After...)
 	return strings.Join(append(out, "PRAGMA legacy_alter_table=OFF", "RELEASE "+quote(beside)), ";\n")
+}
+
+// remakeVirtual makes a virtual table anew with the rows that it holds itself. It keeps
+// the source's words, so the old one gets another name.
+func remakeVirtual(r catalog.Remade, beside string) string {
+	columns := quotes(r.Copy)
+	out := []string{"SAVEPOINT " + quote(beside), "PRAGMA legacy_alter_table=ON", "ALTER TABLE " + quote(r.Table) + " RENAME TO " + quote(beside), r.Declare,
+		"INSERT INTO " + quote(r.Table) + " (" + columns + ") SELECT " + columns + " FROM " + quote(beside),
+		"DROP TABLE " + quote(beside), "PRAGMA legacy_alter_table=OFF", "RELEASE " + quote(beside)}
+	return strings.Join(out, ";\n")
 }
 
 // numbered tells whether the rows of a table have numbers that no column gives, and the
