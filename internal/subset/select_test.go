@@ -325,6 +325,55 @@ func TestChildrenOfSeveralParentsAreLookedForAtOnce(t *testing.T) {
 	}
 }
 
+// A table with an index along one edge and none along others is scanned once, for all of
+// these, after the edge with the index has brought what it can, step by step. Each of
+// them is a finding.
+func TestScansAreNotTakenAlongByIndexes(t *testing.T) {
+	id := schema.Column{Name: "id", Kind: schema.Integer, NotNull: true}
+	key := []schema.Key{{Name: "pk", Columns: []string{"id"}, Primary: true, NotNull: true}}
+	s := &schema.Schema{Tables: []schema.Table{
+		{Name: public("note"), Columns: []schema.Column{id, {Name: "message_id", Kind: schema.Integer}, {Name: "topic_id", Kind: schema.Integer}, {Name: "origin_id", Kind: schema.Integer}}, Keys: key, Rows: 100_000},
+		{Name: public("message"), Columns: []schema.Column{id, {Name: "prev_id", Kind: schema.Integer}}, Keys: key, Rows: 100_000},
+	}}
+	for _, column := range []string{"message_id", "topic_id", "origin_id"} {
+		s.References = append(s.References, schema.Reference{Name: "note_" + column, From: public("note"), Columns: []string{column}, To: public("message"), ToColumns: []string{"id"}, Valid: true, Indexed: column == "message_id"})
+	}
+	s.References = append(s.References, schema.Reference{Name: "prev", From: public("message"), Columns: []string{"prev_id"}, To: public("message"), ToColumns: []string{"id"}, Valid: true, Indexed: true})
+	s.Sort()
+	m := subsettest.NewMemory()
+	for i := range 50 {
+		m.Add(public("message"), subsettest.Value(i), subsettest.Value(max(i-1, 0)))
+		m.Add(public("note"), subsettest.Value(i), subsettest.Value(i), subsettest.Value(i/2), subsettest.Value(i/3))
+	}
+	for _, readers := range []int{1, 3} {
+		snap := &combined{Combining: subsettest.Combining{Memory: m}, table: public("note")}
+		spec := &subset.Spec{Unreached: subset.Empty, Seeds: []subset.Seed{{Table: s.Table(public("message")), Where: "id < 1"}}}
+		got := find(t, snap, s, spec, subset.Options{Readers: readers})
+		scans := 0
+		for _, by := range snap.lookups {
+			if slices.Contains(by, "topic_id") || slices.Contains(by, "origin_id") {
+				scans++
+				if slices.Contains(by, "message_id") || len(by) != 2 {
+					t.Errorf("%d readers: one statement looks by %q", readers, by)
+				}
+			}
+		}
+		if scans != 1 {
+			t.Errorf("%d readers: notes were scanned %d times, want once: %q", readers, scans, snap.lookups)
+		}
+		if c := got.Find(public("note")).Count; c != 50 {
+			t.Errorf("%d readers: %d notes, want 50", readers, c)
+		}
+		var columns []string
+		for _, f := range got.Findings {
+			columns = append(columns, f.Check+" "+f.Column)
+		}
+		if want := []string{"subset-scan origin_id", "subset-scan topic_id"}; !slices.Equal(columns, want) {
+			t.Errorf("%d readers: findings %q, want %q", readers, columns, want)
+		}
+	}
+}
+
 // combined notes by which columns one table's rows are looked for.
 type combined struct {
 	subsettest.Combining

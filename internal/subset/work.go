@@ -132,6 +132,9 @@ func (c *closure) next() *job {
 		consider(lookup{edge: e, keys: e.pending.len(), indexed: e.ref.Indexed, others: c.besides(e)})
 	}
 	if fullest.keys > 0 {
+		fullest.others = slices.DeleteFunc(fullest.others, func(e *edge) bool { // these wait
+			return c.many(lookup{edge: e, keys: e.pending.len()})
+		})
 		return c.job(fullest, keysPerFind)
 	}
 	if len(scans) == 0 {
@@ -144,12 +147,10 @@ func (c *closure) next() *job {
 	if scan == nil {
 		return nil
 	}
-	switch {
-	case scan.indexed:
+	if scan.indexed {
 		return c.job(*scan, keysPerFind)
-	case scan.edge != nil:
-		scan.edge.scanned = true
-	default:
+	}
+	if scan.target != nil {
 		scan.target.scanned = true
 	}
 	return c.job(*scan, keysPerScan)
@@ -171,11 +172,11 @@ func (c *closure) many(l lookup) bool {
 }
 
 // besides lists the other edges whose children can be looked for in one statement
-// with those of an edge.
+// with those of an edge: by the indexes of all, or by one scan for all that have none.
 func (c *closure) besides(e *edge) []*edge {
 	var out []*edge
 	for _, other := range e.from.out {
-		if c.combiner != nil && e.plain && other.plain && other != e && !other.closed && other.to.mode == partial {
+		if c.combiner != nil && e.plain && other.plain && other.ref.Indexed == e.ref.Indexed && other != e && !other.closed && other.to.mode == partial {
 			out = append(out, other)
 		}
 	}
@@ -207,6 +208,7 @@ func (c *closure) job(l lookup, limit int) *job {
 // children takes up to limit key values of an edge.
 func (c *closure) children(e *edge, limit int) *job {
 	keys := e.pending.take(max(limit/len(e.ref.Columns), 1))
+	e.scanned = e.scanned || !e.ref.Indexed
 	rule := &e.from.rule
 	return &job{node: e.from, down: true, edge: e, find: engine.Find{Table: e.from.table, Columns: e.from.columns, Tests: e.from.tests,
 		By: e.ref.Columns, Keys: keys.tuples(len(e.ref.Columns)), Written: e.written, Where: both(e.ref.When, rule.Where), PerKey: rule.PerParent, Order: rule.Order, Now: c.opts.Now}}

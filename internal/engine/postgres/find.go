@@ -95,7 +95,7 @@ type keyColumn struct {
 	each      string // a cast of each element; only for arrays, which would be flattened in an array
 	equals    string
 	translate translation
-	integer   bool
+	bits      int  // the width of an integer; 0 for other types
 	written   bool // keys are texts, which equal what the column writes
 }
 
@@ -131,17 +131,21 @@ func (h *hunt) join(s *snapshot, f engine.Find) error {
 	return err
 }
 
-// keyColumnOf chooses the parameter's type. Integers go as bigint whatever their
-// own width, because a key may come from a wider column; the operators between
-// widths belong to the index's family. A type goes without its length: casting
-// to char(3) would cut a longer key to one that matches.
+// keyColumnOf chooses the parameter's type. Integers go in the column's own width: the
+// server hashes no list of another, and compares every row with every key. A type
+// goes without its length: casting to char(3) would cut a longer key to one that
+// matches.
 func keyColumnOf(c columnFacts) keyColumn {
 	k := keyColumn{array: c.cast + "[]", equals: c.equals, translate: translationOf(c.base)}
 	switch {
 	case strings.HasSuffix(c.cast, "[]"):
 		k.array, k.each = "pg_catalog.text[]", "::"+c.cast
-	case c.base == 20 || c.base == 21 || c.base == 23:
-		k.array, k.integer = "pg_catalog.int8[]", true
+	case c.base == 20:
+		k.array, k.bits = "pg_catalog.int8[]", 64
+	case c.base == 21:
+		k.array, k.bits = "pg_catalog.int2[]", 16
+	case c.base == 23:
+		k.array, k.bits = "pg_catalog.int4[]", 32
 	case c.base == 1043 || c.base == 25:
 		k.array = "pg_catalog.text[]"
 	}
@@ -305,8 +309,8 @@ func (h *hunt) parameters(from, to int) ([][]byte, int) {
 		n++
 		for i, k := range h.keys {
 			value, _ := h.find.Keys.At(row, i)
-			if k.integer {
-				value, _ = wholeNumber(value)
+			if k.bits > 0 {
+				value, _ = wholeNumber(value, k.bits)
 			}
 			params[i] = appendElement(params[i], k.translate.input(nil, value))
 		}
@@ -323,8 +327,8 @@ func (h *hunt) usable(row int) bool {
 		if !ok {
 			return false
 		}
-		if k.integer {
-			digits, ok := wholeNumber(value)
+		if k.bits > 0 {
+			digits, ok := wholeNumber(value, k.bits)
 			if !ok || k.written && len(digits) < len(value) {
 				return false
 			}
@@ -337,17 +341,17 @@ func (h *hunt) usable(row int) bool {
 	return true
 }
 
-// wholeNumber gives an integer's digits where the text is one as columns write
-// it: without a sign or zeros before it that say nothing, perhaps with a fraction
-// of zeros, as those of decimals do.
-func wholeNumber(text []byte) ([]byte, bool) {
+// wholeNumber gives an integer's digits where the text is one as columns of that width
+// write it: without a sign or zeros before it that say nothing, perhaps with a
+// fraction of zeros, as those of decimals do.
+func wholeNumber(text []byte, bits int) ([]byte, bool) {
 	if dot := bytes.IndexByte(text, '.'); dot >= 0 {
 		if len(bytes.Trim(text[dot+1:], "0")) > 0 {
 			return nil, false
 		}
 		text = text[:dot]
 	}
-	n, err := strconv.ParseInt(string(text), 10, 64)
+	n, err := strconv.ParseInt(string(text), 10, bits)
 	return text, err == nil && strconv.FormatInt(n, 10) == string(text)
 }
 

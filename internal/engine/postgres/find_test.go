@@ -51,6 +51,32 @@ CREATE TABLE multi (a int, b text, c numeric(10,2), d mood, PRIMARY KEY (a, b));
 	}
 }
 
+// Integer keys go in the width of their column, for only then does the server hash them:
+// without an index it would compare every row with every key. What the column cannot
+// hold is no key of it.
+func TestFindByKeysOfAnotherWidth(t *testing.T) {
+	url := scratchtest.Database(t)
+	scratchtest.SQL(t, url, `CREATE DOMAIN small AS int2; CREATE TABLE w (id int PRIMARY KEY, two int2, four int4, eight int8, d small);
+		INSERT INTO w SELECT i, i, i, i, i FROM generate_series(1, 20) i; INSERT INTO w VALUES (21, -32768, -2147483648, -9223372036854775808, -32768)`)
+	s, snap := openSnapshot(t, sourceAt(t, url, engine.Limits{}))
+	table := mustTable(t, s, "w")
+	for column, array := range map[string]string{"two": "pg_catalog.int2[]", "four": "pg_catalog.int4[]", "eight": "pg_catalog.int8[]", "d": "pg_catalog.int2[]"} {
+		facts, err := snap.(*snapshot).facts(table, []string{column})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if k := keyColumnOf(facts.columns[column]); k.array != array {
+			t.Errorf("keys of %s go as %s", column, k.array)
+		}
+		_, got := findAll(t, snap, engine.Find{Table: table, Columns: []string{"id"}, By: []string{column},
+			Keys: tuples(1, "7", "32768", "-32768", "2147483648", "-2147483648", "9223372036854775807", "-9223372036854775808", "65543", "4294967303")})
+		slices.Sort(got)
+		if strings.Join(got, " ") != "21 7" {
+			t.Errorf("by %s: %v, want 7 and 21", column, got)
+		}
+	}
+}
+
 // What several lookups find at once is what they find one after the other, also
 // where the keys of one fill more statements than those of another.
 func TestFindAny(t *testing.T) {
