@@ -466,6 +466,13 @@ type Load interface {
 	Abort(ctx context.Context) error
 }
 
+// An Informed load writes rows in a better way where it knows that nothing else comes
+// into their table.
+type Informed interface {
+	// Alone tells, before rows are written, of tables that one Write brings all rows of.
+	Alone(tables []schema.Name)
+}
+
 // A Continuing load can build on the rows that an earlier load left in the target,
 // where nobody has written to them since.
 type Continuing interface {

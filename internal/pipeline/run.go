@@ -171,6 +171,12 @@ func later(err error) error {
 	fs := slices.Clone(fault.FindingsOf(err))
 	for i := range fs {
 		fs[i].Code = int(fault.LaterFailed)
+		if fs[i].Check == "interrupted" {
+			fs[i].Message = "interrupted after the switch: the new generation is in place"
+		}
+		if fs[i].Hint == "" {
+			fs[i].Hint = "the new generation is in place; the next run does what is left"
+		}
 	}
 	return &fault.Error{Code: fault.LaterFailed, Findings: fs, Cause: err}
 }

@@ -3,10 +3,12 @@ package pipeline
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"sync/atomic"
 
 	"understudy/internal/engine"
+	"understudy/internal/schema"
 	"understudy/internal/subset"
 )
 
@@ -60,7 +62,20 @@ func (s *Session) streams(ctx context.Context, load engine.Load, runs []*tableRu
 		}
 	}
 	slices.SortStableFunc(out, func(a, b *stream) int { return cmp.Compare(b.weight, a.weight) })
+	if informed, ok := load.(engine.Informed); ok {
+		informed.Alone(alone(out))
+	}
 	return out, nil
+}
+
+// alone lists the tables that one stream carries, and no other comes into.
+func alone(streams []*stream) []schema.Name {
+	count := make(map[schema.Name]int)
+	for _, st := range streams {
+		count[st.run.target]++
+	}
+	maps.DeleteFunc(count, func(_ schema.Name, n int) bool { return n > 1 })
+	return slices.SortedFunc(maps.Keys(count), schema.Name.Compare)
 }
 
 // partWeight gives the weight that no part of a table should exceed: as much as

@@ -156,6 +156,13 @@ func wrapTarget(inner engine.Target, p *plan) engine.Target {
 
 func (l *load) inner() engine.Load { return l.Load }
 
+// Alone tells the wrapped load, where it listens.
+func (l *load) Alone(tables []schema.Name) {
+	if s, ok := l.Load.(engine.Informed); ok {
+		s.Alone(tables)
+	}
+}
+
 func wrapLoad(inner engine.Load, p *plan) engine.Load {
 	l := &load{inner, p}
 	if a, ok := inner.(engine.Amendable); ok {

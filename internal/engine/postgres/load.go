@@ -30,6 +30,7 @@ type load struct {
 	next    string
 	oid     uint32                      // of next
 	tables  map[schema.Name]*tableFacts // of next, as rows meet them
+	alone   map[schema.Name]bool        // tables that one Write brings all rows of
 	asking  sync.Mutex                  // held while the guard is asked about values
 	made    time.Time
 	pool    *pool // sessions on next
@@ -191,28 +192,71 @@ func (l *load) with(ctx context.Context, do func(c *conn) error) error { return 
 func (l *load) Write(ctx context.Context, table schema.Name, columns []string, rows iter.Seq2[*engine.Batch, error]) (int64, error) {
 	var sent int64
 	err := l.with(ctx, func(c *conn) (err error) {
+		freeze, err := l.freezes(ctx, c, table)
+		if err != nil {
+			return err
+		}
 		return l.inUsersPath(ctx, c, func() error {
-			sent, err = copyInto(ctx, c, table, columns, rows)
+			if freeze {
+				// The server freezes only what comes into a table that the transaction made or emptied.
+				err = c.transaction(ctx, "BEGIN; TRUNCATE ONLY "+quoteName(table), func() error {
+					sent, err = copyInto(ctx, c, table, columns, rows, "FREEZE")
+					return err
+				})
+			} else {
+				sent, err = copyInto(ctx, c, table, columns, rows)
+			}
 			return overRows(l.plan.origin.calling(err, l.plan.origin.callsOf("TABLE", table.Schema, table.Table)))
 		})
 	})
 	return sent, err
 }
 
-// copyInto sends rows to a table and returns how many the server took.
-func copyInto(ctx context.Context, c *conn, table schema.Name, columns []string, rows iter.Seq2[*engine.Batch, error]) (int64, error) {
+var _ engine.Informed = (*load)(nil)
+
+// Alone tells of tables that one Write brings all rows of.
+func (l *load) Alone(tables []schema.Name) {
+	l.alone = make(map[schema.Name]bool, len(tables))
+	for _, name := range tables {
+		l.alone[name] = true
+	}
+}
+
+// freezes tells whether rows can be written as frozen and seen by all: who reads them
+// next, beginning with the indexes, then need not find out who may see each, nor write
+// that down in every page. The table must be empty, as those of extensions may not be,
+// and one of its own, which no other Write waits for.
+func (l *load) freezes(ctx context.Context, c *conn, table schema.Name) (bool, error) {
+	facts := l.tables[table]
+	if !l.alone[table] || facts == nil || facts.partitioned || facts.foreign {
+		return false, nil
+	}
+	may, err := c.value(ctx, "look at "+table.String(), "SELECT pg_catalog.has_table_privilege($1::pg_catalog.regclass, 'TRUNCATE') AND NOT EXISTS (SELECT FROM ONLY "+quoteName(table)+")", quoteName(table))
+	return may == "t", err
+}
+
+// copyInto sends rows to a table and returns how many the server took. Options are
+// those of COPY.
+func copyInto(ctx context.Context, c *conn, table schema.Name, columns []string, rows iter.Seq2[*engine.Batch, error], options ...string) (int64, error) {
 	doing := "write " + table.String()
 	list := ""
 	if len(columns) > 0 {
 		list = " (" + quoteList(columns) + ")"
 	}
 	f := newFeed(rows)
-	form, err := f.begin()
+	binary, err := f.begin()
 	if err != nil {
 		f.close()
 		return 0, err
 	}
-	tag, err := c.PgConn.CopyFrom(ctx, f, "COPY "+quoteName(table)+list+" FROM STDIN"+form)
+	if binary {
+		options = append(options, "FORMAT binary")
+	}
+	with := ""
+	if len(options) > 0 {
+		with = " WITH (" + strings.Join(options, ", ") + ")"
+	}
+	tag, err := c.PgConn.CopyFrom(ctx, f, "COPY "+quoteName(table)+list+" FROM STDIN"+with)
 	f.close()
 	if f.failure != nil {
 		return f.rows, f.failure
@@ -275,17 +319,16 @@ func newFeed(rows iter.Seq2[*engine.Batch, error]) *feed {
 	return f
 }
 
-// begin waits for the first rows, whose form is that of all, and gives the words
-// that announce it in COPY.
-func (f *feed) begin() (string, error) {
+// begin waits for the first rows, whose form is that of all.
+func (f *feed) begin() (binary bool, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.first = f.next()
 	if f.first == nil || f.tuples == nil {
-		return "", f.failure
+		return false, f.failure
 	}
 	f.rest, f.tail = []byte(binaryHead), []byte(binaryTail)
-	return " WITH (FORMAT binary)", nil
+	return true, nil
 }
 
 // Read gives the next bytes.

@@ -193,7 +193,15 @@ func besides(t *testing.T, address string) string {
 	return scratchtest.Query(t, address, `SELECT string_agg(datname, ' ' ORDER BY datname) FROM pg_database WHERE datname LIKE current_database() || '\_%' HAVING count(*) > 0`)
 }
 
+// Whether one Write brings a table's rows alone or others may, its failures are told
+// alike and leave nothing; alone, the rows stand there frozen and seen by all.
 func TestBadRow(t *testing.T) {
+	for _, alone := range []bool{false, true} {
+		t.Run(fmt.Sprintf("alone %v", alone), func(t *testing.T) { badRow(t, alone) })
+	}
+}
+
+func badRow(t *testing.T, alone bool) {
 	_, staging := pair(t)
 	tg := openTarget(t, staging)
 	l, err := tg.Begin(t.Context(), quietSpec("r1"))
@@ -202,6 +210,9 @@ func TestBadRow(t *testing.T) {
 	}
 	defer l.Abort(t.Context())
 	parent := schema.Name{Schema: "public", Table: "parent"}
+	if alone {
+		l.(engine.Informed).Alone([]schema.Name{parent})
+	}
 	batch := func(raw string, rows int) func(func(*engine.Batch, error) bool) {
 		return func(yield func(*engine.Batch, error) bool) { yield(&engine.Batch{Rows: rows, Raw: []byte(raw)}, nil) }
 	}
@@ -226,6 +237,19 @@ func TestBadRow(t *testing.T) {
 	}
 	if rows, nulls, err := l.Count(t.Context(), parent, []string{"name", "favourite"}); rows != 2 || !slices.Equal(nulls, []int64{0, 2}) || err != nil {
 		t.Errorf("count: %d %v %v", rows, nulls, err)
+	}
+	const seen = "SELECT relallvisible > 0 FROM pg_catalog.pg_class WHERE oid = 'public.parent'::regclass"
+	if err := l.(*load).with(t.Context(), func(c *conn) error {
+		if err := c.exec(t.Context(), "analyze", "ANALYZE public.parent"); err != nil {
+			return err
+		}
+		frozen, err := c.value(t.Context(), "look", seen)
+		if frozen == "t" != alone {
+			t.Errorf("rows are seen by all: %s", frozen)
+		}
+		return err
+	}); err != nil {
+		t.Error(err)
 	}
 }
 
