@@ -228,7 +228,8 @@ func (s *swap) giveUp(ctx context.Context) error {
 }
 
 // do switches, trying again while others hold locks on the tables. When it fails,
-// the target is what it was, or the error says that it is not.
+// the target is what it was, or the error says that it is not: then the journal stays,
+// and the next run has all that it needs to mend that.
 func (s *swap) do(ctx context.Context) error {
 	deadline := time.Now().Add(s.t.patience)
 	for pause := 50 * time.Millisecond; ; pause = min(2*pause, time.Second) {
@@ -236,15 +237,18 @@ func (s *swap) do(ctx context.Context) error {
 		if err == nil {
 			return s.follow(ctx)
 		}
-		if s.took(ctx) {
-			if err := s.follow(ctx); err != nil {
-				return err
-			}
-			return nil
+		took, unknown := s.took(ctx)
+		if unknown != nil {
+			return errors.Join(err, unknown)
 		}
-		back := s.undo(ctx)
+		if took {
+			return s.follow(ctx)
+		}
+		if back := s.undo(ctx); back != nil {
+			return errors.Join(err, back)
+		}
 		number := numberOf(err)
-		again := back == nil && ctx.Err() == nil && (number == errLockWait || number == errDeadlock) && time.Now().Before(deadline)
+		again := ctx.Err() == nil && (number == errLockWait || number == errDeadlock) && time.Now().Before(deadline)
 		if again && wait(ctx, pause) == nil {
 			continue
 		}
@@ -252,7 +256,7 @@ func (s *swap) do(ctx context.Context) error {
 			err = &engine.Error{Code: engine.Timeout, Doing: "switch", State: fmt.Sprint("error ", number), Say: "others hold locks on the target's tables and do not let go",
 				Hint: "end their long transactions, or raise limits.lock_wait"}
 		}
-		return errors.Join(err, back, s.giveUp(ctx))
+		return errors.Join(err, s.giveUp(ctx))
 	}
 }
 
@@ -344,24 +348,39 @@ func (s *swap) late(ctx context.Context) error {
 }
 
 // took tells whether the tables are switched, whatever became of the statement
-// and its session.
-func (s *swap) took(ctx context.Context) bool {
+// and its session; an error where the server cannot be asked.
+func (s *swap) took(ctx context.Context) (bool, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
-	if s.c.broken {
-		c, err := s.t.again(ctx, s.run)
-		if err != nil {
-			return false // the next run finds out by itself
+	for tries := 0; ; tries++ {
+		took, err := s.switched(ctx)
+		if err == nil || tries > 0 {
+			return took, err
 		}
+		if err := s.renew(ctx); err != nil {
+			return false, err
+		}
+	}
+}
+
+// renew puts a session of its own in the place of one that may not be fit for use.
+func (s *swap) renew(ctx context.Context) error {
+	s.c.hangUp()
+	c, err := s.t.again(ctx, s.run)
+	if err == nil {
 		s.c = c
 	}
+	return err
+}
+
+func (s *swap) switched(ctx context.Context) (bool, error) {
 	p := s.parts[0]
 	present, _, err := readClaim(ctx, s.c, p.target)
 	if err != nil || present == nil || present.ID != p.mark.Takes {
-		return false
+		return false, err
 	}
 	left, err := baseTables(ctx, s.c, p.incoming) // a rollback may put back the run that stands there
-	return err == nil && len(left) == 0
+	return len(left) == 0, err
 }
 
 // again opens a session in place of one that broke, as soon as the server has let
@@ -385,20 +404,33 @@ func (t *target) again(ctx context.Context, run string) (*conn, error) {
 	}
 }
 
-// undo gives the target its triggers back and its tables free.
+// undo gives the target its triggers back and its tables free. A session that was
+// interrupted in a DROP TRIGGER may have lost the lock of that table alone, and makes
+// none then until it holds no lock; another session does in any case.
 func (s *swap) undo(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Minute)
 	defer cancel()
-	var first error
+	err := s.makeOld(ctx)
+	if err == nil {
+		return s.c.exec(ctx, "unlock the tables", "UNLOCK TABLES")
+	}
+	if s.c.exec(ctx, "unlock the tables", "UNLOCK TABLES") == nil && s.makeOld(ctx) == nil {
+		return nil
+	}
+	if err := s.renew(ctx); err != nil {
+		return err
+	}
+	return s.makeOld(ctx)
+}
+
+// makeOld makes those of the target's triggers that are not there.
+func (s *swap) makeOld(ctx context.Context) error {
 	for _, p := range s.parts {
-		if err := makeTriggers(ctx, s.c, p.target, p.mark.Triggers); err != nil && first == nil {
-			first = err
+		if err := makeTriggers(ctx, s.c, p.target, p.mark.Triggers); err != nil {
+			return err
 		}
 	}
-	if err := s.c.exec(ctx, "unlock the tables", "UNLOCK TABLES"); first == nil {
-		first = err
-	}
-	return first
+	return nil
 }
 
 // follow does what comes after the tables are in place.
