@@ -216,7 +216,7 @@ func (l *load) arm(ctx context.Context, c *conn, d *databasePlan) error {
 				list = append(list, made)
 			}
 		}
-		if err := makeAll(ctx, c, d.next, list); err != nil && (ctx.Err() != nil || c.broken) {
+		if err := makeAll(ctx, c, within(d.next, list)); err != nil && (ctx.Err() != nil || c.broken) {
 			return err
 		}
 	}

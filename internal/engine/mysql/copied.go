@@ -189,7 +189,7 @@ func (l *load) furnish(ctx context.Context, c *conn, d *databasePlan) error {
 		for i := range list {
 			list[i] = l.copied.within(b, list[i])
 		}
-		if err := makeAll(ctx, c, d.next, list); err != nil {
+		if err := makeAll(ctx, c, within(d.next, list)); err != nil {
 			return err
 		}
 	}

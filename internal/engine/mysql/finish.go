@@ -207,18 +207,20 @@ func (l *load) rehearse(ctx context.Context) error {
 		}
 		return name
 	}
+	var all []placed
 	for _, d := range l.plan.databases {
-		var list []object
 		for _, o := range d.after {
 			made, why := o.foreign(there)
 			if why != "" { // it names the target's database, where it will stand
 				continue
 			}
-			list = append(list, made)
+			all = append(all, placed{made, d.next})
 		}
-		if err := makeAll(ctx, l.guard, d.next, list); err != nil {
-			return err
-		}
+	}
+	if err := makeAll(ctx, l.guard, all); err != nil {
+		return err
+	}
+	for _, d := range l.plan.databases {
 		for _, o := range d.triggers {
 			if made, why := o.foreign(there); why != "" {
 				continue

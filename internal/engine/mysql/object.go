@@ -298,13 +298,20 @@ func (o object) foreign(rename func(string) string) (made object, why string) {
 	return o, ""
 }
 
-// makeAll makes objects in an order in which those that need others come later.
-func makeAll(ctx context.Context, c *conn, database string, list []object) error {
+// A placed is an object and the database that it is made in.
+type placed struct {
+	object
+	database string
+}
+
+// makeAll makes objects in an order in which those that need others come later, in
+// whichever of the databases these are.
+func makeAll(ctx context.Context, c *conn, list []placed) error {
 	for len(list) > 0 {
-		var open []object
+		var open []placed
 		var first error
 		for _, o := range list {
-			err := o.make(ctx, c, database)
+			err := o.make(ctx, c, o.database)
 			if err != nil && (engine.CodeOf(err) != engine.Syntax || ctx.Err() != nil) {
 				return err
 			}
@@ -321,4 +328,13 @@ func makeAll(ctx context.Context, c *conn, database string, list []object) error
 		list = open
 	}
 	return nil
+}
+
+// within places objects in a database.
+func within(database string, list []object) []placed {
+	out := make([]placed, len(list))
+	for i, o := range list {
+		out[i] = placed{o, database}
+	}
+	return out
 }

@@ -89,6 +89,7 @@ func (k neighbour) missing(ctx context.Context, c *conn, switched bool) (string,
 // recoverBeside is recover for the databases beside the target.
 func (t *target) recoverBeside(ctx context.Context, c *conn, keep int) error {
 	finished := false
+	var follows []journal
 	for _, database := range t.databases {
 		next, kept, err := neighbours(ctx, c, database)
 		if err != nil {
@@ -104,9 +105,7 @@ func (t *target) recoverBeside(ctx context.Context, c *conn, keep int) error {
 			}
 			if present != nil && present.ID == k.mark.Takes {
 				finished = true
-				if err := k.mark.follow(ctx, c); err != nil {
-					return err
-				}
+				follows = append(follows, k.mark)
 				continue
 			}
 			if err := t.putBack(ctx, c, k); err != nil {
@@ -123,6 +122,9 @@ func (t *target) recoverBeside(ctx context.Context, c *conn, keep int) error {
 		}
 	}
 	if finished {
+		if err := follow(ctx, c, follows); err != nil {
+			return err
+		}
 		return t.tidy(ctx, c, keep)
 	}
 	return nil

@@ -437,25 +437,30 @@ func (s *swap) makeOld(ctx context.Context) error {
 func (s *swap) follow(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Minute)
 	defer cancel()
+	var all []journal
 	for _, p := range s.parts {
-		if err := p.mark.follow(ctx, s.c); err != nil {
-			return engine.Switched(err)
-		}
+		all = append(all, p.mark)
+	}
+	if err := follow(ctx, s.c, all); err != nil {
+		return engine.Switched(err)
 	}
 	return engine.Switched(s.t.pauses.at(ctx, "followed"))
 }
 
-// follow makes what the journal says belongs to the tables that are now in place;
-// it may be done again and again.
-func (m journal) follow(ctx context.Context, c *conn) error {
+// follow makes what the journals say belongs to the tables that are now in place; it may
+// be done again and again.
+func follow(ctx context.Context, c *conn, all []journal) error {
 	if err := c.exec(ctx, "unlock the tables", "UNLOCK TABLES"); err != nil {
 		return err
 	}
-	if err := makeTriggers(ctx, c, m.Of, m.After); err != nil {
-		return err
+	var others []placed
+	for _, m := range all {
+		if err := makeTriggers(ctx, c, m.Of, m.After); err != nil {
+			return err
+		}
+		others = append(others, within(m.Of, slices.DeleteFunc(slices.Clone(m.After), func(o object) bool { return o.Kind == "TRIGGER" }))...)
 	}
-	others := slices.DeleteFunc(slices.Clone(m.After), func(o object) bool { return o.Kind == "TRIGGER" })
-	return makeAll(ctx, c, m.Of, others)
+	return makeAll(ctx, c, others)
 }
 
 // makeTriggers makes those of the objects that are triggers and not there. A trigger

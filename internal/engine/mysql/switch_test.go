@@ -195,7 +195,9 @@ func TestTwoDatabases(t *testing.T) {
 		}
 		make(from, a1, b1)
 		source := application(t, from)
-		must(t, source, "INSERT INTO "+a1+".users VALUES (1, 'ada', NULL)", "INSERT INTO "+b1+".orders VALUES (5, 1)", "UPDATE "+a1+".users SET best = 5", "CREATE VIEW "+b1+".owners AS SELECT u.name FROM "+a1+".users u JOIN "+b1+".orders o ON o.owner = u.id")
+		must(t, source, "INSERT INTO "+a1+".users VALUES (1, 'ada', NULL)", "INSERT INTO "+b1+".orders VALUES (5, 1)", "UPDATE "+a1+".users SET best = 5", "CREATE VIEW "+b1+".owners AS SELECT u.name FROM "+a1+".users u JOIN "+b1+".orders o ON o.owner = u.id",
+			"CREATE FUNCTION "+b1+".much() RETURNS int DETERMINISTIC RETURN 1",
+			"CREATE VIEW "+a1+".best AS SELECT name FROM "+b1+".owners WHERE "+b1+".much() = 1", "CREATE VIEW "+b1+".better AS SELECT name FROM "+a1+".best") // each way
 		at, err := New().Parse(secret.New(from))
 		if err != nil {
 			t.Fatal(err)
@@ -219,7 +221,7 @@ func TestTwoDatabases(t *testing.T) {
 				t.Fatal(err)
 			}
 			db := application(t, to)
-			rows, err := query(t.Context(), db, "SELECT u.id, u.best, o.owner FROM "+a2+".users u JOIN "+b2+".orders o ON o.id = u.best JOIN "+b2+".owners w ON w.name = u.name")
+			rows, err := query(t.Context(), db, "SELECT u.id, u.best, o.owner FROM "+a2+".users u JOIN "+b2+".orders o ON o.id = u.best JOIN "+b2+".owners w ON w.name = u.name JOIN "+b2+".better b ON b.name = u.name")
 			if err != nil || len(rows) != 1 || rows[0] != "1|5|1" {
 				t.Errorf("arrived %q, %v", rows, err)
 			}
