@@ -114,6 +114,9 @@ type Dialect struct {
 	// Rename gives the statement that renames what belongs to a table, whose name is
 	// given by its parts; empty where there is none for the kind. Nil: there is none at all.
 	Rename func(kind string, table []string, from, to string) string
+	// Follow gives a column that was read under another name, with that of its table, what
+	// it keeps of that: a name that the server made of it. Nil: nothing does.
+	Follow func(column Fact, was string) Fact
 	// Remake gives the statements that make a table anew as the source declares it, with
 	// its rows; empty where that cannot be said. Nil: a table can be altered in place.
 	Remake func(Remade) string
@@ -156,6 +159,14 @@ type Remade struct {
 	After []string
 	// Taken are the names that objects have on either side.
 	Taken []string
+}
+
+// follow gives a fact what it keeps of a name under which it was read.
+func (d Dialect) follow(f Fact, was string) Fact {
+	if d.Follow == nil || f.Kind != "column" || f.Object == was {
+		return f
+	}
+	return d.Follow(f, was)
 }
 
 // quote writes a qualified name as statements want it.

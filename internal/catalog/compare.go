@@ -117,7 +117,7 @@ func Compare(ctx context.Context, source, target *Catalog, names map[string]stri
 	for _, k := range both {
 		out.Compared = append(out.Compared, Count{Kind: k, Source: src.count(k), Target: dst.count(k)})
 	}
-	out.Differences = facts(src, dst, titles, target.dialect.ByText)
+	out.Differences = facts(src, dst, titles, target.dialect)
 	out.Objects, out.Tables = joined(src, dst)
 	out.Preamble, out.Client = target.dialect.Preamble, source.dialect.Client
 	out.Within, out.Apart = target.dialect.Within, target.dialect.Apart
@@ -350,11 +350,11 @@ func (f Fact) text() string {
 
 // facts compares two inventories object by object. What belongs to a table that
 // one side lacks is told by the table alone.
-func facts(src, dst *inventory, titles []retitled, byText []string) []Difference {
+func facts(src, dst *inventory, titles []retitled, dialect Dialect) []Difference {
 	gone, more, out := sides(src, dst)
 	gone, more = absorbed(gone), absorbed(more)
 	gone, more, pairs := paired(gone, more, src, dst)
-	out, gone, more = (&renamer{src: src, dst: dst}).join(append(out, pairs...), gone, more, titles, byText)
+	out, gone, more = (&renamer{src: src, dst: dst, dialect: dialect}).join(append(out, pairs...), gone, more, titles)
 	return slices.Concat(out, gone, more)
 }
 

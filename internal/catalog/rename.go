@@ -15,6 +15,7 @@ const likely = 0.65
 // where they are most probably one under two names: tables first (see retitle).
 type renamer struct {
 	src, dst *inventory
+	dialect  Dialect                // of the target
 	order    map[string][2][]string // the columns of a table in both sides' order
 	// members are the columns of each table with their types, by side.
 	here, there map[string]map[string]bool
@@ -23,7 +24,7 @@ type renamer struct {
 // join takes pairs of columns out of both lists and tells each as one difference with
 // its confidence. Differences in other objects are left out where nothing but the name
 // of what was renamed, one of the tables too, differs in them.
-func (r *renamer) join(differ, gone, more []Difference, titles []retitled, byText []string) (d, g, m []Difference) {
+func (r *renamer) join(differ, gone, more []Difference, titles []retitled) (d, g, m []Difference) {
 	r.order = make(map[string][2][]string)
 	for id, fs := range r.src.facts {
 		if id.kind == "table" {
@@ -37,7 +38,7 @@ func (r *renamer) join(differ, gone, more []Difference, titles []retitled, byTex
 	var renamed []Difference
 	follows := func(d Difference) bool { // a view does not by the names of its own columns
 		here, there := r.src.facts[factID{d.Kind, d.Object}], r.dst.facts[factID{d.Kind, d.Object}]
-		return !slices.Contains(byText, d.Kind) && (here == nil || there == nil || here[0].Shape == there[0].Shape)
+		return !slices.Contains(r.dialect.ByText, d.Kind) && (here == nil || there == nil || here[0].Shape == there[0].Shape)
 	}
 	for _, t := range titles {
 		renamed = append(renamed, t.pair)
@@ -67,7 +68,12 @@ func (r *renamer) join(differ, gone, more []Difference, titles []retitled, byTex
 // besides tells what else differs in a column that has another name in the target. What
 // is computed from columns that were renamed follows their names.
 func (r *renamer) besides(one *Difference, renamed []Difference) {
-	_, all := differ(r.src.facts[factID{one.Kind, one.Object}], r.dst.facts[factID{one.Kind, one.there}])
+	there := slices.Clone(r.dst.facts[factID{one.Kind, one.there}])
+	if len(there) > 0 {
+		there[0].Object = one.Object
+		there[0] = r.dialect.follow(there[0], one.there)
+	}
+	_, all := differ(r.src.facts[factID{one.Kind, one.Object}], there)
 	for _, p := range all {
 		if p.Name == "generated" && slices.ContainsFunc(renamed, func(o Difference) bool {
 			return onlyNamed(Difference{Kind: one.Kind, Change: Different, Pieces: []Piece{p}}, last(o.Object), last(o.there))
@@ -222,6 +228,16 @@ func (r *renamer) pairs(kind string, gone, more []Difference) []pair {
 		}
 		return at, most
 	}
+	heirs := make(map[[2]string][]pair) // of two columns by the names of these, theirs by them
+	if kind == "column" {
+		for g := range gone {
+			for m := range more {
+				if x, y := r.tops(gone[g], more[m]); x != "" && y != "" && gone[g].Table == more[m].Table {
+					heirs[[2]string{x, y}] = append(heirs[[2]string{x, y}], pair{gone: g, more: m})
+				}
+			}
+		}
+	}
 	sure := func(g, m int) float64 {
 		if gone[g].Kind != kind || more[m].Kind != kind || kind == "column" && gone[g].Table != more[m].Table {
 			return 0
@@ -229,7 +245,14 @@ func (r *renamer) pairs(kind string, gone, more []Difference) []pair {
 		if kind == "table" {
 			return r.tables(gone[g], more[m])
 		}
-		return r.columns(gone[g], more[m])
+		if x, y := r.tops(gone[g], more[m]); x != "" && y != "" {
+			return 0 // what heirs have is called as their table's is
+		}
+		most := r.columns(gone[g], more[m])
+		for _, h := range heirs[[2]string{gone[g].Object, more[m].Object}] {
+			most = max(most, r.columns(gone[h.gone], more[h.more]))
+		}
+		return most
 	}
 	var out []pair
 	for g := range gone {
@@ -242,9 +265,27 @@ func (r *renamer) pairs(kind string, gone, more []Difference) []pair {
 		}
 		if back, _ := best(len(gone), func(i int) float64 { return sure(i, m) }); back == g {
 			out = append(out, pair{g, m, most})
+			for _, h := range heirs[[2]string{gone[g].Object, more[m].Object}] {
+				out = append(out, pair{h.gone, h.more, most})
+			}
 		}
 	}
 	return out
+}
+
+// tops gives, of two columns that tables inherit, those that they are in the end
+// inherited from; empty for those that are not.
+func (r *renamer) tops(a, b Difference) (x, y string) {
+	top := func(inv *inventory, object string) (at string) {
+		for f := inv.facts[factID{"column", object}]; f != nil && f[0].Through != "" && f[0].Through != at; f = inv.facts[factID{"column", at}] {
+			at = f[0].Through
+		}
+		return at
+	}
+	if a.Kind != "column" || b.Kind != "column" {
+		return "", ""
+	}
+	return top(r.src, a.Object), top(r.dst, b.Object)
 }
 
 // columns tells how sure it is that two columns of a table are one: they have

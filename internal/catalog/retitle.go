@@ -70,7 +70,7 @@ func retitle(src, dst *inventory, target *Catalog, names map[string]string) (as 
 					f.Definition = old.Definition
 				}
 			}
-			as.Facts[i] = f
+			as.Facts[i] = target.dialect.follow(f, as.Facts[i].Object)
 		}
 		for i := range as.Depends {
 			d := &as.Depends[i]

@@ -60,6 +60,9 @@ func TestStatementsStandInOrderOnPostgres(t *testing.T) {
 		"a renamed column that heirs have": {
 			`CREATE TABLE t (id int, customer_no int NOT NULL, c int, d date); CREATE TABLE h (x int) INHERITS (t)`,
 			`CREATE TABLE t (id int, cust_no int, c int, d date); CREATE TABLE h (x int) INHERITS (t)`},
+		"a renamed column that is like the other's in an heir alone": {
+			`CREATE TABLE animal (id int, name text NOT NULL); CREATE TABLE dog (breed text) INHERITS (animal); CREATE TABLE pup () INHERITS (dog)`,
+			`CREATE TABLE animal (id int, called text NOT NULL); CREATE TABLE dog (breed text) INHERITS (animal); CREATE TABLE pup () INHERITS (dog)`},
 		"a renamed column of a renamed table": {
 			`CREATE TABLE customer (id int, customer_name text NOT NULL, c int, d date)`,
 			`CREATE TABLE customers (id int, cust_name text DEFAULT 'x', c int, d date)`},

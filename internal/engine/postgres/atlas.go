@@ -81,8 +81,12 @@ func readStructure(ctx context.Context, db *sql.DB, s session, schemas []string)
 	if err := r.all(schemas); err != nil {
 		return nil, err
 	}
+	var follow func(catalog.Fact, string) catalog.Fact
+	if r.version >= 180000 {
+		follow = followNotNull
+	}
 	out := &catalog.Structure{
-		Dialect: catalog.Dialect{Differ: dialect.DefaultDiff, Planner: dialect.DefaultPlan, Rename: rename, Advance: advance, ByText: []string{"function", "procedure"},
+		Dialect: catalog.Dialect{Differ: dialect.DefaultDiff, Planner: dialect.DefaultPlan, Rename: rename, Follow: follow, Advance: advance, ByText: []string{"function", "procedure"},
 			Preamble: "SET check_function_bodies = off; -- a function may come before what it names\n", Within: [2]string{"BEGIN", "COMMIT"},
 			Apart: func(sql string) bool {
 				return strings.HasPrefix(sql, "ALTER TYPE ") && strings.Contains(sql, " ADD VALUE ")

@@ -1,8 +1,10 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
+	"slices"
 	"strings"
 
 	"understudy/internal/catalog"
@@ -300,15 +302,74 @@ func declaration(f catalog.Fact) string {
 	return out
 }
 
-// notNull writes what is told of a NOT NULL as a constraint, of a column where that is
-// not said by its place.
-func notNull(told, column string) string {
-	name, rest := told, ""
+// serverNotNull is the name that a server gives a column's NOT NULL as a constraint.
+func serverNotNull(table, column string) string {
+	if parts, err := schema.ParseName(table); err == nil {
+		table = parts[len(parts)-1]
+	}
+	return table + "_" + column + "_not_null"
+}
+
+// notNullPart is the part of a column that tells of its NOT NULL as a constraint.
+func notNullPart(table, column, text string) catalog.Part {
+	usual, alter := serverNotNull(table, column), "ALTER TABLE "+sqlName(table)+" ALTER "+quote(column)+" "
+	out := catalog.Part{Name: "not null constraint", Text: text}
+	if rename := "ALTER TABLE " + sqlName(table) + " RENAME CONSTRAINT "; len(usual) <= nameLimit && !strings.HasSuffix(text, "NO INHERIT") && !strings.HasSuffix(text, "NOT VALID") {
+		out.Clear, out.Add = rename+text+" TO "+quote(usual), rename+quote(usual)+" TO "+text
+		return out
+	}
+	out.Alter = alter + "DROP NOT NULL;\nALTER TABLE " + sqlName(table) + " ADD " + notNull(text, quote(column))
+	out.Clear = alter + "DROP NOT NULL;\n" + alter + "SET NOT NULL"
+	return out
+}
+
+// followNotNull has a column that was read under another name keep that in its NOT NULL's,
+// as servers do since 18, which give it one.
+func followNotNull(column catalog.Fact, was string) catalog.Fact {
+	old, err := schema.ParseName(was)
+	now, bad := schema.ParseName(column.Object)
+	at := slices.IndexFunc(column.Parts, func(p catalog.Part) bool { return p.Name == "null" })
+	if err != nil || bad != nil || len(old) < 2 || len(now) < 2 || at < 0 || column.Through != "" {
+		return column
+	}
+	before, usual := serverNotNull(old[len(old)-2], old[len(old)-1]), serverNotNull(now[len(now)-2], now[len(now)-1])
+	name, rest := "", ""
+	parts := slices.DeleteFunc(slices.Clone(column.Parts), func(p catalog.Part) bool {
+		if p.Name == "not null constraint" {
+			name, rest = splitNotNull(p.Text)
+			return true
+		}
+		return false
+	})
+	if name = cmp.Or(name, schema.Ident(before)); name == schema.Ident(usual) {
+		name = ""
+	}
+	if max(len(before), len(usual)) > nameLimit { // the server cuts them, in more than one way
+		return column
+	}
+	if text := strings.TrimSpace(name + rest); text != "" {
+		parts = append(parts, notNullPart(column.Table, now[len(now)-1], text))
+	}
+	column.Parts = parts
+	return column
+}
+
+// splitNotNull parts what is told of a NOT NULL as a constraint into its name, if that
+// is said, and the words behind.
+func splitNotNull(told string) (name, rest string) {
+	name = told
 	for _, words := range []string{" NOT VALID", " NO INHERIT"} {
 		if before, ok := strings.CutSuffix(" "+name, words); ok {
 			name, rest = strings.TrimPrefix(before, " "), words+rest
 		}
 	}
+	return name, rest
+}
+
+// notNull writes what is told of a NOT NULL as a constraint, of a column where that is
+// not said by its place.
+func notNull(told, column string) string {
+	name, rest := splitNotNull(told)
 	out := ""
 	if name != "" {
 		out = " CONSTRAINT " + name
@@ -446,16 +507,7 @@ WHERE a.attrelid::bigint = ANY ($1::text[]::bigint[]) AND a.attnum > 0 AND NOT a
 			case "statistics target":
 				part(&f.Parts, name, text, alone+"SET STATISTICS "+text, alone+"SET STATISTICS -1")
 			case "not null constraint": // by a name that is not the server's own, or one that is not valid, or not inherited
-				usual := row[1] + "_not_null"
-				if parts, err := schema.ParseName(table); err == nil {
-					usual = parts[len(parts)-1] + "_" + usual
-				}
-				if rename := "ALTER TABLE " + sqlName(table) + " RENAME CONSTRAINT "; len(usual) <= nameLimit && !strings.HasSuffix(text, "NO INHERIT") && !strings.HasSuffix(text, "NOT VALID") {
-					part(&f.Parts, name, text, "", rename+text+" TO "+quote(usual), rename+quote(usual)+" TO "+text)
-					continue
-				}
-				anew := alter + "DROP NOT NULL;\nALTER TABLE " + sqlName(table) + " ADD " + notNull(text, quote(row[1]))
-				part(&f.Parts, name, text, anew, alter+"DROP NOT NULL;\n"+alter+"SET NOT NULL")
+				f.Parts = append(f.Parts, notNullPart(table, row[1], text))
 			case "column options":
 				part(&f.Parts, name, text, alter+"SET ("+text+")", alter+"RESET ("+optionNames(text)+")")
 			case "comment":
