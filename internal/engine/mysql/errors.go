@@ -174,7 +174,7 @@ func meaningOf(number uint16) meaning {
 	case 1129, 1130:
 		return meaning{engine.Denied, "the server does not let this host in", ""}
 	case 1044:
-		return meaning{engine.Denied, "the user may not use the database", "grant it, or use another user"}
+		return meaning{engine.Denied, "the user may not use the database", "grant it, or check the database name in the URL"}
 	case 1045, 1698, 1251, 1524, 2059, 3118, 4151:
 		return meaning{engine.Denied, "the server does not let this user in", "check the user name and password in the URL"}
 	case 3159:
@@ -201,7 +201,9 @@ func meaningOf(number uint16) meaning {
 		return meaning{engine.Stopped, "the server ended a deadlock", "run again"}
 	case 1317, 1028:
 		return meaning{engine.Stopped, "an administrator or a limit of the server ended the statement", ""}
-	case 1152, 1184, 1927, 3168, 4031: // 1927: MariaDB, KILL
+	case 1184:
+		return meaning{engine.Stopped, "the server or an administrator ended the session", "if that is so each time: look whether the server's init_connect fails for this user"}
+	case 1152, 1927, 3168, 4031: // 1927: MariaDB, KILL
 		return meaning{engine.Stopped, "the server or an administrator ended the session", ""}
 	case 1021, 1114, 3680:
 		return meaning{engine.Full, "the server's disk or tablespace is full", "free space on the server"}
@@ -235,6 +237,10 @@ func meaningOf(number uint16) meaning {
 		return meaning{engine.Failed, "a statement or row is larger than the server's max_allowed_packet", "raise max_allowed_packet on the server"}
 	case 1148, 3948, 4166: // 4166: MariaDB
 		return meaning{engine.Unsupported, "the server does not take rows by LOAD DATA LOCAL", ""}
+	case 1173, 3750: // MariaDB, MySQL
+		return meaning{engine.Unsupported, "the server makes no table without a primary key", "give it one, or on MariaDB: SET GLOBAL innodb_force_primary_key = OFF"}
+	case 4047: // MariaDB
+		return meaning{engine.Unsupported, "the server makes no compressed table", "SET GLOBAL innodb_read_only_compressed = OFF, or give the table another ROW_FORMAT"}
 	case 1235, 1289, 1286, 1178, 1031:
 		return meaning{engine.Unsupported, "the server or the table's storage engine does not support this", ""}
 	case 1192, 1099, 1100:

@@ -299,14 +299,14 @@ func (t *target) Fit(ctx context.Context, from engine.Source, schemas []string) 
 		if err != nil {
 			return err
 		}
-		keys, err := keysOnly(ctx, c)
+		setting, err := keysOnly(ctx, c)
 		if err != nil {
 			return err
 		}
 		for _, d := range plan.databases {
 			for _, table := range d.tables {
-				if keys && !slices.ContainsFunc(table.facts.ddl.keys, func(k keyDefinition) bool { return k.primary }) {
-					obstacles = append(obstacles, withoutKey(schema.Name{Schema: d.from, Table: table.name.Table}))
+				if setting != "" && !table.keyed(setting) {
+					obstacles = append(obstacles, withoutKey(schema.Name{Schema: d.from, Table: table.name.Table}, setting))
 				}
 				if !switchable(table.engine) { // else this night makes what the next one refuses
 					obstacles = append(obstacles, fmt.Sprintf("%s has the storage engine %s in production, whose tables cannot be switched: give the target its structure first, by its own migrations, with ENGINE=InnoDB there", schema.Name{Schema: d.from, Table: table.name.Table}, table.engine))

@@ -116,7 +116,7 @@ func connect(ctx context.Context, at *address, s session) (*conn, error) {
 		err = wrap(ctx, err, doing)
 		var e *engine.Error
 		if errors.As(err, &e) && numberOf(err) == errNoAccess {
-			e.Hint = "GRANT SELECT ON " + quote(pattern(at.database)) + ".* to the user, and run again: what else it lacks is told then"
+			e.Hint = "GRANT SELECT ON " + quote(pattern(at.database)) + ".* to the user, and run again: what else it lacks is told then; or check the database name in the URL"
 		}
 		return nil, err
 	}

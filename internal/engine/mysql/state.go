@@ -369,26 +369,57 @@ func unsafeForGTIDs(name schema.Name) string {
 	return fmt.Sprintf("%s has the storage engine MyISAM, whose tables a server that enforces GTIDs does not lock together with others: ALTER TABLE %s ENGINE=InnoDB", name, quoteName(name))
 }
 
-// keysOnly tells whether the server makes no table without a primary key in the session.
-func keysOnly(ctx context.Context, c *conn) (bool, error) {
-	on, err := c.rows(ctx, "look at the server", "SHOW SESSION VARIABLES WHERE variable_name = 'sql_require_primary_key' AND value = 'ON'")
-	return len(on) > 0, err
+// keysOnly names the setting by which the server makes no table without a key in the
+// session; empty for none. MariaDB's means InnoDB's tables, and takes a unique key
+// without NULL for a primary one.
+func keysOnly(ctx context.Context, c *conn) (string, error) {
+	setting := "sql_require_primary_key"
+	if c.maria {
+		setting = forceKey
+	}
+	return c.value(ctx, "look at the server", "SHOW SESSION VARIABLES WHERE variable_name = "+literal(setting)+" AND value = 'ON'")
 }
 
-func withoutKey(name schema.Name) string {
-	return name.String() + " has no primary key, and the target's server makes no such table (sql_require_primary_key): give it one, or the target's user what it takes to turn that off for a session: GRANT SESSION_VARIABLES_ADMIN ON *.*"
+const forceKey = "innodb_force_primary_key"
+
+func withoutKey(name schema.Name, setting string) string {
+	out := name.String() + " has no primary key, and the target's server makes no such table (" + setting + "): give it one, or "
+	if setting == forceKey {
+		return out + "SET GLOBAL " + forceKey + " = OFF there"
+	}
+	return out + "the target's user what it takes to turn that off for a session: GRANT SESSION_VARIABLES_ADMIN ON *.*"
+}
+
+// keyed tells whether the table has what a server with that setting asks of it.
+func (c *creation) keyed(setting string) bool {
+	if setting == forceKey && !strings.EqualFold(c.engine, "InnoDB") {
+		return true
+	}
+	return slices.ContainsFunc(c.facts.ddl.keys, func(k keyDefinition) bool {
+		return k.primary || setting == forceKey && k.unique && !slices.ContainsFunc(k.columns, func(name string) bool {
+			column := c.shape.Column(name)
+			return column == nil || !column.NotNull
+		})
+	})
 }
 
 // withoutKey tells which tables of the target the server would not make again.
 func (t *target) withoutKey(ctx context.Context, c *conn) (out []string, err error) {
-	only, err := keysOnly(ctx, c)
-	if err != nil || !only {
+	if err := plainKeys(ctx, c); err != nil && engine.CodeOf(err) != engine.Denied { // told by others
 		return nil, err
 	}
+	setting, err := keysOnly(ctx, c)
+	if err != nil || setting == "" {
+		return nil, err
+	}
+	unless := ""
+	if setting == forceKey {
+		unless = " AND engine = 'InnoDB' AND NOT EXISTS (SELECT 1 FROM information_schema.statistics s WHERE s.table_schema = t.table_schema AND s.table_name = t.table_name AND s.non_unique = 0 GROUP BY s.index_name HAVING max(s.nullable) <> 'YES')"
+	}
 	rows, err := c.rows(ctx, "look at the keys", "SELECT table_schema, table_name FROM information_schema.tables t WHERE table_schema IN ("+literals(t.databases)+") AND table_type = 'BASE TABLE' AND NOT EXISTS"+
-		" (SELECT 1 FROM information_schema.table_constraints c WHERE c.table_schema = t.table_schema AND c.table_name = t.table_name AND c.constraint_type = 'PRIMARY KEY') ORDER BY 1, 2")
+		" (SELECT 1 FROM information_schema.table_constraints c WHERE c.table_schema = t.table_schema AND c.table_name = t.table_name AND c.constraint_type = 'PRIMARY KEY')"+unless+" ORDER BY 1, 2")
 	for _, r := range rows {
-		out = append(out, withoutKey(schema.Name{Schema: r[0], Table: r[1]}))
+		out = append(out, withoutKey(schema.Name{Schema: r[0], Table: r[1]}, setting))
 	}
 	return out, err
 }

@@ -348,11 +348,35 @@ func TestServersThatRefuse(t *testing.T) {
 	if err := run(t.Context(), t, production, openTarget(t, staging), engine.Spec{RunID: "mighty", Keep: 1}); err != nil {
 		t.Error(err)
 	}
+	if state, err := openInPlace(t, staging).State(t.Context()); err != nil || len(state.Obstacles) > 0 {
+		t.Errorf("a user who may turn it off: %v, %+v", err, state)
+	}
 	must(t, application(t, server.URL("")), "SET GLOBAL super_read_only = ON")
 	if state, err := openTarget(t, staging).State(t.Context()); err != nil || !slices.Contains(state.Obstacles, isReplica) {
 		t.Errorf("super_read_only: %v, %+v", err, state)
 	}
 	must(t, application(t, server.URL("")), "SET GLOBAL super_read_only = OFF", "SET GLOBAL read_only = OFF")
+}
+
+// TestServersThatForceKeys: MariaDB's setting takes a unique key without NULL, and means
+// InnoDB's tables alone.
+func TestServersThatForceKeys(t *testing.T) {
+	server := scratchtest.OwnMySQL(t, true, map[string]string{"innodb_force_primary_key": "OFF"})
+	production, staging, empty := freshDatabase(t, server), freshDatabase(t, server), freshDatabase(t, server)
+	for _, url := range []string{production, staging} {
+		must(t, application(t, url), "CREATE TABLE keyed (id int PRIMARY KEY)", "CREATE TABLE only (id int NOT NULL, UNIQUE (id))", "CREATE TABLE bare (v int, UNIQUE (v))", "CREATE TABLE other (v int) ENGINE=Aria")
+	}
+	must(t, application(t, server.URL("")), "SET GLOBAL innodb_force_primary_key = ON")
+	for _, tg := range []engine.Target{openTarget(t, staging), openInPlace(t, staging)} {
+		state, err := tg.State(t.Context())
+		if told := strings.Join(state.Obstacles, "\n"); err != nil || strings.Count(told, "innodb_force_primary_key") != 2 || !strings.Contains(told, ".bare has no primary key") || strings.Contains(told, "only has") || strings.Contains(told, "other has no") {
+			t.Errorf("%T: %v, %+v", tg, err, state)
+		}
+	}
+	obstacles, _, err := openTarget(t, empty).Fit(t.Context(), openSource(t, production, engine.Limits{}), nil)
+	if told := strings.Join(obstacles, "\n"); err != nil || !strings.Contains(told, ".bare has no primary key") || strings.Contains(told, "only has") || strings.Contains(told, "other has no primary") {
+		t.Errorf("into an empty database: %v, %q", err, obstacles)
+	}
 }
 
 // TestNothingLeadsOutOfAnEmptyTarget: what production's structure has to do with another
