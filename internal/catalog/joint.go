@@ -61,6 +61,11 @@ func (p *planner) joint(list []Difference) {
 			unite(ids)
 		}
 	}
+	for id, columns := range source.placed { // a period's two are of one type
+		if id.kind == "check" && !changed[id] && strings.HasPrefix(source.facts[id].Definition, "period for ") {
+			unite(columns)
+		}
+	}
 	for id := range source.on {
 		if id.kind != "foreign key" || changed[id] {
 			continue

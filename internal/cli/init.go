@@ -46,6 +46,10 @@ func (a *app) initCommand() *cobra.Command {
 		if f.lock {
 			return a.relock(cmd.Context())
 		}
+		if cmd.Flags().Changed("job") {
+			return fault.New(fault.Usage, "usage", "leave -f out, or add --lock-only; --dir says where the new job goes. Where it has several schemas, write them there: `understudy plan` then names every column without a rule",
+				"init writes a new job and reads none, so -f would say nothing")
+		}
 		return a.draft(cmd.Context(), f)
 	}
 	return describe(c, fault.Usage, fault.Unavailable)

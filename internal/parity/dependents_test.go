@@ -276,8 +276,8 @@ func TestStatementsStandInOrderOnMySQL(t *testing.T) {
 					`CREATE TABLE t (id int, u char(36) NOT NULL PRIMARY KEY, UNIQUE (id)); CREATE TABLE c (r int, FOREIGN KEY (r) REFERENCES t (id))`,
 					`CREATE TABLE t (id int AUTO_INCREMENT PRIMARY KEY, u char(36)); CREATE TABLE c (r int, FOREIGN KEY (r) REFERENCES t (id))`},
 				"columns between which rows hold": {
-					"CREATE TABLE t (id int, f date NOT NULL, t date NOT NULL /*M! , PERIOD FOR pp (f, t) */); CREATE TABLE u (id int, f date NOT NULL, t date NOT NULL /*M! , PERIOD FOR pp (f, t), UNIQUE k (id, pp WITHOUT OVERLAPS) */); CREATE TABLE v (id int, f date NOT NULL, t date NOT NULL, g date NOT NULL /*M! , PERIOD FOR p1 (f, g) */)",
-					"CREATE TABLE t (id int, f date NOT NULL, t date NOT NULL); CREATE TABLE u (id int, z int); CREATE TABLE v (id int, f date NOT NULL, t date NOT NULL, g date /*M! , PERIOD FOR p2 (f, t) */)"},
+					"CREATE TABLE t (id int, f date NOT NULL, t date NOT NULL /*M! , PERIOD FOR pp (f, t) */); CREATE TABLE u (id int, f date NOT NULL, t date NOT NULL /*M! , PERIOD FOR pp (f, t), UNIQUE k (id, pp WITHOUT OVERLAPS) */); CREATE TABLE v (id int, f date NOT NULL, t date NOT NULL, g date NOT NULL /*M! , PERIOD FOR p1 (f, g) */); CREATE TABLE w (id int, s date NOT NULL, e date NOT NULL /*M! , PERIOD FOR pp (s, e) */)",
+					"CREATE TABLE t (id int, f date NOT NULL, t date NOT NULL); CREATE TABLE u (id int, z int); CREATE TABLE v (id int, f date NOT NULL, t date NOT NULL, g date /*M! , PERIOD FOR p2 (f, t) */); CREATE TABLE w (id int, s datetime NOT NULL, e datetime NOT NULL /*M! , PERIOD FOR pp (s, e) */)"},
 				"a key that takes another's name under a foreign key": {
 					`CREATE TABLE t (id int AUTO_INCREMENT, x int NOT NULL, y int, PRIMARY KEY (x, id), KEY (id)); CREATE TABLE u (a int, b int, KEY n (a), CONSTRAINT f FOREIGN KEY (a) REFERENCES d (id))`,
 					`CREATE TABLE t (y int PRIMARY KEY, x int); CREATE TABLE u (a int, b int, UNIQUE n (a, b), CONSTRAINT f FOREIGN KEY (a) REFERENCES d (id))`},
