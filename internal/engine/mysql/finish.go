@@ -194,7 +194,7 @@ func (l *load) rehearse(ctx context.Context) error {
 					err = o.drop(ctx, l.guard, d.next)
 				}
 				if err != nil {
-					return err
+					return unfit(err)
 				}
 			}
 		}

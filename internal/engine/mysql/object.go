@@ -2,6 +2,7 @@ package mysql
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -318,7 +319,7 @@ func makeAll(ctx context.Context, c *conn, list []placed) error {
 			if err != nil {
 				open = append(open, o)
 				if first == nil {
-					first = err
+					first = unfit(err)
 				}
 			}
 		}
@@ -328,6 +329,15 @@ func makeAll(ctx context.Context, c *conn, list []placed) error {
 		list = open
 	}
 	return nil
+}
+
+// unfit says how to mend what the server does not make again, because of what it names.
+func unfit(err error) error {
+	var e *engine.Error
+	if errors.As(err, &e) && e.Code == engine.Syntax && e.Hint == "" {
+		e.Hint = "as it stands now it is broken, or needs what is not copied: mend it or drop it there"
+	}
+	return err
 }
 
 // within places objects in a database.
