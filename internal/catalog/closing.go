@@ -476,6 +476,7 @@ func (p *planner) rebuilds(out *Comparison) {
 		}
 		first[d.Table] = d.Kind + " " + d.Object
 		if d.SQL = rebuild + text; p.source.dialect.Remake == nil {
+			d.SQL = rebuild + "-- " + strings.ReplaceAll(text, "\n", "\n-- ") // nothing copies the rows
 			continue
 		}
 		if sql := p.source.dialect.Remake(p.remade(out, d.Table, text)); sql != "" {

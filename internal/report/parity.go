@@ -148,7 +148,10 @@ func closing(w io.Writer, d parity.Difference) {
 		return
 	}
 	mark := "+ "
-	if d.Destructive {
+	switch {
+	case strings.HasPrefix(d.SQL, "--"): // words
+		mark = "  "
+	case d.Destructive:
 		mark = "! "
 	}
 	lines := strings.Split(strings.TrimRight(Clean(d.SQL), "\n"), "\n")
