@@ -7,6 +7,7 @@ import (
 	"errors"
 	"reflect"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -171,12 +172,12 @@ func later(err error) error {
 	fs := slices.Clone(fault.FindingsOf(err))
 	for i := range fs {
 		fs[i].Code = int(fault.LaterFailed)
+		const rest = "the next run does what is left"
 		if fs[i].Check == "interrupted" {
-			fs[i].Message = "interrupted after the switch: the new generation is in place"
+			fs[i].Message, fs[i].Hint = "interrupted after the switch: the new generation is in place", rest
+			continue
 		}
-		if fs[i].Hint == "" {
-			fs[i].Hint = "the new generation is in place; the next run does what is left"
-		}
+		fs[i].Hint = strings.TrimSuffix("the new generation is in place, and "+rest+"; "+fs[i].Hint, "; ")
 	}
 	return &fault.Error{Code: fault.LaterFailed, Findings: fs, Cause: err}
 }

@@ -225,6 +225,46 @@ func (r *resolver) columns(text string) (*schema.Table, []string, error) {
 	return t, names, nil
 }
 
+// inexact refuses references between types of which the database finds values equal that
+// have no text in common, which keys travel as: rows would be missing, or too many.
+func (r *resolver) inexact(reached reached) {
+	for _, ref := range r.schema.References {
+		from, to, rule := r.schema.Table(ref.From), r.schema.Table(ref.To), r.spec.rule(ref.To)
+		if from == nil || to == nil || rule.Rows != Reached || r.spec.rule(ref.From).Rows == NoneAtAll || !reached.any[ref.To] {
+			continue
+		}
+		for i, name := range ref.Columns {
+			a, b := from.Column(name), to.Column(ref.ToColumns[i])
+			if a == nil || b == nil || sameWritten(a.Type, b.Type) {
+				continue
+			}
+			r.wrong("subset-types", rule.At, ref.From.String(), "write {table: "+ref.To.String()+", rows: all} under subset.tables, or rows: none for one of the two, or give both columns one type",
+				"%s compares %s with %s of %s: equal values of these types are written in more than one way, so no subset can follow the key exactly", edgeName(ref), a.Type, b.Type, ref.To)
+		}
+	}
+}
+
+// sameWritten tells of two types that what is equal is written alike, or is known to be
+// compared otherwise. Names are PostgreSQL's, the only engine that lets keys mix them.
+func sameWritten(a, b string) bool {
+	base := func(t string) string {
+		before, rest, cut := strings.Cut(t, "(")
+		if _, after, ok := strings.Cut(rest, ")"); cut && ok {
+			return before + after
+		}
+		return t
+	}
+	a, b = base(a), base(b)
+	mixes := func(t string) bool {
+		switch t {
+		case "real", "double precision", "date", "timestamp without time zone", "timestamp with time zone":
+			return true
+		}
+		return false
+	}
+	return a == b || !mixes(a) && !mixes(b)
+}
+
 // contradictions finds what is wrong only in company.
 func (r *resolver) contradictions() {
 	for _, seed := range r.spec.Seeds {
@@ -250,6 +290,7 @@ func (r *resolver) contradictions() {
 		return
 	}
 	reached := reach(r.spec, r.schema)
+	r.inexact(reached)
 	for _, rule := range r.spec.Rules {
 		if rule.Rows == Reached && !reached.down[rule.Table.Name] {
 			at, what := rule.WhereAt, "where holds"

@@ -140,6 +140,38 @@ func TestResolveRefusesWhatWouldQuietlyDoNothing(t *testing.T) {
 	}
 }
 
+// TestKeysOfTypesThatAreWrittenInSeveralWays: 1e15 of a double precision is a bigint's
+// 1000000000000000, and noon's date is not that of a timestamp at noon.
+func TestKeysOfTypesThatAreWrittenInSeveralWays(t *testing.T) {
+	for _, c := range []struct {
+		child, parent string
+		rows          string // of the parent's table
+		wrong         int
+	}{
+		{"bigint", "double precision", "", 1},
+		{"real", "double precision", "", 1},
+		{"date", "timestamp(3) without time zone", "", 1},
+		{"date", "timestamp(3) without time zone", "all", 0},
+		{"timestamp without time zone", "timestamp(3) without time zone", "", 0},
+		{"double precision", "double precision", "", 0},
+		{"smallint", "numeric(9,2)", "", 0},
+	} {
+		_, s := shop()
+		s.Table(public("orders")).Columns[2].Type, s.Table(public("products")).Columns[0].Type = c.child, c.parent
+		job := &config.Subset{Seeds: []config.Seed{{Table: text("orders", 1), At: at(1)}}, Tables: []config.TableRows{{Table: text("reviews", 2), Rows: "none"}}}
+		if c.rows != "" {
+			job.Tables = append(job.Tables, config.TableRows{Table: text("products", 3), Rows: c.rows})
+		}
+		_, found := subset.Resolve(job, s)
+		if errs := finding.Errors(found); len(errs) != c.wrong || c.wrong > 0 && errs[0].Check != "subset-types" {
+			t.Errorf("%+v: %v", c, found)
+		}
+		if whole, found := subset.Resolve(&config.Subset{Unreached: "all"}, s); len(finding.Errors(found)) > 0 {
+			t.Errorf("%+v, nothing cut: %v, %+v", c, found, whole)
+		}
+	}
+}
+
 func TestFollowNamesOneOfSeveralCompositeReferences(t *testing.T) {
 	_, s := shop()
 	orders := s.Table(public("orders"))

@@ -255,6 +255,8 @@ func inPlaceQueries() []obstacleQuery {
 	const name = `pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname)`
 	const from = ` FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE NOT ` + serverSchemas + ` AND ` + notExtensions
 	return []obstacleQuery{
+		{note: true, sql: `SELECT pg_catalog.quote_ident(evtname) FROM pg_catalog.pg_event_trigger WHERE evtenabled IN ('O', 'A') ORDER BY 1`,
+			say: "event triggers fire for the side tables that are made and dropped and for the triggers that are silenced; what they write into a table counts as rows of it, and is found to be too much: %s; ALTER EVENT TRIGGER ... DISABLE those that write"},
 		{sql: `SELECT ` + name + from + ` AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND (SELECT count(*) FROM pg_catalog.pg_attribute a
 			WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '') > ` + strconv.Itoa(mostExchanged) + ` ORDER BY 1`,
 			say: "%s has more columns than rows can be compared by in place, where three are added to them (the server's limit is 1,600): write load: {mode: swap}"},
