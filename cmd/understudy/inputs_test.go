@@ -305,6 +305,7 @@ func badSides() []badInput {
 		{name: "guard why of a word for a number", real: true, args: "why customers first", exit: 2, says: "what was given is no key of main.customers: id is ", hint: "these types"},
 		{name: "guard why of a half key", real: true, args: "why orders " + c, exit: 2, says: "main.orders"},
 		{name: "guard init over files", real: true, args: "init", exit: 2, says: "understudy.yaml exists already", hint: "--force"},
+		{name: "guard init of a job", real: true, args: "init -f understudy.yaml", exit: 2, says: "-f would say nothing", hint: "--lock-only"},
 		{name: "guard init of nothing", real: true, args: "init --source sqlite:void.db --dir other", setup: sqlFile("void.db", "create table t(x); drop table t"), exit: 2, says: "no table"},
 	}
 }
@@ -527,8 +528,10 @@ func (b badInput) arguments(dir string, asJSON bool) []string {
 		}
 	}
 	switch {
-	case args[0] == "init" && !strings.Contains(b.args, "--dir"):
-		args = append(args, "--dir", dir)
+	case args[0] == "init": // which reads no job
+		if !strings.Contains(b.args, "--dir") {
+			args = append(args, "--dir", dir)
+		}
 	case !own && !strings.Contains(b.args, "--job"):
 		args = append([]string{"-f", filepath.Join(dir, "understudy.yaml")}, args...)
 	}
