@@ -211,10 +211,17 @@ func (l *load) rehearse(ctx context.Context) error {
 	for _, d := range l.plan.databases {
 		for _, o := range d.after {
 			made, why := o.foreign(there)
-			if why != "" { // it names the target's database, where it will stand
+			if why == "" {
+				all = append(all, placed{made, d.next})
 				continue
 			}
-			all = append(all, placed{made, d.next})
+			// It names the target's database, where it will stand. Views may need it here.
+			if made, _ = o.moved(there); o.Kind == "EVENT" {
+				continue
+			}
+			if err := made.make(ctx, l.guard, d.next); err != nil && engine.CodeOf(err) != engine.Syntax {
+				return err
+			}
 		}
 	}
 	if err := makeAll(ctx, l.guard, all); err != nil {

@@ -288,6 +288,33 @@ func TestGrantsMissing(t *testing.T) {
 	})
 }
 
+// TestRoutinesThatNameTheirDatabase: into an empty target of the same name on another
+// server come views that need routines which name a database, each way across two.
+func TestRoutinesThatNameTheirDatabase(t *testing.T) {
+	onBoth(t, func(t *testing.T, server *scratch.MySQL) {
+		other := scratchtest.OwnMySQL(t, server.MariaDB(), nil)
+		from, beside := freshDatabase(t, server), freshDatabase(t, server)
+		a, b := databaseOf(from), databaseOf(beside)
+		to := other.URL(a)
+		must(t, application(t, other.URL("")), "CREATE DATABASE "+a, "CREATE DATABASE "+b)
+		must(t, application(t, from), "CREATE TABLE "+a+".users (id int PRIMARY KEY)", "CREATE TABLE "+b+".orders (id int PRIMARY KEY, owner int REFERENCES "+a+".users (id))",
+			"INSERT INTO "+a+".users VALUES (1)", "INSERT INTO "+b+".orders VALUES (5, 1)",
+			"CREATE FUNCTION "+b+".many() RETURNS int READS SQL DATA RETURN (SELECT count(*) FROM "+b+".orders o JOIN "+a+".users u ON u.id = o.owner)",
+			"CREATE VIEW "+a+".much AS SELECT "+b+".many() AS n", "CREATE VIEW "+b+".more AS SELECT n FROM "+a+".much",
+			"CREATE FUNCTION "+a+".most() RETURNS int READS SQL DATA RETURN (SELECT n FROM "+b+".more)",
+			"CREATE VIEW "+b+".best AS SELECT "+a+".most() AS n", "CREATE VIEW "+a+".all_of_it AS SELECT n FROM "+b+".best")
+		tg := openTarget(t, to)
+		tg.Scope([]string{a, b})
+		spec := engine.Spec{RunID: "named", Keep: 1, Structure: &structure{}}
+		if err := copyAll(t.Context(), openSource(t, from, engine.Limits{}), []string{a, b}, tg, spec); err != nil {
+			t.Fatal(err)
+		}
+		if rows, err := query(t.Context(), application(t, to), "SELECT n FROM "+a+".all_of_it"); err != nil || !slices.Equal(rows, []string{"1"}) {
+			t.Errorf("arrived %q, %v", rows, err)
+		}
+	})
+}
+
 // TestRefusedRows: rows that the target's types or keys refuse stop the load, with
 // LOAD DATA as with INSERT, and nothing of them is told.
 func TestRefusedRows(t *testing.T) {
