@@ -406,6 +406,57 @@ func TestServersThatForceKeys(t *testing.T) {
 	}
 }
 
+// TestServersThatFreeze: a MariaDB that does not write compressed tables of InnoDB tells so
+// before the load.
+func TestServersThatFreeze(t *testing.T) {
+	server := scratchtest.OwnMySQL(t, true, map[string]string{"innodb_read_only_compressed": "OFF"})
+	production, staging, empty := freshDatabase(t, server), freshDatabase(t, server), freshDatabase(t, server)
+	for _, url := range []string{production, staging} {
+		must(t, application(t, url), "CREATE TABLE plain (id int PRIMARY KEY, v int, KEY (v) KEY_BLOCK_SIZE=8) COMMENT 'not COMPRESSED'", "CREATE TABLE pages (id int PRIMARY KEY) PAGE_COMPRESSED=1",
+			"CREATE TABLE other (id int PRIMARY KEY) ENGINE=Aria ROW_FORMAT=COMPRESSED", "CREATE TABLE squeezed (id int PRIMARY KEY) ROW_FORMAT=COMPRESSED",
+			"CREATE TABLE blocks (id int PRIMARY KEY) KEY_BLOCK_SIZE=8 PARTITION BY HASH (id) PARTITIONS 2")
+	}
+	must(t, application(t, server.URL("")), "SET GLOBAL innodb_read_only_compressed = ON")
+	told := func(list []string) bool {
+		list = slices.DeleteFunc(slices.Clone(list), func(say string) bool { return !strings.Contains(say, "innodb_read_only_compressed") })
+		return len(list) == 2 && strings.Contains(list[0], ".blocks is compressed") && strings.Contains(list[1], ".squeezed is compressed")
+	}
+	state, err := openTarget(t, staging).State(t.Context())
+	if err != nil || !told(state.Obstacles) {
+		t.Errorf("a switch: %v, %+v", err, state)
+	}
+	state, err = openInPlace(t, staging).State(t.Context())
+	if err != nil || len(state.Obstacles) > 0 {
+		t.Fatalf("an exchange: %v, %+v", err, state)
+	}
+	var bars []string
+	for _, b := range state.Bars {
+		bars = append(bars, b.Say)
+	}
+	if !told(bars) {
+		t.Errorf("an exchange: %q", bars)
+	}
+	obstacles, _, err := openTarget(t, empty).Fit(t.Context(), openSource(t, production, engine.Limits{}), nil)
+	if err != nil || !told(obstacles) {
+		t.Errorf("into an empty database: %v, %q", err, obstacles)
+	}
+	var mend []string
+	for _, o := range state.Bars {
+		if _, sql, ok := strings.Cut(o.Say, "ALTER TABLE "); ok && strings.Contains(o.Say, "innodb_read_only_compressed") {
+			mend = append(mend, "ALTER TABLE "+sql)
+		}
+	}
+	db := application(t, staging)
+	must(t, db, append(mend, "DROP TABLE other")...)
+	must(t, application(t, production), "DROP TABLE other")
+	if err := run(t.Context(), t, production, openTarget(t, staging), engine.Spec{RunID: "thawed", Keep: 1}); err != nil {
+		t.Error(err)
+	}
+	if state, err := openTarget(t, staging).State(t.Context()); err != nil || len(state.Obstacles) > 0 {
+		t.Errorf("once mended: %v, %+v", err, state)
+	}
+}
+
 // TestNothingLeadsOutOfAnEmptyTarget: what production's structure has to do with another
 // of its databases would be production's own on one server, and nothing on another.
 func TestNothingLeadsOutOfAnEmptyTarget(t *testing.T) {
