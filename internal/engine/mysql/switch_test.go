@@ -378,6 +378,13 @@ func TestServersThatRefuse(t *testing.T) {
 	if state, err := openInPlace(t, staging).State(t.Context()); err != nil || len(state.Obstacles) > 0 {
 		t.Errorf("a user who may turn it off: %v, %+v", err, state)
 	}
+	must(t, application(t, production), "INSERT INTO bare VALUES (2)")
+	if err := run(t.Context(), t, production, openInPlace(t, staging), engine.Spec{RunID: "exchanged"}); err != nil {
+		t.Error(err)
+	}
+	if rows, err := query(t.Context(), application(t, staging), "SELECT v FROM bare ORDER BY v"); err != nil || !slices.Equal(rows, []string{"1", "2"}) {
+		t.Errorf("exchanged %q, %v", rows, err)
+	}
 	must(t, application(t, server.URL("")), "SET GLOBAL super_read_only = ON")
 	if state, err := openTarget(t, staging).State(t.Context()); err != nil || !slices.Contains(state.Obstacles, isReplica) {
 		t.Errorf("super_read_only: %v, %+v", err, state)
