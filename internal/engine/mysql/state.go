@@ -50,7 +50,7 @@ func (t *target) readable(may *privileges, missing func(database string) []strin
 	if !blind {
 		return nil
 	}
-	return &engine.Error{Code: engine.Denied, Doing: "look at the target", Say: strings.Join(say, "; "), Hint: "run the statements as somebody who may grant"}
+	return &engine.Error{Code: engine.Denied, Doing: "look at the target", Say: strings.Join(say, "; "), Hint: "check the names in the URL and in the job's schemas, or run the statements as somebody who may grant"}
 }
 
 // look tells of the claim, of rows, and of what stands beside them.
