@@ -202,7 +202,7 @@ func meaningOf(number uint16) meaning {
 	case 1317, 1028:
 		return meaning{engine.Stopped, "an administrator or a limit of the server ended the statement", ""}
 	case 1184:
-		return meaning{engine.Stopped, "the server or an administrator ended the session", "if that is so each time: look whether the server's init_connect fails for this user"}
+		return meaning{engine.Stopped, "the server ended the session as it began, as it does where its init_connect fails", "run what the server's init_connect says as this user, and look at the server's log"}
 	case 1152, 1927, 3168, 4031: // 1927: MariaDB, KILL
 		return meaning{engine.Stopped, "the server or an administrator ended the session", ""}
 	case 1021, 1114, 3680:

@@ -211,10 +211,17 @@ func (l *load) rehearse(ctx context.Context) error {
 	for _, d := range l.plan.databases {
 		for _, o := range d.after {
 			made, why := o.foreign(there)
-			if why != "" { // it names the target's database, where it will stand
+			if why == "" {
+				all = append(all, placed{made, d.next})
 				continue
 			}
-			all = append(all, placed{made, d.next})
+			// It names the target's database, where it will stand. Views may need it here.
+			if made, _ = o.moved(there); o.Kind == "EVENT" {
+				continue
+			}
+			if err := made.make(ctx, l.guard, d.next); err != nil && engine.CodeOf(err) != engine.Syntax {
+				return err
+			}
 		}
 	}
 	if err := makeAll(ctx, l.guard, all); err != nil {
@@ -303,8 +310,15 @@ func (t *target) Fit(ctx context.Context, from engine.Source, schemas []string) 
 		if err != nil {
 			return err
 		}
+		frozen, err := freezes(ctx, c)
+		if err != nil {
+			return err
+		}
 		for _, d := range plan.databases {
 			for _, table := range d.tables {
+				if frozen && table.compressed() {
+					obstacles = append(obstacles, asFrozen(schema.Name{Schema: d.from, Table: table.name.Table})+"give the target its structure first, by its own migrations, with ROW_FORMAT=DYNAMIC there")
+				}
 				if setting != "" && !table.keyed(setting) {
 					obstacles = append(obstacles, withoutKey(schema.Name{Schema: d.from, Table: table.name.Table}, setting))
 				}

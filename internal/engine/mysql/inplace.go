@@ -164,7 +164,11 @@ func (t *inPlace) obstacles(ctx context.Context, c *conn, may *privileges, state
 	for _, r := range searched {
 		state.Notes = append(state.Notes, fmt.Sprintf("a transaction that is older than the exchange no longer finds the old rows of %s.%s by its full-text index", schema.Ident(r[0]), schema.Ident(r[1])))
 	}
-	state.Bars, err = barred(ctx, c, t.databases)
+	if state.Bars, err = barred(ctx, c, t.databases); err != nil {
+		return err
+	}
+	compressed, err := frozen(ctx, c, t.databases)
+	state.Bars = append(state.Bars, compressed...)
 	return err
 }
 

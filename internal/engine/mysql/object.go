@@ -261,6 +261,16 @@ func (o *object) take(row []string) bool {
 // whoever makes it, an event does not run, and databases that have another name
 // there are renamed. It tells why that cannot be done.
 func (o object) foreign(rename func(string) string) (made object, why string) {
+	made, named := o.moved(rename)
+	if named != "" && o.Kind != "VIEW" { // the server keeps their text as it was written
+		return o, fmt.Sprintf("the %s %s names the database %s, which has another name here: take the name out of it", strings.ToLower(o.Kind), schema.Ident(o.Name), quote(named))
+	}
+	return made, ""
+}
+
+// moved is foreign for every kind, and gives a name that it replaced. What looks like
+// a database's name in a body may be that of a variable.
+func (o object) moved(rename func(string) string) (made object, named string) {
 	text := o.Create
 	all := tokens(text)
 	if i := slices.IndexFunc(all, func(t token) bool { return t.is("DEFINER") }); i > 0 && i+2 < len(all) && all[i+1].mark("=") {
@@ -290,13 +300,11 @@ func (o object) foreign(rename func(string) string) (made object, why string) {
 		if !ok || !all[i+1].mark(".") || i > 0 && all[i-1].mark(".") || rename(name) == name {
 			continue
 		}
-		if o.Kind != "VIEW" { // the server keeps their text as it was written
-			return o, fmt.Sprintf("the %s %s names the database %s, which has another name here: take the name out of it", strings.ToLower(o.Kind), schema.Ident(o.Name), quote(name))
-		}
+		named = name
 		text = text[:t.start] + quote(rename(name)) + text[t.end():]
 	}
 	o.Create = text
-	return o, ""
+	return o, named
 }
 
 // A placed is an object and the database that it is made in.

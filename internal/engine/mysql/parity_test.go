@@ -195,6 +195,16 @@ func TestWhatGrantsHideIsTold(t *testing.T) {
 				t.Errorf("what is hidden of every %s is not told: %q", kind, c.Unseen)
 			}
 		}
+		out, err := catalog.Compare(t.Context(), c, catalogOf(t, url), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, kind := range []string{"view", "trigger", "event", "function", "procedure"} {
+			told := slices.DeleteFunc(slices.Clone(out.Unseen), func(s string) bool { return !strings.HasPrefix(s, "source: "+kind) })
+			if len(told) != 1 || !strings.HasPrefix(told[0], "source: "+kind+": ") {
+				t.Errorf("a comparison tells of every %s: %q", kind, told)
+			}
+		}
 	})
 }
 

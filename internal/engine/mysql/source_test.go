@@ -92,8 +92,13 @@ func TestMissingGrants(t *testing.T) {
 			t.Fatal(err)
 		}
 		var e *engine.Error
-		if _, err = New().Source(t.Context(), at, engine.Limits{}); !errors.As(err, &e) || e.Code != engine.Denied || !strings.HasPrefix(e.Hint, "GRANT SELECT ON "+quote(pattern(name))+".* ") {
+		if _, err = New().Source(t.Context(), at, engine.Limits{}); !errors.As(err, &e) || e.Code != engine.Denied || !strings.HasPrefix(e.Hint, "GRANT SELECT ON "+quote(pattern(name))+".* ") || !strings.HasSuffix(e.Hint, "or check the database name in the URL") {
 			t.Errorf("without any grant: %v, %+v", err, e)
+		}
+		tg := openTarget(t, userOf(t, server, url, strings.Join(append(generational(), "TRIGGER"), ", ")))
+		tg.Scope([]string{name, "mistyped"})
+		if _, err := tg.State(t.Context()); !errors.As(err, &e) || e.Code != engine.Denied || !strings.Contains(e.Say, "`mistyped`") || !strings.HasPrefix(e.Hint, "check the names ") {
+			t.Errorf("a database that is not there: %v, %+v", err, e)
 		}
 		at, err = New().Parse(secret.New(strings.Replace(user(t, db, url), ":pw@", ":wrong@", 1)))
 		if err != nil {
@@ -103,6 +108,23 @@ func TestMissingGrants(t *testing.T) {
 			t.Errorf("a wrong password: %v", err)
 		}
 	})
+}
+
+// TestInitConnectThatFails: who is let in and put out again is told why.
+func TestInitConnectThatFails(t *testing.T) {
+	for name, maria := range map[string]bool{"MariaDB": true, "MySQL": false} {
+		t.Run(name, func(t *testing.T) {
+			server := scratchtest.OwnMySQL(t, maria, map[string]string{"init_connect": "SELECT 1 FROM nowhere.nothing"}) // its own user is spared
+			url := freshDatabase(t, server)
+			at, err := New().Parse(secret.New(confined(t, server, url, "SELECT")))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := New().Source(t.Context(), at, engine.Limits{}); engine.CodeOf(err) != engine.Stopped || !strings.Contains(err.Error(), "init_connect") {
+				t.Errorf("a session: %v", err)
+			}
+		})
+	}
 }
 
 // TestReferencesAcrossDatabases: a foreign key to another database counts.

@@ -50,7 +50,7 @@ func (t *target) readable(may *privileges, missing func(database string) []strin
 	if !blind {
 		return nil
 	}
-	return &engine.Error{Code: engine.Denied, Doing: "look at the target", Say: strings.Join(say, "; "), Hint: "run the statements as somebody who may grant"}
+	return &engine.Error{Code: engine.Denied, Doing: "look at the target", Say: strings.Join(say, "; "), Hint: "check the names in the URL and in the job's schemas, or run the statements as somebody who may grant"}
 }
 
 // look tells of the claim, of rows, and of what stands beside them.
@@ -240,6 +240,13 @@ func (t *target) obstacles(ctx context.Context, c *conn) (obstacles, notes []str
 		return nil, nil, err
 	}
 	obstacles = append(obstacles, open...)
+	compressed, err := frozen(ctx, c, t.databases)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, f := range compressed {
+		obstacles = append(obstacles, f.Say)
+	}
 	if strict, err := gtidsOnly(ctx, c); err != nil {
 		return nil, nil, err
 	} else if strict {
@@ -388,6 +395,39 @@ func withoutKey(name schema.Name, setting string) string {
 		return out + "SET GLOBAL " + forceKey + " = OFF there"
 	}
 	return out + "the target's user what it takes to turn that off for a session: GRANT SESSION_VARIABLES_ADMIN ON *.*"
+}
+
+// freezes tells whether the server writes no table of InnoDB whose pages are compressed
+// (MariaDB's manual, innodb_read_only_compressed).
+func freezes(ctx context.Context, c *conn) (bool, error) {
+	on, err := c.value(ctx, "look at the server", "SHOW GLOBAL VARIABLES WHERE variable_name = 'innodb_read_only_compressed' AND value = 'ON'")
+	return on != "", err
+}
+
+// frozen tells which tables the server would not make again, nor write.
+func frozen(ctx context.Context, c *conn, databases []string) ([]engine.Bar, error) {
+	on, err := freezes(ctx, c)
+	if err != nil || !on {
+		return nil, err
+	}
+	rows, err := c.rows(ctx, "look for compressed tables", "SELECT table_schema, table_name FROM information_schema.tables WHERE table_schema IN ("+literals(databases)+
+		") AND engine = 'InnoDB' AND (create_options LIKE '%row_format=compressed%' OR create_options LIKE '%key_block_size=%') ORDER BY 1, 2")
+	var out []engine.Bar
+	for _, r := range withoutOwn(rows) {
+		name := schema.Name{Schema: r[0], Table: r[1]}
+		out = append(out, engine.Bar{Table: name, Say: asFrozen(name) + "ALTER TABLE " + quoteName(name) + " ROW_FORMAT=DYNAMIC KEY_BLOCK_SIZE=0"})
+	}
+	return out, err
+}
+
+func asFrozen(name schema.Name) string {
+	return name.String() + " is compressed (ROW_FORMAT or KEY_BLOCK_SIZE), and the target's server writes no such table (innodb_read_only_compressed): SET GLOBAL innodb_read_only_compressed = OFF there, or "
+}
+
+// compressed tells whether frozen would name the table.
+func (c *creation) compressed() bool {
+	all := tokens(c.options)
+	return strings.EqualFold(c.engine, "InnoDB") && slices.ContainsFunc(all, func(t token) bool { return t.is("KEY_BLOCK_SIZE") || t.is("COMPRESSED") })
 }
 
 // keyed tells whether the table has what a server with that setting asks of it.

@@ -288,6 +288,33 @@ func TestGrantsMissing(t *testing.T) {
 	})
 }
 
+// TestRoutinesThatNameTheirDatabase: into an empty target of the same name on another
+// server come views that need routines which name a database, each way across two.
+func TestRoutinesThatNameTheirDatabase(t *testing.T) {
+	onBoth(t, func(t *testing.T, server *scratch.MySQL) {
+		other := scratchtest.OwnMySQL(t, server.MariaDB(), nil)
+		from, beside := freshDatabase(t, server), freshDatabase(t, server)
+		a, b := databaseOf(from), databaseOf(beside)
+		to := other.URL(a)
+		must(t, application(t, other.URL("")), "CREATE DATABASE "+a, "CREATE DATABASE "+b)
+		must(t, application(t, from), "CREATE TABLE "+a+".users (id int PRIMARY KEY)", "CREATE TABLE "+b+".orders (id int PRIMARY KEY, owner int REFERENCES "+a+".users (id))",
+			"INSERT INTO "+a+".users VALUES (1)", "INSERT INTO "+b+".orders VALUES (5, 1)",
+			"CREATE FUNCTION "+b+".many() RETURNS int READS SQL DATA RETURN (SELECT count(*) FROM "+b+".orders o JOIN "+a+".users u ON u.id = o.owner)",
+			"CREATE VIEW "+a+".much AS SELECT "+b+".many() AS n", "CREATE VIEW "+b+".more AS SELECT n FROM "+a+".much",
+			"CREATE FUNCTION "+a+".most() RETURNS int READS SQL DATA RETURN (SELECT n FROM "+b+".more)",
+			"CREATE VIEW "+b+".best AS SELECT "+a+".most() AS n", "CREATE VIEW "+a+".all_of_it AS SELECT n FROM "+b+".best")
+		tg := openTarget(t, to)
+		tg.Scope([]string{a, b})
+		spec := engine.Spec{RunID: "named", Keep: 1, Structure: &structure{}}
+		if err := copyAll(t.Context(), openSource(t, from, engine.Limits{}), []string{a, b}, tg, spec); err != nil {
+			t.Fatal(err)
+		}
+		if rows, err := query(t.Context(), application(t, to), "SELECT n FROM "+a+".all_of_it"); err != nil || !slices.Equal(rows, []string{"1"}) {
+			t.Errorf("arrived %q, %v", rows, err)
+		}
+	})
+}
+
 // TestRefusedRows: rows that the target's types or keys refuse stop the load, with
 // LOAD DATA as with INSERT, and nothing of them is told.
 func TestRefusedRows(t *testing.T) {
@@ -351,6 +378,13 @@ func TestServersThatRefuse(t *testing.T) {
 	if state, err := openInPlace(t, staging).State(t.Context()); err != nil || len(state.Obstacles) > 0 {
 		t.Errorf("a user who may turn it off: %v, %+v", err, state)
 	}
+	must(t, application(t, production), "INSERT INTO bare VALUES (2)")
+	if err := run(t.Context(), t, production, openInPlace(t, staging), engine.Spec{RunID: "exchanged"}); err != nil {
+		t.Error(err)
+	}
+	if rows, err := query(t.Context(), application(t, staging), "SELECT v FROM bare ORDER BY v"); err != nil || !slices.Equal(rows, []string{"1", "2"}) {
+		t.Errorf("exchanged %q, %v", rows, err)
+	}
 	must(t, application(t, server.URL("")), "SET GLOBAL super_read_only = ON")
 	if state, err := openTarget(t, staging).State(t.Context()); err != nil || !slices.Contains(state.Obstacles, isReplica) {
 		t.Errorf("super_read_only: %v, %+v", err, state)
@@ -376,6 +410,57 @@ func TestServersThatForceKeys(t *testing.T) {
 	obstacles, _, err := openTarget(t, empty).Fit(t.Context(), openSource(t, production, engine.Limits{}), nil)
 	if told := strings.Join(obstacles, "\n"); err != nil || !strings.Contains(told, ".bare has no primary key") || strings.Contains(told, "only has") || strings.Contains(told, "other has no primary") {
 		t.Errorf("into an empty database: %v, %q", err, obstacles)
+	}
+}
+
+// TestServersThatFreeze: a MariaDB that does not write compressed tables of InnoDB tells so
+// before the load.
+func TestServersThatFreeze(t *testing.T) {
+	server := scratchtest.OwnMySQL(t, true, map[string]string{"innodb_read_only_compressed": "OFF"})
+	production, staging, empty := freshDatabase(t, server), freshDatabase(t, server), freshDatabase(t, server)
+	for _, url := range []string{production, staging} {
+		must(t, application(t, url), "CREATE TABLE plain (id int PRIMARY KEY, v int, KEY (v) KEY_BLOCK_SIZE=8) COMMENT 'not COMPRESSED'", "CREATE TABLE pages (id int PRIMARY KEY) PAGE_COMPRESSED=1",
+			"CREATE TABLE other (id int PRIMARY KEY) ENGINE=Aria ROW_FORMAT=COMPRESSED", "CREATE TABLE squeezed (id int PRIMARY KEY) ROW_FORMAT=COMPRESSED",
+			"CREATE TABLE blocks (id int PRIMARY KEY) KEY_BLOCK_SIZE=8 PARTITION BY HASH (id) PARTITIONS 2")
+	}
+	must(t, application(t, server.URL("")), "SET GLOBAL innodb_read_only_compressed = ON")
+	told := func(list []string) bool {
+		list = slices.DeleteFunc(slices.Clone(list), func(say string) bool { return !strings.Contains(say, "innodb_read_only_compressed") })
+		return len(list) == 2 && strings.Contains(list[0], ".blocks is compressed") && strings.Contains(list[1], ".squeezed is compressed")
+	}
+	state, err := openTarget(t, staging).State(t.Context())
+	if err != nil || !told(state.Obstacles) {
+		t.Errorf("a switch: %v, %+v", err, state)
+	}
+	state, err = openInPlace(t, staging).State(t.Context())
+	if err != nil || len(state.Obstacles) > 0 {
+		t.Fatalf("an exchange: %v, %+v", err, state)
+	}
+	var bars []string
+	for _, b := range state.Bars {
+		bars = append(bars, b.Say)
+	}
+	if !told(bars) {
+		t.Errorf("an exchange: %q", bars)
+	}
+	obstacles, _, err := openTarget(t, empty).Fit(t.Context(), openSource(t, production, engine.Limits{}), nil)
+	if err != nil || !told(obstacles) {
+		t.Errorf("into an empty database: %v, %q", err, obstacles)
+	}
+	var mend []string
+	for _, o := range state.Bars {
+		if _, sql, ok := strings.Cut(o.Say, "ALTER TABLE "); ok && strings.Contains(o.Say, "innodb_read_only_compressed") {
+			mend = append(mend, "ALTER TABLE "+sql)
+		}
+	}
+	db := application(t, staging)
+	must(t, db, append(mend, "DROP TABLE other")...)
+	must(t, application(t, production), "DROP TABLE other")
+	if err := run(t.Context(), t, production, openTarget(t, staging), engine.Spec{RunID: "thawed", Keep: 1}); err != nil {
+		t.Error(err)
+	}
+	if state, err := openTarget(t, staging).State(t.Context()); err != nil || len(state.Obstacles) > 0 {
+		t.Errorf("once mended: %v, %+v", err, state)
 	}
 }
 
