@@ -207,7 +207,7 @@ func (l *load) rehearse(ctx context.Context) error {
 		}
 		return name
 	}
-	var all []placed
+	var all, named []placed
 	for _, d := range l.plan.databases {
 		for _, o := range d.after {
 			made, why := o.foreign(there)
@@ -215,17 +215,23 @@ func (l *load) rehearse(ctx context.Context) error {
 				all = append(all, placed{made, d.next})
 				continue
 			}
-			// It names the target's database, where it will stand. Views may need it here.
+			// It names the target's database, where it will stand; here views may need it.
 			if made, _ = o.moved(there); o.Kind == "EVENT" {
 				continue
 			}
 			if err := made.make(ctx, l.guard, d.next); err != nil && engine.CodeOf(err) != engine.Syntax {
 				return err
 			}
+			named = append(named, placed{made, d.next})
 		}
 	}
 	if err := makeAll(ctx, l.guard, all); err != nil {
 		return err
+	}
+	for _, o := range named { // as on later nights: statements of load.after find none that names its database
+		if err := o.drop(ctx, l.guard, o.database); err != nil {
+			return err
+		}
 	}
 	for _, d := range l.plan.databases {
 		for _, o := range d.triggers {
