@@ -114,9 +114,10 @@ type Dialect struct {
 	// Rename gives the statement that renames what belongs to a table, whose name is
 	// given by its parts; empty where there is none for the kind. Nil: there is none at all.
 	Rename func(kind string, table []string, from, to string) string
-	// Follow gives a column that was read under another name, with that of its table, what
-	// it keeps of that: a name that the server made of it. Nil: nothing does.
-	Follow func(column Fact, was string) Fact
+	// Follow gives the parts of a column that was read under one name, that of its table
+	// before it, and is to be called by another: it keeps names that the server made of the
+	// first. Nil: there are none.
+	Follow func(column Fact, was, is string) []Part
 	// Remake gives the statements that make a table anew as the source declares it, with
 	// its rows; empty where that cannot be said. Nil: a table can be altered in place.
 	Remake func(Remade) string
@@ -161,12 +162,12 @@ type Remade struct {
 	Taken []string
 }
 
-// follow gives a fact what it keeps of a name under which it was read.
-func (d Dialect) follow(f Fact, was string) Fact {
-	if d.Follow == nil || f.Kind != "column" || f.Object == was {
-		return f
+// follow gives a fact's parts once it is called otherwise.
+func (d Dialect) follow(f Fact, was, is string) []Part {
+	if d.Follow == nil || f.Kind != "column" || is == was {
+		return f.Parts
 	}
-	return d.Follow(f, was)
+	return d.Follow(f, was, is)
 }
 
 // quote writes a qualified name as statements want it.

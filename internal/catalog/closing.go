@@ -72,10 +72,7 @@ func (p *planner) statements(out *Comparison) {
 		if d.rename != "" {
 			there, write := factID{d.Kind, d.there}, calls(bareLast(d.there), bareLast(d.Object))
 			f := takes[there]
-			was := f.Object
-			f.Object = requalify(d.Object, p.names)
-			f = p.target.dialect.follow(f, was)
-			f.Object, f.Parts = was, slices.Clone(f.Parts)
+			f.Parts = slices.Clone(p.target.dialect.follow(f, f.Object, requalify(d.Object, p.names)))
 			for i := range f.Parts {
 				f.Parts[i].Clear = write(f.Parts[i].Clear)
 			}

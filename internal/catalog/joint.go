@@ -61,9 +61,9 @@ func (p *planner) joint(list []Difference) {
 			unite(ids)
 		}
 	}
-	for id, columns := range source.placed { // a period's two are of one type
-		if id.kind == "check" && !changed[id] && strings.HasPrefix(source.facts[id].Definition, "period for ") {
-			unite(columns)
+	for id, all := range source.joint {
+		if !changed[id] { // else it is not there while they change
+			unite(all)
 		}
 	}
 	for id := range source.on {

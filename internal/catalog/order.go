@@ -20,6 +20,8 @@ type Dependency struct {
 	// Placed: the database lets the other go, or change, and only wants the statements in
 	// order: an expression is told before a column that it named goes.
 	Placed bool
+	// Joint: all that Of depends on so is changed by one statement, where it changes at all.
+	Joint bool
 }
 
 // graphs gives both sides' dependencies.
@@ -31,6 +33,7 @@ func (p *planner) graphs() (source, target *graph) {
 type graph struct {
 	on, of map[factID][]factID // what something depends on, what depends on something
 	placed map[factID][]factID // what something only has its place behind
+	joint  map[factID][]factID // of placed, what changes at once
 	facts  map[factID]Fact
 }
 
@@ -43,7 +46,7 @@ const ofDefault = "default"
 const countsOn = "auto increment"
 
 func newGraph(c *Catalog, rename map[string]string) *graph {
-	g := &graph{on: make(map[factID][]factID), of: make(map[factID][]factID), placed: make(map[factID][]factID), facts: make(map[factID]Fact)}
+	g := &graph{on: make(map[factID][]factID), of: make(map[factID][]factID), placed: make(map[factID][]factID), joint: make(map[factID][]factID), facts: make(map[factID]Fact)}
 	for _, f := range c.Facts {
 		f.Object, f.Table = requalify(f.Object, rename), requalify(f.Table, rename)
 		g.facts[factID{f.Kind, f.Object}] = f
@@ -59,6 +62,9 @@ func newGraph(c *Catalog, rename map[string]string) *graph {
 		case of == on:
 		case d.Placed:
 			g.placed[of] = append(g.placed[of], on)
+			if d.Joint {
+				g.joint[of] = append(g.joint[of], on)
+			}
 		default:
 			g.on[of], g.of[on] = append(g.on[of], on), append(g.of[on], of)
 		}

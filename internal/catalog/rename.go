@@ -70,8 +70,7 @@ func (r *renamer) join(differ, gone, more []Difference, titles []retitled) (d, g
 func (r *renamer) besides(one *Difference, renamed []Difference) {
 	there := slices.Clone(r.dst.facts[factID{one.Kind, one.there}])
 	if len(there) > 0 {
-		there[0].Object = one.Object
-		there[0] = r.dialect.follow(there[0], one.there)
+		there[0].Parts = r.dialect.follow(there[0], one.there, one.Object)
 	}
 	_, all := differ(r.src.facts[factID{one.Kind, one.Object}], there)
 	for _, p := range all {
@@ -232,7 +231,10 @@ func (r *renamer) pairs(kind string, gone, more []Difference) []pair {
 	if kind == "column" {
 		for g := range gone {
 			for m := range more {
-				if x, y := r.tops(gone[g], more[m]); x != "" && y != "" && gone[g].Table == more[m].Table {
+				if gone[g].Table != more[m].Table {
+					continue
+				}
+				if x, y := r.tops(gone[g], more[m]); x != "" && y != "" {
 					heirs[[2]string{x, y}] = append(heirs[[2]string{x, y}], pair{gone: g, more: m})
 				}
 			}

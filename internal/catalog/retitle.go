@@ -70,7 +70,8 @@ func retitle(src, dst *inventory, target *Catalog, names map[string]string) (as 
 					f.Definition = old.Definition
 				}
 			}
-			as.Facts[i] = target.dialect.follow(f, as.Facts[i].Object)
+			f.Parts = target.dialect.follow(f, as.Facts[i].Object, f.Object)
+			as.Facts[i] = f
 		}
 		for i := range as.Depends {
 			d := &as.Depends[i]

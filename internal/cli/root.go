@@ -26,6 +26,7 @@ import (
 	"golang.org/x/term"
 
 	"understudy/internal/config"
+	"understudy/internal/engine"
 	"understudy/internal/fault"
 	"understudy/internal/finding"
 	"understudy/internal/report"
@@ -151,7 +152,7 @@ func Run(ctx, undo context.Context, args []string, w World) (code int) {
 		a.payload = map[string]string{"text": help.String()}
 	}
 	// Those two codes come after the switch: an interrupt was too late to change it.
-	if code := fault.CodeOf(err); err != nil && ctx.Err() != nil && code != fault.LaterFailed && code != fault.Unmeasured {
+	if code := fault.CodeOf(err); err != nil && ctx.Err() != nil && code != fault.LaterFailed && code != fault.Unmeasured && !errors.Is(err, engine.ErrUnknown) {
 		err = fault.New(fault.Interrupted, "interrupted", "run it again when it suits; the next run clears what this one began", "interrupted; the target is unchanged").Because(err)
 	}
 	return a.finish(err)

@@ -30,6 +30,11 @@ const (
 // after the switch took place: the new generation stands.
 var ErrSwitched = errors.New("the new generation is in place")
 
+// ErrUnknown is wrapped by errors of Load.Switch and Target.Rollback after which nobody
+// knows whether the target is what it was: the server could not be asked, or what had been
+// taken from it could not be given back. The next run finds out and mends it.
+var ErrUnknown = errors.New("whether the target is what it was is not known")
+
 // An Error is what went wrong in a database, told without any value: codes and
 // object names only, because messages, details and contexts of servers quote rows.
 type Error struct {

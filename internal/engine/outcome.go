@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -30,7 +31,7 @@ const outcomeEvery = 100 * time.Millisecond
 // none to pass. doing is what was tried, for errors.
 //
 // The answer is cause where nothing took place, cause marked by [Switched] where it
-// did, and an error of its own where the server could not be asked.
+// did, and one that wraps [ErrUnknown] where the server could not be asked.
 func Outcome(doing string, cause error, patience time.Duration, look func(context.Context) (over, stands bool, err error)) error {
 	ctx, cancel := context.WithTimeout(context.Background(), patience) // undo: the run's context may be over, and the answer matters
 	defer cancel()
@@ -47,7 +48,7 @@ func Outcome(doing string, cause error, patience time.Duration, look func(contex
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return &Error{Code: Unreachable, Doing: doing, Err: cause,
+			return &Error{Code: Unreachable, Doing: doing, Err: errors.Join(ErrUnknown, cause),
 				Say: "the connection broke and the server cannot be asked whether it took place", Hint: "the next refresh finds out by itself"}
 		}
 	}

@@ -293,3 +293,22 @@ func TestInterruptedRunStops(t *testing.T) {
 		}
 	}
 }
+
+// TestNotKnown: where nobody knows whether the switch took place, nothing says that the
+// target is unchanged, and the way to find out stands there.
+func TestNotKnown(t *testing.T) {
+	broke := &engine.Error{Code: engine.Unreachable, Doing: "commit the switch", Say: "the connection broke"}
+	for _, c := range []struct {
+		err  error
+		code fault.Code
+	}{
+		{errors.Join(engine.ErrUnknown, broke), fault.Unavailable},
+		{errors.Join(engine.ErrUnknown, broke, context.Canceled), fault.Interrupted},
+	} {
+		err := pipeline.Explain(c.err, "target")
+		f := fault.FindingsOf(err)
+		if fault.CodeOf(err) != c.code || len(f) != 1 || strings.Contains(f[0].Message+f[0].Hint, "unchanged") || !strings.Contains(f[0].Hint, "understudy verify") || !errors.Is(err, engine.ErrUnknown) {
+			t.Errorf("%v: %d %+v", c.err, fault.CodeOf(err), f)
+		}
+	}
+}

@@ -213,6 +213,9 @@ func Explain(err error, which string) error {
 		return err
 	}
 	if errors.Is(err, context.Canceled) {
+		if errors.Is(err, engine.ErrUnknown) {
+			return fault.New(fault.Interrupted, "interrupted", hintUnknown, "interrupted in the switch; %s", engine.ErrUnknown).Because(err)
+		}
 		return fault.New(fault.Interrupted, "interrupted", "", "interrupted").Because(err)
 	}
 	var e *engine.Error
@@ -226,13 +229,18 @@ func Explain(err error, which string) error {
 	if e.Code == engine.Constraint && which == "source" { // reading breaks no constraint: a fragment met a value it cannot take
 		code, hint = fault.Usage, "a where, when or order of the job fails on the value of some row: let it exclude such rows first, as CASE does"
 	}
-	if hint == "" {
+	switch {
+	case errors.Is(err, engine.ErrUnknown):
+		hint = hintUnknown
+	case hint == "":
 		hint = hintFor(e.Code, which)
 	}
 	out := fault.New(code, "database-"+string(e.Code), hint, "%s: %s", which, e.Error()).Because(err)
 	out.Findings[0].Table, out.Findings[0].Column = tableName(e), e.Column
 	return out
 }
+
+const hintUnknown = "`understudy verify` tells what stands in the target now, and the next run mends what is left"
 
 // Again tells whether a run that failed may succeed when it is begun anew, by
 // another session: it gave way to somebody on the source, and nothing came of it.

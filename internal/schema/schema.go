@@ -116,6 +116,9 @@ type Column struct {
 	Folding  Folding
 	// Repertoire is the character set of a text, where that lacks characters.
 	Repertoire string
+	// Spelling names how a value is written as text, where the database may hold it equal to
+	// one of another type that is written otherwise: 1e+15 is 1000000000000000. Empty elsewhere.
+	Spelling string
 	// Labels are the values of an enum, in order.
 	Labels []string
 	// Default is the default expression as the engine writes it; empty for none.

@@ -235,34 +235,13 @@ func (r *resolver) inexact(reached reached) {
 		}
 		for i, name := range ref.Columns {
 			a, b := from.Column(name), to.Column(ref.ToColumns[i])
-			if a == nil || b == nil || sameWritten(a.Type, b.Type) {
+			if a == nil || b == nil || a.Spelling == b.Spelling {
 				continue
 			}
-			r.wrong("subset-types", rule.At, ref.From.String(), "write {table: "+ref.To.String()+", rows: all} under subset.tables, or rows: none for one of the two, or give both columns one type",
+			r.wrong("subset-types", rule.At, ref.From.String(), "under subset.tables write `"+ref.To.String()+": all`, or none for one of the two, or give both columns one type",
 				"%s compares %s with %s of %s: equal values of these types are written in more than one way, so no subset can follow the key exactly", edgeName(ref), a.Type, b.Type, ref.To)
 		}
 	}
-}
-
-// sameWritten tells of two types that what is equal is written alike, or is known to be
-// compared otherwise. Names are PostgreSQL's, the only engine that lets keys mix them.
-func sameWritten(a, b string) bool {
-	base := func(t string) string {
-		before, rest, cut := strings.Cut(t, "(")
-		if _, after, ok := strings.Cut(rest, ")"); cut && ok {
-			return before + after
-		}
-		return t
-	}
-	a, b = base(a), base(b)
-	mixes := func(t string) bool {
-		switch t {
-		case "real", "double precision", "date", "timestamp without time zone", "timestamp with time zone":
-			return true
-		}
-		return false
-	}
-	return a == b || !mixes(a) && !mixes(b)
 }
 
 // contradictions finds what is wrong only in company.

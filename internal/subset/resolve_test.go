@@ -144,20 +144,20 @@ func TestResolveRefusesWhatWouldQuietlyDoNothing(t *testing.T) {
 // 1000000000000000, and noon's date is not that of a timestamp at noon.
 func TestKeysOfTypesThatAreWrittenInSeveralWays(t *testing.T) {
 	for _, c := range []struct {
-		child, parent string
+		child, parent string // their spellings
 		rows          string // of the parent's table
 		wrong         int
 	}{
-		{"bigint", "double precision", "", 1},
-		{"real", "double precision", "", 1},
-		{"date", "timestamp(3) without time zone", "", 1},
-		{"date", "timestamp(3) without time zone", "all", 0},
-		{"timestamp without time zone", "timestamp(3) without time zone", "", 0},
-		{"double precision", "double precision", "", 0},
-		{"smallint", "numeric(9,2)", "", 0},
+		{"", "double", "", 1},
+		{"single", "double", "", 1},
+		{"double", "", "", 1},
+		{"date", "timestamp", "", 1},
+		{"date", "timestamp", "all", 0},
+		{"double", "double", "", 0},
+		{"", "", "", 0},
 	} {
 		_, s := shop()
-		s.Table(public("orders")).Columns[2].Type, s.Table(public("products")).Columns[0].Type = c.child, c.parent
+		s.Table(public("orders")).Columns[2].Spelling, s.Table(public("products")).Columns[0].Spelling = c.child, c.parent
 		job := &config.Subset{Seeds: []config.Seed{{Table: text("orders", 1), At: at(1)}}, Tables: []config.TableRows{{Table: text("reviews", 2), Rows: "none"}}}
 		if c.rows != "" {
 			job.Tables = append(job.Tables, config.TableRows{Table: text("products", 3), Rows: c.rows})

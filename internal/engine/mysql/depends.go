@@ -83,9 +83,10 @@ func dependencies(inv *inventory, facts []catalog.Fact) (out []catalog.Dependenc
 		table, of := schema.Name{Schema: parts[0], Table: parts[1]}, catalog.Ref{Kind: f.Kind, Object: f.Object}
 		has := inv.tables[table].ddl
 		if f.Kind == "check" {
+			period := strings.HasPrefix(f.Definition, periodFor) // its columns are of one type
 			for _, t := range tokens(f.Create) {
 				if name, ok := t.name(); ok && t.kind == quoted && has.columns[name] != nil {
-					behind(of, column(table, name))
+					out = append(out, catalog.Dependency{Of: of, On: column(table, name), Placed: true, Joint: period})
 				}
 			}
 			continue
@@ -102,6 +103,9 @@ func dependencies(inv *inventory, facts []catalog.Fact) (out []catalog.Dependenc
 	}
 	return out
 }
+
+// periodFor begins the definition of an application-time period, as [plain] writes it.
+const periodFor = "period for "
 
 // partedBy lists the columns by which a table is parted; some of them may have but the
 // name of one of its partitions.

@@ -316,14 +316,14 @@ func (t *target) Fit(ctx context.Context, from engine.Source, schemas []string) 
 		if err != nil {
 			return err
 		}
-		frozen, err := freezes(ctx, c)
+		noneCompressed, err := refusesCompressed(ctx, c)
 		if err != nil {
 			return err
 		}
 		for _, d := range plan.databases {
 			for _, table := range d.tables {
-				if frozen && table.compressed() {
-					obstacles = append(obstacles, asFrozen(schema.Name{Schema: d.from, Table: table.name.Table})+"give the target its structure first, by its own migrations, with ROW_FORMAT=DYNAMIC there")
+				if noneCompressed && table.compressed() {
+					obstacles = append(obstacles, compressedSay(schema.Name{Schema: d.from, Table: table.name.Table})+"give the target its structure first, by its own migrations, with ROW_FORMAT=DYNAMIC there")
 				}
 				if setting != "" && !table.keyed(setting) {
 					obstacles = append(obstacles, withoutKey(schema.Name{Schema: d.from, Table: table.name.Table}, setting))

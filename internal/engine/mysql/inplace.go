@@ -167,7 +167,7 @@ func (t *inPlace) obstacles(ctx context.Context, c *conn, may *privileges, state
 	if state.Bars, err = barred(ctx, c, t.databases); err != nil {
 		return err
 	}
-	compressed, err := frozen(ctx, c, t.databases)
+	compressed, err := refusedCompressed(ctx, c, t.databases)
 	state.Bars = append(state.Bars, compressed...)
 	return err
 }

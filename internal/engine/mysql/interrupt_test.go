@@ -2,6 +2,7 @@ package mysql
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -53,4 +54,53 @@ func TestInterruptsInTheSwitch(t *testing.T) {
 		}
 		t.Logf("%d rounds went through, %d were stopped", done, stopped)
 	})
+}
+
+// TestInterruptedAndTheServerGone: what became of the switch is not known then, and said
+// so; the triggers, which had been dropped, are the next run's to make.
+func TestInterruptedAndTheServerGone(t *testing.T) {
+	for name, maria := range map[string]bool{"MariaDB": true, "MySQL": false} {
+		t.Run(name, func(t *testing.T) {
+			server := scratchtest.OwnMySQL(t, maria, map[string]string{"innodb_flush_log_at_trx_commit": "1"})
+			production, staging := films(t, server)
+			want := filmContent(t, application(t, production))
+			before, triggers := filmContent(t, application(t, staging)), triggersOf(t, application(t, staging))
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			tg := openTarget(t, staging)
+			tg.patience = time.Second
+			tg.pauses = func(_ context.Context, place string) error {
+				if place == "triggers dropped" {
+					cancel()
+					server.Kill()
+				}
+				return nil
+			}
+			err := run(ctx, t, production, tg, engine.Spec{RunID: "gone", Keep: 1})
+			if !errors.Is(err, engine.ErrUnknown) || errors.Is(err, engine.ErrSwitched) {
+				t.Errorf("the run ended with %v", err)
+			}
+			if err := server.Restart(t.Context(), nil); err != nil {
+				t.Fatal(err)
+			}
+			to := application(t, staging)
+			if got := filmContent(t, to); got != before {
+				t.Errorf("the target has\n%s\nwant\n%s", got, before)
+			}
+			again := openTarget(t, staging)
+			state, err := again.State(t.Context())
+			if err != nil || state.Unfinished == "" {
+				t.Errorf("that triggers are missing is not told: %+v, %v", state, err)
+			}
+			if err := run(t.Context(), t, production, again, engine.Spec{RunID: "next", Keep: 1}); err != nil {
+				t.Fatal(err)
+			}
+			if got := filmContent(t, to); got != want {
+				t.Errorf("the next run left\n%s\nwant\n%s", got, want)
+			}
+			if got := triggersOf(t, to); got != triggers {
+				t.Errorf("the next run left the triggers\n%s\nwant\n%s", got, triggers)
+			}
+		})
+	}
 }

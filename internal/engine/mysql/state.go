@@ -240,7 +240,7 @@ func (t *target) obstacles(ctx context.Context, c *conn) (obstacles, notes []str
 		return nil, nil, err
 	}
 	obstacles = append(obstacles, open...)
-	compressed, err := frozen(ctx, c, t.databases)
+	compressed, err := refusedCompressed(ctx, c, t.databases)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -397,16 +397,16 @@ func withoutKey(name schema.Name, setting string) string {
 	return out + "the target's user what it takes to turn that off for a session: GRANT SESSION_VARIABLES_ADMIN ON *.*"
 }
 
-// freezes tells whether the server writes no table of InnoDB whose pages are compressed
+// refusesCompressed tells whether the server writes no table of InnoDB whose pages are compressed
 // (MariaDB's manual, innodb_read_only_compressed).
-func freezes(ctx context.Context, c *conn) (bool, error) {
+func refusesCompressed(ctx context.Context, c *conn) (bool, error) {
 	on, err := c.value(ctx, "look at the server", "SHOW GLOBAL VARIABLES WHERE variable_name = 'innodb_read_only_compressed' AND value = 'ON'")
 	return on != "", err
 }
 
-// frozen tells which tables the server would not make again, nor write.
-func frozen(ctx context.Context, c *conn, databases []string) ([]engine.Bar, error) {
-	on, err := freezes(ctx, c)
+// refusedCompressed tells which tables the server would not make again, nor write.
+func refusedCompressed(ctx context.Context, c *conn, databases []string) ([]engine.Bar, error) {
+	on, err := refusesCompressed(ctx, c)
 	if err != nil || !on {
 		return nil, err
 	}
@@ -415,16 +415,16 @@ func frozen(ctx context.Context, c *conn, databases []string) ([]engine.Bar, err
 	var out []engine.Bar
 	for _, r := range withoutOwn(rows) {
 		name := schema.Name{Schema: r[0], Table: r[1]}
-		out = append(out, engine.Bar{Table: name, Say: asFrozen(name) + "ALTER TABLE " + quoteName(name) + " ROW_FORMAT=DYNAMIC KEY_BLOCK_SIZE=0"})
+		out = append(out, engine.Bar{Table: name, Say: compressedSay(name) + "ALTER TABLE " + quoteName(name) + " ROW_FORMAT=DYNAMIC KEY_BLOCK_SIZE=0"})
 	}
 	return out, err
 }
 
-func asFrozen(name schema.Name) string {
+func compressedSay(name schema.Name) string {
 	return name.String() + " is compressed (ROW_FORMAT or KEY_BLOCK_SIZE), and the target's server writes no such table (innodb_read_only_compressed): SET GLOBAL innodb_read_only_compressed = OFF there, or "
 }
 
-// compressed tells whether frozen would name the table.
+// compressed tells whether refusedCompressed would name the table.
 func (c *creation) compressed() bool {
 	all := tokens(c.options)
 	return strings.EqualFold(c.engine, "InnoDB") && slices.ContainsFunc(all, func(t token) bool { return t.is("KEY_BLOCK_SIZE") || t.is("COMPRESSED") })

@@ -213,11 +213,9 @@ func (s *swap) giveUp(ctx context.Context) error {
 	defer cancel()
 	var first error
 	if s.c.broken && len(s.parts) > 0 {
-		c, err := s.t.again(ctx, s.run)
-		if err != nil {
+		if err := s.renew(ctx); err != nil {
 			return err // the next run clears them
 		}
-		s.c = c
 	}
 	for _, p := range s.parts {
 		if err := dropDatabase(ctx, s.c, p.away); err != nil && first == nil {
@@ -239,13 +237,13 @@ func (s *swap) do(ctx context.Context) error {
 		}
 		took, unknown := s.took(ctx)
 		if unknown != nil {
-			return errors.Join(err, unknown)
+			return errors.Join(engine.ErrUnknown, err, unknown)
 		}
 		if took {
 			return s.follow(ctx)
 		}
 		if back := s.undo(ctx); back != nil {
-			return errors.Join(err, back)
+			return errors.Join(engine.ErrUnknown, err, back)
 		}
 		number := numberOf(err)
 		again := ctx.Err() == nil && (number == errLockWait || number == errDeadlock) && time.Now().Before(deadline)
@@ -386,7 +384,7 @@ func (s *swap) switched(ctx context.Context) (bool, error) {
 // again opens a session in place of one that broke, as soon as the server has let
 // go of what that one did.
 func (t *target) again(ctx context.Context, run string) (*conn, error) {
-	deadline := time.Now().Add(switchDeadline)
+	deadline := time.Now().Add(t.patience)
 	for {
 		c, err := t.session(ctx, run)
 		if err == nil {

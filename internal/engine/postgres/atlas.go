@@ -81,7 +81,7 @@ func readStructure(ctx context.Context, db *sql.DB, s session, schemas []string)
 	if err := r.all(schemas); err != nil {
 		return nil, err
 	}
-	var follow func(catalog.Fact, string) catalog.Fact
+	var follow func(column catalog.Fact, was, is string) []catalog.Part
 	if r.version >= 180000 {
 		follow = followNotNull
 	}

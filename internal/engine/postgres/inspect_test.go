@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -256,5 +257,24 @@ func TestNumbersThatTheServerRounds(t *testing.T) {
 	}
 	if c := table.Column("list"); c.Kind == schema.Array && c.Element == schema.Decimal {
 		t.Errorf("the elements of %s are masked as decimals", c.Name)
+	}
+}
+
+// TestSpellings: types that one family of operators compares with others are told apart,
+// behind a domain too; those whose equal values have one text are not.
+func TestSpellings(t *testing.T) {
+	production, _ := pair(t)
+	scratchtest.SQL(t, production, `CREATE DOMAIN share AS double precision; CREATE TABLE spelled (a double precision, b share, c real, d date, e timestamp(3), f timestamptz, g bigint, h numeric(9,2), i text, j interval)`)
+	s, err := openSource(t, production).Inspect(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, c := range s.Table(schema.Name{Schema: "public", Table: "spelled"}).Columns {
+		got = append(got, c.Spelling)
+	}
+	want := []string{"double precision", "double precision", "real", "date", "timestamp without time zone", "timestamp with time zone", "", "", "", ""}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }

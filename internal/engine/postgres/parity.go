@@ -294,7 +294,7 @@ func declaration(f catalog.Fact) string {
 	if i := part("identity"); i != "" {
 		out += " " + identityClause(i, part("identity numbers"))
 	}
-	if named := part("not null constraint"); named != "" && !strings.HasSuffix(named, "NOT VALID") { // which is said behind it
+	if named := part(notNullName); named != "" && !strings.HasSuffix(named, "NOT VALID") { // which is said behind it
 		out += " " + notNull(named, "")
 	} else if part("null") != "" && named == "" {
 		out += " NOT NULL"
@@ -302,18 +302,22 @@ func declaration(f catalog.Fact) string {
 	return out
 }
 
+// notNullName is the part of a column that tells of its NOT NULL as a constraint.
+const notNullName = "not null constraint"
+
 // serverNotNull is the name that a server gives a column's NOT NULL as a constraint.
 func serverNotNull(table, column string) string {
-	if parts, err := schema.ParseName(table); err == nil {
-		table = parts[len(parts)-1]
-	}
 	return table + "_" + column + "_not_null"
 }
 
-// notNullPart is the part of a column that tells of its NOT NULL as a constraint.
+// notNullPart writes notNullName's part.
 func notNullPart(table, column, text string) catalog.Part {
-	usual, alter := serverNotNull(table, column), "ALTER TABLE "+sqlName(table)+" ALTER "+quote(column)+" "
-	out := catalog.Part{Name: "not null constraint", Text: text}
+	bare := table
+	if parts, err := schema.ParseName(table); err == nil {
+		bare = parts[len(parts)-1]
+	}
+	usual, alter := serverNotNull(bare, column), "ALTER TABLE "+sqlName(table)+" ALTER "+quote(column)+" "
+	out := catalog.Part{Name: notNullName, Text: text}
 	if rename := "ALTER TABLE " + sqlName(table) + " RENAME CONSTRAINT "; len(usual) <= nameLimit && !strings.HasSuffix(text, "NO INHERIT") && !strings.HasSuffix(text, "NOT VALID") {
 		out.Clear, out.Add = rename+text+" TO "+quote(usual), rename+quote(usual)+" TO "+text
 		return out
@@ -323,35 +327,33 @@ func notNullPart(table, column, text string) catalog.Part {
 	return out
 }
 
-// followNotNull has a column that was read under another name keep that in its NOT NULL's,
+// followNotNull has a column that is called otherwise keep the old name in its NOT NULL's,
 // as servers do since 18, which give it one.
-func followNotNull(column catalog.Fact, was string) catalog.Fact {
+func followNotNull(column catalog.Fact, was, is string) []catalog.Part {
 	old, err := schema.ParseName(was)
-	now, bad := schema.ParseName(column.Object)
-	at := slices.IndexFunc(column.Parts, func(p catalog.Part) bool { return p.Name == "null" })
-	if err != nil || bad != nil || len(old) < 2 || len(now) < 2 || at < 0 || column.Through != "" {
-		return column
+	now, bad := schema.ParseName(is)
+	forced := slices.ContainsFunc(column.Parts, func(p catalog.Part) bool { return p.Name == "null" })
+	if err != nil || bad != nil || len(old) < 2 || len(now) < 2 || !forced || column.Through != "" {
+		return column.Parts
 	}
 	before, usual := serverNotNull(old[len(old)-2], old[len(old)-1]), serverNotNull(now[len(now)-2], now[len(now)-1])
+	if max(len(before), len(usual)) > nameLimit { // the server cuts them, in more than one way
+		return column.Parts
+	}
 	name, rest := "", ""
 	parts := slices.DeleteFunc(slices.Clone(column.Parts), func(p catalog.Part) bool {
-		if p.Name == "not null constraint" {
+		if p.Name == notNullName {
 			name, rest = splitNotNull(p.Text)
-			return true
 		}
-		return false
+		return p.Name == notNullName
 	})
 	if name = cmp.Or(name, schema.Ident(before)); name == schema.Ident(usual) {
 		name = ""
 	}
-	if max(len(before), len(usual)) > nameLimit { // the server cuts them, in more than one way
-		return column
-	}
 	if text := strings.TrimSpace(name + rest); text != "" {
 		parts = append(parts, notNullPart(column.Table, now[len(now)-1], text))
 	}
-	column.Parts = parts
-	return column
+	return parts
 }
 
 // splitNotNull parts what is told of a NOT NULL as a constraint into its name, if that
@@ -453,7 +455,7 @@ WHERE a.attrelid::bigint = ANY ($1::text[]::bigint[]) AND a.attnum > 0 AND NOT a
 			all = alone
 		}
 		storage := map[string]string{"p": "PLAIN", "e": "EXTERNAL", "m": "MAIN", "x": "EXTENDED"}
-		for i, name := range []string{"type", "null", "default", "generated", "identity", "identity numbers", "collation", "storage", "comment", "compression", "statistics target", "column options", "foreign options", "not null constraint"} {
+		for i, name := range []string{"type", "null", "default", "generated", "identity", "identity numbers", "collation", "storage", "comment", "compression", "statistics target", "column options", "foreign options", notNullName} {
 			text := row[i+2]
 			if text == "" {
 				continue
@@ -506,7 +508,7 @@ WHERE a.attrelid::bigint = ANY ($1::text[]::bigint[]) AND a.attnum > 0 AND NOT a
 				part(&f.Parts, name, text, alter+"SET COMPRESSION "+text, alter+"SET COMPRESSION DEFAULT")
 			case "statistics target":
 				part(&f.Parts, name, text, alone+"SET STATISTICS "+text, alone+"SET STATISTICS -1")
-			case "not null constraint": // by a name that is not the server's own, or one that is not valid, or not inherited
+			case notNullName: // by a name that is not the server's own, or one that is not valid, or not inherited
 				f.Parts = append(f.Parts, notNullPart(table, row[1], text))
 			case "column options":
 				part(&f.Parts, name, text, alter+"SET ("+text+")", alter+"RESET ("+optionNames(text)+")")
@@ -544,7 +546,7 @@ func besideDeclared(p catalog.Part) bool {
 	switch p.Name {
 	case "comment", "storage", "compression", "statistics target", "column options":
 		return p.Alter != ""
-	case "not null constraint":
+	case notNullName:
 		return strings.HasSuffix(p.Text, "NOT VALID")
 	}
 	return false

@@ -341,6 +341,10 @@ func (r *reading) column(c columnRow) (schema.Column, columnFacts) {
 			out.Element = kindOf(element)
 		}
 	}
+	switch t.oid {
+	case 700, 701, 1082, 1114, 1184: // real, double precision, date, timestamp, timestamptz: one family of operators for several
+		out.Spelling = t.full
+	}
 	out.FoldCase = folds || element.name == "citext"
 	if element.typtype == 'e' {
 		out.Labels = r.labels[element.oid]
