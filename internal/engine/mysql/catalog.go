@@ -206,7 +206,8 @@ func (r *objectReader) others(databases []string) error {
 		for _, o := range broken {
 			f := o.fact(database)
 			f.Drop = "DROP VIEW IF EXISTS " + quote(o.Name) // a copy has none that does not work
-			f.Parts = append(f.Parts, catalog.Part{Name: "broken", Text: "it names what is not there, or what may not be read"})
+			f.Definition = plain(withoutDatabase(withoutDefiner(tokens(o.Create)), database))
+			f.Parts = append(f.Parts, catalog.Part{Name: catalog.Broken, Text: "it names what is not there, or what may not be read"})
 			r.facts = append(r.facts, f)
 		}
 		for _, o := range append(objects, more...) {
@@ -348,6 +349,20 @@ func withoutDefiner(all []token) []token {
 		}
 	}
 	return append(slices.Clone(all[:at]), all[end:]...)
+}
+
+// withoutDatabase takes the name of its own database away from before the tables of a
+// view: the server writes it where it does not find the table or the column.
+func withoutDatabase(all []token, database string) (out []token) {
+	for i := 0; i < len(all); i++ {
+		name, ok := all[i].name()
+		if ok && name == database && all[i].kind == quoted && i+2 < len(all) && all[i+1].mark(".") && all[i+2].kind == quoted && (i == 0 || !all[i-1].mark(".")) {
+			i++
+			continue
+		}
+		out = append(out, all[i])
+	}
+	return out
 }
 
 // privileges finds kinds that a user sees nothing of, not even that there is

@@ -4,6 +4,9 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"regexp"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -16,8 +19,9 @@ const beginReading = "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"
 // tells each consistent snapshot its place in the binary log: equal places are
 // one moment. MySQL tells which transactions it has done and which are on their
 // way: if none is on its way before, and none was added until all have begun,
-// nobody committed between. Else one reader remains, unless the URL allows a
-// short global lock.
+// nobody committed between. Where the log does not tell, InnoDB tells what each
+// snapshot sees, to who may look (see byEngine). Else one reader remains, unless
+// the URL allows a short global lock.
 func (s *source) moment(ctx context.Context) (conns []*conn, way string, err error) {
 	if conns, err = s.open(ctx, s.limits.Readers); err != nil {
 		return nil, "", err
@@ -78,15 +82,24 @@ func hangUpAll(conns []*conn) {
 // do not; reason then says why.
 func (s *source) together(ctx context.Context, conns []*conn) (way, reason string, err error) {
 	err = s.with(ctx, func(c *conn) (err error) {
-		if reason, err = unlogged(ctx, c); err != nil || reason != "" {
+		unlogged, err := unlogged(ctx, c)
+		if err != nil {
 			return err
 		}
+		attempt := s.attempt
+		if unlogged != "" {
+			attempt = byEngine
+		}
 		for end := time.Now().Add(patience); time.Now().Before(end); {
-			if way, reason, err = s.attempt(ctx, c, conns); err != nil || way+reason != "" {
+			if way, reason, err = attempt(ctx, c, conns); err != nil || way != "" {
 				return err
 			}
+			if reason != "" {
+				reason = join(unlogged, reason)
+				return nil
+			}
 		}
-		reason = "others committed all the time"
+		reason = join(unlogged, "others wrote all the time")
 		return nil
 	})
 	return way, reason, err
@@ -156,6 +169,138 @@ func committed(ctx context.Context, c *conn) (string, error) {
 	}
 	done, err := c.value(ctx, doing, "SELECT @@GLOBAL.gtid_executed")
 	return "done " + done, err
+}
+
+// join puts reasons into one sentence.
+func join(reasons ...string) string {
+	return strings.Join(slices.DeleteFunc(reasons, func(r string) bool { return r == "" }), ", and ")
+}
+
+// viewLine is how MariaDB's SHOW ENGINE INNODB STATUS tells what a snapshot sees, and
+// blockLine whose it is.
+var (
+	viewLine  = regexp.MustCompile(`^Trx read view will not see trx with id >= (\d+), sees < (\d+)$`)
+	blockLine = regexp.MustCompile(`^(?:MariaDB|MySQL) thread id (\d+),`)
+)
+
+// byEngine begins all readers once and asks InnoDB whether they see one moment.
+//
+// MariaDB tells what each snapshot sees: all transactions below one number but those
+// that were on their way when it was taken. Where none was, both its numbers are one,
+// and snapshots with equal numbers see the same transactions.
+//
+// MySQL does not tell it of sessions that only read. It lists the transactions that
+// write, and numbers each when it begins to write and again when it commits: where none
+// is listed before, and the next number is the same behind, none was there between.
+func byEngine(ctx context.Context, c *conn, conns []*conn) (way, reason string, err error) {
+	before := ""
+	if !c.maria {
+		if before, reason, err = status(ctx, c); err != nil || reason != "" {
+			return "", reason, err
+		}
+	}
+	if err := begin(ctx, conns); err != nil {
+		return "", "", err
+	}
+	now, reason, err := status(ctx, c)
+	switch {
+	case err != nil || reason != "":
+		return "", reason, err
+	case c.maria:
+		views := viewsIn(now)
+		first := views[conns[0].id]
+		for _, r := range conns {
+			switch v := views[r.id]; {
+			case v == view{}:
+				return "", "InnoDB does not tell what the readers' snapshots see", nil
+			case v.before != v.from || v != first:
+				return "", "", nil
+			}
+		}
+		return fmt.Sprintf("%d sessions with consistent snapshots that see the same transactions (InnoDB)", len(conns)), "", nil
+	}
+	if was, is := unwritten(before), unwritten(now); was == "" || was != is {
+		return "", "", nil
+	}
+	return fmt.Sprintf("%d sessions with consistent snapshots between which no transaction wrote (InnoDB)", len(conns)), "", nil
+}
+
+// status is what InnoDB tells of itself, and of all that can be in a moment; reason
+// says why it does not.
+func status(ctx context.Context, c *conn) (text, reason string, err error) {
+	const doing = "ask InnoDB for its transactions"
+	others, err := c.value(ctx, doing, "SELECT COUNT(*) FROM information_schema.engines WHERE transactions = 'YES' AND support IN ('YES', 'DEFAULT') AND engine NOT IN ('InnoDB', 'SEQUENCE')")
+	switch {
+	case err != nil:
+		return "", "", err
+	case others != "0":
+		return "", "it has engines with transactions beside InnoDB", nil
+	}
+	row, err := c.row(ctx, doing, "SHOW ENGINE INNODB STATUS")
+	switch {
+	case engine.CodeOf(err) == engine.Denied:
+		return "", "the user may not ask InnoDB for its transactions (PROCESS)", nil
+	case err != nil:
+		return "", "", err
+	case len(row) != 3:
+		return "", "InnoDB does not tell of its transactions", nil
+	}
+	return row[2], "", nil
+}
+
+// unwritten gives the number of the next transaction that writes where MySQL lists none
+// that does; empty else. What is not listed has not begun ("not started").
+func unwritten(status string) (number string) {
+	listed := false
+	for line := range strings.Lines(status) {
+		line = strings.TrimRight(line, "\r\n")
+		switch {
+		case strings.HasPrefix(line, "Trx id counter "):
+			number = strings.TrimPrefix(line, "Trx id counter ")
+		case line == "LIST OF TRANSACTIONS FOR EACH SESSION:":
+			listed = true
+		case strings.HasPrefix(line, "---TRANSACTION ") && !strings.HasSuffix(line, ", not started"):
+			return ""
+		case line == "FILE I/O" && listed: // the list is whole
+			return number
+		}
+	}
+	return ""
+}
+
+// A view is what a snapshot sees: all transactions before the one number, none from the
+// other on, and of those between some.
+type view struct{ before, from string }
+
+// viewsIn reads them out of MariaDB's status, by the number of the connection. Who is
+// told of twice is left out: a statement's text, which stands there too, may look so.
+func viewsIn(status string) map[string]view {
+	out, seen := make(map[string]view), make(map[string]bool)
+	id := ""
+	for line := range strings.Lines(status) {
+		line = strings.TrimRight(line, "\r\n")
+		if strings.HasPrefix(line, "---") {
+			id = ""
+		}
+		if m := blockLine.FindStringSubmatch(line); m != nil {
+			id = m[1]
+			if seen[id] {
+				delete(out, id)
+				id = ""
+				continue
+			}
+			seen[id] = true
+		}
+		if m := viewLine.FindStringSubmatch(line); m != nil && id != "" {
+			if _, twice := out[id]; twice {
+				delete(out, id)
+				id = ""
+				continue
+			}
+			out[id] = view{before: m[2], from: m[1]}
+		}
+	}
+	return out
 }
 
 // samePlace asks MariaDB's consistent snapshots for their place in the binary log.
