@@ -83,6 +83,10 @@ const ColumnOrder = "column order"
 // in two words. It is compared over those that both sides have.
 const TriggerOrder = "trigger order"
 
+// Broken names the part of what is there but does not work; its text says why. No
+// statement makes such an object.
+const Broken = "broken"
+
 // Partitions names the part of a table that tells how its rows are parted, where its
 // partitions are no tables. Its Clear lets all rows lie together.
 const Partitions = "partitions"

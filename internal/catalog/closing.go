@@ -115,6 +115,10 @@ func (p *planner) statements(out *Comparison) {
 			d.SQL = "-- production's own is not valid: REINDEX it there"
 			continue
 		}
+		if why := parts[id].part(Broken); why != "" && d.Change != Extra {
+			d.SQL = "-- no statement: it does not work in production (" + why + "): mend it or drop it there"
+			continue
+		}
 		if with := down.with[i]; with != "" {
 			d.SQL = together + with
 			continue

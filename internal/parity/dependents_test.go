@@ -299,6 +299,9 @@ func TestStatementsStandInOrderOnMySQL(t *testing.T) {
 				"labels in the place of what counts": {
 					`CREATE TABLE t (id enum('1','2'), b int AUTO_INCREMENT PRIMARY KEY)`,
 					`CREATE TABLE t (b int, id int AUTO_INCREMENT PRIMARY KEY)`},
+				"a view that does not work on one side": {
+					`CREATE TABLE t (id int PRIMARY KEY, a int, z int); CREATE VIEW v AS SELECT id, z FROM t WHERE z > 1; CREATE VIEW w AS SELECT d.id, t.z FROM d JOIN t ON t.id = d.id; ALTER TABLE t DROP z`,
+					`CREATE TABLE t (id int PRIMARY KEY, a int, z int); CREATE VIEW v AS SELECT id, z FROM t WHERE z > 1; CREATE VIEW w AS SELECT d.id, t.z FROM d JOIN t ON t.id = d.id`},
 				"columns whose history is kept by itself": {
 					`CREATE TABLE t (id int PRIMARY KEY, x int, y bigint) /*M! WITH SYSTEM VERSIONING */; CREATE TABLE u (id int PRIMARY KEY, x int /*M! WITH SYSTEM VERSIONING */, y int); CREATE TABLE v (id int PRIMARY KEY, x int, y int); CREATE TABLE w (id int PRIMARY KEY, x int /*M! WITHOUT SYSTEM VERSIONING */, y int, v int AS (x + 1)) /*M! WITH SYSTEM VERSIONING */`,
 					`CREATE TABLE t (id int PRIMARY KEY, x int /*M! WITHOUT SYSTEM VERSIONING */, y int) /*M! WITH SYSTEM VERSIONING */; CREATE TABLE u (id int PRIMARY KEY, x int, y int); CREATE TABLE v (id int PRIMARY KEY, x int, y int /*M! WITH SYSTEM VERSIONING */); CREATE TABLE w (id int PRIMARY KEY, y int, v int AS (y + 1)) /*M! WITH SYSTEM VERSIONING */`},
@@ -347,6 +350,38 @@ func TestStatementsStandInOrderOnMySQL(t *testing.T) {
 						}
 					}
 				})
+			}
+		})
+	}
+}
+
+// TestBrokenViewsAreTold: no statement makes a view that does not work in production, and
+// none takes staging's away for it.
+func TestBrokenViewsAreTold(t *testing.T) {
+	for product, start := range map[string]func(testing.TB) *scratch.MySQL{"MariaDB": scratchtest.MariaDB, "MySQL": scratchtest.MySQL} {
+		t.Run(product, func(t *testing.T) {
+			server := start(t)
+			var at [2]string
+			for i, statements := range [][]string{
+				{"CREATE TABLE t (id int)", "CREATE VIEW v AS SELECT id FROM t", "CREATE VIEW w AS SELECT id FROM t", "DROP TABLE t"},
+				{"CREATE TABLE u (id int)", "CREATE VIEW w AS SELECT id FROM u WHERE id > 2"},
+			} {
+				at[i] = "test_" + strings.ToLower(rand.Text()[:12])
+				runs(t, mysqlClient(t, server.URL("")), "CREATE DATABASE "+at[i])
+				runs(t, mysqlClient(t, server.URL(at[i])), statements...)
+			}
+			views := 0
+			for _, d := range compareMySQL(t, mysqlCatalog(t, server.URL(at[0])), mysqlCatalog(t, server.URL(at[1])), at[0], at[1]).Differences {
+				if d.Kind != "view" {
+					continue
+				}
+				views++
+				if !strings.HasPrefix(d.SQL, "-- no statement: it does not work in production") || strings.Contains(d.SQL, ";") || d.Destructive {
+					t.Errorf("%s: %s", d.Object, d.SQL)
+				}
+			}
+			if views != 2 {
+				t.Errorf("%d views differ, not 2", views)
 			}
 		})
 	}

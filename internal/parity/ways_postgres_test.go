@@ -146,6 +146,9 @@ func TestClosingBothWaysOnPostgres(t *testing.T) {
 		"a column's type under a publication's filter": {
 			`CREATE TABLE t (id bigint PRIMARY KEY, a int); CREATE PUBLICATION p FOR TABLE t (id, a) WHERE (id > 1)`,
 			`CREATE TABLE t (id int PRIMARY KEY, a int); CREATE PUBLICATION p FOR TABLE t (id, a) WHERE (id > 1)`},
+		"composites and ranges under other names, in use": {
+			`CREATE TYPE address AS (street text, n int); CREATE TYPE fr AS RANGE (SUBTYPE = float8); CREATE DOMAIN home AS address; CREATE TABLE t (id int, a address, b address[], c fr, d home, e fr[]); CREATE FUNCTION f(a address) RETURNS int LANGUAGE sql AS 'SELECT a.n'; CREATE VIEW v AS SELECT id, a FROM t; INSERT INTO t VALUES (1, ROW('x', 1), ARRAY[ROW('y', 2)::address], '[1,2)', ROW('z', 3), '{"[1,2)"}'), (2, NULL, NULL, NULL, NULL, NULL)`,
+			`CREATE TYPE addr AS (street text, n int); CREATE TYPE floats AS RANGE (SUBTYPE = float8); CREATE DOMAIN house AS addr; CREATE TABLE t (id int, a addr, b addr[], c floats, d house, e floats[]); CREATE FUNCTION f(a addr) RETURNS int LANGUAGE sql AS 'SELECT a.n'; CREATE VIEW v AS SELECT id, a FROM t; INSERT INTO t VALUES (1, ROW('x', 1), ARRAY[ROW('y', 2)::addr], '[1,2)', ROW('z', 3), '{"[1,2)"}'), (2, NULL, NULL, NULL, NULL, NULL)`},
 		"a column that a publication has on one side": {
 			`CREATE TABLE t (id int PRIMARY KEY, a int, b int); CREATE PUBLICATION p FOR TABLE t (id, b) WHERE (id > 1)`,
 			`CREATE TABLE t (id int PRIMARY KEY, a int, c text); CREATE PUBLICATION p FOR TABLE t (id, c) WHERE (id > 1)`},
