@@ -282,6 +282,11 @@ func obstacleQueries() []obstacleQuery {
 			say: "only a superuser may create publications FOR ALL TABLES in a new database: connect as one, or DROP PUBLICATION %s"},
 		{superuser: true, since: 150000, sql: `SELECT DISTINCT pg_catalog.quote_ident(pubname) FROM pg_catalog.pg_publication p JOIN pg_catalog.pg_publication_namespace n ON n.pnpubid = p.oid ORDER BY 1`,
 			say: "only a superuser may create publications FOR TABLES IN SCHEMA in a new database: connect as one, or DROP PUBLICATION %s"},
+		// A database's owner is a member of pg_database_owner, who owns public since 15, but before
+		// 16 by inheritance alone (PostgreSQL's manual, Predefined Roles).
+		{superuser: true, since: 150000, sql: `SELECT pg_catalog.quote_ident(rolname) FROM pg_catalog.pg_roles WHERE rolname = current_user AND NOT rolinherit
+			AND current_setting('server_version_num')::int < 160000 AND EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'public')`,
+			say: "the role %[1]s is NOINHERIT, so it may make nothing in schema public of a database of its own: ALTER ROLE %[1]s INHERIT"},
 		{superuser: true, sql: superuserObjects("true"), say: superuserSay},
 		{superuser: true, sql: `
 			SELECT pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace

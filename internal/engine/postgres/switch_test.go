@@ -458,3 +458,25 @@ func TestObstacles(t *testing.T) {
 		}
 	}
 }
+
+// TestOwnerThatInheritsNothing: where such an owner could make nothing in the new
+// database, that is told before; else a generation is made.
+func TestOwnerThatInheritsNothing(t *testing.T) {
+	production, staging := pair(t)
+	owner := scratchtest.Role(t, staging, "ALTER ROLE %s CREATEDB NOINHERIT", "ALTER DATABASE "+quote(databaseOf(t, staging))+" OWNER TO %s", "GRANT ALL ON SCHEMA public TO %s")
+	scratchtest.SQL(t, staging, "GRANT ALL ON ALL TABLES IN SCHEMA public TO PUBLIC; GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO PUBLIC")
+	state, err := openTarget(t, owner).State(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v := scratchtest.Query(t, staging, "SELECT current_setting('server_version_num')::int / 10000"); v == "15" {
+		if all := strings.Join(state.Obstacles, "\n"); !strings.Contains(all, "is NOINHERIT") || !strings.Contains(all, " INHERIT") {
+			t.Errorf("not told: %s", all)
+		}
+		return
+	}
+	if len(state.Obstacles) > 0 {
+		t.Fatal(state.Obstacles)
+	}
+	mustRefresh(t, openSource(t, production), openTarget(t, owner), quietSpec("r1"), false)
+}
