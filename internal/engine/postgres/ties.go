@@ -90,7 +90,8 @@ const manyLooks = 4 << 30
 // inTheWay tells whether the key cannot stay in force while rows are exchanged:
 // because what it refers to changes under a row that stays, which its ON UPDATE
 // would pass on, or because each deleted row would cost a look through the whole child.
-func (k *tie) inTheWay(ctx context.Context, c *conn, tables map[schema.Name]*exchanged) (bool, error) {
+// changes keeps the answers, which several keys share.
+func (k *tie) inTheWay(ctx context.Context, c *conn, tables map[schema.Name]*exchanged, changes map[string]bool) (bool, error) {
 	parent := tables[k.toRoot]
 	if parent == nil {
 		return false, nil
@@ -101,16 +102,30 @@ func (k *tie) inTheWay(ctx context.Context, c *conn, tables map[schema.Name]*exc
 	if parent.changed == 0 {
 		return false, nil
 	}
+	from, on := parent.from()+" t", "t.ctid = d.at AND t.tableoid = d.rel"
+	met := parent.met > 0 && parent.met == parent.sent
+	if met {
+		from, on = quoteName(parent.metCopy())+" t", "t.at = d.at AND t.rel = d.rel"
+	}
 	var now, then []string
 	for _, r := range k.referenced {
 		column, err := dumpedObject(r)
 		if err != nil || !slices.Contains(parent.columns, column.Table) {
 			return true, nil // a generated column: it may change with those it is made of
 		}
-		now, then = append(now, "t."+r), append(then, "d."+parent.place(column.Table))
+		stands := r
+		if met {
+			stands = parent.place(column.Table)
+		}
+		now, then = append(now, "t."+stands), append(then, "d."+parent.place(column.Table))
 	}
-	answer, err := c.value(ctx, "look at "+k.String(), "SELECT EXISTS (SELECT FROM "+quoteName(parent.delta())+" d JOIN "+parent.from()+" t ON t.ctid = d.at AND t.tableoid = d.rel WHERE "+string(shareChanged)+
-		" AND ROW("+strings.Join(now, ", ")+")::record OPERATOR(pg_catalog.*<>) ROW("+strings.Join(then, ", ")+")::record)")
+	query := "SELECT EXISTS (SELECT FROM " + quoteName(parent.delta()) + " d JOIN " + from + " ON " + on + " WHERE " + string(shareChanged) +
+		" AND ROW(" + strings.Join(now, ", ") + ")::record OPERATOR(pg_catalog.*<>) ROW(" + strings.Join(then, ", ") + ")::record)"
+	if known, ok := changes[query]; ok {
+		return known, nil
+	}
+	answer, err := c.value(ctx, "look at "+k.String(), query)
+	changes[query] = answer == "t"
 	return answer == "t", err
 }
 

@@ -333,9 +333,9 @@ func (x *exchange) silence(ctx context.Context, c *conn, k *counting) ([]silence
 // some value has to be free before another row can take it, and it begins again
 // with all keys and checks of the touched tables set aside.
 func (x *exchange) swapRows(ctx context.Context, c *conn, ties []*tie, aside *bool, counting *counting) error {
-	inTheWay := false
+	inTheWay, changes := false, make(map[string]bool)
 	for _, k := range ties {
-		in, err := k.inTheWay(ctx, c, x.tables)
+		in, err := k.inTheWay(ctx, c, x.tables, changes)
 		if err != nil {
 			return err
 		}
