@@ -462,6 +462,14 @@ func (p *planner) definitions(out *Comparison) {
 // making it anew, where the product alters no table in place, else in words.
 func (p *planner) rebuilds(out *Comparison) {
 	first := make(map[string]string)
+	parts, takes := make(map[factID]Fact), make(map[factID]Fact)
+	for _, f := range p.source.Facts {
+		parts[factID{f.Kind, f.Object}] = f
+	}
+	back := backwards(p.names)
+	for _, f := range p.target.Facts {
+		takes[factID{f.Kind, requalify(f.Object, back)}] = f
+	}
 	for i := range out.Differences {
 		d := &out.Differences[i]
 		if d.SQL != "" || d.Table == "" || !structural(d.Kind) || d.Change == Missing && d.Kind == "table" {
@@ -482,8 +490,9 @@ func (p *planner) rebuilds(out *Comparison) {
 		}
 		if sql := p.source.dialect.Remake(p.remade(out, d.Table, text)); sql != "" {
 			d.set(sql)
-			d.Destructive = slices.ContainsFunc(out.Differences, func(o Difference) bool { // else all rows come along
-				return o.Kind == "column" && o.Change == Extra && o.Table == d.Table
+			d.Destructive = slices.ContainsFunc(out.Differences, func(o Difference) bool { // else all values come along as they are
+				is, was := parts[factID{o.Kind, o.Object}], takes[factID{o.Kind, cmp.Or(o.there, o.Object)}]
+				return o.Kind == "column" && o.Table == d.Table && (o.Change == Extra || o.Change == Different && (computed(is) && !computed(was) || is.Sort != was.Sort))
 			})
 			d.rename = "" // among the statements
 			p.alongside(out, d)

@@ -97,9 +97,12 @@ func (g *graph) dependents(id factID) (out []factID) {
 // object is dropped and made again.
 func (p *planner) around(out *Comparison, belongings func(*Difference) []string, anew map[string]string) {
 	source, target := p.graphs()
-	at := make(map[factID]int)
+	at, named := make(map[factID]int), make(map[factID]int) // by the source's name, and by another that the target has for it
 	for i, d := range out.Differences {
 		at[factID{d.Kind, d.Object}] = i
+		if d.there != "" && stands(d.Kind) {
+			named[factID{d.Kind, d.there}] = i
+		}
 	}
 	was := p.replaces(out, anew)
 	for i := range out.Differences {
@@ -133,6 +136,14 @@ func (p *planner) around(out *Comparison, belongings func(*Difference) []string,
 		for _, of := range all {
 			if of.kind == "column" && !lost[of] && stands(d.Kind) { // that is no more there when its default is set
 				of.kind = ofDefault
+			}
+			if j, ok := named[of]; ok && target.facts[of].Drop != "" {
+				o := &out.Differences[j]
+				if create := trimmed(source.facts[factID{o.Kind, o.Object}].renamed(p.names).Create); create != "" { // it goes under the one name and comes under the other
+					o.set(create)
+					with, p.again[of] = append(with, of), []string{}
+					continue
+				}
 			}
 			j, differs := at[of]
 			differs = differs && (out.Differences[j].Change == Different || out.Differences[j].Change == Extra)
@@ -257,7 +268,9 @@ func (p *planner) surround(list []Difference, source, target *graph) {
 		for _, on := range source.on[id] {
 			restore(on)
 		}
-		makes[last[id]] = append(makes[last[id]], trimmed(source.facts[id].renamed(p.names).Create))
+		if create := trimmed(source.facts[id].renamed(p.names).Create); create != "" { // else it comes under another name
+			makes[last[id]] = append(makes[last[id]], create)
+		}
 		for _, sql := range p.again[id] {
 			if !own[sql] {
 				makes[last[id]] = append(makes[last[id]], sql)
@@ -422,6 +435,33 @@ func (p *planner) arrange(out *Comparison) {
 			}
 		}
 	}
+	for _, table := range p.source.Facts { // columns come in the order in which they stand there
+		if table.Kind != "table" {
+			continue
+		}
+		before, stay := -1, len(Listed(target.facts[factID{table.Kind, table.Object}].part(ColumnOrder)))
+		var leave []int
+		for i, d := range list {
+			if d.Kind == "column" && d.Table == table.Object && d.Change == Extra {
+				leave, stay = append(leave, i), stay-1
+			}
+		}
+		for _, name := range Listed(table.part(ColumnOrder)) {
+			for _, i := range comes(factID{"column", table.Object + "." + name}) {
+				if d := list[i]; d.Kind == "column" && d.Change == Missing {
+					if before >= 0 {
+						first(i, []int{before})
+					}
+					before = i
+					for _, l := range leave {
+						if stay == 0 { // a table is never without a column
+							first(l, []int{i})
+						}
+					}
+				}
+			}
+		}
+	}
 	stops := make(map[string][]int) // a table has one column that counts
 	for i, d := range list {
 		if d.Kind == "column" && d.Change == Different && slices.ContainsFunc(d.Pieces, func(p Piece) bool { return p.Name == countsOn && p.Source == "" }) {
@@ -463,6 +503,10 @@ func (p *planner) arrange(out *Comparison) {
 		if up := requalify(source.facts[factID{d.Kind, d.Object}].Through, backwards(p.names)); d.Kind == "column" && up != "" {
 			first(i, comes(factID{d.Kind, up}))
 		}
+		// What an heir has by itself goes behind what its table has.
+		if up := requalify(target.facts[factID{d.Kind, d.Object}].Under, backwards(p.names)); d.Kind == "column" && d.Change == Extra && up != "" {
+			first(i, goes(factID{d.Kind, up}))
+		}
 	}
 	schemas := make(map[string]int) // that come
 	for i, d := range list {
@@ -485,7 +529,8 @@ func (p *planner) arrange(out *Comparison) {
 		if (d.Kind == "table" && d.Renamed > 0 || d.rename != "") && !late[i] { // its new name has to be free, and nothing else
 			before[i] = nil
 			for j, other := range list {
-				if other.Change == Extra && schemaOf(other.Object) == schemaOf(d.Object) && last(other.Object) == last(d.Object) && slices.Contains(relations, other.Kind) {
+				if other.Change == Extra && (schemaOf(other.Object) == schemaOf(d.Object) && last(other.Object) == last(d.Object) && slices.Contains(relations, other.Kind) ||
+					p.source.dialect.Rechecks && (other.Kind == "view" || other.Kind == "trigger")) {
 					before[i] = append(before[i], j)
 				}
 			}
@@ -524,6 +569,7 @@ func (p *planner) arrange(out *Comparison) {
 	unknot(list, target)
 	detachFirst(list)
 	nameFirst(list, late)
+	p.clearForNames(list, source, target)
 }
 
 // runs tells whether a difference has a statement that can be run.

@@ -187,6 +187,14 @@ func onlyNamed(d Difference, source, target string) bool {
 func sameBut(a, b, one, other string) bool {
 	i, j := 0, 0
 	for i < len(a) && j < len(b) {
+		if a[i] == '\'' && b[j] == '\'' { // a value is no name, unless it is told to be a relation's
+			xEnd, yEnd := literalEnd(a, i), literalEnd(b, j)
+			if x, y := a[i:xEnd], b[j:yEnd]; x != y && (!strings.HasPrefix(a[xEnd:], "::regclass") || !sameBut(strings.Trim(x, "'"), strings.Trim(y, "'"), one, other)) {
+				return false
+			}
+			i, j = xEnd, yEnd
+			continue
+		}
 		x, xEnd := wordAt(a, i)
 		y, yEnd := wordAt(b, j)
 		switch {

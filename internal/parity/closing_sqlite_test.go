@@ -114,6 +114,30 @@ func TestFilesForSQLite(t *testing.T) {
 			"CREATE VIRTUAL TABLE f USING fts5 (a, b, c, tokenize='porter'); INSERT INTO f (f, rank) VALUES ('automerge', 6); CREATE VIEW v AS SELECT a FROM f; CREATE TABLE t (x); CREATE TRIGGER tr AFTER INSERT ON t BEGIN INSERT INTO f (a) VALUES (new.x); END",
 			"CREATE VIRTUAL TABLE f USING fts5 (A, b); INSERT INTO f (rowid, a, b) VALUES (7, 'running', 'two'); CREATE VIEW v AS SELECT a FROM f; CREATE TABLE t (x); CREATE TRIGGER tr AFTER INSERT ON t BEGIN INSERT INTO f (a) VALUES (new.x); END",
 			"INSERT INTO t VALUES ('runs'); SELECT rowid, a, b FROM f WHERE f MATCH 'run'; SELECT v FROM f_config WHERE k = 'automerge'; SELECT count(*) FROM v", "7|running|two\n8|runs|\n6\n2\n"},
+		"a renamed column that a view reads through another": {
+			"CREATE TABLE c (id integer PRIMARY KEY, name text NOT NULL, mail text); CREATE VIEW v AS SELECT id, mail FROM c; CREATE VIEW w AS SELECT mail FROM v; CREATE VIEW s AS SELECT * FROM c; CREATE VIEW z AS SELECT mail FROM s; CREATE VIEW q AS WITH k AS (SELECT mail FROM c) SELECT k.mail FROM k; CREATE TABLE d (n int, x)",
+			"CREATE TABLE c (id integer PRIMARY KEY, name text NOT NULL, email text); INSERT INTO c VALUES (1, 'a', 'm'); CREATE VIEW v AS SELECT id, email FROM c; CREATE VIEW w AS SELECT email FROM v; CREATE VIEW s AS SELECT * FROM c; CREATE VIEW z AS SELECT email FROM s; CREATE VIEW q AS WITH k AS (SELECT email FROM c) SELECT k.email FROM k; CREATE VIEW extra AS SELECT email FROM s; CREATE TABLE d (n int, y)",
+			"SELECT w.mail, z.mail, q.mail FROM w, z, q", "m|m|m\n"},
+		"a renamed column under triggers, of views too": {
+			"CREATE TABLE c (id integer PRIMARY KEY, mail text, z int); CREATE TABLE log (x); CREATE VIEW v AS SELECT id, mail FROM c; CREATE TRIGGER t INSTEAD OF UPDATE ON v BEGIN UPDATE c SET mail = new.mail WHERE id = new.id; END; CREATE TRIGGER e INSTEAD OF DELETE ON v BEGIN DELETE FROM c WHERE id = old.id; END; CREATE TRIGGER a AFTER UPDATE OF mail ON c BEGIN INSERT INTO log VALUES (new.mail); END; CREATE TRIGGER b AFTER INSERT ON c BEGIN INSERT INTO log SELECT mail || 'new' FROM v; END",
+			"CREATE TABLE c (id integer PRIMARY KEY, email text, z int); INSERT INTO c VALUES (1, 'm', 2), (2, 'n', 3); CREATE TABLE log (x); CREATE VIEW v AS SELECT id, email FROM c; CREATE TRIGGER t INSTEAD OF UPDATE ON v BEGIN UPDATE c SET email = new.email WHERE id = new.id; END; CREATE TRIGGER e INSTEAD OF DELETE ON v BEGIN DELETE FROM c WHERE id = old.id; END; CREATE TRIGGER a AFTER UPDATE OF email ON c BEGIN INSERT INTO log VALUES (new.email); END; CREATE TRIGGER b AFTER INSERT ON c BEGIN INSERT INTO log SELECT email || 'old' FROM v; END",
+			"UPDATE v SET mail = 'o' WHERE id = 1; DELETE FROM v WHERE id = 2; SELECT mail FROM c; SELECT x FROM log", "o\no\n"},
+		"a renamed column, and a value of that name": {
+			"CREATE TABLE c (id integer PRIMARY KEY, mail text, z int); CREATE VIEW v AS SELECT mail, 'mail' AS lit FROM c",
+			"CREATE TABLE c (id integer PRIMARY KEY, email text, z int); INSERT INTO c VALUES (1, 'm', 2); CREATE VIEW v AS SELECT email, 'email' AS lit FROM c",
+			"SELECT lit FROM v", "mail\n"},
+		"columns that come in their order": {
+			"CREATE TABLE c (id integer PRIMARY KEY, phone text, age int, b text)",
+			"CREATE TABLE c (id integer PRIMARY KEY); INSERT INTO c VALUES (1)",
+			"SELECT * FROM c", "1|||\n"},
+		"a table of other columns alone": {
+			"CREATE TABLE a (x int, y text, z real)",
+			"CREATE TABLE a (p blob, q int); INSERT INTO a VALUES (1, 2)",
+			"SELECT count(*) FROM a", "1\n"},
+		"the highest number of a table that is made anew": {
+			"CREATE TABLE c (id integer PRIMARY KEY AUTOINCREMENT, name text NOT NULL); CREATE TABLE e (id integer PRIMARY KEY AUTOINCREMENT, name text NOT NULL); CREATE TABLE f (id integer PRIMARY KEY AUTOINCREMENT, name text NOT NULL)",
+			"CREATE TABLE c (id integer PRIMARY KEY AUTOINCREMENT, name text); INSERT INTO c VALUES (1, 'a'), (9, 'b'); DELETE FROM c WHERE id = 9; CREATE TABLE e (id integer PRIMARY KEY AUTOINCREMENT, name text); INSERT INTO e VALUES (7, 'b'); DELETE FROM e; CREATE TABLE f (id integer PRIMARY KEY AUTOINCREMENT, name text)",
+			"INSERT INTO c (name) VALUES ('c'); INSERT INTO e (name) VALUES ('c'); INSERT INTO f (name) VALUES ('c'); SELECT max(id) FROM c; SELECT id FROM e; SELECT id FROM f; SELECT count(*) FROM sqlite_sequence", "10\n8\n1\n3\n"},
 		"shapes of fewer dimensions": {
 			"CREATE VIRTUAL TABLE g USING rtree (id, x0, x1, +name)",
 			"CREATE VIRTUAL TABLE g USING rtree (id, x0, x1, y0, y1, +name); INSERT INTO g VALUES (7, 1, 2, 3, 4, 'here')",
@@ -174,6 +198,10 @@ func TestLossesAreTold(t *testing.T) {
 		{"CREATE TABLE t (a int NOT NULL)", "CREATE TABLE t (a int)", false, false},
 		{"CREATE TABLE t (a int NOT NULL)", "CREATE TABLE t (a int, b int)", true, false},
 		{"CREATE TABLE t (a int NOT NULL)", "CREATE TABLE t (b int)", true, true},
+		{"CREATE TABLE t (n text, up text AS (upper(n)))", "CREATE TABLE t (n text, up text)", true, false},
+		{"CREATE TABLE t (n text, up text)", "CREATE TABLE t (n text, up text AS (upper(n)))", false, false},
+		{"CREATE TABLE t (n int)", "CREATE TABLE t (n text)", true, false},
+		{"CREATE TABLE t (n varchar(30))", "CREATE TABLE t (n text)", false, false},
 		{"CREATE VIRTUAL TABLE f USING fts5 (a, b, prefix=2)", "CREATE VIRTUAL TABLE f USING fts5 (a, b)", false, false},
 		{"CREATE VIRTUAL TABLE f USING fts5 (a)", "CREATE VIRTUAL TABLE f USING fts5 (a, b)", true, false},
 		{"CREATE VIRTUAL TABLE f USING fts5 (a)", "CREATE VIRTUAL TABLE f USING fts5 (b)", true, true},

@@ -149,6 +149,21 @@ func TestClosingBothWaysOnPostgres(t *testing.T) {
 		"composites and ranges under other names, in use": {
 			`CREATE TYPE address AS (street text, n int); CREATE TYPE fr AS RANGE (SUBTYPE = float8); CREATE DOMAIN home AS address; CREATE TABLE t (id int, a address, b address[], c fr, d home, e fr[]); CREATE FUNCTION f(a address) RETURNS int LANGUAGE sql AS 'SELECT a.n'; CREATE VIEW v AS SELECT id, a FROM t; INSERT INTO t VALUES (1, ROW('x', 1), ARRAY[ROW('y', 2)::address], '[1,2)', ROW('z', 3), '{"[1,2)"}'), (2, NULL, NULL, NULL, NULL, NULL)`,
 			`CREATE TYPE addr AS (street text, n int); CREATE TYPE floats AS RANGE (SUBTYPE = float8); CREATE DOMAIN house AS addr; CREATE TABLE t (id int, a addr, b addr[], c floats, d house, e floats[]); CREATE FUNCTION f(a addr) RETURNS int LANGUAGE sql AS 'SELECT a.n'; CREATE VIEW v AS SELECT id, a FROM t; INSERT INTO t VALUES (1, ROW('x', 1), ARRAY[ROW('y', 2)::addr], '[1,2)', ROW('z', 3), '{"[1,2)"}'), (2, NULL, NULL, NULL, NULL, NULL)`},
+		"a policy of another name over a column of another type": {
+			`CREATE TABLE t (id int, a bigint, b bigint); ALTER TABLE t ENABLE ROW LEVEL SECURITY; CREATE POLICY p2 ON t USING (a + b > 0); COMMENT ON POLICY p2 ON t IS 'x'`,
+			`CREATE TABLE t (id int, a int, b int); ALTER TABLE t ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON t USING (a + b > 0); COMMENT ON POLICY p ON t IS 'y'`},
+		"an heir that has a column by itself too": {
+			`CREATE TABLE p (id int); CREATE TABLE c (z int) INHERITS (p); CREATE TABLE d (a int, z int) INHERITS (p)`,
+			`CREATE TABLE p (id int, a int); CREATE TABLE c (a int, z int) INHERITS (p); CREATE TABLE d (a int, z int) INHERITS (p)`},
+		"an heir's own NOT NULL": {
+			`CREATE TABLE p (a int NOT NULL); CREATE TABLE c () INHERITS (p); CREATE TABLE g () INHERITS (c)`,
+			`CREATE TABLE p (a int); CREATE TABLE c () INHERITS (p); CREATE TABLE g (a int NOT NULL) INHERITS (c)`},
+		"columns that come in their order": {
+			`CREATE TABLE t (id int, phone text, age int, b text DEFAULT 'x')`,
+			`CREATE TABLE t (id int)`},
+		"a table of other columns alone": {
+			`CREATE TABLE t (a int, b text)`,
+			`CREATE TABLE t (x text, y int)`},
 		"a column that a publication has on one side": {
 			`CREATE TABLE t (id int PRIMARY KEY, a int, b int); CREATE PUBLICATION p FOR TABLE t (id, b) WHERE (id > 1)`,
 			`CREATE TABLE t (id int PRIMARY KEY, a int, c text); CREATE PUBLICATION p FOR TABLE t (id, c) WHERE (id > 1)`},

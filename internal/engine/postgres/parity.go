@@ -431,8 +431,8 @@ SELECT a.attrelid::bigint::text, a.attname, format_type(a.atttypid, a.atttypmod)
   col_description(a.attrelid, a.attnum), `+compression+`, CASE WHEN a.attstattarget >= 0 THEN a.attstattarget::text END,
   (SELECT string_agg(o, ', ' ORDER BY o) FROM unnest(a.attoptions) o WHERE o NOT LIKE 'pg\_attver=%'), `+harmless("a.attfdwoptions")+`, `+forced+`,
   (SELECT 'by its text' WHERE EXISTS (SELECT FROM pg_type e WHERE e.oid IN (t.oid, t.typelem, t.typbasetype) AND e.typtype IN ('e', 'c', 'r', 'm'))),
-  CASE WHEN a.attinhcount > 0 AND NOT a.attislocal THEN (SELECT i.inhparent::bigint::text FROM pg_inherits i JOIN pg_attribute p ON p.attrelid = i.inhparent AND p.attname = a.attname AND NOT p.attisdropped WHERE i.inhrelid = a.attrelid ORDER BY i.inhseqno LIMIT 1) END,
-  t.typstorage::text, CASE WHEN o.relhassubclass THEN o.relkind::text END
+  CASE WHEN a.attinhcount > 0 THEN (SELECT i.inhparent::bigint::text FROM pg_inherits i JOIN pg_attribute p ON p.attrelid = i.inhparent AND p.attname = a.attname AND NOT p.attisdropped WHERE i.inhrelid = a.attrelid ORDER BY i.inhseqno LIMIT 1) END,
+  CASE WHEN a.attislocal THEN 'own' END, t.typstorage::text, CASE WHEN o.relhassubclass THEN o.relkind::text END
 FROM pg_attribute a JOIN pg_class o ON o.oid = a.attrelid JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 WHERE a.attrelid::bigint = ANY ($1::text[]::bigint[]) AND a.attnum > 0 AND NOT a.attisdropped`, nonNil(r.oids))
 	for _, row := range rows {
@@ -442,8 +442,11 @@ WHERE a.attrelid::bigint = ANY ($1::text[]::bigint[]) AND a.attnum > 0 AND NOT a
 			continue
 		}
 		f := catalog.Fact{Kind: "column", Object: table + "." + schema.Ident(row[1]), Table: table}
-		if parent := r.tables[row[len(row)-3]]; parent != "" {
+		if parent := r.tables[row[len(row)-4]]; parent != "" {
 			f.Through = parent + "." + schema.Ident(row[1])
+			if row[len(row)-3] != "" {
+				f.Through, f.Under = "", f.Through
+			}
 		}
 		alter := "ALTER TABLE " + sqlName(table) + " ALTER " + quote(row[1]) + " "
 		// What heirs have is told of each; what partitions have where it is not their table's.
@@ -471,7 +474,7 @@ WHERE a.attrelid::bigint = ANY ($1::text[]::bigint[]) AND a.attnum > 0 AND NOT a
 					continue
 				}
 				value, through, list := quote(row[1]), "", "" // nothing but a text becomes an enum, a composite or a range of another name
-				if row[len(row)-4] != "" {
+				if row[len(row)-5] != "" {
 					through, list = "::text", "::text[]"
 				}
 				part(&f.Parts, name, text, as+" USING "+value+through+"::"+text, "")
@@ -486,7 +489,7 @@ WHERE a.attrelid::bigint = ANY ($1::text[]::bigint[]) AND a.attnum > 0 AND NOT a
 				}
 				part(&f.Parts, name, text, how+"SET NOT NULL", how+"DROP NOT NULL")
 				if r.version >= 180000 {
-					f.Parts[len(f.Parts)-1].Follows = catalog.Follows{Column: f.Through, Part: name}
+					f.Parts[len(f.Parts)-1].Follows = catalog.Follows{Column: cmp.Or(f.Through, f.Under), Part: name}
 				}
 			case "default":
 				part(&f.Parts, name, text, all+"SET DEFAULT "+text, all+"DROP DEFAULT")

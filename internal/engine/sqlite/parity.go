@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql/driver"
 	"slices"
+	"strconv"
 	"strings"
 
 	"understudy/internal/catalog"
@@ -19,7 +20,7 @@ func tableStructure(ctx context.Context, c *conn) (*catalog.Structure, error) {
 	return &catalog.Structure{
 		LooseTypes: true, // https://www.sqlite.org/datatype3.html; STRICT tables, which refuse, are told by their options
 		FoldNames:  true,
-		Dialect:    catalog.Dialect{Remake: remake, Preamble: "-- By sqlite3, which goes on behind a statement that failed unless it is told:\n.bail on\n"},
+		Dialect:    catalog.Dialect{Remake: remake, Rechecks: true, Preamble: "-- By sqlite3, which goes on behind a statement that failed unless it is told:\n.bail on\n"},
 		Facts:      r.facts,
 		Kinds:      []string{"table", "column", "primary key", "unique", "foreign key", "check", "index"},
 	}, err
@@ -216,6 +217,7 @@ func (d *declaration) column(item []token) {
 	}
 	f := catalog.Fact{Kind: "column", Object: d.table + "." + schema.Ident(name), Table: d.table}
 	f.Parts = append(f.Parts, catalog.Part{Name: "type", Text: plain(item[1:n])})
+	f.Sort = strconv.Itoa(int(affinityOf(plain(item[1:n]))))
 	f.Drop = "ALTER TABLE " + quote(d.name) + " DROP COLUMN " + quote(name)
 	if addable(item[n:]) {
 		f.Create = "ALTER TABLE " + quote(d.name) + " ADD COLUMN " + spelled(item)
@@ -265,6 +267,9 @@ func (d *declaration) constraints(column string, item []token) (parts []catalog.
 		case "references":
 			d.object("foreign key", name, "foreign key ("+schema.Ident(small(column))+") "+plain(clause), []string{column})
 		case "default", "collate":
+			if word == "default" && len(clause) == 2 && clause[1].is("null") { // the same as none
+				break
+			}
 			parts = append(parts, catalog.Part{Name: word, Text: plain(unwrapped(clause[1:]))})
 		case "null": // the same as nothing
 		case "not":

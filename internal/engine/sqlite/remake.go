@@ -44,6 +44,12 @@ func remake(r catalog.Remade) string {
 	if len(r.Copy) == 0 {
 		drop += ";\n-- the rows that it held are gone with it: none of their columns is in production's"
 	}
+	if counts(r.Declare) && counts(r.There) { // numbers that rows had which are gone are not given again
+		name, seq := literal(r.Table), "(SELECT seq FROM sqlite_sequence WHERE name = "+literal(r.Table)+")"
+		out = append(out, "DELETE FROM sqlite_sequence WHERE name = "+literal(beside)+" AND seq < "+seq,
+			"INSERT INTO sqlite_sequence (name, seq) SELECT "+literal(beside)+", seq FROM sqlite_sequence AS s WHERE name = "+name+
+				" AND NOT EXISTS (SELECT 1 FROM sqlite_sequence AS n WHERE n.name = "+literal(beside)+")")
+	}
 	out = append(out, drop, "ALTER TABLE "+quote(beside)+" RENAME TO "+quote(r.Table))
 	out = append(out, r.After...)
 	return strings.Join(append(out, "PRAGMA legacy_alter_table=OFF", "RELEASE "+quote(beside)), ";\n")
@@ -57,6 +63,11 @@ func remakeVirtual(r catalog.Remade, beside string) string {
 		"INSERT INTO " + quote(r.Table) + " (" + columns + ") SELECT " + columns + " FROM " + quote(beside),
 		"DROP TABLE " + quote(beside), "PRAGMA legacy_alter_table=OFF", "RELEASE " + quote(beside)}
 	return strings.Join(out, ";\n")
+}
+
+// counts tells whether a table keeps the highest number that a row of it ever had.
+func counts(sql string) bool {
+	return slices.ContainsFunc(words(sql), func(t token) bool { return t.is("autoincrement") })
 }
 
 // numbered tells whether the rows of a table have numbers that no column gives, and the
