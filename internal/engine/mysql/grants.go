@@ -53,6 +53,7 @@ func readPrivileges(ctx context.Context, c *conn) (*privileges, error) {
 			p.granted = append(p.granted, g)
 		}
 	}
+	p.routines = p.routines || c.maria && p.has("SELECT", "mysql")
 	return p, nil
 }
 

@@ -144,7 +144,7 @@ func unlogged(ctx context.Context, c *conn) (string, error) {
 		case row[1] != "1" && row[2] != "":
 			return "the server is a replica that does not log what it applies (log_slave_updates)", nil
 		}
-		return "", nil
+		return filtered(ctx, c)
 	}
 	row, err := c.row(ctx, doing, "SELECT @@GLOBAL.log_bin, @@GLOBAL.gtid_mode")
 	switch {
@@ -154,6 +154,27 @@ func unlogged(ctx context.Context, c *conn) (string, error) {
 		return "the server writes no binary log", nil
 	case row[1] != "ON":
 		return "the server does not number its transactions (gtid_mode is not ON)", nil
+	}
+	return filtered(ctx, c)
+}
+
+// filtered says why databases may be left out of the binary log: what commits there
+// moves no place and gets no number.
+func filtered(ctx context.Context, c *conn) (string, error) {
+	show := "SHOW MASTER STATUS"
+	if !c.maria && c.version >= 802 {
+		show = "SHOW BINARY LOG STATUS"
+	}
+	rows, err := c.rows(ctx, "ask for the binary log", show)
+	switch {
+	case engine.CodeOf(err) == engine.Denied:
+		return "the user may not see whether databases are left out of the binary log (REPLICATION CLIENT)", nil
+	case err != nil:
+		return "", err
+	case len(rows) != 1 || len(rows[0]) < 4:
+		return "the server does not tell whether databases are left out of its binary log", nil
+	case rows[0][2]+rows[0][3] != "":
+		return "databases are left out of the server's binary log (binlog_do_db, binlog_ignore_db)", nil
 	}
 	return "", nil
 }

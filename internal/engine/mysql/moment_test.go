@@ -12,24 +12,32 @@ import (
 	"understudy/internal/scratch/scratchtest"
 )
 
-// TestOneMomentWithoutBinaryLog: where the server writes no binary log, InnoDB tells
+// TestOneMomentWithoutBinaryLog: where the server writes no binary log, or leaves the
+// database out of it, InnoDB tells
 // whether several readers see one moment, while others write; a user who may not ask
 // it reads with one session and is told why.
 func TestOneMomentWithoutBinaryLog(t *testing.T) {
-	for name, maria := range map[string]bool{"MariaDB": true, "MySQL": false} {
+	for name, c := range map[string]struct {
+		maria   bool
+		setting string
+		log     string
+	}{
+		"MariaDB": {true, "skip_log_bin", "0"}, "MySQL": {false, "skip_log_bin", "0"},
+		"MariaDB, one that leaves the database out": {true, "binlog_do_db", "1"}, "MySQL, one that leaves the database out": {false, "binlog_do_db", "1"},
+	} {
 		t.Run(name, func(t *testing.T) {
-			server := scratchtest.OwnMySQL(t, maria, map[string]string{"skip_log_bin": "1"})
+			server := scratchtest.OwnMySQL(t, c.maria, map[string]string{c.setting: "1"})
 			url := freshDatabase(t, server)
 			db := application(t, url)
 			must(t, db, "CREATE TABLE accounts (id int PRIMARY KEY, amount int)", "INSERT INTO accounts VALUES (1, 0), (2, 0), (3, 0)")
-			if on, err := query(t.Context(), db, "SELECT @@GLOBAL.log_bin"); err != nil || on[0] != "0" {
+			if on, err := query(t.Context(), db, "SELECT @@GLOBAL.log_bin"); err != nil || on[0] != c.log {
 				t.Fatalf("the binary log: %q, %v", on, err)
 			}
 			o := open(t, url, engine.Limits{Readers: 3})
 			if moment := o.snap.(engine.Momentary).Moment(); !strings.HasPrefix(moment, "3 sessions") {
 				t.Errorf("the moment: %s", moment)
 			}
-			blind := open(t, user(t, db, url, "GRANT SELECT ON "+databaseOf(url)+".* TO %s"), engine.Limits{Readers: 3})
+			blind := open(t, user(t, db, url, "GRANT SELECT ON "+databaseOf(url)+".* TO %s", "GRANT REPLICATION CLIENT ON *.* TO %s"), engine.Limits{Readers: 3})
 			if moment := blind.snap.(engine.Momentary).Moment(); !strings.HasPrefix(moment, "one session") || !strings.Contains(moment, "PROCESS") {
 				t.Errorf("the moment of a user without PROCESS: %s", moment)
 			}

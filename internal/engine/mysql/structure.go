@@ -90,9 +90,12 @@ func readBlueprint(ctx context.Context, c *conn, databases []string, names map[s
 
 // addForeign reads what an empty target gets beside tables.
 func (b *blueprint) addForeign(ctx context.Context, c *conn, d *databasePlan, rename func(string) string) error {
-	others, hidden, err := readOthers(ctx, c, d.from)
+	others, broken, hidden, err := readEach(ctx, c, d.from)
 	if err != nil {
 		return err
+	}
+	for _, o := range broken {
+		b.hidden = append(b.hidden, "the view "+schema.Ident(o.Name)+" of the source does not work there, because it names what is not there or what its definer may not read, and will be missing: mend it or drop it there")
 	}
 	for _, h := range hidden {
 		kind, _, _ := strings.Cut(h, " ")
