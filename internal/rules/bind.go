@@ -180,14 +180,23 @@ func (b *binder) decideGroup(group []int) {
 	}
 	// What the group references comes before its own lines, so that a line that
 	// says otherwise is the one reported.
+	withheld := make(map[int][]choice)
 	for _, i := range group {
 		for _, e := range b.graph.columns[i].follows {
 			if b.graph.columns[e.to].group != b.graph.columns[i].group {
-				followed := b.chosen[e.to]
+				followed := choice{rule: b.chosen[e.to].rule, by: e.by, via: e.to, broken: b.chosen[e.to].broken}
 				if b.withheld(i, e) {
+					withheld[i] = append(withheld[i], followed)
 					continue
 				}
-				try(i, choice{rule: followed.rule, by: e.by, via: e.to, broken: followed.broken})
+				try(i, followed)
+			}
+		}
+	}
+	if pick.rule != nil { // by what is masked, so what is kept is not reached any more
+		for _, i := range group {
+			for _, kept := range withheld[i] {
+				b.contradiction(i, kept, pick)
 			}
 		}
 	}
@@ -197,7 +206,13 @@ func (b *binder) decideGroup(group []int) {
 		}
 	}
 	if pick.rule == nil {
-		pick, from = b.byDefault(group)
+		if pick, from = b.byDefault(group); pick.rule != nil && pick.rule.Outcome != Keep {
+			for _, i := range group {
+				for _, kept := range withheld[i] {
+					b.unequal(i, kept.via, pick.rule.At)
+				}
+			}
+		}
 	}
 	for _, i := range group {
 		b.chosen[i] = b.spread(group, i, from, pick)
@@ -221,11 +236,17 @@ func (b *binder) withheld(i int, e edge) bool {
 		return false
 	}
 	if own := b.lines[i]; own != nil && own.Outcome != Keep && own.Outcome != "" {
-		b.report(finding.Finding{Check: checkAgainst, Table: n.table.Name.String(), Column: n.column.Name, At: own.At,
-			Message: fmt.Sprintf("%s is masked, and by a reference of the job it is to be equal to %s, which is kept at %s", n.name(), b.graph.columns[e.to].name(), to.At),
-			Hint:    "mask both, or take the reference out of the job; to keep this one, write a reason of its own"})
+		b.unequal(i, e.to, own.At)
 	}
 	return true
+}
+
+// unequal reports that column i is masked, at a place, and references one that is kept.
+func (b *binder) unequal(i, kept int, at finding.At) {
+	n := &b.graph.columns[i]
+	b.report(finding.Finding{Check: checkAgainst, Table: n.table.Name.String(), Column: n.column.Name, At: at,
+		Message: fmt.Sprintf("%s is masked, and by a reference of the job it is to be equal to %s, which is kept at %s", n.name(), b.graph.columns[kept].name(), b.chosen[kept].rule.At),
+		Hint:    "mask both, or take the reference out of the job; to keep this one, write a reason of its own"})
 }
 
 // spread gives the choice of column i when its group's pick came to column from.

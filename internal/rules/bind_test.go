@@ -97,6 +97,30 @@ func TestReferencesOnACondition(t *testing.T) {
 	}
 }
 
+// What tells of a person by its name does not take over what is kept, but is not masked
+// by one reference where another leads to what is kept, nor by a default.
+func TestReferencesToKeptAndMasked(t *testing.T) {
+	const schema = "p.posts: id text pk\np.photos: id text pk\np.comments: kind text, email text\ndeclared p.comments(email) -> p.posts(id)\n"
+	for _, when := range []string{"", "kind = 'x'"} {
+		s := build(t, schema+"declared p.comments(email) -> p.photos(id)\n")
+		for i := range s.References {
+			s.References[i].When = when
+		}
+		for _, ids := range [][2]string{{"hash", `{keep: "our own"}`}, {`{keep: "our own"}`, "hash"}} {
+			_, bad := rules.Bind([]*rules.File{parse(t, "r.yaml", "version: 1\ntables:\n  p.posts: {columns: {id: "+ids[0]+"}}\n  p.photos: {columns: {id: "+ids[1]+"}}\n  p.comments: {columns: {kind: {keep: \"a fixed word\"}}}\n")}, s)
+			if len(bad) != 1 || !strings.Contains(bad[0].Message, "p.comments.email references both") || !strings.Contains(bad[0].Message, "p.posts.id, decided at r.yaml:3:") ||
+				!strings.Contains(bad[0].Message, "p.photos.id, decided at r.yaml:4:") {
+				t.Error(lines(bad))
+			}
+		}
+	}
+	s := build(t, schema)
+	_, bad := rules.Bind([]*rules.File{parse(t, "r.yaml", "version: 1\ndefaults: [{match: {column: email}, mask: email}]\ntables:\n  p.posts: {columns: {id: {keep: \"our own\"}}}\n  p.photos: {columns: {id: {keep: \"our own\"}}}\n  p.comments: {columns: {kind: {keep: \"a fixed word\"}}}\n")}, s)
+	if len(bad) != 1 || !strings.Contains(bad[0].Message, "p.comments.email is masked, and by a reference of the job it is to be equal to p.posts.id, which is kept at r.yaml:4:") {
+		t.Error(lines(bad))
+	}
+}
+
 // A reference that only the job declares holds no value to anything, so it must not
 // bring a keep to a column that tells of a person.
 func TestKeepIsNotTakenOverFromADeclaredReference(t *testing.T) {
