@@ -354,7 +354,7 @@ func (f Fact) text() string {
 func facts(src, dst *inventory, titles []retitled, dialect Dialect) []Difference {
 	gone, more, out := sides(src, dst)
 	gone, more = absorbed(gone), absorbed(more)
-	gone, more, pairs := paired(gone, more, src, dst)
+	gone, more, pairs := paired(gone, more, src, dst, func(_, t, u string) bool { return t == u })
 	out, gone, more = (&renamer{src: src, dst: dst, dialect: dialect}).join(append(out, pairs...), gone, more, titles)
 	return slices.Concat(out, gone, more)
 }
@@ -484,8 +484,9 @@ func holder(kind string) bool {
 }
 
 // paired finds objects of one table that were only renamed, and unnamed ones
-// that were only changed, so that each is one difference instead of two.
-func paired(gone, more []Difference, src, dst *inventory) (g, m, pairs []Difference) {
+// that were only changed, so that each is one difference instead of two. same tells
+// whether two texts about a table say the same.
+func paired(gone, more []Difference, src, dst *inventory, same func(table, t, u string) bool) (g, m, pairs []Difference) {
 	text := func(inv *inventory, d Difference) (Fact, string) {
 		f := inv.facts[factID{d.Kind, d.Object}][0]
 		return f, f.text()
@@ -499,7 +500,7 @@ func paired(gone, more []Difference, src, dst *inventory) (g, m, pairs []Differe
 			}
 			h, u := text(dst, e)
 			switch {
-			case !unnamed && t == u && t != "":
+			case !unnamed && t != "" && same(d.Table, t, u):
 				d.Detail = "name: " + last(d.Object) + " is " + last(e.Object) + " in target"
 				d.Pieces = []Piece{{OwnName, last(d.Object), last(e.Object)}}
 			case unnamed && f.Unnamed && h.Unnamed && alone(gone, d) && alone(more, e):

@@ -88,6 +88,11 @@ func (p *planner) inherit(h *handed, list []Difference, i int, at map[string]int
 		if d.Change == Extra {
 			of = target[factID{d.Kind, d.Object}].Through
 		}
+		if d.Change == Different && target[factID{d.Kind, cmp.Or(d.there, d.Object)}].Through == "" || d.Change == Missing && slices.ContainsFunc(list, func(o Difference) bool {
+			return o.Kind == "inheritance" && o.Change == Missing && o.Object == d.Table
+		}) {
+			return 0, false // it is no heir yet
+		}
 		j, ok := at[requalify(of, backwards(p.names))]
 		return j, ok && of != "" && list[j].Change == d.Change && (d.Renamed == 0 || last(list[j].there) == last(d.there))
 	}

@@ -371,8 +371,8 @@ func (p *planner) arrange(out *Comparison) {
 			return -1<<21 + 1
 		case d.Kind == "partition" && d.Change == Different && !strings.Contains(d.SQL, " PARTITION "), // its columns' own defaults
 			d.Kind == "partition" && d.Change == Missing, // whose columns are its table's by then
-			d.Kind == "inheritance" && slices.ContainsFunc(list, func(c Difference) bool {
-				return c.Kind == "column" && c.Table == d.Object && c.Change == Missing && !Together(c.SQL) // a child has its columns first
+			d.Kind == "inheritance" && d.Change != Extra && slices.ContainsFunc(list, func(c Difference) bool {
+				return c.Kind == "column" && c.Table == d.Object && c.Change != Extra && !Together(c.SQL) // a child has its columns first, as they should be
 			}),
 			d.Kind == "table" && d.Change == Missing && strings.Contains(d.SQL, " INHERIT "), // whose parents have all columns by then
 			d.Change == Different && strings.Contains(d.SQL, "\nDROP TABLE "):                // a table made anew
@@ -499,6 +499,15 @@ func (p *planner) arrange(out *Comparison) {
 		}
 	}
 	p.swaps(list, first)
+	for i, d := range list { // an heir would have to have the checks already that its table has got
+		if d.Kind == "inheritance" && d.Change == Missing {
+			for k, c := range list {
+				if c.Kind == "check" && c.Change == Missing && c.Table != d.Object {
+					first(k, []int{i})
+				}
+			}
+		}
+	}
 	for i, d := range list { // an heir may keep what its table loses
 		if up := requalify(source.facts[factID{d.Kind, d.Object}].Through, backwards(p.names)); d.Kind == "column" && up != "" {
 			first(i, comes(factID{d.Kind, up}))

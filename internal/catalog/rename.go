@@ -62,7 +62,13 @@ func (r *renamer) join(differ, gone, more []Difference, titles []retitled) (d, g
 			return (d.Table == one.Table || mentions(d, one.Table)) && onlyNamed(d, last(one.Object), last(one.there))
 		})
 	})
-	return differ, gone, more
+	// What bears another name too, such as the server makes of the column's.
+	gone, more, pairs := paired(gone, more, r.src, r.dst, func(table, t, u string) bool {
+		return slices.ContainsFunc(columns, func(one Difference) bool {
+			return one.Table == table && sameBut(t, u, strings.Trim(last(one.Object), `"`), strings.Trim(last(one.there), `"`))
+		})
+	})
+	return append(differ, pairs...), gone, more
 }
 
 // besides tells what else differs in a column that has another name in the target. What

@@ -158,6 +158,21 @@ func TestClosingBothWaysOnPostgres(t *testing.T) {
 		"an heir's own NOT NULL": {
 			`CREATE TABLE p (a int NOT NULL); CREATE TABLE c () INHERITS (p); CREATE TABLE g () INHERITS (c)`,
 			`CREATE TABLE p (a int); CREATE TABLE c () INHERITS (p); CREATE TABLE g (a int NOT NULL) INHERITS (c)`},
+		"a table that becomes an heir of what changes": {
+			`CREATE TABLE a (id int PRIMARY KEY, n text NOT NULL CHECK (n <> '')); CREATE TABLE b (extra int) INHERITS (a); CREATE TABLE c (z int) INHERITS (b)`,
+			`CREATE TABLE a (id int PRIMARY KEY, n text); CREATE TABLE b (extra text) INHERITS (a); CREATE TABLE c (id int, n text, extra int, z int)`},
+		"domains over one another, in use": {
+			`CREATE DOMAIN d AS text CHECK (VALUE <> 'y'); CREATE DOMAIN d2 AS d; CREATE DOMAIN e AS int; CREATE TABLE t (x d, y d2, z e)`,
+			`CREATE DOMAIN d AS text NOT NULL DEFAULT 'q' CONSTRAINT ck CHECK (VALUE <> 'z'); CREATE DOMAIN d2 AS d CHECK (length(VALUE) < 9); CREATE DOMAIN e AS int NOT NULL CHECK (VALUE > 1); CREATE TABLE t (x d, y d2, z e)`},
+		"an heir of columns that come": {
+			`CREATE TABLE a (id int, n text DEFAULT 'x', m int NOT NULL); CREATE TABLE c (z int) INHERITS (a)`,
+			`CREATE TABLE a (id int); CREATE TABLE c (id int, z int)`},
+		"a table that is no heir any more, and changes as its parents do": {
+			`CREATE TABLE a (id int PRIMARY KEY, n text NOT NULL CHECK (n <> '')); CREATE TABLE b (extra int) INHERITS (a); CREATE TABLE c (z int) INHERITS (b)`,
+			`CREATE TABLE a (id int PRIMARY KEY, n text); CREATE TABLE b (extra text) INHERITS (a); CREATE TABLE c (id int, n text, extra text, z int)`},
+		"what is named after a column that bears another name": {
+			`CREATE TABLE c (id int, mail text CHECK (mail <> ''), d int, UNIQUE (mail)); CREATE INDEX ON c (lower(mail)); CREATE INDEX ON c (mail, d)`,
+			`CREATE TABLE c (id int, email text CHECK (email <> ''), d int, UNIQUE (email)); CREATE INDEX ON c (lower(email)); CREATE INDEX ON c (email, d)`},
 		"columns that come in their order": {
 			`CREATE TABLE t (id int, phone text, age int, b text DEFAULT 'x')`,
 			`CREATE TABLE t (id int)`},

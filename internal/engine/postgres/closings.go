@@ -97,8 +97,9 @@ func closings() map[string]closing {
 		"domain": {create: `(SELECT format('CREATE DOMAIN %s AS %s%s%s%s%s', ` + full + `, pg_catalog.format_type(o.typbasetype, o.typtypmod), (SELECT format(' COLLATE %I.%I', n.nspname, l.collname) FROM pg_catalog.pg_collation l JOIN pg_catalog.pg_namespace n ON n.oid = l.collnamespace WHERE l.oid = o.typcollation AND l.collname <> 'default'), ' DEFAULT ' || o.typdefault, CASE WHEN o.typnotnull THEN ' NOT NULL' END, ' ' || ` +
 			constraints(`format('CONSTRAINT %I %s', k.conname, pg_catalog.pg_get_constraintdef(k.oid))`) + `) FROM pg_catalog.pg_type o` + of,
 			drop: `format('DROP DOMAIN %s', ` + full + `)`,
-			alter: `(SELECT concat_ws('; ', 'ALTER DOMAIN ' || ` + full + ` || ' SET DEFAULT ' || o.typdefault, CASE WHEN o.typnotnull THEN 'ALTER DOMAIN ' || ` + full + ` || ' SET NOT NULL' END, ` +
-				constraints(`format('ALTER DOMAIN %s ADD CONSTRAINT %I %s', `+full+`, k.conname, pg_catalog.pg_get_constraintdef(k.oid))`) + `) FROM pg_catalog.pg_type o` + of,
+			// One without anything of its own is told by a statement as well, of what clear took away.
+			alter: `(SELECT coalesce(nullif(concat_ws('; ', 'ALTER DOMAIN ' || ` + full + ` || ' SET DEFAULT ' || o.typdefault, CASE WHEN o.typnotnull THEN 'ALTER DOMAIN ' || ` + full + ` || ' SET NOT NULL' END, ` +
+				constraints(`format('ALTER DOMAIN %s ADD CONSTRAINT %I %s', `+full+`, k.conname, pg_catalog.pg_get_constraintdef(k.oid))`) + `), ''), 'ALTER DOMAIN ' || ` + full + ` || ' DROP DEFAULT') FROM pg_catalog.pg_type o` + of,
 			clear: `concat_ws('; ', format('ALTER DOMAIN %s DROP DEFAULT; ALTER DOMAIN %s DROP NOT NULL', ` + full + `, ` + full + `), ` + constraints(`format('ALTER DOMAIN %s DROP CONSTRAINT %I', `+full+`, k.conname)`) + `)`},
 		"composite type":                  {create: `format('CREATE TYPE %s AS (%s)', ` + full + `, translate(x.def, E'\x1e\x1f', ' ,'))`, drop: `format('DROP TYPE %s', ` + full + `)`},
 		"range type":                      {create: `(SELECT format('CREATE TYPE %s AS RANGE (SUBTYPE = %s%s)', ` + full + `, pg_catalog.format_type(r.rngsubtype, NULL), CASE WHEN r.rngsubdiff <> 0 THEN format(', SUBTYPE_DIFF = %s', r.rngsubdiff::regproc) END) FROM pg_catalog.pg_range r WHERE r.rngtypid = x.oid)`, drop: `format('DROP TYPE %s', ` + full + `)`},
