@@ -172,6 +172,9 @@ func (p *planner) statements(out *Comparison) {
 			if d.Kind == "sequence" && p.owner(out.Differences, parts[id], Missing) < 0 && p.column(out.Differences, parts[id]) < 0 {
 				makes = append(makes, alter[id]) // the column that it belongs to is there
 				_, column, belongs := strings.Cut(alter[id], " OWNED BY ")
+				if column == "NONE" {
+					column = p.numbers(id, takes)
+				}
 				if parts, err := schema.ParseName(column); belongs && err == nil && len(parts) == 3 && p.source.dialect.Advance != nil {
 					name := p.source.dialect.quote
 					makes = append(makes, p.source.dialect.Advance(requalify(d.Object, p.names), name(parts[:2]...), name(parts[2])))
@@ -241,6 +244,23 @@ func (p *planner) statements(out *Comparison) {
 			d.SQL, d.Destructive = together+at, false
 		}
 	}
+}
+
+// numbers gives the one column that takes its numbers from a sequence that belongs to
+// none, where the target has it; empty else.
+func (p *planner) numbers(sequence factID, takes map[factID]Fact) (column string) {
+	source, _ := p.graphs()
+	for _, of := range source.of[sequence] {
+		name := requalify(of.object, p.names)
+		if of.kind != "column" && of.kind != ofDefault || takes[factID{"column", of.object}].Kind == "" || name == column {
+			continue
+		}
+		if column != "" {
+			return ""
+		}
+		column = name
+	}
+	return column
 }
 
 // makeRoom has a column lose its identity before the sequence that takes its place is

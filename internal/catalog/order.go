@@ -119,6 +119,11 @@ func (p *planner) around(out *Comparison, belongings func(*Difference) []string,
 			lost[own] = true
 		}
 		all := target.dependents(own)
+		for _, o := range out.Differences { // what heirs have changes with it
+			if o.Kind == "column" && d.Kind == "column" && o.SQL == together+d.Kind+" "+d.Object {
+				all = append(all, slices.DeleteFunc(target.dependents(factID{o.Kind, cmp.Or(o.there, o.Object)}), func(of factID) bool { return slices.Contains(all, of) })...)
+			}
+		}
 		if replaces { // what depends on a part of a table does on the table
 			for _, id := range sorted(target.of) {
 				if id != own && target.facts[id].Table == own.object {
@@ -178,6 +183,7 @@ func (p *planner) around(out *Comparison, belongings func(*Difference) []string,
 			if p.again[id] == nil {
 				p.again[id] = belongings(&Difference{Kind: id.kind, Object: id.object})
 				p.again[id] = append(p.again[id], p.regrant(source, id)...)
+				p.again[id] = append(p.again[id], p.remarked(id)...)
 				if p.again[id] == nil {
 					p.again[id] = []string{}
 				}
@@ -240,6 +246,29 @@ func (p *planner) regrant(source *graph, id factID) []string {
 	return []string{trimmed(grant.renamed(p.names).Create)}
 }
 
+// remarked gives again the comment on what belongs to a table and bears no schema.
+func (p *planner) remarked(id factID) (list []string) {
+	parts, err := schema.ParseName(id.object)
+	if err != nil || len(parts) != 3 || p.source.dialect.Unqualified {
+		return nil
+	}
+	name := p.source.dialect.quote
+	of := "COMMENT ON " + strings.ToUpper(id.kind) + " "
+	for _, f := range p.source.Facts {
+		if f.Kind == "comment" && strings.HasPrefix(f.Create, of) && f.Create != "" {
+			text := strings.TrimPrefix(f.Create, of)
+			for _, own := range []string{schema.Ident(parts[2]), name(parts[2])} {
+				for _, table := range []string{schema.Name{Schema: parts[0], Table: parts[1]}.String(), name(parts[:2]...)} {
+					if head := own + " on " + table + " IS "; strings.HasPrefix(text, head) && len(list) == 0 {
+						list = append(list, trimmed(f.renamed(p.names).Create))
+					}
+				}
+			}
+		}
+	}
+	return list
+}
+
 // surround puts what around found into the statements.
 func (p *planner) surround(list []Difference, source, target *graph) {
 	first, last := make(map[factID]int), make(map[factID]int)
@@ -272,7 +301,7 @@ func (p *planner) surround(list []Difference, source, target *graph) {
 			makes[last[id]] = append(makes[last[id]], create)
 		}
 		for _, sql := range p.again[id] {
-			if !own[sql] {
+			if !own[sql] && !slices.Contains(makes[last[id]], sql) {
 				makes[last[id]] = append(makes[last[id]], sql)
 			}
 		}
@@ -284,6 +313,12 @@ func (p *planner) surround(list []Difference, source, target *graph) {
 			}
 			restore(id)
 		}
+	}
+	for i := range makes { // of what comes behind them too
+		slices.SortStableFunc(makes[i], func(a, b string) int {
+			remark := func(sql string) int { return min(1, strings.Count(sql[:min(11, len(sql))], "COMMENT ON ")) }
+			return remark(a) - remark(b)
+		})
 	}
 	for i := range list {
 		if d := &list[i]; len(d.with) > 0 {

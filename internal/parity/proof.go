@@ -65,11 +65,20 @@ func (r *Report) Ordered() []Difference {
 	}
 	slices.SortStableFunc(out, func(a, b Difference) int { return cmp.Compare(a.place, b.place) })
 	if r.Proof != nil && len(r.Proof.Applied) > 0 { // in this order they did run; those that failed stand last
-		at := func(d Difference) int {
-			if i := slices.Index(r.Proof.Applied, d.ID); i >= 0 {
-				return i
+		ran := make([]Difference, 0, len(r.Proof.Applied))
+		for _, id := range r.Proof.Applied {
+			if d := r.Find(id); d != nil {
+				ran = append(ran, *d)
 			}
-			return len(r.Proof.Applied)
+		}
+		at := func(d Difference) int {
+			if i := slices.IndexFunc(ran, func(o Difference) bool { return o.ID == d.ID }); i >= 0 {
+				return 2*i + 1
+			}
+			if i := slices.IndexFunc(ran, func(o Difference) bool { return o.place > d.place }); i >= 0 && beyond(d.Kind, d.Object) { // it was not tried
+				return 2 * i
+			}
+			return 2 * len(ran)
 		}
 		slices.SortStableFunc(out, func(a, b Difference) int { return cmp.Compare(at(a), at(b)) })
 	}

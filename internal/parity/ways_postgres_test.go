@@ -161,6 +161,15 @@ func TestClosingBothWaysOnPostgres(t *testing.T) {
 		"a table that becomes an heir of what changes": {
 			`CREATE TABLE a (id int PRIMARY KEY, n text NOT NULL CHECK (n <> '')); CREATE TABLE b (extra int) INHERITS (a); CREATE TABLE c (z int) INHERITS (b)`,
 			`CREATE TABLE a (id int PRIMARY KEY, n text); CREATE TABLE b (extra text) INHERITS (a); CREATE TABLE c (id int, n text, extra int, z int)`},
+		"a parent's column under a view of its heir": {
+			`CREATE TABLE a (n bigint); CREATE TABLE b (z int) INHERITS (a); CREATE VIEW vb AS SELECT n FROM b; COMMENT ON VIEW vb IS 'x'`,
+			`CREATE TABLE a (n int); CREATE TABLE b (z int) INHERITS (a); CREATE VIEW vb AS SELECT n FROM b; COMMENT ON VIEW vb IS 'x'`},
+		"comments on what is made again": {
+			`CREATE TABLE t (id int, a numeric); CREATE VIEW v AS SELECT id, a FROM t; CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'; CREATE TRIGGER io INSTEAD OF INSERT ON v FOR EACH ROW EXECUTE FUNCTION f(); COMMENT ON TRIGGER io ON v IS 'x'; CREATE TRIGGER "W w" BEFORE UPDATE ON t FOR EACH ROW WHEN (NEW.a > 1) EXECUTE FUNCTION f(); COMMENT ON TRIGGER "W w" ON t IS 'y'; CREATE POLICY p ON t USING (a > 1); COMMENT ON POLICY p ON t IS 'z'; CREATE RULE r AS ON UPDATE TO t WHERE NEW.a > 3 DO NOTHING; COMMENT ON RULE r ON t IS 'u'`,
+			`CREATE TABLE t (id int, a int); CREATE VIEW v AS SELECT id, a FROM t; CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'; CREATE TRIGGER io INSTEAD OF INSERT ON v FOR EACH ROW EXECUTE FUNCTION f(); COMMENT ON TRIGGER io ON v IS 'x'; CREATE TRIGGER "W w" BEFORE UPDATE ON t FOR EACH ROW WHEN (NEW.a > 1) EXECUTE FUNCTION f(); COMMENT ON TRIGGER "W w" ON t IS 'y'; CREATE POLICY p ON t USING (a > 1); COMMENT ON POLICY p ON t IS 'z'; CREATE RULE r AS ON UPDATE TO t WHERE NEW.a > 3 DO NOTHING; COMMENT ON RULE r ON t IS 'u'`},
+		"a key of another name under a foreign key": {
+			`CREATE TABLE t (id int PRIMARY KEY, code text NOT NULL, UNIQUE (code), z int, y text); CREATE TABLE c (k text REFERENCES t (code))`,
+			`CREATE TABLE t (id int PRIMARY KEY, kode text NOT NULL, UNIQUE (kode), z int, y text); CREATE TABLE c (k text REFERENCES t (kode))`},
 		"domains over one another, in use": {
 			`CREATE DOMAIN d AS text CHECK (VALUE <> 'y'); CREATE DOMAIN d2 AS d; CREATE DOMAIN e AS int; CREATE TABLE t (x d, y d2, z e)`,
 			`CREATE DOMAIN d AS text NOT NULL DEFAULT 'q' CONSTRAINT ck CHECK (VALUE <> 'z'); CREATE DOMAIN d2 AS d CHECK (length(VALUE) < 9); CREATE DOMAIN e AS int NOT NULL CHECK (VALUE > 1); CREATE TABLE t (x d, y d2, z e)`},
