@@ -185,9 +185,12 @@ func (r *Report) misplaced(table string) bool {
 // the structure can tell. Before is the comparison whose statements ran.
 func (p *Proof) Settle(before, after *Report) {
 	p.Remaining = []Past{}
+	given := slices.ContainsFunc(before.Differences, func(d Difference) bool { return d.Kind == "default privilege" && d.SQL != "" })
 	for _, d := range after.Differences {
 		switch {
 		case beyond(d.Kind, d.Object):
+		case given && strings.HasPrefix(d.Kind, "grant") && before.Find(d.ID) == nil: // by what is not tried
+			p.Untried = append(p.Untried, Past{ID: d.ID, Kind: d.Kind, Object: d.Object, Change: d.Change})
 		case d.Kind == "table" && d.Detail == catalog.ColumnOrder && !before.misplaced(d.Object):
 			p.Reordered = append(p.Reordered, d.Object)
 		default:
