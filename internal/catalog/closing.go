@@ -145,7 +145,7 @@ func (p *planner) statements(out *Comparison) {
 			d.set(join(piece))
 		// A table that becomes a partition, or the other way round, keeps its rows.
 		case d.Kind == "partition" && d.Change == Missing && alter[id] != "" && other("table", Extra):
-			d.set(alter[id])
+			d.set(join(append(p.attachable(d, parts, takes), alter[id])))
 		case d.Kind == "table" && d.Change == Missing && clear[factID{"partition", d.Object}] != "" && other("partition", Extra):
 			d.set(clear[factID{"partition", d.Object}])
 		case d.Kind == "partition" && d.Change == Extra && clear[there] != "" && other("table", Missing):
@@ -244,6 +244,18 @@ func (p *planner) statements(out *Comparison) {
 			d.SQL, d.Destructive = together+at, false
 		}
 	}
+}
+
+// attachable gives the statements by which the columns of a table keep NULLs out as those
+// do of the table that it becomes a partition of.
+func (p *planner) attachable(d *Difference, parts, takes map[factID]Fact) (list []string) {
+	for _, f := range p.source.Facts {
+		own := factID{"column", d.Object + "." + last(f.Object)}
+		if is, was := parts[factID{f.Kind, f.Object}], takes[own]; f.Kind == "column" && f.Table == d.Table && was.Kind != "" && is.part("null") != "" && was.part("null") == "" {
+			list = append(list, strings.Replace(strings.Replace(is.piece("null").Alter, "TABLE ONLY ", "TABLE ", 1), sqlTable(p, is), sqlTable(p, was), 1))
+		}
+	}
+	return list
 }
 
 // numbers gives the one column that takes its numbers from a sequence that belongs to

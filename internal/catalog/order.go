@@ -108,6 +108,9 @@ func (p *planner) around(out *Comparison, belongings func(*Difference) []string,
 	for i := range out.Differences {
 		d := &out.Differences[i]
 		kind, replaces := was[i]
+		if d.Change == Extra && stands(d.Kind) && runs(*d) {
+			p.rebind(out, i, at, belongings, source, target)
+		}
 		if !replaces && (d.Change != Different || !runs(*d) || !unsettles(*d, target)) {
 			continue
 		}
@@ -193,6 +196,34 @@ func (p *planner) around(out *Comparison, belongings func(*Difference) []string,
 				o.SQL, o.Destructive, o.with, o.after = together+d.Kind+" "+d.Object, false, nil, nil
 			}
 		}
+	}
+}
+
+// rebind drops what is the same on both sides but needs an object that goes, and makes it
+// again once what it needs in the source is there: a view that calls a function by its
+// name, which has other arguments.
+func (p *planner) rebind(out *Comparison, i int, at map[factID]int, belongings func(*Difference) []string, source, target *graph) {
+	d := &out.Differences[i]
+	var comes []int // behind which they can be made
+	for _, of := range target.dependents(factID{d.Kind, d.Object}) {
+		if of.kind == "column" && !computed(target.facts[of]) {
+			of.kind = ofDefault
+		}
+		if _, differs := at[of]; differs || target.facts[of].Drop == "" || source.facts[of].Create == "" || !stands(of.kind) && of.kind != ofDefault {
+			continue
+		}
+		d.with = append(d.with, of)
+		for _, on := range slices.Concat(source.on[of], source.on[factID{"column", of.object}]) {
+			if j, ok := at[on]; ok && out.Differences[j].Change == Missing && runs(out.Differences[j]) && !slices.Contains(comes, j) {
+				comes = append(comes, j)
+			}
+		}
+		if p.again[of] == nil {
+			p.again[of] = append(append([]string{}, belongings(&Difference{Kind: of.kind, Object: of.object})...), p.remarked(of)...)
+		}
+	}
+	for _, j := range comes {
+		out.Differences[j].with = append(out.Differences[j].with, slices.DeleteFunc(slices.Clone(d.with), func(of factID) bool { return slices.Contains(out.Differences[j].with, of) })...)
 	}
 }
 

@@ -170,6 +170,9 @@ func TestClosingBothWaysOnPostgres(t *testing.T) {
 		"a key of another name under a foreign key": {
 			`CREATE TABLE t (id int PRIMARY KEY, code text NOT NULL, UNIQUE (code), z int, y text); CREATE TABLE c (k text REFERENCES t (code))`,
 			`CREATE TABLE t (id int PRIMARY KEY, kode text NOT NULL, UNIQUE (kode), z int, y text); CREATE TABLE c (k text REFERENCES t (kode))`},
+		"a function of other arguments, by its name in use": {
+			`CREATE FUNCTION f(a int, b text DEFAULT 'x') RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 1'; CREATE VIEW v AS SELECT f(1) AS q; COMMENT ON VIEW v IS 'v'; CREATE VIEW w AS SELECT q FROM v; CREATE TABLE t (a int DEFAULT f(1))`,
+			`CREATE FUNCTION f(a int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 1'; CREATE VIEW v AS SELECT f(1) AS q; COMMENT ON VIEW v IS 'v'; CREATE VIEW w AS SELECT q FROM v; CREATE TABLE t (a int DEFAULT f(1))`},
 		"domains over one another, in use": {
 			`CREATE DOMAIN d AS text CHECK (VALUE <> 'y'); CREATE DOMAIN d2 AS d; CREATE DOMAIN e AS int; CREATE TABLE t (x d, y d2, z e)`,
 			`CREATE DOMAIN d AS text NOT NULL DEFAULT 'q' CONSTRAINT ck CHECK (VALUE <> 'z'); CREATE DOMAIN d2 AS d CHECK (length(VALUE) < 9); CREATE DOMAIN e AS int NOT NULL CHECK (VALUE > 1); CREATE TABLE t (x d, y d2, z e)`},

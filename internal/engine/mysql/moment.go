@@ -99,7 +99,7 @@ func (s *source) together(ctx context.Context, conns []*conn) (way, reason strin
 				return nil
 			}
 		}
-		reason = join(unlogged, "others wrote all the time")
+		reason = join(unlogged, "transactions that write were open all the time")
 		return nil
 	})
 	return way, reason, err
@@ -270,23 +270,26 @@ func status(ctx context.Context, c *conn) (text, reason string, err error) {
 }
 
 // unwritten gives the number of the next transaction that writes where MySQL lists none
-// that does; empty else. What is not listed has not begun ("not started").
+// that does; empty else. What is not listed has not begun ("not started"). A list that
+// was cut off, and lines that stand twice, which a statement's text may hold, tell nothing.
 func unwritten(status string) (number string) {
-	listed := false
+	seen := make(map[string]int)
 	for line := range strings.Lines(status) {
 		line = strings.TrimRight(line, "\r\n")
 		switch {
 		case strings.HasPrefix(line, "Trx id counter "):
 			number = strings.TrimPrefix(line, "Trx id counter ")
-		case line == "LIST OF TRANSACTIONS FOR EACH SESSION:":
-			listed = true
-		case strings.HasPrefix(line, "---TRANSACTION ") && !strings.HasSuffix(line, ", not started"):
+			seen["Trx id counter"]++
+		case line == "LIST OF TRANSACTIONS FOR EACH SESSION:", line == "FILE I/O":
+			seen[line]++
+		case strings.HasPrefix(line, "---TRANSACTION ") && !strings.HasSuffix(line, ", not started"), strings.HasPrefix(line, "... truncated"):
 			return ""
-		case line == "FILE I/O" && listed: // the list is whole
-			return number
 		}
 	}
-	return ""
+	if seen["Trx id counter"] != 1 || seen["LIST OF TRANSACTIONS FOR EACH SESSION:"] != 1 || seen["FILE I/O"] != 1 {
+		return ""
+	}
+	return number
 }
 
 // A view is what a snapshot sees: all transactions before the one number, none from the

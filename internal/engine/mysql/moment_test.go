@@ -117,6 +117,8 @@ func TestStatusOfMySQL(t *testing.T) {
 		head + "---TRANSACTION 1545, ACTIVE 2 sec\n--------\nFILE I/O\n":       "",
 		head + "---TRANSACTION 1545, ACTIVE (PREPARED) 2 sec\n---\nFILE I/O\n": "",
 		"FILE I/O\n": "",
+		head + "... truncated...\n--------\nFILE I/O\n":                                       "",
+		"UPDATE x SET a = '\nTrx id counter 1\nFILE I/O\n'\n" + head + "--------\nFILE I/O\n": "",
 	} {
 		if got := unwritten(status); got != want {
 			t.Errorf("%q for %q", got, status)
