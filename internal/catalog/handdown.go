@@ -85,10 +85,14 @@ func (p *planner) inherit(h *handed, list []Difference, i int, at map[string]int
 	d := list[i]
 	from := func(d Difference) (int, bool) {
 		of := source[factID{d.Kind, d.Object}].Through
-		if d.Change == Extra {
-			of = target[factID{d.Kind, d.Object}].Through
+		was := target[factID{d.Kind, cmp.Or(d.there, d.Object)}]
+		switch d.Change {
+		case Extra:
+			of = was.Through
+		case Different:
+			of = cmp.Or(of, source[factID{d.Kind, d.Object}].Under)
 		}
-		if d.Change == Different && target[factID{d.Kind, cmp.Or(d.there, d.Object)}].Through == "" || d.Change == Missing && slices.ContainsFunc(list, func(o Difference) bool {
+		if d.Change == Different && cmp.Or(was.Through, was.Under) == "" || d.Change == Missing && slices.ContainsFunc(list, func(o Difference) bool {
 			return o.Kind == "inheritance" && o.Change == Missing && o.Object == d.Table
 		}) {
 			return 0, false // it is no heir yet

@@ -155,6 +155,9 @@ func TestClosingBothWaysOnPostgres(t *testing.T) {
 		"an heir that has a column by itself too": {
 			`CREATE TABLE p (id int); CREATE TABLE c (z int) INHERITS (p); CREATE TABLE d (a int, z int) INHERITS (p)`,
 			`CREATE TABLE p (id int, a int); CREATE TABLE c (a int, z int) INHERITS (p); CREATE TABLE d (a int, z int) INHERITS (p)`},
+		"an heir's own column of another type": {
+			`CREATE TABLE p (id int, a bigint, b text); CREATE TABLE c (a bigint DEFAULT 4, z int) INHERITS (p); CREATE VIEW v AS SELECT a FROM c`,
+			`CREATE TABLE p (id int, a int, e text); CREATE TABLE c (a int, z int) INHERITS (p); CREATE VIEW v AS SELECT a FROM c`},
 		"an heir's own NOT NULL": {
 			`CREATE TABLE p (a int NOT NULL); CREATE TABLE c () INHERITS (p); CREATE TABLE g () INHERITS (c)`,
 			`CREATE TABLE p (a int); CREATE TABLE c () INHERITS (p); CREATE TABLE g (a int NOT NULL) INHERITS (c)`},
