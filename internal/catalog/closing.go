@@ -246,13 +246,18 @@ func (p *planner) statements(out *Comparison) {
 	}
 }
 
-// attachable gives the statements by which the columns of a table keep NULLs out as those
-// do of the table that it becomes a partition of.
+// attachable gives the statements by which the columns of a table have what those have of
+// the table that it becomes a partition of, as far as that does not come with it.
 func (p *planner) attachable(d *Difference, parts, takes map[factID]Fact) (list []string) {
 	for _, f := range p.source.Facts {
-		own := factID{"column", d.Object + "." + last(f.Object)}
-		if is, was := parts[factID{f.Kind, f.Object}], takes[own]; f.Kind == "column" && f.Table == d.Table && was.Kind != "" && is.part("null") != "" && was.part("null") == "" {
-			list = append(list, strings.Replace(strings.Replace(is.piece("null").Alter, "TABLE ONLY ", "TABLE ", 1), sqlTable(p, is), sqlTable(p, was), 1))
+		is, was := parts[factID{f.Kind, f.Object}], takes[factID{"column", d.Object + "." + last(f.Object)}]
+		if f.Kind != "column" || f.Table != d.Table || was.Kind == "" {
+			continue
+		}
+		for _, name := range []string{"null", "default"} {
+			if is.part(name) != "" && is.part(name) != was.part(name) {
+				list = append(list, strings.Replace(strings.Replace(is.piece(name).Alter, "TABLE ONLY ", "TABLE ", 1), sqlTable(p, is), sqlTable(p, was), 1))
+			}
 		}
 	}
 	return list

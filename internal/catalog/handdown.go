@@ -92,10 +92,10 @@ func (p *planner) inherit(h *handed, list []Difference, i int, at map[string]int
 		case Different:
 			of = cmp.Or(of, source[factID{d.Kind, d.Object}].Under)
 		}
-		if d.Change == Different && cmp.Or(was.Through, was.Under) == "" || d.Change == Missing && slices.ContainsFunc(list, func(o Difference) bool {
-			return o.Kind == "inheritance" && o.Change == Missing && o.Object == d.Table
+		if d.Change == Different && cmp.Or(was.Through, was.Under) == "" || slices.ContainsFunc(list, func(o Difference) bool {
+			return o.Kind == "inheritance" && o.Object == d.Table && o.Change == d.Change && d.Change != Different
 		}) {
-			return 0, false // it is no heir yet
+			return 0, false // it is no heir yet, or no more
 		}
 		j, ok := at[requalify(of, backwards(p.names))]
 		return j, ok && of != "" && list[j].Change == d.Change && (d.Renamed == 0 || last(list[j].there) == last(d.there))

@@ -127,6 +127,12 @@ func (p *planner) around(out *Comparison, belongings func(*Difference) []string,
 				all = append(all, slices.DeleteFunc(target.dependents(factID{o.Kind, cmp.Or(o.there, o.Object)}), func(of factID) bool { return slices.Contains(all, of) })...)
 			}
 		}
+		for _, f := range p.target.Facts { // and so does what partitions have
+			if f.Kind == "partition" && d.Kind == "column" && requalify(f.Table, backwards(p.names)) == d.Table {
+				part := factID{d.Kind, requalify(f.Object, backwards(p.names)) + "." + last(own.object)}
+				all = append(all, slices.DeleteFunc(target.dependents(part), func(of factID) bool { return slices.Contains(all, of) })...)
+			}
+		}
 		if replaces { // what depends on a part of a table does on the table
 			for _, id := range sorted(target.of) {
 				if id != own && target.facts[id].Table == own.object {
@@ -209,7 +215,7 @@ func (p *planner) rebind(out *Comparison, i int, at map[factID]int, belongings f
 		if of.kind == "column" && !computed(target.facts[of]) {
 			of.kind = ofDefault
 		}
-		if _, differs := at[of]; differs || target.facts[of].Drop == "" || source.facts[of].Create == "" || !stands(of.kind) && of.kind != ofDefault {
+		if _, differs := at[of]; differs || target.facts[of].Drop == "" || source.facts[of].Create == "" || !stands(of.kind) && !checked(of.kind) && of.kind != ofDefault {
 			continue
 		}
 		d.with = append(d.with, of)
@@ -577,6 +583,19 @@ func (p *planner) arrange(out *Comparison) {
 	for i, d := range list { // an heir may keep what its table loses
 		if up := requalify(source.facts[factID{d.Kind, d.Object}].Through, backwards(p.names)); d.Kind == "column" && up != "" {
 			first(i, comes(factID{d.Kind, up}))
+		}
+		// What an heir had of a table stays with it when it is its heir no more.
+		if d.Kind == "column" && d.Change == Extra && runs(d) {
+			for k, o := range list {
+				if o.Kind == "inheritance" && o.Object == d.Table && o.Change != Missing {
+					first(i, []int{k})
+					for _, up := range goes(factID{d.Kind, requalify(target.facts[factID{d.Kind, d.Object}].Through, backwards(p.names))}) {
+						if o.Change == Extra { // else it would go with its table's
+							first(up, []int{k})
+						}
+					}
+				}
+			}
 		}
 		// What an heir has by itself goes behind what its table has.
 		if up := requalify(target.facts[factID{d.Kind, d.Object}].Under, backwards(p.names)); d.Kind == "column" && d.Change == Extra && up != "" {

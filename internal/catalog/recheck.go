@@ -31,41 +31,57 @@ func (p *planner) clearForNames(list []Difference, source, target *graph) {
 	if first < 0 {
 		return
 	}
-	var drops, makes []string
-	gone := make(map[string]bool) // views that go for a while
-	for _, kind := range []string{"trigger", "view"} {
+	away := make(map[factID]bool) // that go for a while
+	own := make(map[factID]bool)  // of those, the ones that their own differences make again
+	for _, f := range p.target.Facts {
+		id := factID{f.Kind, f.Object}
+		drop := trimmed(target.facts[id].Drop)
+		if f.Kind != "trigger" && f.Kind != "view" || drop == "" {
+			continue
+		}
+		if i, told := at[id]; told {
+			if d := &list[i]; d.Change == Different && strings.HasPrefix(d.SQL, drop+";\n") {
+				away[id], own[id] = true, true
+				d.SQL = strings.TrimPrefix(d.SQL, drop+";\n")
+			}
+			continue
+		}
+		create := trimmed(source.facts[id].renamed(p.names).Create)
+		away[id] = create != "" && create != trimmed(target.facts[id].Create)
+	}
+	for again := true; again; { // what names one that is away does not work either
+		again = false
 		for _, f := range p.target.Facts {
 			id := factID{f.Kind, f.Object}
-			drop := trimmed(target.facts[id].Drop)
-			if f.Kind != kind || drop == "" {
+			if _, told := at[id]; told || away[id] || f.Kind != "trigger" && f.Kind != "view" || source.facts[id].Create == "" {
 				continue
 			}
-			if i, told := at[id]; told {
-				if d := &list[i]; d.Change == Different && strings.HasPrefix(d.SQL, drop+";\n") {
-					drops, d.SQL = append(drops, drop), strings.TrimPrefix(d.SQL, drop+";\n")
+			for of, is := range away {
+				if is && of.kind == "view" && (f.Table == of.object || hasWord(f.Create, bareLast(of.object))) {
+					away[id], again = true, true
+					break
 				}
-				continue
-			}
-			if create := trimmed(source.facts[id].renamed(p.names).Create); create != "" && create != trimmed(target.facts[id].Create) {
-				drops = append(drops, drop)
-				if !slices.ContainsFunc(list, func(d Difference) bool { return strings.Contains(";\n"+d.SQL+";\n", ";\n"+create+";\n") }) { // with a table that is made anew
-					makes = append(makes, create)
-				}
-				gone[f.Object] = gone[f.Object] || kind == "view"
 			}
 		}
 	}
-	slices.Reverse(makes) // triggers behind the views that they are on
-	for _, f := range p.source.Facts {
-		id := factID{f.Kind, f.Object}
-		create := trimmed(f.renamed(p.names).Create)
-		if _, told := at[id]; f.Kind == "trigger" && gone[f.Table] && !told && create == trimmed(target.facts[id].Create) {
-			makes = append(makes, create) // it went with its view
+	var drops, makes []string
+	for _, kind := range []string{"trigger", "view"} {
+		for _, f := range p.target.Facts {
+			id := factID{f.Kind, f.Object}
+			if f.Kind != kind || !away[id] {
+				continue
+			}
+			drops = append(drops, trimmed(target.facts[id].Drop))
+			create := trimmed(source.facts[id].renamed(p.names).Create)
+			if !own[id] && !slices.ContainsFunc(list, func(d Difference) bool { return strings.Contains(";\n"+d.SQL+";\n", ";\n"+create+";\n") }) { // with what is made anew
+				makes = append(makes, create)
+			}
 		}
 	}
 	if len(drops) == 0 {
 		return
 	}
+	slices.Reverse(makes) // triggers behind the views that they are on
 	list[first].SQL = join(append(drops, list[first].SQL))
 	list[last].SQL = join(append([]string{list[last].SQL}, makes...))
 }

@@ -21,7 +21,7 @@ func TestClosingOnPostgres(t *testing.T) {
 		"an expression of a column":                     {`CREATE TABLE t (a int, z int)`, `ALTER TABLE t ADD b int GENERATED ALWAYS AS (a * 3) STORED`, `ALTER TABLE t ADD b int GENERATED ALWAYS AS (a * 2) STORED`, ``},
 		"a column of a filter":                          {`CREATE TABLE t (a int PRIMARY KEY); CREATE PUBLICATION p FOR TABLE t WHERE (a > 1)`, ``, ``, ``},
 		"a partition that was a table":                  {`CREATE TABLE m (id int, v text) PARTITION BY LIST (v)`, `CREATE TABLE m1 PARTITION OF m FOR VALUES IN ('a')`, `CREATE TABLE m1 (id int, v text); INSERT INTO m1 VALUES (1, 'a'), (2, 'a')`, `m1`},
-		"a partition that was a table without NOT NULL": {`CREATE TABLE m (id int NOT NULL, v text, n int NOT NULL) PARTITION BY LIST (v)`, `CREATE TABLE m1 PARTITION OF m FOR VALUES IN ('a')`, `CREATE TABLE m1 (id int, v text, n int); INSERT INTO m1 VALUES (1, 'a', 2), (2, 'a', 3)`, `m1`},
+		"a partition that was a table without NOT NULL": {`CREATE TABLE m (id int NOT NULL, v text DEFAULT 'a', n int NOT NULL) PARTITION BY LIST (v)`, `CREATE TABLE m1 PARTITION OF m FOR VALUES IN ('a')`, `CREATE TABLE m1 (id int, v text, n int); INSERT INTO m1 VALUES (1, 'a', 2), (2, 'a', 3)`, `m1`},
 		"a table that was a partition":                  {`CREATE TABLE m (id int, v text) PARTITION BY LIST (v)`, `CREATE TABLE m1 (id int, v text)`, `CREATE TABLE m1 PARTITION OF m FOR VALUES IN ('a'); INSERT INTO m VALUES (1, 'a'), (2, 'a')`, `m1`},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -126,6 +126,18 @@ func TestFilesForSQLite(t *testing.T) {
 			"CREATE TABLE c (id integer PRIMARY KEY, mail text, z int); CREATE VIEW v AS SELECT mail, 'mail' AS lit FROM c",
 			"CREATE TABLE c (id integer PRIMARY KEY, email text, z int); INSERT INTO c VALUES (1, 'm', 2); CREATE VIEW v AS SELECT email, 'email' AS lit FROM c",
 			"SELECT lit FROM v", "mail\n"},
+		"an index that loses a column": {
+			"CREATE TABLE t (id integer PRIMARY KEY, a text, n text); CREATE INDEX i ON t (a, n); CREATE TABLE u (id integer PRIMARY KEY, a1 text, b1 int, c text DEFAULT 'k'); CREATE INDEX j ON u (a1, b1)",
+			"CREATE TABLE t (id integer PRIMARY KEY, a text, b int); CREATE INDEX i ON t (a, b); INSERT INTO t VALUES (1, 'x', 2); CREATE TABLE u (id integer PRIMARY KEY, a2 text, b2 int, d int); CREATE INDEX j ON u (a2, b2); INSERT INTO u VALUES (1, 'y', 2, 3)",
+			"SELECT t.a, u.a1 FROM t, u", "x|y\n"},
+		"a renamed and a retyped column under views over one another": {
+			"CREATE TABLE t (id integer PRIMARY KEY, email text, amt numeric, z int); CREATE VIEW v1 AS SELECT email, amt FROM t; CREATE VIEW v2 AS SELECT upper(email) u, amt FROM v1; CREATE VIEW v3 AS SELECT u FROM v2; CREATE TRIGGER g INSTEAD OF INSERT ON v3 BEGIN INSERT INTO t (z) VALUES (length(new.u)); END; CREATE TABLE l (x); CREATE TRIGGER h AFTER INSERT ON l BEGIN INSERT INTO v3 VALUES (new.x); END",
+			"CREATE TABLE t (id integer PRIMARY KEY, mail text, amt int, y blob); INSERT INTO t VALUES (1, 'm', 2, NULL); CREATE VIEW v1 AS SELECT mail, amt FROM t; CREATE VIEW v2 AS SELECT upper(mail) u, amt FROM v1; CREATE VIEW v3 AS SELECT u FROM v2; CREATE TRIGGER g INSTEAD OF INSERT ON v3 BEGIN INSERT INTO t (z) VALUES (length(new.u)); END; CREATE TABLE l (x); CREATE TRIGGER h AFTER INSERT ON l BEGIN INSERT INTO v3 VALUES (new.x); END",
+			"SELECT u FROM v3; INSERT INTO l VALUES ('abc'); SELECT max(z) FROM t", "M\n3\n"},
+		"a renamed column that a view calls so already": {
+			"CREATE TABLE \"my t\" (\"new col\" text, id integer PRIMARY KEY); CREATE VIEW \"v w\" AS SELECT \"new col\" AS \"old col\" FROM \"my t\"; CREATE VIEW v2 AS SELECT \"old col\" FROM \"v w\"",
+			"CREATE TABLE \"my t\" (\"old col\" text, id integer PRIMARY KEY); INSERT INTO \"my t\" VALUES ('x', 1); CREATE VIEW \"v w\" AS SELECT \"old col\" AS \"old col\" FROM \"my t\"; CREATE VIEW v2 AS SELECT \"old col\" FROM \"v w\"",
+			"SELECT * FROM v2", "x\n"},
 		"columns that come in their order": {
 			"CREATE TABLE c (id integer PRIMARY KEY, phone text, age int, b text)",
 			"CREATE TABLE c (id integer PRIMARY KEY); INSERT INTO c VALUES (1)",

@@ -176,6 +176,15 @@ func TestClosingBothWaysOnPostgres(t *testing.T) {
 		"a function of other arguments, by its name in use": {
 			`CREATE FUNCTION f(a int, b text DEFAULT 'x') RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 1'; CREATE VIEW v AS SELECT f(1) AS q; COMMENT ON VIEW v IS 'v'; CREATE VIEW w AS SELECT q FROM v; CREATE TABLE t (a int DEFAULT f(1))`,
 			`CREATE FUNCTION f(a int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 1'; CREATE VIEW v AS SELECT f(1) AS q; COMMENT ON VIEW v IS 'v'; CREATE VIEW w AS SELECT q FROM v; CREATE TABLE t (a int DEFAULT f(1))`},
+		"a view of a partition over a column of another type": {
+			`CREATE TABLE p (k int NOT NULL, v numeric) PARTITION BY RANGE (k); CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (1) TO (10); CREATE VIEW vp AS SELECT v FROM p1`,
+			`CREATE TABLE p (k int NOT NULL, v int) PARTITION BY RANGE (k); CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (1) TO (10); CREATE VIEW vp AS SELECT v FROM p1`},
+		"a function of other arguments in checks and indexes": {
+			`CREATE FUNCTION f(a int, b text DEFAULT 'x') RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 1'; CREATE TABLE t (a int CONSTRAINT ck CHECK (f(a) > 0)); CREATE INDEX fi ON t (f(a))`,
+			`CREATE FUNCTION f(a int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 1'; CREATE TABLE t (a int CONSTRAINT ck CHECK (f(a) > 0)); CREATE INDEX fi ON t (f(a))`},
+		"an heir of other tables": {
+			`CREATE TABLE a2 (m int, s text, w int); CREATE TABLE b (x int) INHERITS (a2); CREATE TABLE a (id int, s text)`,
+			`CREATE TABLE a2 (m int, s text); CREATE TABLE a (id int, s text); CREATE TABLE b (x int) INHERITS (a, a2)`},
 		"domains over one another, in use": {
 			`CREATE DOMAIN d AS text CHECK (VALUE <> 'y'); CREATE DOMAIN d2 AS d; CREATE DOMAIN e AS int; CREATE TABLE t (x d, y d2, z e)`,
 			`CREATE DOMAIN d AS text NOT NULL DEFAULT 'q' CONSTRAINT ck CHECK (VALUE <> 'z'); CREATE DOMAIN d2 AS d CHECK (length(VALUE) < 9); CREATE DOMAIN e AS int NOT NULL CHECK (VALUE > 1); CREATE TABLE t (x d, y d2, z e)`},
@@ -241,6 +250,9 @@ func TestNothingIsWrittenThatFailsOnPostgres(t *testing.T) {
 		sides [2]string
 		says  string
 	}{
+		"a domain's own type, in use": {[2]string{
+			`CREATE DOMAIN d AS varchar(40); CREATE TABLE t (i int PRIMARY KEY, x d)`,
+			`CREATE DOMAIN d AS varchar(20); CREATE TABLE t (i int PRIMARY KEY, x d)`}, "column public.t.x"},
 		"an enum that becomes a domain, in use": {[2]string{
 			`CREATE DOMAIN e AS text CHECK (VALUE IN ('a', 'b')); CREATE TABLE t (id int, e e DEFAULT 'a', f e)`,
 			`CREATE TYPE e AS ENUM ('a', 'b'); CREATE TABLE t (id int, e e DEFAULT 'a', f e)`}, "column public.t."},

@@ -100,6 +100,7 @@ func closings() map[string]closing {
 			// One without anything of its own is told by a statement as well, of what clear took away.
 			alter: `(SELECT coalesce(nullif(concat_ws('; ', 'ALTER DOMAIN ' || ` + full + ` || ' SET DEFAULT ' || o.typdefault, CASE WHEN o.typnotnull THEN 'ALTER DOMAIN ' || ` + full + ` || ' SET NOT NULL' END, ` +
 				constraints(`format('ALTER DOMAIN %s ADD CONSTRAINT %I %s', `+full+`, k.conname, pg_catalog.pg_get_constraintdef(k.oid))`) + `), ''), 'ALTER DOMAIN ' || ` + full + ` || ' DROP DEFAULT') FROM pg_catalog.pg_type o` + of,
+			shape: `(SELECT format('%s %s;', pg_catalog.format_type(o.typbasetype, o.typtypmod), o.typcollation) FROM pg_catalog.pg_type o` + of,
 			clear: `concat_ws('; ', format('ALTER DOMAIN %s DROP DEFAULT; ALTER DOMAIN %s DROP NOT NULL', ` + full + `, ` + full + `), ` + constraints(`format('ALTER DOMAIN %s DROP CONSTRAINT %I', `+full+`, k.conname)`) + `)`},
 		"composite type":                  {create: `format('CREATE TYPE %s AS (%s)', ` + full + `, translate(x.def, E'\x1e\x1f', ' ,'))`, drop: `format('DROP TYPE %s', ` + full + `)`},
 		"range type":                      {create: `(SELECT format('CREATE TYPE %s AS RANGE (SUBTYPE = %s%s)', ` + full + `, pg_catalog.format_type(r.rngsubtype, NULL), CASE WHEN r.rngsubdiff <> 0 THEN format(', SUBTYPE_DIFF = %s', r.rngsubdiff::regproc) END) FROM pg_catalog.pg_range r WHERE r.rngtypid = x.oid)`, drop: `format('DROP TYPE %s', ` + full + `)`},

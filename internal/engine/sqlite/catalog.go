@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql/driver"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -109,8 +110,8 @@ func ownColumns(ctx context.Context, c *conn, o object) (string, error) {
 	return strings.Join(columns, "\n"), err
 }
 
-// mentions lists the columns that views and triggers name, by their words: SQLite lets no
-// column go that one of them names.
+// mentions lists the columns that views, triggers and indexes name, by their words: SQLite
+// lets no column go that one of them names.
 func mentions(tables, facts []catalog.Fact) (out []catalog.Dependency) {
 	columns := make(map[string][]catalog.Ref) // by the last part of their names, in small letters
 	for _, f := range tables {
@@ -119,13 +120,16 @@ func mentions(tables, facts []catalog.Fact) (out []catalog.Dependency) {
 			columns[name] = append(columns[name], catalog.Ref{Kind: f.Kind, Object: f.Object})
 		}
 	}
-	for _, f := range facts {
-		if f.Kind != "view" && f.Kind != "trigger" {
+	for _, f := range slices.Concat(tables, facts) {
+		if f.Kind != "view" && f.Kind != "trigger" && f.Kind != "index" {
 			continue
 		}
 		for _, t := range words(f.Create) {
 			if name, ok := t.name(); ok {
 				for _, c := range columns[small(name)] {
+					if f.Kind == "index" && !strings.HasPrefix(c.Object, f.Table+".") {
+						continue
+					}
 					out = append(out, catalog.Dependency{Of: catalog.Ref{Kind: f.Kind, Object: f.Object}, On: c, Placed: true})
 				}
 			}
