@@ -259,6 +259,8 @@ func oneName(kind string) string {
 		return "relation"
 	case "enum", "domain", "composite type", "range type":
 		return "type"
+	case "index", "unique", "primary key", "exclusion":
+		return "index"
 	}
 	return ""
 }

@@ -185,6 +185,12 @@ func TestClosingBothWaysOnPostgres(t *testing.T) {
 		"an heir of other tables": {
 			`CREATE TABLE a2 (m int, s text, w int); CREATE TABLE b (x int) INHERITS (a2); CREATE TABLE a (id int, s text)`,
 			`CREATE TABLE a2 (m int, s text); CREATE TABLE a (id int, s text); CREATE TABLE b (x int) INHERITS (a, a2)`},
+		"statistics over a column that goes": {
+			`CREATE TABLE t (id int PRIMARY KEY, code text, z int); CREATE STATISTICS s ON code, z FROM t`,
+			`CREATE TABLE t (id int PRIMARY KEY, code text, w text); CREATE STATISTICS s ON code, w FROM t`},
+		"a constraint that becomes an index of its name, under a foreign key": {
+			`CREATE TABLE t (u int NOT NULL); CREATE UNIQUE INDEX uu ON t (u); CREATE TABLE c (k int REFERENCES t (u))`,
+			`CREATE TABLE t (u int NOT NULL CONSTRAINT uu UNIQUE); CREATE TABLE c (k int REFERENCES t (u))`},
 		"domains over one another, in use": {
 			`CREATE DOMAIN d AS text CHECK (VALUE <> 'y'); CREATE DOMAIN d2 AS d; CREATE DOMAIN e AS int; CREATE TABLE t (x d, y d2, z e)`,
 			`CREATE DOMAIN d AS text NOT NULL DEFAULT 'q' CONSTRAINT ck CHECK (VALUE <> 'z'); CREATE DOMAIN d2 AS d CHECK (length(VALUE) < 9); CREATE DOMAIN e AS int NOT NULL CHECK (VALUE > 1); CREATE TABLE t (x d, y d2, z e)`},
@@ -250,6 +256,9 @@ func TestNothingIsWrittenThatFailsOnPostgres(t *testing.T) {
 		sides [2]string
 		says  string
 	}{
+		"a domain over an array of a type of another name, in use": {[2]string{
+			`CREATE TYPE mood AS ENUM ('a', 'b'); CREATE DOMAIN dm AS mood[] DEFAULT '{a}'; CREATE TABLE t (m dm)`,
+			`CREATE TYPE feel AS ENUM ('a', 'b'); CREATE DOMAIN dm AS feel[] DEFAULT '{a}'; CREATE TABLE t (m dm)`}, "column public.t.m"},
 		"a domain's own type, in use": {[2]string{
 			`CREATE DOMAIN d AS varchar(40); CREATE TABLE t (i int PRIMARY KEY, x d)`,
 			`CREATE DOMAIN d AS varchar(20); CREATE TABLE t (i int PRIMARY KEY, x d)`}, "column public.t.x"},
