@@ -54,18 +54,15 @@ func (p *planner) statements(out *Comparison) {
 			alter[factID{f.Kind, f.Object}] = trimmed(f.renamed(p.names).Alter)
 		}
 	}
-	parts, takes := make(map[factID]Fact), make(map[factID]Fact)
-	for _, f := range p.source.Facts {
-		parts[factID{f.Kind, f.Object}] = f.renamed(p.names)
-	}
+	parts, takes := p.byIdentity()
 	back := backwards(p.names)
-	for _, f := range p.target.Facts {
+	for _, f := range p.target.Facts { // several may have one identity
+		id := factID{f.Kind, requalify(f.Object, back)}
 		if f.Drop != "" {
-			drop[factID{f.Kind, requalify(f.Object, back)}] = trimmed(f.Drop)
+			drop[id] = trimmed(f.Drop)
 		}
-		takes[factID{f.Kind, requalify(f.Object, back)}] = f
 		if f.Clear != "" {
-			clear[factID{f.Kind, requalify(f.Object, back)}] = trimmed(f.Clear)
+			clear[id] = trimmed(f.Clear)
 		}
 	}
 	for _, d := range out.Differences { // whose statements run once it has its name
@@ -244,6 +241,20 @@ func (p *planner) statements(out *Comparison) {
 			d.SQL, d.Destructive = together+at, false
 		}
 	}
+}
+
+// byIdentity gives what both sides have by the source's names: the source's as statements
+// write it, the target's as it is.
+func (p *planner) byIdentity() (parts, takes map[factID]Fact) {
+	parts, takes = make(map[factID]Fact), make(map[factID]Fact)
+	for _, f := range p.source.Facts {
+		parts[factID{f.Kind, f.Object}] = f.renamed(p.names)
+	}
+	back := backwards(p.names)
+	for _, f := range p.target.Facts {
+		takes[factID{f.Kind, requalify(f.Object, back)}] = f
+	}
+	return parts, takes
 }
 
 // attachable gives the statements by which the columns of a table have what those have of
@@ -499,14 +510,7 @@ func (p *planner) definitions(out *Comparison) {
 // making it anew, where the product alters no table in place, else in words.
 func (p *planner) rebuilds(out *Comparison) {
 	first := make(map[string]string)
-	parts, takes := make(map[factID]Fact), make(map[factID]Fact)
-	for _, f := range p.source.Facts {
-		parts[factID{f.Kind, f.Object}] = f
-	}
-	back := backwards(p.names)
-	for _, f := range p.target.Facts {
-		takes[factID{f.Kind, requalify(f.Object, back)}] = f
-	}
+	parts, takes := p.byIdentity()
 	for i := range out.Differences {
 		d := &out.Differences[i]
 		if d.SQL != "" || d.Table == "" || !structural(d.Kind) || d.Change == Missing && d.Kind == "table" {

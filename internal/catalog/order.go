@@ -288,21 +288,13 @@ func (p *planner) regrant(source *graph, id factID) []string {
 // remarked gives again the comment on what belongs to a table and bears no schema.
 func (p *planner) remarked(id factID) (list []string) {
 	parts, err := schema.ParseName(id.object)
-	if err != nil || len(parts) != 3 || p.source.dialect.Unqualified {
+	if err != nil || len(parts) != 3 {
 		return nil
 	}
-	name := p.source.dialect.quote
-	of := "COMMENT ON " + strings.ToUpper(id.kind) + " "
+	head := "COMMENT ON " + strings.ToUpper(id.kind) + " " + schema.Ident(parts[2]) + " on " + schema.Name{Schema: parts[0], Table: parts[1]}.String() + " IS "
 	for _, f := range p.source.Facts {
-		if f.Kind == "comment" && strings.HasPrefix(f.Create, of) && f.Create != "" {
-			text := strings.TrimPrefix(f.Create, of)
-			for _, own := range []string{schema.Ident(parts[2]), name(parts[2])} {
-				for _, table := range []string{schema.Name{Schema: parts[0], Table: parts[1]}.String(), name(parts[:2]...)} {
-					if head := own + " on " + table + " IS "; strings.HasPrefix(text, head) && len(list) == 0 {
-						list = append(list, trimmed(f.renamed(p.names).Create))
-					}
-				}
-			}
+		if f.Kind == "comment" && strings.HasPrefix(f.Create, head) {
+			list = append(list, trimmed(f.renamed(p.names).Create))
 		}
 	}
 	return list
@@ -353,10 +345,15 @@ func (p *planner) surround(list []Difference, source, target *graph) {
 			restore(id)
 		}
 	}
-	for i := range makes { // of what comes behind them too
+	for i := range makes { // comments last: they may be on what comes behind their object's table
 		slices.SortStableFunc(makes[i], func(a, b string) int {
-			remark := func(sql string) int { return min(1, strings.Count(sql[:min(11, len(sql))], "COMMENT ON ")) }
-			return remark(a) - remark(b)
+			switch x, y := strings.HasPrefix(a, "COMMENT ON "), strings.HasPrefix(b, "COMMENT ON "); {
+			case x == y:
+				return 0
+			case x:
+				return 1
+			}
+			return -1
 		})
 	}
 	for i := range list {

@@ -86,7 +86,7 @@ func (s *source) together(ctx context.Context, conns []*conn) (way, reason strin
 		if err != nil {
 			return err
 		}
-		attempt := s.attempt
+		attempt := byLog
 		if unlogged != "" {
 			attempt = byEngine
 		}
@@ -108,9 +108,10 @@ func (s *source) together(ctx context.Context, conns []*conn) (way, reason strin
 // patience is for how long readers try to begin at one moment.
 const patience = 2 * time.Second
 
-// attempt begins all readers once; c is a session beside them. Neither way nor
-// reason is given where another attempt may succeed.
-func (s *source) attempt(ctx context.Context, c *conn, conns []*conn) (way, reason string, err error) {
+// byLog begins all readers once and asks the binary log whether they see one moment; c
+// is a session beside them. Neither way nor reason is given where another attempt may
+// succeed.
+func byLog(ctx context.Context, c *conn, conns []*conn) (way, reason string, err error) {
 	if c.maria {
 		if err := begin(ctx, conns); err != nil {
 			return "", "", err
@@ -204,7 +205,7 @@ var (
 	blockLine = regexp.MustCompile(`^(?:MariaDB|MySQL) thread id (\d+),`)
 )
 
-// byEngine begins all readers once and asks InnoDB whether they see one moment.
+// byEngine is byLog that asks InnoDB.
 //
 // MariaDB tells what each snapshot sees: all transactions below one number but those
 // that were on their way when it was taken. Where none was, both its numbers are one,
