@@ -29,14 +29,16 @@ func (x *exchange) Continue(ctx context.Context, table schema.Name, word string)
 		return 0, false, nil
 	}
 	err = x.pool.with(ctx, func(c *conn) error {
-		facts := x.before.tables[table]
-		if ok, err = e.stands(ctx, c, facts, m); err != nil || !ok {
+		first, err := x.firstLook(ctx, c)
+		if err != nil {
 			return err
 		}
-		if !x.spec.Anew { // else that likelihood may be what led the try before astray
-			if unwritten, err := e.unwritten(ctx, c, facts, m); err != nil || unwritten {
-				return err
-			}
+		there := first.of[table]
+		if ok = first.age.holds(m) && there.structure == m.structure; !ok {
+			return nil
+		}
+		if !x.spec.Anew && first.counted && there.writes == m.writes { // after a try that was led astray, that likelihood does not do
+			return nil
 		}
 		ok, err = e.holds(ctx, c, m)
 		return err
@@ -50,14 +52,78 @@ func (x *exchange) Continue(ctx context.Context, table schema.Name, word string)
 	return m.rows, true, nil
 }
 
-// stands tells whether the memory's table stands there, read as then.
-func (e *exchanged) stands(ctx context.Context, c *conn, facts *tableFacts, m memory) (bool, error) {
-	now, err := c.age(ctx)
-	if err != nil || !now.holds(m) {
-		return false, err
+// A firstLook is what was found of all tables when the first was to be continued. It is
+// looked again under the locks; here it tells what may be built on.
+type firstLook struct {
+	age     age
+	counted bool // the server keeps statistics of everybody's writes
+	of      map[schema.Name]seenTable
+}
+
+type seenTable struct {
+	structure string
+	writes    int64
+}
+
+func (x *exchange) firstLook(ctx context.Context, c *conn) (*firstLook, error) {
+	x.looking.Lock()
+	defer x.looking.Unlock()
+	if x.first != nil {
+		return x.first, nil
 	}
-	structure, err := structureOf(ctx, c, facts.whole(), true)
-	return structure == m.structure, err
+	list := x.sorted()
+	out := &firstLook{of: map[schema.Name]seenTable{}}
+	var err error
+	if out.age, err = c.age(ctx); err != nil {
+		return nil, err
+	}
+	structures, err := structuresOf(ctx, c, x.factsOf(list), true)
+	if err != nil {
+		return nil, err
+	}
+	if out.counted, err = counted(ctx, c); err != nil {
+		return nil, err
+	}
+	writes, err := writesTo(ctx, c, x.factsOf(list))
+	if err != nil {
+		return nil, err
+	}
+	for i, e := range list {
+		out.of[e.name] = seenTable{structures[i], writes[i]}
+	}
+	x.first = out
+	return out, nil
+}
+
+// factsOf gives what is known of tables, in their order.
+func (x *exchange) factsOf(list []*exchanged) []*tableFacts {
+	out := make([]*tableFacts, len(list))
+	for i, e := range list {
+		out[i] = x.before.tables[e.name]
+	}
+	return out
+}
+
+// moved gives the first of the tables that are continued that does not stand there, read
+// as it was when its memory was made; nil where all do.
+func (x *exchange) moved(ctx context.Context, c *conn, list []*exchanged) (*exchanged, error) {
+	if len(list) == 0 {
+		return nil, nil
+	}
+	now, err := c.age(ctx)
+	if err != nil {
+		return nil, err
+	}
+	structures, err := structuresOf(ctx, c, x.factsOf(list), true)
+	if err != nil {
+		return nil, err
+	}
+	for i, e := range list {
+		if !now.holds(*e.continued) || structures[i] != e.continued.structure {
+			return e, nil
+		}
+	}
+	return nil, nil
 }
 
 // holds counts whether exactly the memory's rows stand in the table.
@@ -65,15 +131,6 @@ func (e *exchanged) holds(ctx context.Context, c *conn, m memory) (bool, error) 
 	// The youngest of the rows tells as well as a second count, and costs less.
 	rows, err := c.query(ctx, "look for late writes to "+e.name.String(), "SELECT count(*), coalesce("+afterAge("min(pg_catalog.age(xmin))", m.from)+", false) FROM "+e.from())
 	return err == nil && number(rows[0][0]) == m.rows && string(rows[0][1]) == "f", err
-}
-
-// unwritten tells whether nobody wrote to the table since, by the server's statistics.
-func (e *exchanged) unwritten(ctx context.Context, c *conn, facts *tableFacts, m memory) (bool, error) {
-	if on, err := counted(ctx, c); err != nil || !on {
-		return false, err
-	}
-	writes, err := writesTo(ctx, c, facts.whole())
-	return writes == m.writes, err
 }
 
 // same writes that two rows have one key.
@@ -413,25 +470,27 @@ func (x *exchange) Left(ctx context.Context, tables []schema.Name) (map[schema.N
 		if err != nil || !alone || now.life == "" {
 			return err
 		}
+		var list []*exchanged
 		for _, name := range tables {
-			e, facts := x.tables[name], x.before.tables[name]
-			if e == nil || e.counted < 0 || len(e.match) == 0 || facts.foreign {
-				continue
+			if e := x.tables[name]; e != nil && e.counted >= 0 && len(e.match) > 0 && !x.before.tables[name].foreign {
+				list = append(list, e)
 			}
-			plain, err := plainTables(ctx, c, facts.whole())
-			if err != nil {
-				return err
-			}
-			structure, err := structureOf(ctx, c, facts.whole(), true)
-			if err != nil {
-				return err
-			}
-			writes, err := writesTo(ctx, c, facts.whole())
-			if err != nil {
-				return err
-			}
-			if plain {
-				out[e.name] = memory{now.life, structure, now.to, e.counted, writes}.String()
+		}
+		plain, err := plainTables(ctx, c, x.factsOf(list))
+		if err != nil {
+			return err
+		}
+		structures, err := structuresOf(ctx, c, x.factsOf(list), true)
+		if err != nil {
+			return err
+		}
+		writes, err := writesTo(ctx, c, x.factsOf(list))
+		if err != nil {
+			return err
+		}
+		for i, e := range list {
+			if plain[i] && structures[i] != "" {
+				out[e.name] = memory{now.life, structures[i], now.to, e.counted, writes[i]}.String()
 			}
 		}
 		return nil

@@ -110,20 +110,23 @@ func (k *counting) count(ctx context.Context, c *conn, others []bool) error {
 	if err := ctx.Err(); err != nil {
 		return wrap(ctx, err, "look for late writes")
 	}
+	if e, err := k.x.moved(ctx, c, k.list); err != nil {
+		return err
+	} else if e != nil {
+		return lateWriter(e)
+	}
 	for i, e := range k.list {
-		ok, err := e.stands(ctx, c, k.x.before.tables[e.name], *e.continued)
-		if err == nil && ok && !others[i] {
-			ok, err = e.holds(ctx, c, *e.continued)
-			if err == nil && ok {
-				k.counted[i] = true
-			}
+		if others[i] {
+			continue
 		}
+		ok, err := e.holds(ctx, c, *e.continued)
 		if err != nil {
 			return err
 		}
 		if !ok {
 			return lateWriter(e)
 		}
+		k.counted[i] = true
 	}
 	return nil
 }

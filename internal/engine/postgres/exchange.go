@@ -23,10 +23,12 @@ type exchange struct {
 	spec    engine.Spec
 	guard   *conn // on the maintenance database; holds the target's lock
 	made    time.Time
-	before  *inventory   // the target as it stood when the load began
-	pool    *pool        // sessions that fill side tables
-	events  []string     // the target's event triggers, as they are written in SQL
-	asking  sync.Mutex   // held while the guard is asked about values
+	before  *inventory // the target as it stood when the load began
+	pool    *pool      // sessions that fill side tables
+	events  []string   // the target's event triggers, as they are written in SQL
+	asking  sync.Mutex // held while the guard is asked about values
+	looking sync.Mutex // held while first is looked for
+	first   *firstLook
 	lookers chan *looker // sessions that read the target, beside those of the pool; nil where one is yet to be opened
 
 	mu        sync.Mutex // guards what follows, and serves main to one at a time

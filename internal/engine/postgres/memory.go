@@ -78,61 +78,103 @@ func (a age) holds(m memory) bool {
 	return a.life != "" && a.life == m.life && m.from <= a.to && a.to-m.from < math.MaxInt32
 }
 
-// structureOf gives one word for all that says how the rows in the tables of $1 are
+// members gives tables, each with its partitions, as two arrays: the table's place in
+// the list, and the number. ofMembers reads them as a table p (g, o).
+func members(tables []*tableFacts) (places, numbers []byte) {
+	places, numbers = []byte{'{'}, []byte{'{'}
+	for i, f := range tables {
+		places, numbers = appendElement(places, parameter(i)), appendElement(numbers, parameter(f.oid))
+		for _, l := range f.leaves {
+			places, numbers = appendElement(places, parameter(i)), appendElement(numbers, parameter(l.oid))
+		}
+	}
+	return append(places, '}'), append(numbers, '}')
+}
+
+const ofMembers = `p AS MATERIALIZED (SELECT * FROM unnest($1::int[], $2::oid[]) x (g, o))`
+
+// ofEach asks one question of several tables at once, which costs little more than of
+// one. The answer's rows are the table's place in the list and what is asked.
+func ofEach(ctx context.Context, c *conn, doing, sql string, tables []*tableFacts) ([]string, error) {
+	out := make([]string, len(tables))
+	if len(tables) == 0 {
+		return out, nil
+	}
+	places, numbers := members(tables)
+	rows, err := c.query(ctx, doing, sql, places, numbers)
+	for _, r := range rows {
+		out[number(r[0])] = string(r[1])
+	}
+	return out, err
+}
+
+// structuresOf gives, of each table, one word for all that says how its rows are
 // read; with the constraints and indexes, in a target, also for what they were proved
-// to hold. The version of a row of the catalog tells its changes.
-func structureOf(ctx context.Context, c *conn, oids []byte, proved bool) (string, error) {
-	sql := `
-		SELECT 'a' || a.attrelid || ' ' || a.attnum || ' ' || a.xmin AS w FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class t ON t.oid = a.attrelid JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace
-			WHERE a.attnum > 0 AND (a.attrelid = ANY ($1::oid[]) OR t.relkind = 'c' AND NOT ` + serverSchemas + `)
-		UNION ALL SELECT 'd' || oid || ' ' || xmin FROM pg_catalog.pg_attrdef WHERE adrelid = ANY ($1::oid[])
-		UNION ALL SELECT 'r' || t.oid || ' ' || t.relkind::text || t.relrowsecurity::text || coalesce(m.amname::text, '') || ' ' || coalesce(pg_catalog.pg_relation_filenode(t.oid), 0)
-			FROM pg_catalog.pg_class t LEFT JOIN pg_catalog.pg_am m ON m.oid = t.relam WHERE t.oid = ANY ($1::oid[])
+// to hold. The version of a row of the catalog tells its changes. The word is empty for a
+// table that is no more.
+func structuresOf(ctx context.Context, c *conn, tables []*tableFacts, proved bool) ([]string, error) {
+	own := `
+		SELECT g, 'a' || attrelid || ' ' || attnum || ' ' || a.xmin AS w FROM pg_catalog.pg_attribute a JOIN p ON attrelid = o WHERE attnum > 0
+		UNION ALL SELECT g, 'd' || oid || ' ' || d.xmin FROM pg_catalog.pg_attrdef d JOIN p ON adrelid = o
+		UNION ALL SELECT g, 'r' || t.oid || ' ' || t.relkind::text || t.relrowsecurity::text || coalesce(m.amname::text, '') || ' ' || coalesce(pg_catalog.pg_relation_filenode(t.oid), 0)
+			FROM pg_catalog.pg_class t JOIN p ON t.oid = o LEFT JOIN pg_catalog.pg_am m ON m.oid = t.relam`
+	common := `
+		SELECT 'c' || a.attrelid || ' ' || a.attnum || ' ' || a.xmin AS w FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class t ON t.oid = a.attrelid AND t.relkind = 'c'
+			JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace WHERE a.attnum > 0 AND NOT ` + serverSchemas + `
 		UNION ALL SELECT 't' || t.oid || ' ' || t.xmin FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace WHERE t.typtype NOT IN ('b', 'c', 'p') AND NOT ` + serverSchemas + `
 		UNION ALL SELECT 'e' || oid || ' ' || xmin FROM pg_catalog.pg_enum
 		UNION ALL SELECT 'p' || p.oid || ' ' || p.xmin FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace WHERE NOT ` + serverSchemas
 	if proved {
-		sql += `
-		UNION ALL SELECT 'k' || oid || ' ' || xmin FROM pg_catalog.pg_constraint WHERE conrelid = ANY ($1::oid[]) OR confrelid = ANY ($1::oid[]) OR contypid <> 0
-		UNION ALL SELECT 'i' || indexrelid || ' ' || xmin FROM pg_catalog.pg_index WHERE indrelid = ANY ($1::oid[])`
+		own += `
+		UNION ALL SELECT g, 'k' || oid || ' ' || k.xmin FROM pg_catalog.pg_constraint k JOIN p ON conrelid = o
+		UNION ALL SELECT g, 'f' || oid || ' ' || k.xmin FROM pg_catalog.pg_constraint k JOIN p ON confrelid = o
+		UNION ALL SELECT g, 'i' || indexrelid || ' ' || i.xmin FROM pg_catalog.pg_index i JOIN p ON indrelid = o`
+		common += `
+		UNION ALL SELECT 'k' || oid || ' ' || xmin FROM pg_catalog.pg_constraint WHERE contypid <> 0`
 	}
-	return c.value(ctx, "look at a table's structure", `SELECT pg_catalog.md5(coalesce(pg_catalog.string_agg(w, ',' ORDER BY w COLLATE "C"), '')) FROM (`+sql+`) x`, oids)
+	return ofEach(ctx, c, "look at the tables' structure", `WITH `+ofMembers+`
+		SELECT g, pg_catalog.md5(pg_catalog.string_agg(w, ',' ORDER BY w COLLATE "C") || ' ' || (
+			SELECT pg_catalog.md5(coalesce(pg_catalog.string_agg(w, ',' ORDER BY w COLLATE "C"), '')) FROM (`+common+`) x))
+		FROM (`+own+`) x GROUP BY g`, tables)
 }
 
-// plainTables tells whether the tables of $1 keep rows as versions, each with the
-// transaction that wrote it, show every role the same ones, and hold no values of
-// which the text depends on something else, as a table's name does.
-func plainTables(ctx context.Context, c *conn, oids []byte) (bool, error) {
-	answer, err := c.value(ctx, "look at a table's storage", `
-		WITH RECURSIVE used (t) AS (
-			SELECT atttypid FROM pg_catalog.pg_attribute WHERE attrelid = ANY ($1::oid[]) AND attnum > 0 AND NOT attisdropped
-			UNION SELECT x.t FROM used u, LATERAL (
+// plainTables tells of each table whether it and its partitions keep rows as versions,
+// each with the transaction that wrote it, show every role the same ones, and hold no
+// values of which the text depends on something else, as a table's name does.
+func plainTables(ctx context.Context, c *conn, tables []*tableFacts) ([]bool, error) {
+	answers, err := ofEach(ctx, c, "look at the tables' storage", `
+		WITH RECURSIVE `+ofMembers+`, held AS MATERIALIZED (
+			SELECT DISTINCT g, atttypid AS t FROM pg_catalog.pg_attribute JOIN p ON attrelid = o WHERE attnum > 0 AND NOT attisdropped),
+		used (root, t) AS (
+			SELECT DISTINCT t, t FROM held
+			UNION SELECT u.root, x.t FROM used u, LATERAL (
 				SELECT typbasetype FROM pg_catalog.pg_type WHERE oid = u.t UNION SELECT typelem FROM pg_catalog.pg_type WHERE oid = u.t
 				UNION SELECT a.atttypid FROM pg_catalog.pg_type y JOIN pg_catalog.pg_attribute a ON a.attrelid = y.typrelid AND a.attnum > 0 AND NOT a.attisdropped WHERE y.oid = u.t) x (t)
-			WHERE x.t <> 0)
-		SELECT NOT EXISTS (SELECT FROM pg_catalog.pg_class t LEFT JOIN pg_catalog.pg_am m ON m.oid = t.relam
-				WHERE t.oid = ANY ($1::oid[]) AND (t.relrowsecurity OR t.relkind NOT IN ('r', 'p') OR t.relkind = 'r' AND m.amname IS DISTINCT FROM 'heap'))
-			AND NOT EXISTS (SELECT FROM used JOIN pg_catalog.pg_type y ON y.oid = used.t WHERE y.typnamespace = 'pg_catalog'::pg_catalog.regnamespace AND y.typname ~ '^reg')`, oids)
-	return answer == "t", err
-}
-
-// whole lists the numbers of a table and of its partitions, as an array.
-func (f *tableFacts) whole() []byte {
-	out := append([]byte{'{'}, parameter(f.oid)...)
-	for _, l := range f.leaves {
-		out = appendElement(out, parameter(l.oid))
+			WHERE x.t <> 0),
+		named AS MATERIALIZED (SELECT DISTINCT root FROM used JOIN pg_catalog.pg_type y ON y.oid = used.t WHERE y.typnamespace = 'pg_catalog'::pg_catalog.regnamespace AND y.typname ~ '^reg')
+		SELECT p.g, NOT bool_or(t.relrowsecurity OR t.relkind NOT IN ('r', 'p') OR t.relkind = 'r' AND m.amname IS DISTINCT FROM 'heap')
+			AND NOT EXISTS (SELECT FROM held JOIN named ON root = held.t WHERE held.g = p.g)
+			FROM p JOIN pg_catalog.pg_class t ON t.oid = p.o LEFT JOIN pg_catalog.pg_am m ON m.oid = t.relam GROUP BY p.g`, tables)
+	plain := make([]bool, len(answers))
+	for i, a := range answers {
+		plain[i] = a == "t"
 	}
-	return append(out, '}')
+	return plain, err
 }
 
-// writesTo sums up the rows ever inserted, changed and deleted in the tables of $1, by
+// writesTo sums up, of each table, the rows ever inserted, changed and deleted in it, by
 // the server's statistics; those of the transaction that asks count, those of others as
 // soon as their sessions tell, which may be a minute later (PostgreSQL's manual, The
 // Cumulative Statistics System). Who has the right may switch them off or set them back.
-func writesTo(ctx context.Context, c *conn, oids []byte) (int64, error) {
-	n, err := c.value(ctx, "look at the statistics", `SELECT coalesce(sum(pg_catalog.pg_stat_get_tuples_inserted(o) + pg_catalog.pg_stat_get_tuples_updated(o) + pg_catalog.pg_stat_get_tuples_deleted(o)
-		+ pg_catalog.pg_stat_get_xact_tuples_inserted(o) + pg_catalog.pg_stat_get_xact_tuples_updated(o) + pg_catalog.pg_stat_get_xact_tuples_deleted(o)), 0) FROM unnest($1::oid[]) o`, oids)
-	return number([]byte(n)), err
+func writesTo(ctx context.Context, c *conn, tables []*tableFacts) ([]int64, error) {
+	answers, err := ofEach(ctx, c, "look at the statistics", `WITH `+ofMembers+`
+		SELECT g, sum(pg_catalog.pg_stat_get_tuples_inserted(o) + pg_catalog.pg_stat_get_tuples_updated(o) + pg_catalog.pg_stat_get_tuples_deleted(o)
+			+ pg_catalog.pg_stat_get_xact_tuples_inserted(o) + pg_catalog.pg_stat_get_xact_tuples_updated(o) + pg_catalog.pg_stat_get_xact_tuples_deleted(o))::bigint FROM p GROUP BY g`, tables)
+	writes := make([]int64, len(answers))
+	for i, a := range answers {
+		writes[i] = number([]byte(a))
+	}
+	return writes, err
 }
 
 // counted tells whether the server keeps statistics of everybody's writes.
@@ -156,6 +198,46 @@ func afterAge(age string, from uint64) string {
 
 var _ engine.Remembering = (*snapshot)(nil)
 
+// words gives the word of each table at the snapshot's moment, without its rows; of one
+// that has none, and of all where transactions cannot be told apart, it is missing. The
+// moment stays what it is, so that it is asked for once.
+func (s *snapshot) words(ctx context.Context, c *conn) (map[schema.Name]memory, error) {
+	s.recalling.Lock()
+	defer s.recalling.Unlock()
+	if s.recalled != nil {
+		return s.recalled, nil
+	}
+	out := map[schema.Name]memory{}
+	now, err := c.age(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if now.life != "" {
+		var names []schema.Name
+		var tables []*tableFacts
+		for name, f := range s.inv.tables {
+			if !f.foreign {
+				names, tables = append(names, name), append(tables, f)
+			}
+		}
+		plain, err := plainTables(ctx, c, tables)
+		if err != nil {
+			return nil, err
+		}
+		structures, err := structuresOf(ctx, c, tables, false)
+		if err != nil {
+			return nil, err
+		}
+		for i, name := range names {
+			if plain[i] && structures[i] != "" {
+				out[name] = memory{life: now.life, from: now.from, structure: structures[i]}
+			}
+		}
+	}
+	s.recalled, s.aged = out, now
+	return out, nil
+}
+
 // Remember gives the word of a table at the snapshot's moment.
 func (s *snapshot) Remember(ctx context.Context, table *schema.Table) (word string, err error) {
 	ctx, stop := s.bounded(ctx)
@@ -165,16 +247,8 @@ func (s *snapshot) Remember(ctx context.Context, table *schema.Table) (word stri
 		return "", err
 	}
 	err = s.withReader(ctx, func(c *conn) error {
-		plain, err := plainTables(ctx, c, facts.whole())
-		if err != nil || !plain {
-			return err
-		}
-		now, err := c.age(ctx)
-		if err != nil || now.life == "" {
-			return err
-		}
-		m := memory{life: now.life, from: now.from}
-		if m.structure, err = structureOf(ctx, c, facts.whole(), false); err == nil {
+		words, err := s.words(ctx, c)
+		if m, ok := words[table.Name]; ok {
 			word = m.String()
 		}
 		return err
@@ -188,22 +262,18 @@ func (s *snapshot) Since(ctx context.Context, table *schema.Table, word string) 
 	if !readable {
 		return 0, false, nil
 	}
-	now, err := s.Remember(ctx, table)
-	if err != nil || now == "" {
-		return 0, false, err
-	}
 	ctx, stop := s.bounded(ctx)
 	defer stop()
 	facts, err := s.facts(table, nil)
-	if err != nil {
+	if err != nil || facts.foreign {
 		return 0, false, err
 	}
 	err = s.withReader(ctx, func(c *conn) error {
-		at, err := c.age(ctx)
+		words, err := s.words(ctx, c)
 		if err != nil {
 			return err
 		}
-		if then, _ := readMemory(now); !at.holds(m) || then.structure != m.structure {
+		if then, known := words[table.Name]; !known || !s.aged.holds(m) || then.structure != m.structure {
 			return nil
 		}
 		ok = true

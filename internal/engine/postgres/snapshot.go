@@ -36,6 +36,10 @@ type snapshot struct {
 	alone    chan struct{} // holds one token: the right to use exporter
 	slots    chan struct{} // one token for each reader that may be in use
 
+	recalling sync.Mutex // guards what follows: see words
+	recalled  map[schema.Name]memory
+	aged      age
+
 	mu      sync.Mutex
 	idle    []*conn
 	working map[*conn]bool
