@@ -180,6 +180,41 @@ func (e *exchanged) copyWritten(ctx context.Context, c *conn, table *schema.Tabl
 	return err
 }
 
+// copyLeft copies what was written to the tables of which no copy was made yet, or whose
+// rows were written to once more after it was: by a trigger, or because a row elsewhere
+// took those that refer to it along. The transaction's own counts of its writes tell.
+func (x *exchange) copyLeft(ctx context.Context, c *conn, list []*exchanged) error {
+	var copied []*exchanged
+	for _, e := range list {
+		if e.copied {
+			copied = append(copied, e)
+		}
+	}
+	counts, err := ofEach(ctx, c, "look at the transaction's writes", `WITH `+ofMembers+`
+		SELECT g, sum(pg_catalog.pg_stat_get_xact_tuples_inserted(o)) || ' ' || sum(pg_catalog.pg_stat_get_xact_tuples_updated(o)) || ' ' || sum(pg_catalog.pg_stat_get_xact_tuples_deleted(o))
+			FROM p WHERE pg_catalog.current_setting('track_counts') = 'on' GROUP BY g`, x.factsOf(copied))
+	if err != nil {
+		return err
+	}
+	for i, e := range copied {
+		if counts[i] == fmt.Sprintf("%d %d %d", e.came, e.changed, e.gone) {
+			continue
+		}
+		e.copied = false
+		if err := c.exec(ctx, "set apart again what was written to "+e.name.String(), "DROP TABLE "+quoteName(e.writtenCopy())); err != nil {
+			return err
+		}
+	}
+	for _, e := range list {
+		if !e.copied {
+			if err := e.copyWritten(ctx, c, x.before.schema.Table(e.name)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // copyReferred copies what rows that go from a continued table are referred to by, before
 // they go: rows of other tables that refer to none of it lose nothing by that.
 func (e *exchanged) copyReferred(ctx context.Context, c *conn, ties []*tie) error {

@@ -206,10 +206,8 @@ func (x *exchange) exchange(ctx context.Context, c *conn, aside *bool) error {
 			return err
 		}
 	}
-	for _, e := range list {
-		if err := e.copyWritten(ctx, c, x.before.schema.Table(e.name)); err != nil {
-			return err
-		}
+	if err := x.copyLeft(ctx, c, list); err != nil {
+		return err
 	}
 	if err := c.exec(ctx, "plan as the server does", usualLookups); err != nil {
 		return err
@@ -374,6 +372,9 @@ func (x *exchange) swapRows(ctx context.Context, c *conn, ties []*tie, aside *bo
 // swapOnce sets aside, exchanges, and puts back.
 func (x *exchange) swapOnce(ctx context.Context, c *conn, ties []*tie, checks bool) error {
 	x.again = map[schema.Name][]string{}
+	for _, e := range x.tables {
+		e.copied = false
+	}
 	for _, k := range ties {
 		if k.dropped {
 			if err := k.drop(ctx, c); err != nil {
@@ -526,7 +527,16 @@ func refreshView(ctx context.Context, c *conn, name schema.Name, rows bool) erro
 
 // order decides in which order statements touch the tables.
 func (x *exchange) order(ties []*tie) *sequenceOfWork {
-	w := &sequenceOfWork{tables: x.tables}
+	w := &sequenceOfWork{tables: x.tables, written: func(ctx context.Context, c *conn, e *exchanged) error {
+		err := localPath(ctx, c, "")
+		if err == nil {
+			err = e.copyWritten(ctx, c, x.before.schema.Table(e.name))
+		}
+		if err == nil {
+			err = localPath(ctx, c, c.path)
+		}
+		return err
+	}}
 	referenced := map[schema.Name]bool{}
 	needs := map[schema.Name][]schema.Name{}
 	for _, k := range ties {

@@ -19,6 +19,8 @@ type sequenceOfWork struct {
 	ties       []*tie         // in force
 	referenced [][]*exchanged // parents first
 	leaves     []*exchanged
+	// written sets apart what was written to a table, while the server still has it at hand.
+	written func(context.Context, *conn, *exchanged) error
 }
 
 func (w *sequenceOfWork) run(ctx context.Context, c *conn, step func(string)) error {
@@ -44,11 +46,20 @@ func (w *sequenceOfWork) run(ctx context.Context, c *conn, step func(string)) er
 			if err := c.exec(ctx, doingExchange(e), e.update()); err != nil {
 				return err
 			}
+			if e.gone > 0 {
+				continue // it is not done with
+			}
+			if err := w.written(ctx, c, e); err != nil {
+				return err
+			}
 		}
 	}
 	for _, e := range w.leaves {
 		step(doingExchange(e))
 		if err := e.renew(ctx, c); err != nil {
+			return err
+		}
+		if err := w.written(ctx, c, e); err != nil {
 			return err
 		}
 	}
