@@ -263,3 +263,80 @@ func TestWritesThatStatisticsKnow(t *testing.T) {
 		abort(t, l)
 	}
 }
+
+// What was written is set apart right after its statement. Where a later statement writes
+// to the table once more, it is set apart again: what is proved is what stands there in the
+// end.
+func TestWrittenIsSetApartAsItStandsInTheEnd(t *testing.T) {
+	const structure = `CREATE TABLE parents (id int PRIMARY KEY, note text); CREATE TABLE children (id int PRIMARY KEY, parent int NOT NULL REFERENCES parents);
+		CREATE TABLE moving (id int, part int, v text, PRIMARY KEY (id, part)) PARTITION BY LIST (part); CREATE TABLE moving1 PARTITION OF moving FOR VALUES IN (1); CREATE TABLE moving2 PARTITION OF moving DEFAULT;`
+	const touching = `CREATE FUNCTION touch(child int) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN UPDATE public.parents SET note = 'touched' WHERE child = 5 AND id = 3; RETURN true; END $$;
+		ALTER TABLE children ADD CHECK (touch(id));`
+	moving := schema.Name{Schema: "public", Table: "moving"}
+	for what, c := range map[string]struct{ structure, note string }{
+		"nobody writes again": {structure, "new"},
+		"a check does":        {structure + touching, "touched"},
+	} {
+		t.Run(what, func(t *testing.T) {
+			staging := scratchtest.Database(t)
+			scratchtest.SQL(t, staging, c.structure)
+			tg := openInPlace(t, staging)
+			l, err := tg.Begin(t.Context(), quietSpec("r1"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var notes, pairs, parts strings.Builder
+			for i := range 40 {
+				fmt.Fprintf(&notes, "%d\told\n", i)
+				fmt.Fprintf(&pairs, "%d\t%d\n", i, i)
+				fmt.Fprintf(&parts, "%d\t1\told\n", i)
+			}
+			write(t, l, parents, []string{"id", "note"}, notes.String())
+			write(t, l, children, []string{"id", "parent"}, pairs.String())
+			write(t, l, moving, []string{"id", "part", "v"}, parts.String())
+			if err := l.Finish(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			names := []schema.Name{parents, children, moving}
+			for _, name := range names {
+				if _, _, err := l.Count(t.Context(), name, nil); err != nil {
+					t.Fatal(err)
+				}
+			}
+			words, err := l.(engine.Continuing).Left(t.Context(), names)
+			if err != nil || len(words) != 3 {
+				t.Fatalf("words: %v, %v", words, err)
+			}
+			if err := l.Switch(t.Context(), []byte("{}")); err != nil {
+				t.Fatal(err)
+			}
+
+			abort(t, l)
+			next, err := tg.Begin(t.Context(), quietSpec("r2"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer abort(t, next)
+			if !continues(t, next, words) {
+				t.Fatal("the tables are not taken up")
+			}
+			write(t, next, parents, []string{"id", "note"}, "3\tnew\n")
+			write(t, next, children, []string{"id", "parent"}, "5\t3\n")
+			write(t, next, moving, []string{"id", "part", "v"}, "7\t1\tnew\n8\t2\tnew\n")
+			if err := next.Finish(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			x := next.(*exchange)
+			for name, want := range map[schema.Name]string{parents: "(3," + c.note + ")", children: "(5,3)", moving: "(7,1,new) (8,2,new)"} {
+				e := x.tables[name]
+				got, err := x.main.value(t.Context(), "look", "SELECT string_agg(w::text, ' ' ORDER BY w::text) FROM "+quoteName(e.writtenCopy())+" w")
+				if !e.copied || err != nil || got != want {
+					t.Errorf("set apart of %s: %q (%t), %v; want %q", name, got, e.copied, err, want)
+				}
+				if rows, _, err := next.Count(t.Context(), name, nil); err != nil || rows < 40 {
+					t.Errorf("%d rows of %s, %v", rows, name, err)
+				}
+			}
+		})
+	}
+}
