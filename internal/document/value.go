@@ -1,6 +1,7 @@
 package document
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"strconv"
@@ -22,7 +23,16 @@ type Value struct {
 	r    *Reader
 	n    *yaml.Node
 	what string // what to call it: the key it stands under
+	need string // what mends that nothing is written; empty for the usual words
 }
+
+// Needing gives the value with a hint for when nothing is written there.
+func (v Value) Needing(hint string) Value {
+	v.need = hint
+	return v
+}
+
+func (v Value) nothing() string { return cmp.Or(v.need, "write one, or leave the line out") }
 
 // Missing tells that there is no such value.
 func (v Value) Missing() bool { return v.n == nil }
@@ -47,7 +57,7 @@ func (v Value) usable() bool { return v.n != nil && !v.r.broken[v.n] }
 
 func (v Value) wrong(expected string) {
 	if v.n.Kind == yaml.ScalarNode && v.n.Tag == "!!null" {
-		v.Fail("write one, or leave the line out", "%s needs a value: %s", v.what, expected)
+		v.Fail(v.nothing(), "%s needs a value: %s", v.what, expected)
 		return
 	}
 	v.Fail(v.remedy(expected), "%s must be %s, not %s", v.what, expected, form(v.n))
@@ -128,7 +138,7 @@ func (v Value) Text() (string, bool) {
 		}
 		return "", false
 	case strings.TrimSpace(s) == "":
-		v.Fail("write one, or leave the line out", "%s is empty", v.what)
+		v.Fail(v.nothing(), "%s is empty", v.what)
 		return "", false
 	case strings.ContainsFunc(s, func(c rune) bool { return unicode.IsControl(c) && c != '\n' && c != '\t' }):
 		// Reports and terminals show these texts.

@@ -298,7 +298,7 @@ func (p *parser) setMask(r *Rule, v document.Value) {
 const reasonHint = `write why nobody can be known by it: {keep: "product name"}`
 
 func (p *parser) setKeep(r *Rule, v document.Value) {
-	reason, ok := v.Text()
+	reason, ok := v.Needing(reasonHint).Text()
 	if !ok {
 		return
 	}
