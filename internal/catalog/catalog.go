@@ -53,6 +53,9 @@ type Fact struct {
 	// Through names the object of the same kind by whose statements this one is changed
 	// as well: the column that an inherited one comes from. Empty for none.
 	Through string
+	// Fails: it is there and does not work, for it names something that is not. It is not
+	// compared.
+	Fails bool
 	// Under names the column of another table that this column inherits as well, though it
 	// is its table's own: it stays when that one goes, and cannot go before. Empty for none.
 	Under string
@@ -149,7 +152,8 @@ type Dialect struct {
 	// Joint: one statement changes a table in several ways at once, and has to where none
 	// of them can be without the others.
 	Joint bool
-	// Rechecks: a column gets no other name while a view or a trigger would not work with it.
+	// Rechecks: no table or column gets another name, and no column goes, while a view or a
+	// trigger does not work, or would not with that.
 	Rechecks bool
 	// Unqualified: statements are run where they belong and name no schema.
 	Unqualified bool

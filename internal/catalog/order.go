@@ -623,7 +623,7 @@ func (p *planner) arrange(out *Comparison) {
 			before[i] = nil
 			for j, other := range list {
 				if other.Change == Extra && (schemaOf(other.Object) == schemaOf(d.Object) && last(other.Object) == last(d.Object) && slices.Contains(relations, other.Kind) ||
-					p.source.dialect.Rechecks && (other.Kind == "view" || other.Kind == "trigger")) {
+					p.source.dialect.Rechecks && rechecked(other.Kind)) {
 					before[i] = append(before[i], j)
 				}
 			}

@@ -5,22 +5,26 @@ import (
 	"strings"
 )
 
-// clearForNames takes views and triggers away before the first column gets its name, and
-// makes them again behind the last, where the database refuses a name with which one of
-// them would not work: a view's own columns are called otherwise then, and what names
-// those is not written anew. Those of them that differ in nothing else are not told by
-// themselves, and close here.
+// clearForNames takes views and triggers away before the first table or column gets its
+// name, or the first column goes, and makes them again behind the last, where the database
+// refuses that as long as one of them does not work: it never did, or names what has gone
+// by then or has not come, or has columns of its own that are called otherwise and what
+// names those is not written anew. Those of them that differ in nothing else are not told
+// by themselves, and close here.
 func (p *planner) clearForNames(list []Difference, source, target *graph) {
 	if !p.source.dialect.Rechecks {
 		return
 	}
 	first, last := -1, -1
+	named := false // a column gets another name
 	at := make(map[factID]int)
 	for i, d := range list {
 		at[factID{d.Kind, d.Object}] = i
-		if !runs(d) || !strings.Contains(d.SQL, " RENAME COLUMN ") {
+		name := strings.Contains(d.SQL, " RENAME COLUMN ")
+		if !runs(d) || !name && !strings.Contains(d.SQL, " DROP COLUMN ") && (d.Kind != "table" || d.Renamed == 0) {
 			continue
 		}
+		named = named || name
 		if first < 0 || d.Place < list[first].Place {
 			first = i
 		}
@@ -31,33 +35,35 @@ func (p *planner) clearForNames(list []Difference, source, target *graph) {
 	if first < 0 {
 		return
 	}
+	names := func(sql, object string) bool { return hasWord(strings.ToLower(sql), strings.ToLower(bareLast(object))) }
+	create := func(id factID) string { return trimmed(source.facts[id].renamed(p.names).Create) }
+	fails := func(id factID) bool {
+		return source.facts[id].Fails || target.facts[id].Fails || slices.ContainsFunc(list, func(d Difference) bool {
+			return d.Change == Extra && holder(d.Kind) && names(target.facts[id].Create, d.Object) // and has gone
+		})
+	}
 	away := make(map[factID]bool) // that go for a while
-	own := make(map[factID]bool)  // of those, the ones that their own differences make again
 	for _, f := range p.target.Facts {
 		id := factID{f.Kind, f.Object}
-		drop := trimmed(target.facts[id].Drop)
-		if f.Kind != "trigger" && f.Kind != "view" || drop == "" {
+		if !rechecked(f.Kind) || trimmed(f.Drop) == "" {
 			continue
 		}
 		if i, told := at[id]; told {
-			if d := &list[i]; d.Change == Different && strings.HasPrefix(d.SQL, drop+";\n") {
-				away[id], own[id] = true, true
-				d.SQL = strings.TrimPrefix(d.SQL, drop+";\n")
-			}
+			d := list[i]
+			away[id] = d.Change == Different && (named || fails(id)) && (Together(d.SQL) || strings.HasPrefix(d.SQL, trimmed(f.Drop)+";\n"))
 			continue
 		}
-		create := trimmed(source.facts[id].renamed(p.names).Create)
-		away[id] = create != "" && create != trimmed(target.facts[id].Create)
+		away[id] = create(id) != "" && (fails(id) || named && create(id) != trimmed(f.Create))
 	}
 	for again := true; again; { // what names one that is away does not work either
 		again = false
 		for _, f := range p.target.Facts {
 			id := factID{f.Kind, f.Object}
-			if _, told := at[id]; told || away[id] || f.Kind != "trigger" && f.Kind != "view" || source.facts[id].Create == "" {
+			if _, told := at[id]; told || away[id] || !rechecked(f.Kind) || source.facts[id].Create == "" {
 				continue
 			}
 			for of, is := range away {
-				if is && of.kind == "view" && (f.Table == of.object || hasWord(f.Create, bareLast(of.object))) {
+				if is && of.kind == "view" && (f.Table == of.object || names(f.Create, of.object)) {
 					away[id], again = true, true
 					break
 				}
@@ -65,23 +71,44 @@ func (p *planner) clearForNames(list []Difference, source, target *graph) {
 		}
 	}
 	var drops, makes []string
-	for _, kind := range []string{"trigger", "view"} {
+	for _, kind := range []string{"trigger", "view"} { // a view's triggers go with it
+		for _, f := range p.target.Facts {
+			if id := (factID{f.Kind, f.Object}); f.Kind == kind && away[id] {
+				drops = append(drops, trimmed(f.Drop))
+			}
+		}
+	}
+	for _, kind := range []string{"view", "trigger"} {
+		for i := range list { // that come too early
+			d := &list[i]
+			id := factID{d.Kind, d.Object}
+			if away[id] && d.Kind == kind {
+				d.SQL = strings.TrimPrefix(d.SQL, trimmed(target.facts[id].Drop)+";\n")
+			}
+			if d.Kind == kind && (away[id] || d.Change == Missing) && runs(*d) && d.Place < list[last].Place {
+				makes = append(makes, d.SQL)
+				d.SQL, d.Destructive = together+list[last].Kind+" "+list[last].Object, false
+			}
+		}
 		for _, f := range p.target.Facts {
 			id := factID{f.Kind, f.Object}
 			if f.Kind != kind || !away[id] {
 				continue
 			}
-			drops = append(drops, trimmed(target.facts[id].Drop))
-			create := trimmed(source.facts[id].renamed(p.names).Create)
-			if !own[id] && !slices.ContainsFunc(list, func(d Difference) bool { return strings.Contains(";\n"+d.SQL+";\n", ";\n"+create+";\n") }) { // with what is made anew
-				makes = append(makes, create)
+			made := ";\n" + create(id) + ";\n"
+			i := slices.IndexFunc(list, func(d Difference) bool { return strings.Contains(";\n"+d.SQL+";\n", made) }) // with what is made anew
+			switch {
+			case i < 0 && !slices.ContainsFunc(makes, func(sql string) bool { return strings.Contains(";\n"+sql+";\n", made) }):
+				makes = append(makes, create(id))
+			case i >= 0 && list[i].Place < list[last].Place:
+				list[i].SQL = strings.TrimSuffix(strings.TrimPrefix(strings.Replace(";\n"+list[i].SQL+";\n", made, ";\n", 1), ";\n"), ";\n")
+				makes = append(makes, create(id))
 			}
 		}
 	}
-	if len(drops) == 0 {
-		return
-	}
-	slices.Reverse(makes) // triggers behind the views that they are on
 	list[first].SQL = join(append(drops, list[first].SQL))
 	list[last].SQL = join(append([]string{list[last].SQL}, makes...))
 }
+
+// rechecked tells of a kind whether the database looks whether such an object works.
+func rechecked(kind string) bool { return kind == "view" || kind == "trigger" }

@@ -138,6 +138,22 @@ func TestFilesForSQLite(t *testing.T) {
 			"CREATE TABLE \"my t\" (\"new col\" text, id integer PRIMARY KEY); CREATE VIEW \"v w\" AS SELECT \"new col\" AS \"old col\" FROM \"my t\"; CREATE VIEW v2 AS SELECT \"old col\" FROM \"v w\"",
 			"CREATE TABLE \"my t\" (\"old col\" text, id integer PRIMARY KEY); INSERT INTO \"my t\" VALUES ('x', 1); CREATE VIEW \"v w\" AS SELECT \"old col\" AS \"old col\" FROM \"my t\"; CREATE VIEW v2 AS SELECT \"old col\" FROM \"v w\"",
 			"SELECT * FROM v2", "x\n"},
+		"a column that goes, and a view that loses the view it reads": {
+			"CREATE TABLE t (id integer PRIMARY KEY, a text, b text); CREATE VIEW v AS SELECT a FROM t; CREATE VIEW w AS SELECT a FROM v; CREATE TRIGGER g AFTER INSERT ON t BEGIN SELECT a FROM v; END",
+			"CREATE TABLE t (id integer PRIMARY KEY, a text, b text, c int); INSERT INTO t VALUES (1, 'x', 'y', 2); CREATE VIEW x AS SELECT a FROM t; CREATE VIEW v AS SELECT a FROM X; CREATE VIEW w AS SELECT a FROM v; CREATE TRIGGER g AFTER INSERT ON t BEGIN SELECT a FROM x; END",
+			"INSERT INTO t VALUES (2, 'z', 'y'); SELECT a FROM w", "x\nz\n"},
+		"a view that names a table which is nowhere, beside columns that go and are renamed": {
+			"CREATE TABLE t (id integer PRIMARY KEY, mail text, b text); CREATE VIEW v AS SELECT a FROM gone; CREATE VIEW w AS SELECT a FROM v; CREATE TRIGGER g INSTEAD OF INSERT ON w BEGIN INSERT INTO t (mail) VALUES (new.a); END",
+			"CREATE TABLE t (id integer PRIMARY KEY, email text, b text, c int); INSERT INTO t VALUES (1, 'x', 'y', 2); CREATE VIEW v AS SELECT a FROM gone; CREATE VIEW w AS SELECT a FROM v; CREATE TRIGGER g INSTEAD OF INSERT ON w BEGIN INSERT INTO t (email) VALUES (new.a); END",
+			"SELECT mail FROM t; SELECT name FROM sqlite_schema WHERE type = 'trigger'", "x\ng\n"},
+		"a trigger that names a table which is nowhere, beside a column that goes": {
+			"CREATE TABLE t (id integer PRIMARY KEY, b text); CREATE TRIGGER g AFTER UPDATE OF b ON t BEGIN INSERT INTO gone VALUES (1); END",
+			"CREATE TABLE t (id integer PRIMARY KEY, b text, c int); INSERT INTO t VALUES (1, 'y', 2); CREATE TRIGGER g AFTER UPDATE OF b ON t BEGIN INSERT INTO gone VALUES (1); END",
+			"SELECT * FROM t", "1|y\n"},
+		"a table that is renamed, and a view that does not work": {
+			"CREATE TABLE customer (id integer PRIMARY KEY, mail text, b text); CREATE VIEW v AS SELECT a FROM customer; CREATE VIEW w AS SELECT mail FROM customer",
+			"CREATE TABLE customers (id integer PRIMARY KEY, mail text, b text); INSERT INTO customers VALUES (1, 'x', 'y'); CREATE VIEW v AS SELECT a FROM customers; CREATE VIEW w AS SELECT mail FROM customers",
+			"SELECT mail FROM w", "x\n"},
 		"columns that come in their order": {
 			"CREATE TABLE c (id integer PRIMARY KEY, phone text, age int, b text)",
 			"CREATE TABLE c (id integer PRIMARY KEY); INSERT INTO c VALUES (1)",
