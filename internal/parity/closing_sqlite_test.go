@@ -1,6 +1,7 @@
 package parity_test
 
 import (
+	"database/sql"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -187,6 +188,40 @@ func TestFilesForSQLite(t *testing.T) {
 				t.Errorf("rows: %s%v, want %s\n%s", rows, err, c.rows, r.Script())
 			}
 		})
+	}
+}
+
+// TestFilesKeepEveryLineBreak: what the client reads line by line comes as it is in production.
+func TestFilesKeepEveryLineBreak(t *testing.T) {
+	by := func(statements ...string) string {
+		path := filepath.Join(t.TempDir(), "x.db")
+		db, err := sql.Open("sqlite", path) // which takes statements as they are
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		for _, s := range statements {
+			if _, err := db.Exec(s); err != nil {
+				t.Fatalf("%s: %v", s, err)
+			}
+		}
+		return path
+	}
+	production := fileCatalog(t, by("CREATE TABLE t (id integer PRIMARY KEY, \"a\r\nb\" text DEFAULT 'x\r\ny\rz\n', c text CHECK (c <> '\r\n') NOT NULL)",
+		"CREATE TABLE \"u\r\n\r\nv\" (\"w\r\" int, \"\nx\" int)", "CREATE INDEX \"i\r\n\" ON t (\"a\r\nb\") WHERE c > '\r\r\n'",
+		"CREATE VIEW w AS SELECT '\r\n.quit\r\n;\r\n' AS x, -- a\rb\r\n 6\n/\n2 AS\n -- c\n go\t-- d\r\n FROM t",
+		"CREATE TRIGGER \"g\r\n\" AFTER INSERT ON t BEGIN SELECT '\r\n'; SELECT '\n\r'; END"))
+	for _, staging := range []string{by("CREATE TABLE t (id integer PRIMARY KEY)"),
+		by("CREATE TABLE t (id integer PRIMARY KEY, \"a\r\nb\" text DEFAULT 'x\ny\rz\n', c text CHECK (c <> '\n'))", "CREATE TABLE \"u\n\nv\" (\"w\n\" int, \"\nx\" int)",
+			"CREATE INDEX \"i\n\" ON t (\"a\r\nb\") WHERE c > '\r\n'", "CREATE VIEW w AS SELECT '\n.quit\n;\n' AS x, 6 / 2 AS go FROM t",
+			"CREATE TRIGGER \"g\n\" AFTER INSERT ON t BEGIN SELECT '\n'; SELECT '\n\r'; END")} {
+		script := compareAll(t, production, fileCatalog(t, staging)).Script()
+		if out, err := sqliteShell(t, staging, script); err != nil {
+			t.Fatalf("%v: %s\n%q", err, out, script)
+		}
+		for _, d := range compareAll(t, production, fileCatalog(t, staging)).Differences {
+			t.Errorf("left: %s %s %s %s\n%q", d.Kind, d.Object, d.Change, d.Detail, script)
+		}
 	}
 }
 

@@ -20,7 +20,7 @@ func tableStructure(ctx context.Context, c *conn) (*catalog.Structure, error) {
 	return &catalog.Structure{
 		LooseTypes: true, // https://www.sqlite.org/datatype3.html; STRICT tables, which refuse, are told by their options
 		FoldNames:  true,
-		Dialect:    catalog.Dialect{Remake: remake, Rechecks: true, Preamble: "-- By sqlite3, which goes on behind a statement that failed unless it is told:\n.bail on\n"},
+		Dialect:    catalog.Dialect{Remake: remake, Client: byLine, Rechecks: true, Preamble: "-- By sqlite3, which goes on behind a statement that failed unless it is told:\n.bail on\n"},
 		Facts:      r.facts,
 		Kinds:      []string{"table", "column", "primary key", "unique", "foreign key", "check", "index"},
 	}, err
@@ -56,6 +56,31 @@ func (r *factReader) all() error {
 		}
 		return nil
 	})
+}
+
+// byLine writes statements so that the sqlite3 client, which reads a file line by line,
+// hands them on as they are: of a line break it keeps no carriage return, unless there are
+// two, and a line of / or GO alone ends a statement for it.
+func byLine(sql string) string {
+	var b strings.Builder
+	end := 0
+	for _, t := range tokens(sql) {
+		before, behind := sql[:t.start], sql[t.start+len(t.text):]
+		b.WriteString(sql[end:t.start])
+		if t.mark("/") || t.is("go") {
+			begins := strings.TrimRight(before, " \t\r\f")
+			rest, _, _ := strings.Cut(behind, "\n")
+			if rest = strings.TrimSpace(rest); strings.HasSuffix(begins, "\n") && (rest == "" || strings.HasPrefix(rest, "--") || strings.HasPrefix(rest, "/*")) {
+				b.WriteString("/**/ ")
+			}
+		}
+		if end = t.start + len(t.text); t.kind == comment {
+			b.WriteString(t.text)
+		} else {
+			b.WriteString(strings.ReplaceAll(t.text, "\r\n", "\r\r\n"))
+		}
+	}
+	return b.String() + sql[end:]
 }
 
 // words cuts SQL into tokens without comments.
