@@ -167,8 +167,9 @@ type Remade struct {
 	// Renames are run before all else: they give columns the source's names, which
 	// views and triggers follow.
 	Renames []string
-	// Copy are the columns whose values it gets, all in the source's names.
-	Copy []string
+	// Copy are the columns whose values it gets, all in the source's names; From what they
+	// are called by then, nil where that is the same.
+	Copy, From []string
 	// After makes again what goes with the old table: indexes, triggers.
 	After []string
 	// Taken are the names that objects have on either side.

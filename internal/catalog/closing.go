@@ -137,6 +137,10 @@ func (p *planner) statements(out *Comparison) {
 		if d.Change == Different {
 			piece = piecewise(besides, parts[id], takes[there])
 		}
+		var rows, from []string // columns by which rows of its own come along
+		if p.source.dialect.Remake != nil && d.Change == Different {
+			rows, from = carried(parts[id].Shape, takes[there].Shape)
+		}
 		switch makes, drops := create[id], drop[there]; {
 		case len(piece) > 0:
 			d.set(join(piece))
@@ -191,14 +195,16 @@ func (p *planner) statements(out *Comparison) {
 			d.set(join([]string{trimmed(takes[there].Halfway), alter[id]}))
 		case d.Change == Different && alter[id] != "" && strings.HasPrefix(parts[id].Shape, takes[there].Shape):
 			d.set(alter[id])
-		case d.Change == Different && len(makes) > 0 && p.source.dialect.Remake != nil && len(Listed(common(parts[id].Shape, takes[there].Shape))) > 1: // it holds rows of its own
-			kept := common(parts[id].Shape, takes[there].Shape)
+		case len(makes) > 0 && len(rows) > 1: // it holds rows of its own
 			r := Remade{Table: bareLast(d.Object), Declare: join(makes), There: takes[there].Create, Taken: p.taken()}
-			for _, line := range Listed(kept) {
-				r.Copy = append(r.Copy, bareLast(line))
+			for i, c := range rows {
+				r.Copy, r.From = append(r.Copy, bareLast(c)), append(r.From, bareLast(from[i]))
+				if c != from[i] {
+					d.Detail += "; " + c + " is " + from[i] + " in target, most probably"
+				}
 			}
 			d.set(p.source.dialect.Remake(r))
-			d.Destructive = common(takes[there].Shape, parts[id].Shape) != takes[there].Shape
+			d.Destructive = len(rows) < len(Listed(takes[there].Shape))
 		case len(makes) > 0 && drops != "" && d.Kind != "table" && d.Kind != "partition" && (d.Kind != "column" || p.source.dialect.Remake == nil && (computed(takes[there]) || computed(parts[id]))) && d.Kind != "enum": // those hold rows, or are in use
 			d.set(join(slices.Concat([]string{drops}, makes, belongings(d))))
 			if d.Change == Different && subject(*d) == "" && len(belongings(d)) > 0 {

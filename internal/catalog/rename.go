@@ -8,8 +8,9 @@ import (
 	"understudy/internal/schema"
 )
 
-// likely is the least confidence with which two names are taken for one thing.
-const likely = 0.65
+// likely is the least confidence with which two names are taken for one thing, alikeInAll
+// that of two columns that differ in nothing but name and place.
+const likely, alikeInAll = 0.65, 0.45
 
 // A renamer joins a column or a table that is missing with one that is too much,
 // where they are most probably one under two names: tables first (see retitle).
@@ -224,23 +225,26 @@ type pair struct {
 	sure       float64
 }
 
+// surest gives the one of several that most probably is the thing looked for, and how
+// sure that is; -1 for none.
+func surest(n int, sure func(i int) float64) (at int, most float64) {
+	at = -1
+	second := 0.0
+	for i := range n {
+		if s := sure(i); s > most {
+			at, most, second = i, s, most
+		} else {
+			second = max(second, s)
+		}
+	}
+	if most < likely || most-second < 0.05 { // nobody can tell which of two it is
+		return -1, 0
+	}
+	return at, most
+}
+
 // pairs finds those whose best match is each other.
 func (r *renamer) pairs(kind string, gone, more []Difference) []pair {
-	best := func(n int, sure func(i int) float64) (at int, most float64) {
-		at = -1
-		second := 0.0
-		for i := range n {
-			if s := sure(i); s > most {
-				at, most, second = i, s, most
-			} else {
-				second = max(second, s)
-			}
-		}
-		if most < likely || most-second < 0.05 { // nobody can tell which of two it is
-			return -1, 0
-		}
-		return at, most
-	}
 	heirs := make(map[[2]string][]pair) // of two columns by the names of these, theirs by them
 	if kind == "column" {
 		for g := range gone {
@@ -275,11 +279,11 @@ func (r *renamer) pairs(kind string, gone, more []Difference) []pair {
 		if gone[g].Kind != kind {
 			continue
 		}
-		m, most := best(len(more), func(i int) float64 { return sure(g, i) })
+		m, most := surest(len(more), func(i int) float64 { return sure(g, i) })
 		if m < 0 {
 			continue
 		}
-		if back, _ := best(len(gone), func(i int) float64 { return sure(i, m) }); back == g {
+		if back, _ := surest(len(gone), func(i int) float64 { return sure(i, m) }); back == g {
 			out = append(out, pair{g, m, most})
 			for _, h := range heirs[[2]string{gone[g].Object, more[m].Object}] {
 				out = append(out, pair{h.gone, h.more, most})
@@ -314,19 +318,46 @@ func (r *renamer) columns(a, b Difference) float64 {
 	}
 	sure := 0.3
 	if !slices.ContainsFunc(partNames(x, y), func(n string) bool { return n != "comment" && x.part(n) != y.part(n) }) {
-		sure += 0.15
+		sure = alikeInAll
 	}
 	order := r.order[a.Table]
-	if before, end := place(order[0], last(a.Object)); before != "" {
-		if other, alsoEnd := place(order[1], last(b.Object)); other == before {
+	return min(sure+placedAlike(order[0], order[1], last(a.Object), last(b.Object)), 0.99)
+}
+
+// placedAlike tells of two columns how much their places and names say that they are one.
+func placedAlike(here, there []string, a, b string) (sure float64) {
+	if before, end := place(here, a); before != "" {
+		if other, alsoEnd := place(there, b); other == before {
 			if end || alsoEnd {
-				sure += 0.05
+				sure = 0.05
 			} else {
-				sure += 0.2
+				sure = 0.2
 			}
 		}
 	}
-	return min(sure+0.35*alike(last(a.Object), last(b.Object)), 0.99)
+	return sure + 0.35*alike(a, b)
+}
+
+// carried gives the columns of a table that holds rows of its own, of which only their
+// names are known, by which the rows come into one that is made anew, as both sides call
+// them: those of one name, and behind them those that most probably have another there.
+func carried(source, target string) (to, from []string) {
+	here, there := Listed(source), Listed(target)
+	to = Listed(common(source, target))
+	from = slices.Clone(to)
+	only := func(list, other []string) (out []string) {
+		return slices.DeleteFunc(slices.Clone(list), func(c string) bool { return slices.Contains(other, c) })
+	}
+	gone, more := only(here, there), only(there, here)
+	sure := func(g, m int) float64 { return alikeInAll + placedAlike(here, there, gone[g], more[m]) }
+	for g := range gone {
+		if m, _ := surest(len(more), func(i int) float64 { return sure(g, i) }); m >= 0 {
+			if back, _ := surest(len(gone), func(i int) float64 { return sure(i, m) }); back == g {
+				to, from = append(to, gone[g]), append(from, more[m])
+			}
+		}
+	}
+	return to, from
 }
 
 // place gives the column before one, and whether it is the last.

@@ -115,6 +115,14 @@ func TestFilesForSQLite(t *testing.T) {
 			"CREATE VIRTUAL TABLE f USING fts5 (a, b, c, tokenize='porter'); INSERT INTO f (f, rank) VALUES ('automerge', 6); CREATE VIEW v AS SELECT a FROM f; CREATE TABLE t (x); CREATE TRIGGER tr AFTER INSERT ON t BEGIN INSERT INTO f (a) VALUES (new.x); END",
 			"CREATE VIRTUAL TABLE f USING fts5 (A, b); INSERT INTO f (rowid, a, b) VALUES (7, 'running', 'two'); CREATE VIEW v AS SELECT a FROM f; CREATE TABLE t (x); CREATE TRIGGER tr AFTER INSERT ON t BEGIN INSERT INTO f (a) VALUES (new.x); END",
 			"INSERT INTO t VALUES ('runs'); SELECT rowid, a, b FROM f WHERE f MATCH 'run'; SELECT v FROM f_config WHERE k = 'automerge'; SELECT count(*) FROM v", "7|running|two\n8|runs|\n6\n2\n"},
+		"a full-text table of rows of its own that has renamed columns": {
+			"CREATE VIRTUAL TABLE f USING fts5 (title, body, written_by); CREATE VIEW v AS SELECT title, written_by FROM f; CREATE TABLE t (id integer PRIMARY KEY, mail text, b text)",
+			"CREATE VIRTUAL TABLE f USING fts5 (name, body, writtenby, extra); INSERT INTO f (rowid, name, body, writtenby) VALUES (7, 'a', 'b', 'c'); CREATE VIEW v AS SELECT name, writtenby, extra FROM f; CREATE TABLE t (id integer PRIMARY KEY, email text, b text, c int)",
+			"SELECT rowid, body FROM f; SELECT * FROM v", "7|b\na|c\n"},
+		"a full-text index over a column that is renamed": {
+			"CREATE TABLE t (id integer PRIMARY KEY, title text, b text); CREATE VIRTUAL TABLE f USING fts5 (title, b, content='t', content_rowid='id'); CREATE VIEW v AS SELECT title FROM f; CREATE TRIGGER tr AFTER INSERT ON t BEGIN INSERT INTO f (rowid, title, b) VALUES (new.id, new.title, new.b); END",
+			"CREATE TABLE t (id integer PRIMARY KEY, titel text, b text); INSERT INTO t VALUES (1, 'old', 'b'); CREATE VIRTUAL TABLE f USING fts5 (titel, b, content='t', content_rowid='id'); CREATE VIEW v AS SELECT titel FROM f; CREATE TRIGGER tr AFTER INSERT ON t BEGIN INSERT INTO f (rowid, titel, b) VALUES (new.id, new.titel, new.b); END",
+			"INSERT INTO t VALUES (2, 'new', 'c'); SELECT title FROM f WHERE f MATCH 'old OR new'", "old\nnew\n"},
 		"a renamed column that a view reads through another": {
 			"CREATE TABLE c (id integer PRIMARY KEY, name text NOT NULL, mail text); CREATE VIEW v AS SELECT id, mail FROM c; CREATE VIEW w AS SELECT mail FROM v; CREATE VIEW s AS SELECT * FROM c; CREATE VIEW z AS SELECT mail FROM s; CREATE VIEW q AS WITH k AS (SELECT mail FROM c) SELECT k.mail FROM k; CREATE TABLE d (n int, x)",
 			"CREATE TABLE c (id integer PRIMARY KEY, name text NOT NULL, email text); INSERT INTO c VALUES (1, 'a', 'm'); CREATE VIEW v AS SELECT id, email FROM c; CREATE VIEW w AS SELECT email FROM v; CREATE VIEW s AS SELECT * FROM c; CREATE VIEW z AS SELECT email FROM s; CREATE VIEW q AS WITH k AS (SELECT email FROM c) SELECT k.email FROM k; CREATE VIEW extra AS SELECT email FROM s; CREATE TABLE d (n int, y)",

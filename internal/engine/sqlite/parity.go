@@ -20,7 +20,7 @@ func tableStructure(ctx context.Context, c *conn) (*catalog.Structure, error) {
 	return &catalog.Structure{
 		LooseTypes: true, // https://www.sqlite.org/datatype3.html; STRICT tables, which refuse, are told by their options
 		FoldNames:  true,
-		Dialect:    catalog.Dialect{Remake: remake, Client: byLine, Rechecks: true, Preamble: "-- By sqlite3, which goes on behind a statement that failed unless it is told:\n.bail on\n"},
+		Dialect:    catalog.Dialect{Remake: remake, Client: byLine, ByText: []string{"virtual table"}, Rechecks: true, Preamble: "-- By sqlite3, which goes on behind a statement that failed unless it is told:\n.bail on\n"},
 		Facts:      r.facts,
 		Kinds:      []string{"table", "column", "primary key", "unique", "foreign key", "check", "index"},
 	}, err

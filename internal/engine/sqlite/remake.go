@@ -58,9 +58,8 @@ func remake(r catalog.Remade) string {
 // remakeVirtual makes a virtual table anew with the rows that it holds itself. It keeps
 // the source's words, so the old one gets another name.
 func remakeVirtual(r catalog.Remade, beside string) string {
-	columns := quotes(r.Copy)
 	out := []string{"SAVEPOINT " + quote(beside), "PRAGMA legacy_alter_table=ON", "ALTER TABLE " + quote(r.Table) + " RENAME TO " + quote(beside), r.Declare,
-		"INSERT INTO " + quote(r.Table) + " (" + columns + ") SELECT " + columns + " FROM " + quote(beside),
+		"INSERT INTO " + quote(r.Table) + " (" + quotes(r.Copy) + ") SELECT " + quotes(r.From) + " FROM " + quote(beside),
 		"DROP TABLE " + quote(beside), "PRAGMA legacy_alter_table=OFF", "RELEASE " + quote(beside)}
 	return strings.Join(out, ";\n")
 }
