@@ -88,6 +88,9 @@ func (p *planner) statements(out *Comparison) {
 				}
 			}
 			list = inOrder(slices.DeleteFunc(all, func(m made) bool {
+				if was := takes[factID{m.kind, m.object}]; d.Change == Missing && was.Kind != "" && was.Table != d.Object {
+					return true // it is there and told by itself, on another table
+				}
 				return p.source.dialect.Whole && (structural(m.kind) || m.kind == "index")
 			}), turns)
 		}
@@ -550,14 +553,16 @@ func (p *planner) rebuilds(out *Comparison) {
 // remade tells how a table is made anew.
 func (p *planner) remade(out *Comparison, table, text string) Remade {
 	r := Remade{Table: bareLast(table), Declare: text, Taken: p.taken()}
-	renamed := make(map[string]bool)
+	renamed, there := make(map[string]bool), make(map[factID]bool)
 	for _, d := range out.Differences {
+		if d.there != "" { // by another name
+			there[factID{d.Kind, d.Object}] = true
+		}
 		if d.rename != "" && d.Table == table {
 			renamed[d.Object] = true
 			r.Renames = append(r.Renames, d.rename)
 		}
 	}
-	there := make(map[factID]bool)
 	for _, f := range p.target.Facts {
 		there[factID{f.Kind, f.Object}] = true
 		if f.Kind == "table" && f.Object == table {

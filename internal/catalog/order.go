@@ -548,6 +548,9 @@ func (p *planner) arrange(out *Comparison) {
 		for _, a := range goes(of) {
 			for _, on := range all {
 				for _, b := range goes(on) {
+					if p.source.dialect.Rechecks && holder(list[b].Kind) { // which goes whatever names it
+						continue
+					}
 					if list[b].Change == Extra && (of.kind != "column" || computed(target.facts[of])) || loosens(of.kind, list[b]) {
 						first(b, []int{a})
 					}
@@ -570,6 +573,20 @@ func (p *planner) arrange(out *Comparison) {
 		}
 	}
 	p.swaps(list, first)
+	for b, d := range list { // a table that is made anew takes along what is on it
+		if p.source.dialect.Remake == nil || !strings.Contains(d.SQL, "\nDROP TABLE ") {
+			continue
+		}
+		for i, o := range list {
+			switch {
+			case o.Table != d.Table || o.Kind != "index" && o.Kind != "trigger":
+			case o.Change == Extra:
+				first(b, []int{i})
+			default:
+				first(i, []int{b})
+			}
+		}
+	}
 	for i, d := range list { // an heir would have to have the checks already that its table has got
 		if d.Kind == "inheritance" && d.Change == Missing {
 			for k, c := range list {

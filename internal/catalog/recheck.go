@@ -39,7 +39,7 @@ func (p *planner) clearForNames(list []Difference, source, target *graph) {
 	create := func(id factID) string { return trimmed(source.facts[id].renamed(p.names).Create) }
 	fails := func(id factID) bool {
 		return source.facts[id].Fails || target.facts[id].Fails || slices.ContainsFunc(list, func(d Difference) bool {
-			return d.Change == Extra && holder(d.Kind) && names(target.facts[id].Create, d.Object) // and has gone
+			return d.Change == Extra && holder(d.Kind) && d.Object != target.facts[id].Table && names(target.facts[id].Create, d.Object) // and has gone
 		})
 	}
 	away := make(map[factID]bool) // that go for a while
@@ -53,13 +53,13 @@ func (p *planner) clearForNames(list []Difference, source, target *graph) {
 			away[id] = d.Change == Different && (named || fails(id)) && (Together(d.SQL) || strings.HasPrefix(d.SQL, trimmed(f.Drop)+";\n"))
 			continue
 		}
-		away[id] = create(id) != "" && (fails(id) || named && create(id) != trimmed(f.Create))
+		away[id] = fails(id) || named && create(id) != "" && create(id) != trimmed(f.Create)
 	}
 	for again := true; again; { // what names one that is away does not work either
 		again = false
 		for _, f := range p.target.Facts {
 			id := factID{f.Kind, f.Object}
-			if _, told := at[id]; told || away[id] || !rechecked(f.Kind) || source.facts[id].Create == "" {
+			if _, told := at[id]; told || away[id] || !rechecked(f.Kind) {
 				continue
 			}
 			for of, is := range away {
@@ -90,18 +90,21 @@ func (p *planner) clearForNames(list []Difference, source, target *graph) {
 				d.SQL, d.Destructive = together+list[last].Kind+" "+list[last].Object, false
 			}
 		}
-		for _, f := range p.target.Facts {
+		for _, f := range p.source.Facts {
 			id := factID{f.Kind, f.Object}
-			if f.Kind != kind || !away[id] {
+			_, there := target.facts[id]
+			_, told := at[id]
+			if f.Kind != kind || !away[id] && (there || told) || create(id) == "" {
 				continue
 			}
 			made := ";\n" + create(id) + ";\n"
-			i := slices.IndexFunc(list, func(d Difference) bool { return strings.Contains(";\n"+d.SQL+";\n", made) }) // with what is made anew
+			holds := func(sql string) bool { return strings.Contains(";\n"+sql+";\n", made) }
+			i := slices.IndexFunc(list, func(d Difference) bool { return holds(d.SQL) }) // with what is made anew, or its table
 			switch {
-			case i < 0 && !slices.ContainsFunc(makes, func(sql string) bool { return strings.Contains(";\n"+sql+";\n", made) }):
-				makes = append(makes, create(id))
 			case i >= 0 && list[i].Place < list[last].Place:
 				list[i].SQL = strings.TrimSuffix(strings.TrimPrefix(strings.Replace(";\n"+list[i].SQL+";\n", made, ";\n", 1), ";\n"), ";\n")
+				makes = append(makes, create(id))
+			case i < 0 && away[id] && !slices.ContainsFunc(makes, holds):
 				makes = append(makes, create(id))
 			}
 		}

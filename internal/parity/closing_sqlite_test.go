@@ -163,6 +163,22 @@ func TestFilesForSQLite(t *testing.T) {
 			"CREATE TABLE customer (id integer PRIMARY KEY, mail text, b text); CREATE VIEW v AS SELECT a FROM customer; CREATE VIEW w AS SELECT mail FROM customer",
 			"CREATE TABLE customers (id integer PRIMARY KEY, mail text, b text); INSERT INTO customers VALUES (1, 'x', 'y'); CREATE VIEW v AS SELECT a FROM customers; CREATE VIEW w AS SELECT mail FROM customers",
 			"SELECT mail FROM w", "x\n"},
+		"a column that goes with one that is computed from it": {
+			"CREATE TABLE t (id integer PRIMARY KEY)",
+			"CREATE TABLE t (id integer PRIMARY KEY, a int, b int AS (a + 1), c int AS (b + 1)); INSERT INTO t VALUES (1, 2)",
+			"SELECT * FROM t", "1\n"},
+		"indexes that come to a table that is made anew, go from it, or have another name there": {
+			"CREATE TABLE p (id integer PRIMARY KEY); CREATE TABLE t (id integer PRIMARY KEY, a int, b int, c int REFERENCES p); CREATE INDEX i ON t (a); CREATE INDEX k ON t (b) WHERE a > 1; CREATE TABLE u (id integer PRIMARY KEY, a int, b int)",
+			"CREATE TABLE p (id integer PRIMARY KEY); CREATE TABLE t (id integer PRIMARY KEY, a int, b int); INSERT INTO t VALUES (1, 2, 3); CREATE INDEX j ON t (b) WHERE a > 1; CREATE TABLE u (id integer PRIMARY KEY, a int, b int, c int REFERENCES p); CREATE INDEX l ON u (a); INSERT INTO u VALUES (1, 2, 3, NULL)",
+			"SELECT name FROM sqlite_schema WHERE type = 'index' ORDER BY name; SELECT t.a, u.a FROM t, u", "i\nk\n2|2\n"},
+		"triggers of tables that come and go beside a renamed column": {
+			"CREATE TABLE c (id integer PRIMARY KEY, mail text, z int); CREATE VIEW v AS SELECT mail FROM c; CREATE TABLE l (x); CREATE TRIGGER a AFTER INSERT ON l BEGIN SELECT mail FROM v; END",
+			"CREATE TABLE c (id integer PRIMARY KEY, email text, z int); INSERT INTO c VALUES (1, 'm', 2); CREATE VIEW v AS SELECT email FROM c; CREATE TABLE m (p int, q int, r int); CREATE TRIGGER b AFTER INSERT ON m BEGIN SELECT email FROM v; INSERT INTO gone VALUES (1); END",
+			"INSERT INTO l VALUES (1); SELECT * FROM v", "m\n"},
+		"a trigger that is on another table, and an index of one name": {
+			"CREATE TABLE t (id integer PRIMARY KEY, p int, q int); CREATE INDEX i ON t (p); CREATE TRIGGER g AFTER INSERT ON t BEGIN SELECT new.p; END; CREATE TABLE k (x)",
+			"CREATE TABLE u (id integer PRIMARY KEY, a int, b int); CREATE INDEX i ON u (a); CREATE TRIGGER g AFTER INSERT ON u BEGIN SELECT new.a; END; CREATE TABLE k (x); INSERT INTO k VALUES (1)",
+			"SELECT name FROM sqlite_schema WHERE tbl_name = 't'", "t\ni\ng\n"},
 		"columns that come in their order": {
 			"CREATE TABLE c (id integer PRIMARY KEY, phone text, age int, b text)",
 			"CREATE TABLE c (id integer PRIMARY KEY); INSERT INTO c VALUES (1)",

@@ -40,6 +40,7 @@ func (s *side) readCatalog(ctx context.Context, c *conn, schemas []string) (*cat
 			}
 		case o.kind == "trigger":
 			fact.Table = name(o.table)
+			fact.Drop = "DROP TRIGGER IF EXISTS " + quote(o.name) // its table may have gone, or been made anew
 		case o.kind != "view":
 			continue
 		}
@@ -145,8 +146,8 @@ func ownColumns(ctx context.Context, c *conn, o object) (string, error) {
 	return strings.Join(columns, "\n"), err
 }
 
-// mentions lists the columns that views, triggers and indexes name, by their words: SQLite
-// lets no column go that one of them names.
+// mentions lists the columns that views, triggers, indexes and computed columns name, by
+// their words: SQLite lets no column go that one of them names.
 func mentions(tables, facts []catalog.Fact) (out []catalog.Dependency) {
 	columns := make(map[string][]catalog.Ref) // by the last part of their names, in small letters
 	for _, f := range tables {
@@ -156,13 +157,23 @@ func mentions(tables, facts []catalog.Fact) (out []catalog.Dependency) {
 		}
 	}
 	for _, f := range slices.Concat(tables, facts) {
-		if f.Kind != "view" && f.Kind != "trigger" && f.Kind != "index" {
+		text := f.Create
+		switch f.Kind {
+		case "view", "trigger", "index":
+		case "column":
+			text = ""
+			for _, p := range f.Parts {
+				if p.Name == "generated" {
+					text = p.Text
+				}
+			}
+		default:
 			continue
 		}
-		for _, t := range words(f.Create) {
+		for _, t := range words(text) {
 			if name, ok := t.name(); ok {
 				for _, c := range columns[small(name)] {
-					if f.Kind == "index" && !strings.HasPrefix(c.Object, f.Table+".") {
+					if (f.Kind == "index" || f.Kind == "column") && !strings.HasPrefix(c.Object, f.Table+".") {
 						continue
 					}
 					out = append(out, catalog.Dependency{Of: catalog.Ref{Kind: f.Kind, Object: f.Object}, On: c, Placed: true})
