@@ -93,6 +93,10 @@ const TriggerOrder = "trigger order"
 // statement makes such an object.
 const Broken = "broken"
 
+// AsParted begins the definition of a trigger that a partition has with its table and that
+// only is enabled otherwise.
+const AsParted = "as of the partitioned table"
+
 // Partitions names the part of a table that tells how its rows are parted, where its
 // partitions are no tables. Its Clear lets all rows lie together.
 const Partitions = "partitions"
@@ -204,8 +208,11 @@ type Structure struct {
 	// they are compared all the same, without a closing statement.
 	Schemas []*schema.Schema
 	Facts   []Fact
-	Kinds   []string // of Facts, see Catalog.Kinds
-	Unseen  []string // see Catalog.Unseen
+	// Alone gives by its name what a partition would be, and have of what it has with its
+	// table, as a table of its own: itself first, and nothing that is among Facts.
+	Alone  map[string][]func() Fact
+	Kinds  []string // of Facts, see Catalog.Kinds
+	Unseen []string // see Catalog.Unseen
 	// LooseTypes: the declared type of a column is advice and refuses no value.
 	LooseTypes bool
 	// FoldNames: names that differ in the case of ASCII letters only are the same name.
@@ -236,6 +243,7 @@ type Catalog struct {
 	schemas []*schema.Schema
 	loose   bool
 	folds   bool
+	alone   map[string][]func() Fact
 }
 
 // New joins what was read of tables with the facts about everything else. The
@@ -246,11 +254,9 @@ func New(tables *Structure, facts []Fact, kinds, unseen []string) *Catalog {
 		c.Facts = append(slices.Clone(tables.Facts), facts...)
 		c.Kinds = append(slices.Clone(tables.Kinds), kinds...)
 		c.Unseen = append(slices.Clone(tables.Unseen), unseen...)
-		c.dialect, c.schemas, c.loose, c.folds = tables.Dialect, tables.Schemas, tables.LooseTypes, tables.FoldNames
+		c.dialect, c.schemas, c.loose, c.folds, c.alone = tables.Dialect, tables.Schemas, tables.LooseTypes, tables.FoldNames, tables.Alone
 	}
-	slices.SortStableFunc(c.Facts, func(a, b Fact) int {
-		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Object, b.Object))
-	})
+	slices.SortStableFunc(c.Facts, byKind)
 	for _, f := range c.Facts {
 		c.Kinds = append(c.Kinds, f.Kind)
 	}
@@ -259,6 +265,15 @@ func New(tables *Structure, facts []Fact, kinds, unseen []string) *Catalog {
 	slices.Sort(c.Unseen)
 	c.Unseen = slices.Compact(c.Unseen)
 	return c
+}
+
+// byKind is the order of a catalog's facts.
+func byKind(a, b Fact) int {
+	return byID(factID{a.Kind, a.Object}, factID{b.Kind, b.Object})
+}
+
+func byID(a, b factID) int {
+	return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.object, b.object))
 }
 
 // respelled gives the catalog with the names of another one's objects as that one

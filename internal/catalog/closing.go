@@ -133,9 +133,6 @@ func (p *planner) statements(out *Comparison) {
 				continue
 			}
 		}
-		other := func(kind, change string) bool {
-			return slices.ContainsFunc(out.Differences, func(o Difference) bool { return o.Kind == kind && o.Change == change && o.Object == d.Object })
-		}
 		var piece []string
 		if d.Change == Different {
 			piece = piecewise(besides, parts[id], takes[there])
@@ -147,15 +144,6 @@ func (p *planner) statements(out *Comparison) {
 		switch makes, drops := create[id], drop[there]; {
 		case len(piece) > 0:
 			d.set(join(piece))
-		// A table that becomes a partition, or the other way round, keeps its rows.
-		case d.Kind == "partition" && d.Change == Missing && alter[id] != "" && other("table", Extra):
-			d.set(join(append(p.attachable(d, parts, takes), alter[id])))
-		case d.Kind == "table" && d.Change == Missing && clear[factID{"partition", d.Object}] != "" && other("partition", Extra):
-			d.set(clear[factID{"partition", d.Object}])
-		case d.Kind == "partition" && d.Change == Extra && clear[there] != "" && other("table", Missing):
-			d.SQL = together + "table " + d.Object
-		case d.Kind == "table" && d.Change == Extra && alter[factID{"partition", d.Object}] != "" && other("partition", Missing):
-			d.SQL = together + "partition " + d.Object
 		case d.Change == Missing && d.Kind == "table" && len(makes) > 0 && !p.source.dialect.Whole:
 			var ties []string
 			for _, m := range byTable[d.Object] {
@@ -264,23 +252,6 @@ func (p *planner) byIdentity() (parts, takes map[factID]Fact) {
 		takes[factID{f.Kind, requalify(f.Object, back)}] = f
 	}
 	return parts, takes
-}
-
-// attachable gives the statements by which the columns of a table have what those have of
-// the table that it becomes a partition of, as far as that does not come with it.
-func (p *planner) attachable(d *Difference, parts, takes map[factID]Fact) (list []string) {
-	for _, f := range p.source.Facts {
-		is, was := parts[factID{f.Kind, f.Object}], takes[factID{"column", d.Object + "." + last(f.Object)}]
-		if f.Kind != "column" || f.Table != d.Table || was.Kind == "" {
-			continue
-		}
-		for _, name := range []string{"null", "default"} {
-			if is.part(name) != "" && is.part(name) != was.part(name) {
-				list = append(list, strings.Replace(strings.Replace(is.piece(name).Alter, "TABLE ONLY ", "TABLE ", 1), sqlTable(p, is), sqlTable(p, was), 1))
-			}
-		}
-	}
-	return list
 }
 
 // numbers gives the one column that takes its numbers from a sequence that belongs to

@@ -42,6 +42,7 @@ type Difference struct {
 	// Place in the order in which the statements can run, from 1.
 	Place int
 
+	parted bool     // a table of its own on the other side
 	there  string   // the object's name in the target where it is another
 	rename string   // the statement that gives a column its name, where no other does
 	with   []factID // what has to be dropped for the statement and is made again, see around
@@ -96,6 +97,7 @@ func Compare(ctx context.Context, source, target *Catalog, names map[string]stri
 	if source.folds && target.folds {
 		target = target.respelled(source)
 	}
+	source, target, parted := byThemselves(source, target, names)
 	var (
 		out  = &Comparison{}
 		both = slices.DeleteFunc(slices.Clone(source.Kinds), func(k string) bool { return !slices.Contains(target.Kinds, k) })
@@ -115,14 +117,24 @@ func Compare(ctx context.Context, source, target *Catalog, names map[string]stri
 	out.Unseen = unseen(source, target)
 	out.Never = slices.Compact(slices.Sorted(slices.Values(slices.Concat(source.Never, target.Never))))
 	for _, k := range both {
-		out.Compared = append(out.Compared, Count{Kind: k, Source: src.count(k), Target: dst.count(k)})
+		n := Count{Kind: k, Source: src.count(k), Target: dst.count(k)}
+		for _, d := range parted {
+			switch {
+			case k == d.Kind && d.Change == Missing:
+				n.Source++
+			case k == d.Kind:
+				n.Target++
+			}
+		}
+		out.Compared = append(out.Compared, n)
 	}
 	out.Differences = facts(src, dst, titles, target.dialect)
 	out.Objects, out.Tables = joined(src, dst)
+	out.Objects += len(parted)
 	out.Preamble, out.Client = target.dialect.Preamble, source.dialect.Client
 	out.Within, out.Apart = target.dialect.Within, target.dialect.Apart
 	out.LooseTypes = source.loose || target.loose
-	(&planner{ctx: ctx, source: source, target: target, names: names, retitled: titles, again: make(map[factID][]string)}).close(out, both)
+	(&planner{ctx: ctx, source: source, target: target, names: names, retitled: titles, parted: parted, again: make(map[factID][]string)}).close(out, both)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -278,9 +290,7 @@ func index(facts []Fact, kinds []string, rename map[string]string) *inventory {
 	for _, fs := range inv.facts {
 		slices.SortFunc(fs, func(a, b Fact) int { return cmp.Compare(a.text(), b.text()) })
 	}
-	slices.SortFunc(inv.ids, func(a, b factID) int {
-		return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.object, b.object))
-	})
+	slices.SortFunc(inv.ids, byID)
 	return inv
 }
 

@@ -436,6 +436,10 @@ func (p *planner) arrange(out *Comparison) {
 	place := func(i int) int {
 		d := list[i]
 		switch {
+		case d.parted && d.Change == Extra: // by the names that are there
+			return -1<<21 - 1
+		case d.parted:
+			return rank["index"]
 		case d.Renamed > 0 && d.Kind == "table":
 			return -1 << 21
 		case d.rename != "" && !late[i]:
@@ -616,6 +620,17 @@ func (p *planner) arrange(out *Comparison) {
 		// What an heir has by itself goes behind what its table has.
 		if up := requalify(target.facts[factID{d.Kind, d.Object}].Under, backwards(p.names)); d.Kind == "column" && d.Change == Extra && up != "" {
 			first(i, goes(factID{d.Kind, up}))
+		}
+	}
+	for i, d := range list { // a partition is put into its table when both are as they should be
+		if !d.parted || d.Change == Extra {
+			continue
+		}
+		for j, o := range list {
+			of := o.Table == d.Object || (o.Table == d.Table || o.Object == d.Table) && o.Kind != "foreign key"
+			if of && !o.parted && runs(o) && (structural(o.Kind) || o.Kind == "partition" || o.Kind == "exclusion" || o.Kind == "index") {
+				first(i, []int{j})
+			}
 		}
 	}
 	schemas := make(map[string]int) // that come

@@ -22,7 +22,8 @@ type planner struct {
 	source, target *Catalog
 	names          map[string]string // schemas: source's name to target's
 	retitled       []retitled
-	ties           []tie // foreign keys of tables that are made
+	parted         []Difference // see byThemselves
+	ties           []tie        // foreign keys of tables that are made
 	// again are objects that are dropped and made again for others' sake, each with the
 	// statements for what belongs to it.
 	again map[factID][]string
@@ -53,6 +54,7 @@ func (p *planner) close(out *Comparison, kinds []string) {
 	p.rebuilds(out)
 	p.tell(out)
 	p.spare(out)
+	out.Differences = append(out.Differences, p.parted...)
 	wholeAnew(out)
 	slices.SortFunc(out.Differences, Difference.order)
 	p.joint(out.Differences)
@@ -81,7 +83,7 @@ func wholeAnew(out *Comparison) {
 		}
 	}
 	for i := range out.Differences {
-		if d := &out.Differences[i]; d.Kind == "partition" && parted[d.Table] {
+		if d := &out.Differences[i]; d.Kind == "partition" && parted[d.Table] && !(d.parted && d.Change == Extra) {
 			d.SQL, d.Destructive = "-- "+d.Table+" is to be made anew, with its partitions", false
 		}
 	}
@@ -127,7 +129,7 @@ func (p *planner) sourceName(target string) string {
 // tables plans table by table, so that a change Atlas cannot plan spoils one table's statements only.
 func (p *planner) tables(out *Comparison, kinds []string) {
 	whole := func(name, how string, c atlas.Change) {
-		if d := find(out, kinds, name, change{[]string{"table"}, nil, how, c}); d != nil {
+		if d := find(out, kinds, name, change{[]string{"table"}, nil, how, c}); d != nil && d.Change == how {
 			d.set(p.planned(c))
 		}
 	}

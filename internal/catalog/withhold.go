@@ -1,7 +1,6 @@
 package catalog
 
 import (
-	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -57,7 +56,5 @@ func (p *planner) withhold(list []Difference, source, target *graph, comes, goes
 
 // sorted gives what has dependencies in one order.
 func sorted(on map[factID][]factID) []factID {
-	return slices.SortedFunc(maps.Keys(on), func(a, b factID) int {
-		return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.object, b.object))
-	})
+	return slices.SortedFunc(maps.Keys(on), byID)
 }

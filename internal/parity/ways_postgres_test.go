@@ -209,6 +209,42 @@ func TestClosingBothWaysOnPostgres(t *testing.T) {
 		"a table of other columns alone": {
 			`CREATE TABLE t (a int, b text)`,
 			`CREATE TABLE t (x text, y int)`},
+		"a partition that is a table by itself, with less and more": {
+			`CREATE TABLE r (id int PRIMARY KEY); INSERT INTO r VALUES (1); CREATE TABLE m (id int NOT NULL, v text DEFAULT 'x', n bigint CHECK (n > 0), r int REFERENCES r, PRIMARY KEY (id, v), UNIQUE (n, v)) PARTITION BY LIST (v); CREATE INDEX mi ON m (n); CREATE TABLE m1 PARTITION OF m FOR VALUES IN ('a'); ALTER TABLE m1 ADD CONSTRAINT own CHECK (id > 0); CREATE INDEX owni ON m1 (r); COMMENT ON COLUMN m1.n IS 'x'; ALTER TABLE m1 ALTER n SET STATISTICS 5; INSERT INTO m VALUES (1, 'a', 1, 1)`,
+			`CREATE TABLE r (id int PRIMARY KEY); INSERT INTO r VALUES (1); CREATE TABLE m (id int NOT NULL, v text DEFAULT 'x', n bigint CHECK (n > 0), r int REFERENCES r, PRIMARY KEY (id, v), UNIQUE (n, v)) PARTITION BY LIST (v); CREATE INDEX mi ON m (n); CREATE TABLE m1 (id int, v text NOT NULL DEFAULT 'y', n int, r int, z text); INSERT INTO m1 VALUES (1, 'a', 1, 1)`},
+		"a partition that is a table by itself, and both change": {
+			`CREATE TABLE r (id int PRIMARY KEY); CREATE TABLE m (id int NOT NULL, v text, n bigint, c date, r int REFERENCES r, PRIMARY KEY (id, v), CHECK (n > 0)) PARTITION BY LIST (v); CREATE INDEX mi ON m (n); CREATE TABLE m1 PARTITION OF m FOR VALUES IN ('a'); INSERT INTO m VALUES (1, 'a', 1)`,
+			`CREATE TABLE r (id int PRIMARY KEY); CREATE TABLE m (id int NOT NULL, v text, n int, x int) PARTITION BY LIST (v); CREATE TABLE m1 (id int, v text, n text, y int UNIQUE, CHECK (y > 0)); CREATE INDEX mj ON m1 (n); INSERT INTO m1 VALUES (1, 'a', 1)`},
+		"partitions that were tables before their table was": {
+			`CREATE TABLE m (id int NOT NULL, v text, n bigint, PRIMARY KEY (id, v), CHECK (n > 0)) PARTITION BY LIST (v); CREATE INDEX mi ON m (n); CREATE TABLE m1 PARTITION OF m FOR VALUES IN ('a'); CREATE TABLE m2 PARTITION OF m FOR VALUES IN ('b'); INSERT INTO m VALUES (1, 'a', 1)`,
+			`CREATE TABLE m1 (id int, v text, n int); INSERT INTO m1 VALUES (1, 'a', 1); CREATE VIEW w AS SELECT n FROM m1`},
+		"a partition that was taken out, and nothing else": {
+			`CREATE TABLE r (id int PRIMARY KEY); CREATE TABLE m (id int NOT NULL, v text DEFAULT 'x', n bigint CHECK (n > 0), r int REFERENCES r, PRIMARY KEY (id, v), UNIQUE (n, v)) PARTITION BY LIST (v); CREATE INDEX mi ON m (n); CREATE TABLE m1 PARTITION OF m FOR VALUES IN ('a')`,
+			`CREATE TABLE r (id int PRIMARY KEY); CREATE TABLE m (id int NOT NULL, v text DEFAULT 'x', n bigint CHECK (n > 0), r int REFERENCES r, PRIMARY KEY (id, v), UNIQUE (n, v)) PARTITION BY LIST (v); CREATE INDEX mi ON m (n); CREATE TABLE m1 PARTITION OF m FOR VALUES IN ('a'); ALTER TABLE m DETACH PARTITION m1`},
+		"a partition that comes before keys lead to its table": {
+			`CREATE TABLE m (id int NOT NULL, v text, PRIMARY KEY (id, v)) PARTITION BY LIST (v); CREATE TABLE m1 PARTITION OF m FOR VALUES IN ('a'); INSERT INTO m VALUES (1, 'a'); CREATE TABLE x (id int, v text, FOREIGN KEY (id, v) REFERENCES m); INSERT INTO m VALUES (2, 'a')`,
+			`CREATE TABLE m (id int NOT NULL, v text, PRIMARY KEY (id, v)) PARTITION BY LIST (v); CREATE TABLE m1 (id int, v text); INSERT INTO m1 VALUES (1, 'a'); CREATE TABLE x (id int, v text); INSERT INTO x VALUES (1, 'a')`},
+		"a table of partitions that is a partition itself": {
+			`CREATE TABLE m (id int, v text, n int NOT NULL DEFAULT 3) PARTITION BY LIST (v); CREATE TABLE m1 PARTITION OF m FOR VALUES IN ('a') PARTITION BY LIST (id); CREATE TABLE m11 PARTITION OF m1 FOR VALUES IN (1); CREATE INDEX mi ON m (n); INSERT INTO m VALUES (1, 'a', 1)`,
+			`CREATE TABLE m (id int, v text, n int NOT NULL) PARTITION BY LIST (v); CREATE TABLE m1 (id int, v text, n bigint) PARTITION BY LIST (id); CREATE TABLE m11 PARTITION OF m1 FOR VALUES IN (1); INSERT INTO m1 VALUES (1, 'a', 1)`},
+		"a partition of a partition that is a table by itself": {
+			`CREATE TABLE m (id int, v text, n int NOT NULL DEFAULT 3) PARTITION BY LIST (v); CREATE TABLE m1 PARTITION OF m FOR VALUES IN ('a') PARTITION BY LIST (id); CREATE TABLE m11 PARTITION OF m1 FOR VALUES IN (1); CREATE INDEX mi ON m (n); INSERT INTO m VALUES (1, 'a', 1)`,
+			`CREATE TABLE m (id int, v text, n int NOT NULL) PARTITION BY LIST (v); CREATE TABLE m1 PARTITION OF m FOR VALUES IN ('a') PARTITION BY LIST (id); CREATE TABLE m11 (id int, v text, n text); INSERT INTO m11 VALUES (1, 'a', 1)`},
+		"a partition that is a table by itself, with triggers": {
+			`CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'; CREATE TABLE m (id int, v text, g int GENERATED ALWAYS AS (id * 2) STORED) PARTITION BY LIST (v); CREATE TRIGGER tr AFTER INSERT ON m FOR EACH ROW EXECUTE FUNCTION f(); CREATE TABLE m1 PARTITION OF m FOR VALUES IN ('a'); GRANT SELECT ON m1 TO PUBLIC; CREATE TRIGGER tr2 AFTER INSERT ON m1 FOR EACH ROW EXECUTE FUNCTION f(); CREATE POLICY p ON m1 USING (id > 1)`,
+			`CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'; CREATE TABLE m (id int, v text, g int GENERATED ALWAYS AS (id * 2) STORED) PARTITION BY LIST (v); CREATE TRIGGER tr AFTER INSERT ON m FOR EACH ROW EXECUTE FUNCTION f(); CREATE TABLE m1 (id int, v text, g int GENERATED ALWAYS AS (id * 2) STORED); CREATE TRIGGER tr AFTER INSERT ON m1 FOR EACH ROW EXECUTE FUNCTION f()`},
+		"a partition that is a table by itself, and names differ": {
+			`CREATE TABLE orders (id int, v text, customer_name text, created date) PARTITION BY LIST (v); CREATE TABLE m1 PARTITION OF orders FOR VALUES IN ('a')`,
+			`CREATE TABLE ordrs (id int, v text, cust_name text, created date) PARTITION BY LIST (v); CREATE TABLE m1 (id int, v text, cust_name text, created date)`},
+		"a partition with an identity that is a table by itself": {
+			`CREATE TABLE m (id int GENERATED ALWAYS AS IDENTITY, v text, s serial) PARTITION BY LIST (v); CREATE TABLE m1 PARTITION OF m FOR VALUES IN ('a')`,
+			`CREATE TABLE m (id int GENERATED ALWAYS AS IDENTITY, v text, s serial) PARTITION BY LIST (v); CREATE TABLE m1 (id int NOT NULL, v text, s int)`},
+		"an identity of a table of partitions, or of one that is none": {
+			`CREATE TABLE m (id int GENERATED ALWAYS AS IDENTITY, v text) PARTITION BY LIST (v); CREATE TABLE m1 PARTITION OF m FOR VALUES IN ('a')`,
+			`CREATE TABLE m (id int NOT NULL, v text) PARTITION BY LIST (v); CREATE TABLE m1 (id int GENERATED ALWAYS AS IDENTITY, v text)`},
+		"a partition under a view that is a table by itself": {
+			`CREATE TABLE m (id bigint, v text) PARTITION BY LIST (v); CREATE TABLE m1 PARTITION OF m FOR VALUES IN ('a'); CREATE VIEW w AS SELECT id FROM m1; CREATE VIEW x AS SELECT id FROM m`,
+			`CREATE TABLE m (id int, v text) PARTITION BY LIST (v); CREATE TABLE m1 (id int, v text); CREATE VIEW w AS SELECT id FROM m1; CREATE VIEW x AS SELECT id FROM m`},
 		"a column that a publication has on one side": {
 			`CREATE TABLE t (id int PRIMARY KEY, a int, b int); CREATE PUBLICATION p FOR TABLE t (id, b) WHERE (id > 1)`,
 			`CREATE TABLE t (id int PRIMARY KEY, a int, c text); CREATE PUBLICATION p FOR TABLE t (id, c) WHERE (id > 1)`},

@@ -77,7 +77,7 @@ func readStructure(ctx context.Context, db *sql.DB, s session, schemas []string)
 		return nil, err
 	}
 	defer func() { _ = conn.Close() }()
-	r := &factReader{ctx: ctx, conn: conn, tables: make(map[string]string), kinds: make(map[string]string)}
+	r := &factReader{ctx: ctx, conn: conn, tables: make(map[string]string), kinds: make(map[string]string), alone: make(map[string][]func() catalog.Fact)}
 	if err := r.all(schemas); err != nil {
 		return nil, err
 	}
@@ -91,7 +91,7 @@ func readStructure(ctx context.Context, db *sql.DB, s session, schemas []string)
 			Apart: func(sql string) bool {
 				return strings.HasPrefix(sql, "ALTER TYPE ") && strings.Contains(sql, " ADD VALUE ")
 			}}, // no label is used in the transaction that adds it
-		Facts: r.facts,
+		Facts: r.facts, Alone: r.alone,
 		Kinds: []string{"table", "partition", "foreign table", "column", "primary key", "unique", "foreign key", "check", "exclusion",
 			"index", "enum"},
 	}

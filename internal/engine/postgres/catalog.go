@@ -289,7 +289,7 @@ FROM pg_catalog.pg_proc p` + namespace + `p.pronamespace WHERE p.prokind = 'p'`,
 	format(' %s %s %s %s %s %s %s %s', a.aggcombinefn, a.aggserialfn, a.aggdeserialfn, a.aggfinalextra, a.aggfinalmodify, a.aggsortop::regoperator, a.aggtransspace, p.proparallel) ||
 	format(' %s %s %s %s %s %s %s %s', a.aggmtransfn, a.aggminvtransfn, a.aggmfinalfn, a.aggmfinalextra, a.aggmfinalmodify, a.aggmtranstype::regtype, a.aggmtransspace, a.aggminitval)
 FROM pg_catalog.pg_proc p` + namespace + `p.pronamespace JOIN pg_catalog.pg_aggregate a ON a.aggfnoid = p.oid`, "pg_proc"},
-		{"trigger", `SELECT t.oid, n.nspname, t.tgname, NULL, n.nspname, c.relname, CASE WHEN ` + cloned + ` THEN 'as of the partitioned table' ELSE pg_catalog.pg_get_triggerdef(t.oid) END || CASE WHEN t.tgenabled = 'O' AND NOT (` + cloned + `) THEN '' ELSE ' enabled: ' || t.tgenabled::text END
+		{"trigger", `SELECT t.oid, n.nspname, t.tgname, NULL, n.nspname, c.relname, CASE WHEN ` + cloned + ` THEN '` + catalog.AsParted + `' ELSE pg_catalog.pg_get_triggerdef(t.oid) END || CASE WHEN t.tgenabled = 'O' AND NOT (` + cloned + `) THEN '' ELSE ' enabled: ' || t.tgenabled::text END
 FROM pg_catalog.pg_trigger t` + ofTable + `t.tgrelid` + namespace + `c.relnamespace WHERE NOT t.tgisinternal AND (NOT (` + cloned + `) OR ` + apart + `)`, "pg_trigger"},
 		{"disabled foreign key", `SELECT 0, n.nspname, c.relname, '.' || quote_ident(k.conname), n.nspname, c.relname,
 	string_agg(DISTINCT CASE t.tgenabled WHEN 'D' THEN 'not enforced' WHEN 'R' THEN 'enforced on replicas alone' ELSE 'enforced on replicas too' END, ', ')

@@ -1,6 +1,10 @@
 package postgres
 
-import "maps"
+import (
+	"maps"
+
+	"understudy/internal/catalog"
+)
 
 // A closing holds the statements that make an object, take it away, or make one
 // that is there as it should be (see catalog.Fact), as SQL expressions over the
@@ -66,7 +70,7 @@ func closings() map[string]closing {
 	const subject = `regexp_replace(regexp_replace(regexp_replace(x.name, '^statistics object ', 'statistics '), '^(view|materialized view|composite type) column ', 'column '), '^domain constraint (.*) on (.*)$', 'constraint \1 ON DOMAIN \2')`
 	const on = `'COMMENT ON ' || upper(split_part(` + subject + `, ' ', 1)) || substr(` + subject + `, length(split_part(` + subject + `, ' ', 1)) + 1)`
 	// A partition's own state of a trigger that it has of the table it is a part of.
-	const cloned = `x.def LIKE 'as of the partitioned table%'`
+	const cloned = `x.def LIKE '` + catalog.AsParted + `%'`
 	fires := func(state string) string {
 		return `format('ALTER TABLE %s %s TRIGGER %I', ` + table + `, CASE ` + state + ` WHEN 'D' THEN 'DISABLE' WHEN 'R' THEN 'ENABLE REPLICA' WHEN 'A' THEN 'ENABLE ALWAYS' ELSE 'ENABLE' END, x.name)`
 	}

@@ -23,7 +23,8 @@ type factReader struct {
 	kinds   map[string]string // by oid
 	names   []string          // schema NUL table, for Atlas's view
 	keys    []string          // schema NUL table NUL constraint: foreign keys that somebody declared
-	version int               // of the server, as server_version_num
+	alone   map[string][]func() catalog.Fact
+	version int // of the server, as server_version_num
 }
 
 func (r *factReader) all(schemas []string) error {
@@ -132,49 +133,66 @@ WHERE c.relkind IN ('r', 'p', 'f', 'm') AND n.nspname = ANY ($1)
 		name := schema.Name{Schema: row[1], Table: row[2]}.String()
 		r.oids = append(r.oids, oid)
 		r.tables[oid] = name
-		f := catalog.Fact{Kind: "table", Object: name, Table: name}
-		switch {
-		case row[6] != "": // a partition, whose columns are its parent's
-			f.Kind, f.Table, f.Definition = "partition", row[6], "PARTITION OF "+row[6]+" "+row[7]
-			part(&f.Parts, "partition key", row[5])
-		case row[3] == "m": // a view is not ours, its indexes are
+		if row[6] == "" && row[3] == "m" { // a view is not ours, its indexes are
 			r.kinds[oid] = "materialized view"
 			continue
-		case row[3] == "f":
-			f.Kind = "foreign table"
 		}
+		f := r.tableFact(name, row)
 		r.kinds[oid] = f.Kind
-		if f.Kind != "partition" {
+		switch {
+		case f.Kind != "partition":
 			r.names = append(r.names, row[1]+"\x00"+row[2])
-			part(&f.Parts, "partition key", row[5])
-			part(&f.Parts, catalog.ColumnOrder, row[12])
-		}
-		table := sqlName(name)
-		alter := "ALTER TABLE " + table + " "
-		part(&f.Parts, "persistence", row[4], alter+"SET UNLOGGED", alter+"SET LOGGED")
-		part(&f.Parts, "storage options", row[8], alter+"SET ("+row[8]+")", alter+"RESET ("+optionNames(row[8])+")")
-		identity := map[string]string{"f": alter + "REPLICA IDENTITY FULL", "n": alter + "REPLICA IDENTITY NOTHING"}[row[9]]
-		part(&f.Parts, "replica identity", row[9], identity, alter+"REPLICA IDENTITY DEFAULT")
-		part(&f.Parts, "access method", row[10])
-		part(&f.Parts, "server", row[13])
-		part(&f.Parts, "foreign options", row[14])
-		part(&f.Parts, "comment", row[11], "COMMENT ON TABLE "+table+" IS "+literal(row[11]), "COMMENT ON TABLE "+table+" IS NULL")
-		f.Create = r.createTable(f, row)
-		if f.Create != "" {
-			f.Drop = "DROP TABLE " + table
-		}
-		if f.Kind == "partition" {
-			for _, p := range f.Parts {
-				if (p.Name == "comment" || p.Name == "replica identity") && p.Alter != "" {
-					f.Create += ";\n" + p.Alter
-				}
-			}
-			f.Clear = "ALTER TABLE " + f.Table + " DETACH PARTITION " + table
-			f.Alter = "ALTER TABLE " + f.Table + " ATTACH PARTITION " + table + " " + row[7]
+		case row[3] != "f":
+			r.alone[name] = append(r.alone[name], func() catalog.Fact {
+				row := slices.Clone(row)
+				row[6] = ""
+				f := r.tableFact(name, row)
+				f.Create, f.Drop = "", ""
+				return f
+			})
 		}
 		r.facts = append(r.facts, f)
 	}
 	return err
+}
+
+// tableFact tells one row of readTables'.
+func (r *factReader) tableFact(name string, row []string) catalog.Fact {
+	f := catalog.Fact{Kind: "table", Object: name, Table: name}
+	switch {
+	case row[6] != "": // a partition, whose columns are its parent's
+		f.Kind, f.Table, f.Definition = "partition", row[6], "PARTITION OF "+row[6]+" "+row[7]
+	case row[3] == "f":
+		f.Kind = "foreign table"
+	}
+	part(&f.Parts, "partition key", row[5])
+	if f.Kind != "partition" {
+		part(&f.Parts, catalog.ColumnOrder, row[12])
+	}
+	table := sqlName(name)
+	alter := "ALTER TABLE " + table + " "
+	part(&f.Parts, "persistence", row[4], alter+"SET UNLOGGED", alter+"SET LOGGED")
+	part(&f.Parts, "storage options", row[8], alter+"SET ("+row[8]+")", alter+"RESET ("+optionNames(row[8])+")")
+	identity := map[string]string{"f": alter + "REPLICA IDENTITY FULL", "n": alter + "REPLICA IDENTITY NOTHING"}[row[9]]
+	part(&f.Parts, "replica identity", row[9], identity, alter+"REPLICA IDENTITY DEFAULT")
+	part(&f.Parts, "access method", row[10])
+	part(&f.Parts, "server", row[13])
+	part(&f.Parts, "foreign options", row[14])
+	part(&f.Parts, "comment", row[11], "COMMENT ON TABLE "+table+" IS "+literal(row[11]), "COMMENT ON TABLE "+table+" IS NULL")
+	f.Create = r.createTable(f, row)
+	if f.Create != "" {
+		f.Drop = "DROP TABLE " + table
+	}
+	if f.Kind == "partition" {
+		for _, p := range f.Parts {
+			if (p.Name == "comment" || p.Name == "replica identity") && p.Alter != "" {
+				f.Create += ";\n" + p.Alter
+			}
+		}
+		f.Clear = "ALTER TABLE " + f.Table + " DETACH PARTITION " + table
+		f.Alter = "ALTER TABLE " + f.Table + " ATTACH PARTITION " + table + " " + row[7]
+	}
+	return f
 }
 
 // sqlName writes an object's name as statements want it: the names of facts leave
@@ -412,7 +430,7 @@ func (r *factReader) readColumns() error {
 	}
 	if r.version >= 180000 { // where NOT NULL has a name of its own, and more
 		forced = `(SELECT nullif(concat_ws(' ', CASE WHEN k.conname <> left(c.relname || '_' || a.attname || '_not_null', 63) THEN quote_ident(k.conname) END, CASE WHEN k.connoinherit THEN 'NO INHERIT' END, CASE WHEN NOT k.convalidated THEN 'NOT VALID' END), '')
-    FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid WHERE k.conrelid = a.attrelid AND k.contype = 'n' AND k.conkey = ARRAY[a.attnum] AND k.conislocal)`
+    FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid WHERE k.conrelid = a.attrelid AND k.contype = 'n' AND k.conkey = ARRAY[a.attnum] AND (k.conislocal OR c.relispartition))`
 	}
 	// pg_attver is the server's own count of a column's changes, kept among its options since
 	// the minor releases of November 2026 (15.20); pg_dump leaves it out too.
@@ -436,112 +454,120 @@ SELECT a.attrelid::bigint::text, a.attname, format_type(a.atttypid, a.atttypmod)
 FROM pg_attribute a JOIN pg_class o ON o.oid = a.attrelid JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 WHERE a.attrelid::bigint = ANY ($1::text[]::bigint[]) AND a.attnum > 0 AND NOT a.attisdropped`, nonNil(r.oids))
 	for _, row := range rows {
-		oid := row[0]
-		table := r.tables[oid]
-		if kind := r.kinds[oid]; kind == "partition" || kind == "materialized view" {
-			continue
+		table := r.tables[row[0]]
+		switch r.kinds[row[0]] {
+		case "partition":
+			row[6], row[7], row[len(row)-4] = "", "", "" // which only a table of its own has, or what has heirs
+			r.keep(table, func() catalog.Fact { return r.columnFact(table, row) })
+		case "materialized view":
+		default:
+			r.facts = append(r.facts, r.columnFact(table, row))
 		}
-		f := catalog.Fact{Kind: "column", Object: table + "." + schema.Ident(row[1]), Table: table}
-		if parent := r.tables[row[len(row)-4]]; parent != "" {
-			f.Through = parent + "." + schema.Ident(row[1])
-			if row[len(row)-3] != "" {
-				f.Through, f.Under = "", f.Through
-			}
-		}
-		alter := "ALTER TABLE " + sqlName(table) + " ALTER " + quote(row[1]) + " "
-		// What heirs have is told of each; what partitions have where it is not their table's.
-		alone, all := alter, alter
-		if row[len(row)-1] != "" {
-			alone = "ALTER TABLE ONLY " + strings.TrimPrefix(alter, "ALTER TABLE ")
-		}
-		if row[len(row)-1] == "r" {
-			all = alone
-		}
-		storage := map[string]string{"p": "PLAIN", "e": "EXTERNAL", "m": "MAIN", "x": "EXTENDED"}
-		for i, name := range []string{"type", "null", "default", "generated", "identity", "identity numbers", "collation", "storage", "comment", "compression", "statistics target", "column options", "foreign options", notNullName} {
-			text := row[i+2]
-			if text == "" {
-				continue
-			}
-			switch name {
-			case "type":
-				as := alter + "TYPE " + text
-				if row[8] != "" {
-					as += " COLLATE " + row[8]
-				}
-				if row[5] != "" {
-					part(&f.Parts, name, text, as, "")
-					continue
-				}
-				value, through, list := quote(row[1]), "", "" // nothing but a text becomes an enum, a composite or a range of another name
-				if row[len(row)-5] != "" {
-					through, list = "::text", "::text[]"
-				}
-				part(&f.Parts, name, text, as+" USING "+value+through+"::"+text, "")
-				own := &f.Parts[len(f.Parts)-1]
-				own.Many = as + " USING CASE WHEN " + value + " IS NOT NULL THEN ARRAY[" + value + "]" + list + "::" + text + " END"
-				// Several do not become one, unless it is a text.
-				own.One = as + " USING CASE WHEN cardinality(" + value + ") > 1 THEN " + value + "::text::" + text + " ELSE (" + value + ")[1]" + through + "::" + text + " END"
-			case "null":
-				how := all
-				if r.version >= 180000 { // heirs cannot be without what their table has
-					how = alter
-				}
-				part(&f.Parts, name, text, how+"SET NOT NULL", how+"DROP NOT NULL")
-				if r.version >= 180000 {
-					f.Parts[len(f.Parts)-1].Follows = catalog.Follows{Column: cmp.Or(f.Through, f.Under), Part: name}
-				}
-			case "default":
-				part(&f.Parts, name, text, all+"SET DEFAULT "+text, all+"DROP DEFAULT")
-			case "identity", "identity numbers": // both come and go as one
-				given, again := row[7], alter+"SET GENERATED "+strings.ToUpper(text)
-				if name == "identity numbers" {
-					again = renumber(alter, row[2], sequenceOf(table, row[1]), given)
-				}
-				add := alter + "ADD " + identityClause(row[6], given)
-				if !strings.Contains(given, "increment -") { // past those of rows that are there already
-					add += ";\nSELECT pg_catalog.setval((SELECT s.id FROM " + sequenceOf(table, row[1]) + "), max(" + quote(row[1]) + ")) FROM " + sqlName(table) + " HAVING max(" + quote(row[1]) + ") IS NOT NULL"
-				}
-				part(&f.Parts, name, text, again, alter+"DROP IDENTITY", add)
-			case "collation":
-				part(&f.Parts, name, text, alter+"TYPE "+row[2]+" COLLATE "+text, alter+"TYPE "+row[2])
-			case "storage":
-				part(&f.Parts, name, text, all+"SET STORAGE "+storage[text], all+"SET STORAGE "+storage[row[len(row)-2]])
-			case "compression":
-				part(&f.Parts, name, text, alter+"SET COMPRESSION "+text, alter+"SET COMPRESSION DEFAULT")
-			case "statistics target":
-				part(&f.Parts, name, text, alone+"SET STATISTICS "+text, alone+"SET STATISTICS -1")
-			case notNullName: // by a name that is not the server's own, or one that is not valid, or not inherited
-				f.Parts = append(f.Parts, notNullPart(table, row[1], text))
-			case "column options":
-				part(&f.Parts, name, text, alter+"SET ("+text+")", alter+"RESET ("+optionNames(text)+")")
-			case "comment":
-				part(&f.Parts, name, text, "COMMENT ON COLUMN "+sqlName(table)+"."+quote(row[1])+" IS "+literal(text), "COMMENT ON COLUMN "+sqlName(table)+"."+quote(row[1])+" IS NULL")
-			default:
-				part(&f.Parts, name, text)
-			}
-		}
-		f.Create, f.Drop = "ALTER TABLE "+sqlName(table)+" ADD COLUMN "+quote(row[1])+" "+declaration(f), "ALTER TABLE "+sqlName(table)+" DROP COLUMN "+quote(row[1])
-		for i := range f.Parts {
-			if p := &f.Parts[i]; p.Name == "generated" { // it holds nothing of its own
-				p.Add = f.Drop + ", ADD COLUMN " + quote(row[1]) + " " + declaration(f)
-				p.Alter = p.Add
-				if p.Text[0] == 's' { // else it has no values to keep
-					p.Clear = alter + "DROP EXPRESSION"
-				}
-				if r.version >= 170000 {
-					p.Alter = alter + "SET EXPRESSION AS (" + strings.TrimSpace(p.Text[1:]) + ")"
-				}
-			}
-		}
-		for _, p := range f.Parts {
-			if besideDeclared(p) {
-				f.Create += ";\n" + p.Alter
-			}
-		}
-		r.facts = append(r.facts, f)
 	}
 	return err
+}
+
+// columnFact tells one row of readColumns'.
+func (r *factReader) columnFact(table string, row []string) catalog.Fact {
+	f := catalog.Fact{Kind: "column", Object: table + "." + schema.Ident(row[1]), Table: table}
+	if parent := r.tables[row[len(row)-4]]; parent != "" {
+		f.Through = parent + "." + schema.Ident(row[1])
+		if row[len(row)-3] != "" {
+			f.Through, f.Under = "", f.Through
+		}
+	}
+	alter := "ALTER TABLE " + sqlName(table) + " ALTER " + quote(row[1]) + " "
+	// What heirs have is told of each; what partitions have where it is not their table's.
+	alone, all := alter, alter
+	if row[len(row)-1] != "" {
+		alone = "ALTER TABLE ONLY " + strings.TrimPrefix(alter, "ALTER TABLE ")
+	}
+	if row[len(row)-1] == "r" {
+		all = alone
+	}
+	storage := map[string]string{"p": "PLAIN", "e": "EXTERNAL", "m": "MAIN", "x": "EXTENDED"}
+	for i, name := range []string{"type", "null", "default", "generated", "identity", "identity numbers", "collation", "storage", "comment", "compression", "statistics target", "column options", "foreign options", notNullName} {
+		text := row[i+2]
+		if text == "" {
+			continue
+		}
+		switch name {
+		case "type":
+			as := alter + "TYPE " + text
+			if row[8] != "" {
+				as += " COLLATE " + row[8]
+			}
+			if row[5] != "" {
+				part(&f.Parts, name, text, as, "")
+				continue
+			}
+			value, through, list := quote(row[1]), "", "" // nothing but a text becomes an enum, a composite or a range of another name
+			if row[len(row)-5] != "" {
+				through, list = "::text", "::text[]"
+			}
+			part(&f.Parts, name, text, as+" USING "+value+through+"::"+text, "")
+			own := &f.Parts[len(f.Parts)-1]
+			own.Many = as + " USING CASE WHEN " + value + " IS NOT NULL THEN ARRAY[" + value + "]" + list + "::" + text + " END"
+			// Several do not become one, unless it is a text.
+			own.One = as + " USING CASE WHEN cardinality(" + value + ") > 1 THEN " + value + "::text::" + text + " ELSE (" + value + ")[1]" + through + "::" + text + " END"
+		case "null":
+			how := all
+			if r.version >= 180000 { // heirs cannot be without what their table has
+				how = alter
+			}
+			part(&f.Parts, name, text, how+"SET NOT NULL", how+"DROP NOT NULL")
+			if r.version >= 180000 {
+				f.Parts[len(f.Parts)-1].Follows = catalog.Follows{Column: cmp.Or(f.Through, f.Under), Part: name}
+			}
+		case "default":
+			part(&f.Parts, name, text, all+"SET DEFAULT "+text, all+"DROP DEFAULT")
+		case "identity", "identity numbers": // both come and go as one
+			given, again := row[7], alter+"SET GENERATED "+strings.ToUpper(text)
+			if name == "identity numbers" {
+				again = renumber(alter, row[2], sequenceOf(table, row[1]), given)
+			}
+			add := alter + "ADD " + identityClause(row[6], given)
+			if !strings.Contains(given, "increment -") { // past those of rows that are there already
+				add += ";\nSELECT pg_catalog.setval((SELECT s.id FROM " + sequenceOf(table, row[1]) + "), max(" + quote(row[1]) + ")) FROM " + sqlName(table) + " HAVING max(" + quote(row[1]) + ") IS NOT NULL"
+			}
+			part(&f.Parts, name, text, again, alter+"DROP IDENTITY", add)
+		case "collation":
+			part(&f.Parts, name, text, alter+"TYPE "+row[2]+" COLLATE "+text, alter+"TYPE "+row[2])
+		case "storage":
+			part(&f.Parts, name, text, all+"SET STORAGE "+storage[text], all+"SET STORAGE "+storage[row[len(row)-2]])
+		case "compression":
+			part(&f.Parts, name, text, alter+"SET COMPRESSION "+text, alter+"SET COMPRESSION DEFAULT")
+		case "statistics target":
+			part(&f.Parts, name, text, alone+"SET STATISTICS "+text, alone+"SET STATISTICS -1")
+		case notNullName: // by a name that is not the server's own, or one that is not valid, or not inherited
+			f.Parts = append(f.Parts, notNullPart(table, row[1], text))
+		case "column options":
+			part(&f.Parts, name, text, alter+"SET ("+text+")", alter+"RESET ("+optionNames(text)+")")
+		case "comment":
+			part(&f.Parts, name, text, "COMMENT ON COLUMN "+sqlName(table)+"."+quote(row[1])+" IS "+literal(text), "COMMENT ON COLUMN "+sqlName(table)+"."+quote(row[1])+" IS NULL")
+		default:
+			part(&f.Parts, name, text)
+		}
+	}
+	f.Create, f.Drop = "ALTER TABLE "+sqlName(table)+" ADD COLUMN "+quote(row[1])+" "+declaration(f), "ALTER TABLE "+sqlName(table)+" DROP COLUMN "+quote(row[1])
+	for i := range f.Parts {
+		if p := &f.Parts[i]; p.Name == "generated" { // it holds nothing of its own
+			p.Add = f.Drop + ", ADD COLUMN " + quote(row[1]) + " " + declaration(f)
+			p.Alter = p.Add
+			if p.Text[0] == 's' { // else it has no values to keep
+				p.Clear = alter + "DROP EXPRESSION"
+			}
+			if r.version >= 170000 {
+				p.Alter = alter + "SET EXPRESSION AS (" + strings.TrimSpace(p.Text[1:]) + ")"
+			}
+		}
+	}
+	for _, p := range f.Parts {
+		if besideDeclared(p) {
+			f.Create += ";\n" + p.Alter
+		}
+	}
+	return f
 }
 
 // besideDeclared tells of a part that a column's declaration has no place for it.
@@ -637,6 +663,23 @@ func constraintKind(contype string) string {
 	return ""
 }
 
+// tell puts a fact among those of the database, or what is inherited among those that only
+// a table of its own would have.
+func (r *factReader) tell(f catalog.Fact, inherited bool) {
+	if inherited {
+		r.keep(f.Table, func() catalog.Fact { return f })
+	} else {
+		r.facts = append(r.facts, f)
+	}
+}
+
+// keep has a fact of a partition ready that is none as long as it is one.
+func (r *factReader) keep(partition string, fact func() catalog.Fact) {
+	if r.alone[partition] != nil { // a foreign one is a foreign table anyhow
+		r.alone[partition] = append(r.alone[partition], fact)
+	}
+}
+
 // readConstraints reads constraints as the server writes them, DEFERRABLE, NOT
 // VALID and MATCH FULL included. Those that a partition or a child has from its
 // parent are the parent's.
@@ -646,10 +689,13 @@ SELECT c.conrelid::bigint::text, c.conname, c.contype::text, pg_get_constraintde
   CASE WHEN c.connoinherit AND c.contype = 'c' THEN 'no inherit' END,
   (SELECT string_agg(o, ', ' ORDER BY o) FROM unnest(i.reloptions) o),
   format('ALTER TABLE %s ADD CONSTRAINT %I %s', c.conrelid::regclass, c.conname, pg_get_constraintdef(c.oid)),
-  format('ALTER TABLE %s DROP CONSTRAINT %I', c.conrelid::regclass, c.conname)
+  format('ALTER TABLE %s DROP CONSTRAINT %I', c.conrelid::regclass, c.conname),
+  CASE WHEN c.conparentid <> 0 OR NOT c.conislocal AND c.coninhcount > 0 THEN 'inherited' END
 FROM pg_constraint c JOIN pg_class t ON t.oid = c.conrelid JOIN pg_namespace n ON n.oid = t.relnamespace
 LEFT JOIN pg_class i ON i.oid = c.conindid AND c.contype IN ('p', 'u', 'x')
-WHERE c.conrelid::bigint = ANY ($1::text[]::bigint[]) AND c.contype IN ('p', 'u', 'f', 'c', 'x') AND c.conparentid = 0 AND (c.conislocal OR c.coninhcount = 0)`, nonNil(r.oids))
+WHERE c.conrelid::bigint = ANY ($1::text[]::bigint[]) AND c.contype IN ('p', 'u', 'f', 'c', 'x')
+  AND (c.conparentid = 0 AND (c.conislocal OR c.coninhcount = 0)
+    OR t.relispartition AND NOT EXISTS (SELECT FROM pg_constraint u WHERE u.oid = c.conparentid AND u.conrelid = c.conrelid))`, nonNil(r.oids))
 	for _, row := range rows {
 		table := r.tables[row[0]]
 		kind := constraintKind(row[2])
@@ -658,7 +704,7 @@ WHERE c.conrelid::bigint = ANY ($1::text[]::bigint[]) AND c.contype IN ('p', 'u'
 			f.Object = table
 			part(&f.Parts, "name", row[1])
 		}
-		if kind == "foreign key" {
+		if kind == "foreign key" && row[11] == "" {
 			r.keys = append(r.keys, row[5]+"\x00"+row[6]+"\x00"+row[1])
 		}
 		on := quote(row[1]) + " ON " + sqlName(table) + " IS "
@@ -668,7 +714,7 @@ WHERE c.conrelid::bigint = ANY ($1::text[]::bigint[]) AND c.contype IN ('p', 'u'
 		}
 		part(&f.Parts, "inheritance", row[7])
 		part(&f.Parts, "storage options", row[8])
-		r.facts = append(r.facts, f)
+		r.tell(f, row[11] != "")
 	}
 	return err
 }
@@ -683,11 +729,11 @@ SELECT x.indrelid::bigint::text, i.relname, pg_get_indexdef(x.indexrelid), quote
   CASE WHEN x.indisreplident THEN 'replica identity' END,
   obj_description(i.oid, 'pg_class'),
   format('DROP INDEX %s', i.oid::regclass), i.relkind::text,
-  (SELECT string_agg(a.attnum || ' ' || a.attstattarget, ',' ORDER BY a.attnum) FROM pg_attribute a WHERE a.attrelid = i.oid AND a.attstattarget >= 0)
+  (SELECT string_agg(a.attnum || ' ' || a.attstattarget, ',' ORDER BY a.attnum) FROM pg_attribute a WHERE a.attrelid = i.oid AND a.attstattarget >= 0),
+  (SELECT 'inherited' FROM pg_inherits h WHERE h.inhrelid = x.indexrelid)
 FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid
 WHERE x.indrelid::bigint = ANY ($1::text[]::bigint[])
-  AND NOT EXISTS (SELECT FROM pg_constraint c WHERE c.conindid = x.indexrelid AND c.contype IN ('p', 'u', 'x'))
-  AND NOT EXISTS (SELECT FROM pg_inherits h WHERE h.inhrelid = x.indexrelid)`, nonNil(r.oids))
+  AND NOT EXISTS (SELECT FROM pg_constraint c WHERE c.conindid = x.indexrelid AND c.contype IN ('p', 'u', 'x'))`, nonNil(r.oids))
 	for _, row := range rows {
 		table := r.tables[row[0]]
 		f := catalog.Fact{Kind: "index", Object: table + "." + schema.Ident(row[1]), Table: table}
@@ -715,7 +761,7 @@ WHERE x.indrelid::bigint = ANY ($1::text[]::bigint[])
 		if row[7] != "" {
 			f.Create += ";\nCOMMENT ON INDEX " + name + " IS " + literal(row[7])
 		}
-		r.facts = append(r.facts, f)
+		r.tell(f, row[11] != "")
 	}
 	return err
 }
