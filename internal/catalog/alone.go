@@ -15,7 +15,7 @@ func byThemselves(source, target *Catalog, names map[string]string) (src, dst *C
 	find := func(c *Catalog, rename map[string]string) map[factID]Fact {
 		all := make(map[factID]Fact)
 		for _, f := range c.Facts {
-			if f.Kind == "table" || f.Kind == "partition" && len(c.alone[f.Object]) > 0 {
+			if f.Kind == "table" || f.Kind == "partition" && len(c.alone[f.Object]) > 0 && c.alone[f.Object][0]().Kind == "table" {
 				all[factID{f.Kind, requalify(f.Object, rename)}] = f
 			}
 		}
@@ -74,4 +74,89 @@ func (c *Catalog) loosened(partitions map[string]bool) *Catalog {
 		}
 	}
 	return out
+}
+
+// asNoHeirs gives both sides as if the tables that inherit from others on one of them alone,
+// or from other ones, inherited nothing: with the checks that they have of these, which an
+// heir has to have before it is one, and which stay when it is none any more. A check that
+// an heir has by itself too is no difference where it only has it of its table.
+func asNoHeirs(source, target *Catalog, names map[string]string) (src, dst *Catalog) {
+	back := backwards(names)
+	read := func(c *Catalog, rename map[string]string) (parents map[string]string, checks map[factID]Fact) {
+		parents, checks = make(map[string]string), make(map[factID]Fact)
+		for _, f := range c.Facts {
+			if f.Kind == "table" || f.Kind == "foreign table" {
+				parents[requalify(f.Object, rename)] += ""
+			}
+			if f.Kind == "inheritance" {
+				parents[requalify(f.Object, rename)] = requalify(f.Definition, rename)
+			}
+		}
+		for table, all := range c.alone {
+			if _, here := parents[requalify(table, rename)]; !here {
+				continue
+			}
+			for _, fact := range all {
+				if f := fact().renamed(rename); f.Kind == "check" {
+					checks[factID{f.Kind, f.Object}] = f
+				}
+			}
+		}
+		return parents, checks
+	}
+	if len(source.alone) == 0 && len(target.alone) == 0 {
+		return source, target
+	}
+	here, inherited := read(source, nil)
+	there, has := read(target, back)
+	as := func(c *Catalog, rename map[string]string, other map[factID]Fact) *Catalog {
+		out := new(Catalog)
+		*out = *c
+		out.Facts = slices.DeleteFunc(slices.Clone(c.Facts), func(f Fact) bool {
+			same, ok := other[factID{f.Kind, requalify(f.Object, rename)}]
+			return ok && f.Under != "" && f.renamed(rename).text() == same.text()
+		})
+		for table, all := range c.alone {
+			table = requalify(table, rename)
+			is, ok := here[table]
+			if was, both := there[table]; !ok || !both || is == was {
+				continue
+			}
+			for _, fact := range all {
+				if f := fact(); f.Kind == "check" {
+					out.Facts = append(out.Facts, f)
+				}
+			}
+		}
+		slices.SortStableFunc(out.Facts, byKind)
+		return out
+	}
+	return as(source, nil, has), as(target, back, inherited)
+}
+
+// betweenTables has the checks of a table that inherits from other tables change while it
+// inherits from none.
+func betweenTables(list []Difference, target *graph) {
+	for i := range list {
+		d := &list[i]
+		drop := trimmed(target.facts[factID{d.Kind, d.Object}].Drop)
+		rest, ok := strings.CutPrefix(d.SQL, drop+";\n")
+		if d.Kind != "inheritance" || d.Change != Different || !ok {
+			continue
+		}
+		var goes, comes []string
+		for k := range list {
+			c := &list[k]
+			switch {
+			case c.Kind != "check" || c.Table != d.Object || !runs(*c):
+				continue
+			case c.Change == Extra:
+				goes = append(goes, c.SQL)
+			default:
+				comes = append(comes, c.SQL)
+			}
+			c.SQL, c.Destructive = together+d.Kind+" "+d.Object, false
+		}
+		d.set(join(slices.Concat([]string{drop}, goes, comes, []string{rest})))
+	}
 }

@@ -56,8 +56,8 @@ type Fact struct {
 	// Fails: it is there and does not work, for it names something that is not. It is not
 	// compared.
 	Fails bool
-	// Under names the column of another table that this column inherits as well, though it
-	// is its table's own: it stays when that one goes, and cannot go before. Empty for none.
+	// Under names the column, or check, of another table that this one inherits as well, though
+	// it is its table's own: it stays when that one goes, and cannot go before. Empty for none.
 	Under string
 }
 
@@ -208,8 +208,9 @@ type Structure struct {
 	// they are compared all the same, without a closing statement.
 	Schemas []*schema.Schema
 	Facts   []Fact
-	// Alone gives by its name what a partition would be, and have of what it has with its
-	// table, as a table of its own: itself first, and nothing that is among Facts.
+	// Alone gives by its name what a partition would be, itself first, and what that or an
+	// heir would have of what it has with another table, as a table of its own. Nothing of
+	// it is among Facts.
 	Alone  map[string][]func() Fact
 	Kinds  []string // of Facts, see Catalog.Kinds
 	Unseen []string // see Catalog.Unseen

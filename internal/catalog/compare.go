@@ -98,6 +98,7 @@ func Compare(ctx context.Context, source, target *Catalog, names map[string]stri
 		target = target.respelled(source)
 	}
 	source, target, parted := byThemselves(source, target, names)
+	source, target = asNoHeirs(source, target, names)
 	var (
 		out  = &Comparison{}
 		both = slices.DeleteFunc(slices.Clone(source.Kinds), func(k string) bool { return !slices.Contains(target.Kinds, k) })

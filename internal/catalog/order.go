@@ -460,6 +460,7 @@ func (p *planner) arrange(out *Comparison) {
 		return d.rank()
 	}
 	source, target := p.graphs()
+	betweenTables(list, target)
 	comes, goes := bearers(list, source, Extra), bearers(list, target, Missing)
 	before := make([][]int, len(list)) // by difference, those that must come before it
 	words := make(map[string]int)
@@ -591,12 +592,18 @@ func (p *planner) arrange(out *Comparison) {
 			}
 		}
 	}
-	for i, d := range list { // an heir would have to have the checks already that its table has got
-		if d.Kind == "inheritance" && d.Change == Missing {
-			for k, c := range list {
-				if c.Kind == "check" && c.Change == Missing && c.Table != d.Object {
-					first(k, []int{i})
-				}
+	for i, d := range list { // an heir has to have the checks already that its table has, and keeps them
+		if d.Kind != "inheritance" {
+			continue
+		}
+		was := strings.Split(requalify(target.facts[factID{d.Kind, d.Object}].Definition, backwards(p.names)), ", ")
+		for k, c := range list {
+			switch own := c.Table == d.Object; {
+			case c.Kind != "check":
+			case own && d.Change == Extra, !own && c.Change == Missing && d.Change != Extra, !own && c.Change == Extra && (d.Change == Extra || slices.Contains(was, c.Table)):
+				first(k, []int{i})
+			case own && d.Change == Missing, !own && c.Change == Different && d.Change != Extra:
+				first(i, []int{k})
 			}
 		}
 	}

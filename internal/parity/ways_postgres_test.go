@@ -245,6 +245,33 @@ func TestClosingBothWaysOnPostgres(t *testing.T) {
 		"a partition under a view that is a table by itself": {
 			`CREATE TABLE m (id bigint, v text) PARTITION BY LIST (v); CREATE TABLE m1 PARTITION OF m FOR VALUES IN ('a'); CREATE VIEW w AS SELECT id FROM m1; CREATE VIEW x AS SELECT id FROM m`,
 			`CREATE TABLE m (id int, v text) PARTITION BY LIST (v); CREATE TABLE m1 (id int, v text); CREATE VIEW w AS SELECT id FROM m1; CREATE VIEW x AS SELECT id FROM m`},
+		"an heir of a check that its table has": {
+			`CREATE TABLE p (a int CONSTRAINT ck CHECK (a > 0)); CREATE TABLE c (b int) INHERITS (p)`,
+			`CREATE TABLE p (a int CONSTRAINT ck CHECK (a > 0)); CREATE TABLE c (a int, b int)`},
+		"an heir of a check that it has otherwise": {
+			`CREATE TABLE p (a int CONSTRAINT ck CHECK (a > 0)); CREATE TABLE c (b int) INHERITS (p)`,
+			`CREATE TABLE p (a int CONSTRAINT ck CHECK (a > 0)); CREATE TABLE c (a int CONSTRAINT ck CHECK (a > 1) CONSTRAINT more CHECK (a > 2), b int)`},
+		"an heir of a check that it has by itself": {
+			`CREATE TABLE p (a int CONSTRAINT ck CHECK (a > 0)); CREATE TABLE c (b int) INHERITS (p)`,
+			`CREATE TABLE p (a int); CREATE TABLE c (a int CONSTRAINT ck CHECK (a > 0), b int)`},
+		"an heir of a check that differs": {
+			`CREATE TABLE p (a int CONSTRAINT ck CHECK (a > 0)); CREATE TABLE c (b int) INHERITS (p)`,
+			`CREATE TABLE p (a int CONSTRAINT ck CHECK (a > 1)); CREATE TABLE c (a int, b int)`},
+		"an heir of heirs and of their checks": {
+			`CREATE TABLE g (a int CONSTRAINT ck CHECK (a > 0)); CREATE TABLE p (x int CHECK (x > 1)) INHERITS (g); CREATE TABLE c (b int) INHERITS (p); CREATE TABLE d () INHERITS (c)`,
+			`CREATE TABLE g (a int CONSTRAINT ck CHECK (a > 0)); CREATE TABLE p (x int CHECK (x > 1)) INHERITS (g); CREATE TABLE c (a int, x int, b int); CREATE TABLE d () INHERITS (c)`},
+		"an heir of one table more, with a check": {
+			`CREATE TABLE p (a int CONSTRAINT ck CHECK (a > 0)); CREATE TABLE q (a int CONSTRAINT cq CHECK (a > 2)); CREATE TABLE c (b int) INHERITS (p)`,
+			`CREATE TABLE p (a int CONSTRAINT ck CHECK (a > 0)); CREATE TABLE q (a int CONSTRAINT cq CHECK (a > 2)); CREATE TABLE c (b int) INHERITS (p, q)`},
+		"an heir of other tables, whose checks differ": {
+			`CREATE TABLE p (a int CONSTRAINT ck CHECK (a > 0)); CREATE TABLE q (a int CONSTRAINT cq CHECK (a > 2)); CREATE TABLE c (b int CONSTRAINT w CHECK (b > 1)) INHERITS (p)`,
+			`CREATE TABLE p (a int CONSTRAINT ck CHECK (a > 7)); CREATE TABLE q (a int); CREATE TABLE c (b int) INHERITS (q)`},
+		"a check of an heir alone": {
+			`CREATE TABLE p (a int CONSTRAINT ck CHECK (a > 0)); CREATE TABLE c (b int, CONSTRAINT ck CHECK (a > 0)) INHERITS (p)`,
+			`CREATE TABLE p (a int); CREATE TABLE c (b int, CONSTRAINT ck CHECK (a > 0)) INHERITS (p)`},
+		"an heir of a table that goes, and of its check": {
+			`CREATE TABLE p (a int CONSTRAINT ck CHECK (a > 0)); CREATE TABLE c (b int) INHERITS (p)`,
+			`CREATE TABLE c (a int, b int)`},
 		"a column that a publication has on one side": {
 			`CREATE TABLE t (id int PRIMARY KEY, a int, b int); CREATE PUBLICATION p FOR TABLE t (id, b) WHERE (id > 1)`,
 			`CREATE TABLE t (id int PRIMARY KEY, a int, c text); CREATE PUBLICATION p FOR TABLE t (id, c) WHERE (id > 1)`},

@@ -142,7 +142,7 @@ WHERE c.relkind IN ('r', 'p', 'f', 'm') AND n.nspname = ANY ($1)
 		switch {
 		case f.Kind != "partition":
 			r.names = append(r.names, row[1]+"\x00"+row[2])
-		case row[3] != "f":
+		default:
 			r.alone[name] = append(r.alone[name], func() catalog.Fact {
 				row := slices.Clone(row)
 				row[6] = ""
@@ -458,7 +458,7 @@ WHERE a.attrelid::bigint = ANY ($1::text[]::bigint[]) AND a.attnum > 0 AND NOT a
 		switch r.kinds[row[0]] {
 		case "partition":
 			row[6], row[7], row[len(row)-4] = "", "", "" // which only a table of its own has, or what has heirs
-			r.keep(table, func() catalog.Fact { return r.columnFact(table, row) })
+			r.alone[table] = append(r.alone[table], func() catalog.Fact { return r.columnFact(table, row) })
 		case "materialized view":
 		default:
 			r.facts = append(r.facts, r.columnFact(table, row))
@@ -664,19 +664,12 @@ func constraintKind(contype string) string {
 }
 
 // tell puts a fact among those of the database, or what is inherited among those that only
-// a table of its own would have.
+// a table of its own has.
 func (r *factReader) tell(f catalog.Fact, inherited bool) {
 	if inherited {
-		r.keep(f.Table, func() catalog.Fact { return f })
+		r.alone[f.Table] = append(r.alone[f.Table], func() catalog.Fact { return f })
 	} else {
 		r.facts = append(r.facts, f)
-	}
-}
-
-// keep has a fact of a partition ready that is none as long as it is one.
-func (r *factReader) keep(partition string, fact func() catalog.Fact) {
-	if r.alone[partition] != nil { // a foreign one is a foreign table anyhow
-		r.alone[partition] = append(r.alone[partition], fact)
 	}
 }
 
@@ -690,12 +683,13 @@ SELECT c.conrelid::bigint::text, c.conname, c.contype::text, pg_get_constraintde
   (SELECT string_agg(o, ', ' ORDER BY o) FROM unnest(i.reloptions) o),
   format('ALTER TABLE %s ADD CONSTRAINT %I %s', c.conrelid::regclass, c.conname, pg_get_constraintdef(c.oid)),
   format('ALTER TABLE %s DROP CONSTRAINT %I', c.conrelid::regclass, c.conname),
-  CASE WHEN c.conparentid <> 0 OR NOT c.conislocal AND c.coninhcount > 0 THEN 'inherited' END
+  CASE WHEN c.conparentid <> 0 OR NOT c.conislocal AND c.coninhcount > 0 THEN 'inherited' END,
+  CASE WHEN c.contype = 'c' AND c.conislocal THEN (SELECT h.inhparent::bigint::text FROM pg_inherits h JOIN pg_constraint u ON u.conrelid = h.inhparent AND u.contype = 'c' AND u.conname = c.conname WHERE h.inhrelid = c.conrelid AND c.coninhcount > 0 ORDER BY h.inhseqno LIMIT 1) END
 FROM pg_constraint c JOIN pg_class t ON t.oid = c.conrelid JOIN pg_namespace n ON n.oid = t.relnamespace
 LEFT JOIN pg_class i ON i.oid = c.conindid AND c.contype IN ('p', 'u', 'x')
 WHERE c.conrelid::bigint = ANY ($1::text[]::bigint[]) AND c.contype IN ('p', 'u', 'f', 'c', 'x')
   AND (c.conparentid = 0 AND (c.conislocal OR c.coninhcount = 0)
-    OR t.relispartition AND NOT EXISTS (SELECT FROM pg_constraint u WHERE u.oid = c.conparentid AND u.conrelid = c.conrelid))`, nonNil(r.oids))
+    OR c.contype = 'c' OR t.relispartition AND NOT EXISTS (SELECT FROM pg_constraint u WHERE u.oid = c.conparentid AND u.conrelid = c.conrelid))`, nonNil(r.oids))
 	for _, row := range rows {
 		table := r.tables[row[0]]
 		kind := constraintKind(row[2])
@@ -703,6 +697,9 @@ WHERE c.conrelid::bigint = ANY ($1::text[]::bigint[]) AND c.contype IN ('p', 'u'
 		if kind == "primary key" { // one to a table, so its name is a part of it
 			f.Object = table
 			part(&f.Parts, "name", row[1])
+		}
+		if up := r.tables[row[12]]; up != "" {
+			f.Under = up + "." + schema.Ident(row[1])
 		}
 		if kind == "foreign key" && row[11] == "" {
 			r.keys = append(r.keys, row[5]+"\x00"+row[6]+"\x00"+row[1])
