@@ -201,8 +201,15 @@ func (b *blueprint) inStages(section string) []stage {
 	}
 	at := make(map[string]int, len(b.contents))
 	stages := []stage{{}}
+	var last stage // what tells of all that is built is built when nothing is any more
+	watching := make(map[string]bool)
 	for _, e := range b.contents { // an entry stands behind what it needs
 		if e.section != section {
+			continue
+		}
+		if e.kind == "EVENT TRIGGER" || slices.ContainsFunc(e.needs, func(id string) bool { return watching[id] }) {
+			watching[e.id] = true
+			last.contents = append(last.contents, e)
 			continue
 		}
 		n := 0
@@ -219,7 +226,7 @@ func (b *blueprint) inStages(section string) []stage {
 		at[e.id] = n
 		stages[n].contents = append(stages[n].contents, e)
 	}
-	return stages
+	return append(stages, last)
 }
 
 // buildSection builds what a section of the structure holds.

@@ -154,6 +154,27 @@ func (e *exchanged) written() string {
 	return "(SELECT t.* FROM " + e.from() + " t WHERE " + which + ")"
 }
 
+// asksTable tells whether a check asks which table a row is of, or hands the whole row on,
+// whose type is the table's: a copy's rows cannot answer that.
+func asksTable(table *schema.Table) bool {
+	return slices.ContainsFunc(table.Checks, func(k schema.Check) bool {
+		return strings.Contains(k.Expr, "tableoid") || strings.Contains(k.Expr, ".*")
+	})
+}
+
+// proved gives what follows FROM where the table's checks are asked of the rows that were
+// written, under the table's own name: a check may bear it.
+func (e *exchanged) proved(table *schema.Table) string {
+	name := quote(e.name.Table)
+	switch {
+	case !asksTable(table):
+		return e.written() + " " + name
+	case !e.waiting:
+		return e.from() + " AS " + name + " WHERE false"
+	}
+	return e.from() + " AS " + name + " WHERE EXISTS (SELECT FROM " + quoteName(e.side()) + " understudy_waiting WHERE " + e.same("understudy_waiting.", name+".") + ")"
+}
+
 // awaited writes that a row waits under the key of the table's row t.
 func (e *exchanged) awaited() string {
 	return "EXISTS (SELECT FROM " + quoteName(e.side()) + " w WHERE " + e.same("w.", "t.") + ")"
@@ -170,10 +191,8 @@ func (e *exchanged) copyWritten(ctx context.Context, c *conn, table *schema.Tabl
 	if e.continued == nil || !e.waiting || e.sent > e.continued.rows/copiedShare {
 		return nil
 	}
-	if table == nil || slices.ContainsFunc(table.Checks, func(k schema.Check) bool {
-		return strings.Contains(k.Expr, "tableoid") || strings.Contains(k.Expr, "ctid")
-	}) {
-		return nil // a check may ask which table a row is of
+	if table == nil || asksTable(table) {
+		return nil
 	}
 	err := c.exec(ctx, "set apart what was written to "+e.name.String(), "CREATE TABLE "+quoteName(e.writtenCopy())+" AS SELECT * FROM "+e.written()+" t")
 	e.copied = err == nil
@@ -190,14 +209,12 @@ func (x *exchange) copyLeft(ctx context.Context, c *conn, list []*exchanged) err
 			copied = append(copied, e)
 		}
 	}
-	counts, err := ofEach(ctx, c, "look at the transaction's writes", `WITH `+ofMembers+`
-		SELECT g, sum(pg_catalog.pg_stat_get_xact_tuples_inserted(o)) || ' ' || sum(pg_catalog.pg_stat_get_xact_tuples_updated(o)) || ' ' || sum(pg_catalog.pg_stat_get_xact_tuples_deleted(o))
-			FROM p WHERE pg_catalog.current_setting('track_counts') = 'on' GROUP BY g`, x.factsOf(copied))
+	counts, err := ownWrites(ctx, c, x.factsOf(copied))
 	if err != nil {
 		return err
 	}
 	for i, e := range copied {
-		if counts[i] == fmt.Sprintf("%d %d %d", e.came, e.changed, e.gone) {
+		if counts[i] == e.work() {
 			continue
 		}
 		e.copied = false
@@ -214,6 +231,17 @@ func (x *exchange) copyLeft(ctx context.Context, c *conn, list []*exchanged) err
 	}
 	return nil
 }
+
+// ownWrites gives, of each table, how many rows the transaction has put in, changed and
+// taken out, also what it has undone since; empty where the server does not count.
+func ownWrites(ctx context.Context, c *conn, tables []*tableFacts) ([]string, error) {
+	return ofEach(ctx, c, "look at the transaction's writes", `WITH `+ofMembers+`
+		SELECT g, sum(pg_catalog.pg_stat_get_xact_tuples_inserted(o)) || ' ' || sum(pg_catalog.pg_stat_get_xact_tuples_updated(o)) || ' ' || sum(pg_catalog.pg_stat_get_xact_tuples_deleted(o))
+			FROM p WHERE pg_catalog.current_setting('track_counts') = 'on' GROUP BY g`, tables)
+}
+
+// work is what the exchange itself does to the table, as ownWrites tells it.
+func (e *exchanged) work() string { return fmt.Sprintf("%d %d %d", e.came, e.changed, e.gone) }
 
 // copyReferred copies what rows that go from a continued table are referred to by, before
 // they go: rows of other tables that refer to none of it lose nothing by that.
@@ -439,8 +467,26 @@ func (x *exchange) Renounce(ctx context.Context, table schema.Name) error {
 // that were to go are not, what stood there, what came and what went tell how many
 // there are. Nobody else can have put a row where one went: within the transaction
 // that deletes it, its place is not free.
-func (e *exchanged) countContinued(ctx context.Context, c *conn, columns []string) (all int64, nulls []int64, err error) {
+func (e *exchanged) countContinued(ctx context.Context, c *conn, facts *tableFacts, columns []string) (all int64, nulls []int64, err error) {
 	all, nulls = e.continued.rows+e.came-e.gone, make([]int64, len(columns))
+	counts, err := ownWrites(ctx, c, []*tableFacts{facts})
+	if err != nil {
+		return 0, nil, err
+	}
+	if counts[0] != e.work() { // a trigger of an event may have written to it, in the same transaction
+		e.copied = false
+		own, err := c.value(ctx, "look at the transaction", "SELECT pg_catalog.txid_current()")
+		if err != nil {
+			return 0, nil, err
+		}
+		rows, err := c.query(ctx, "count "+e.name.String(), "SELECT count(*), count(*) FILTER (WHERE "+after(uint64(number([]byte(own))))+") FROM "+e.from())
+		if err != nil {
+			return 0, nil, err
+		}
+		if all = number(rows[0][0]); all == e.continued.rows+e.came-e.gone && number(rows[0][1]) != e.came+e.changed {
+			return 0, nil, &engine.Error{Code: engine.Failed, Doing: "count " + e.name.String(), Table: e.name, Say: fmt.Sprintf("%d rows were to be written, and %d were, by a trigger in the target", e.came+e.changed, number(rows[0][1]))}
+		}
+	}
 	if e.waiting {
 		var written int64
 		written, nulls, err = countIn(ctx, c, e.name, e.written()+" t", columns)

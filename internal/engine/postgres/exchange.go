@@ -75,7 +75,7 @@ func (x *exchange) begin(ctx context.Context) error {
 		return err
 	}
 	return x.pool.with(ctx, func(c *conn) error {
-		rows, err := c.query(ctx, "look for event triggers", `SELECT pg_catalog.quote_ident(evtname) FROM pg_catalog.pg_event_trigger WHERE evtenabled IN ('O', 'A') ORDER BY 1`)
+		rows, err := c.query(ctx, "look for event triggers", `SELECT pg_catalog.quote_ident(evtname) FROM pg_catalog.pg_event_trigger WHERE evtenabled IN ('A', ` + firing + `) ORDER BY 1`)
 		if err != nil {
 			return err
 		}
@@ -204,7 +204,7 @@ func (x *exchange) Count(ctx context.Context, table schema.Name, columns []strin
 			return err
 		}
 		if e != nil && e.continued != nil {
-			rows, nulls, err = e.countContinued(ctx, c, columns)
+			rows, nulls, err = e.countContinued(ctx, c, x.before.tables[e.name], columns)
 		} else {
 			rows, nulls, err = count(ctx, c, table, kind, columns)
 		}

@@ -255,8 +255,13 @@ func inPlaceQueries() []obstacleQuery {
 	const name = `pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname)`
 	const from = ` FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE NOT ` + serverSchemas + ` AND ` + notExtensions
 	return []obstacleQuery{
-		{note: true, sql: `SELECT pg_catalog.quote_ident(evtname) FROM pg_catalog.pg_event_trigger WHERE evtenabled IN ('O', 'A') ORDER BY 1`,
+		{note: true, sql: `SELECT pg_catalog.quote_ident(evtname) FROM pg_catalog.pg_event_trigger WHERE evtenabled IN ('A', ` + firing + `) ORDER BY 1`,
 			say: "event triggers fire for the side tables that are made and dropped and for the triggers that are silenced; what they write into a table counts as rows of it, and is found to be too much: %s; ALTER EVENT TRIGGER ... DISABLE those that write"},
+		{note: true, sql: `SELECT DISTINCT ` + name + ` || ' (' || pg_catalog.quote_ident(b.pubname) || ')' FROM pg_catalog.pg_publication_tables u JOIN pg_catalog.pg_publication b ON b.pubname = u.pubname AND (b.pubupdate OR b.pubdelete)
+			JOIN pg_catalog.pg_namespace n ON n.nspname = u.schemaname JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = u.tablename
+			WHERE NOT ` + serverSchemas + ` AND c.relreplident <> 'f' AND (pg_catalog.to_jsonb(u) ->> 'rowfilter' IS NOT NULL
+				OR NOT EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid AND i.indisvalid AND CASE c.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident END)) ORDER BY 1`,
+			say: "a publication in the target takes no changed or deleted rows of tables whose replica identity does not tell them, or not what its row filter asks, so rows of these come in and the exchange fails where some change or go: %s; ALTER TABLE ... REPLICA IDENTITY FULL"},
 		{sql: `SELECT ` + name + from + ` AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND (SELECT count(*) FROM pg_catalog.pg_attribute a
 			WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '') > ` + strconv.Itoa(mostExchanged) + ` ORDER BY 1`,
 			say: "%s has more columns than rows can be compared by in place, where three are added to them (the server's limit is 1,600): write load: {mode: swap}"},

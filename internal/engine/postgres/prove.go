@@ -304,7 +304,7 @@ func (p *prover) rows(inv *inventory, afresh bool) {
 		method, from := "counted in one scan", tableKind{partitioned: facts.partitioned}.from(table.Name)
 		if x := p.exchange; x != nil {
 			if e := x.tables[table.Name]; e != nil && e.continued != nil {
-				method, from = provedBefore, e.written()+" "+quote(e.name.Table) // a check may name its table
+				method, from = provedBefore, e.proved(table)
 			}
 		}
 		var counts []string

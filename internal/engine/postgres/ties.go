@@ -156,18 +156,22 @@ type silenced struct {
 	rule          bool
 }
 
+// firing is how triggers and rules are enabled that fire in this session and not in any:
+// a database or a role may have its sessions be replicas.
+const firing = `CASE pg_catalog.current_setting('session_replication_role') WHEN 'replica' THEN 'R' ELSE 'O' END`
+
 // findLoud lists the triggers and rules that would act while the tables' rows
 // are exchanged, those of partitions too.
 func findLoud(ctx context.Context, c *conn, tables []uint32) ([]silenced, error) {
 	rows, err := c.query(ctx, "list the triggers", `
 		SELECT n.nspname, c.relname, 'TRIGGER', g.tgname, g.tgenabled FROM pg_catalog.pg_trigger g
 		JOIN pg_catalog.pg_class c ON c.oid = g.tgrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-		WHERE NOT g.tgisinternal AND g.tgenabled IN ('O', 'A')
+		WHERE NOT g.tgisinternal AND g.tgenabled IN ('A', `+firing+`)
 			AND (c.oid = ANY ($1::oid[]) OR c.relispartition AND pg_catalog.pg_partition_root(c.oid)::oid = ANY ($1::oid[]))
 		UNION ALL
 		SELECT n.nspname, c.relname, 'RULE', r.rulename, r.ev_enabled FROM pg_catalog.pg_rewrite r
 		JOIN pg_catalog.pg_class c ON c.oid = r.ev_class JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-		WHERE c.oid = ANY ($1::oid[]) AND r.ev_type <> '1' AND r.ev_enabled IN ('O', 'A')
+		WHERE c.oid = ANY ($1::oid[]) AND r.ev_type <> '1' AND r.ev_enabled IN ('A', `+firing+`)
 		ORDER BY 1, 2, 3, 4`, oids(tables))
 	if err != nil {
 		return nil, err
@@ -180,10 +184,7 @@ func findLoud(ctx context.Context, c *conn, tables []uint32) ([]silenced, error)
 	for _, r := range rows {
 		alter := "ALTER TABLE " + only + quoteName(schema.Name{Schema: string(r[0]), Table: string(r[1])})
 		what := string(r[2]) + " " + quote(string(r[3]))
-		enable := " ENABLE "
-		if letter(r[4]) == 'A' {
-			enable = " ENABLE ALWAYS "
-		}
+		enable := map[byte]string{'O': " ENABLE ", 'A': " ENABLE ALWAYS ", 'R': " ENABLE REPLICA "}[letter(r[4])]
 		out = append(out, silenced{alter + " DISABLE " + what, alter + enable + what, string(r[2]) == "RULE"})
 	}
 	return out, nil

@@ -394,7 +394,7 @@ func (x *exchange) swapOnce(ctx context.Context, c *conn, ties []*tie, checks bo
 		return err
 	}
 	if err := x.order(ties).run(ctx, c, x.spec.Step); err != nil {
-		return overRows(err)
+		return unidentified(overRows(err))
 	}
 	if err := c.exec(ctx, "check what was deferred", "SET CONSTRAINTS ALL IMMEDIATE"); err != nil {
 		return err
@@ -436,7 +436,20 @@ func (x *exchange) setSequences(ctx context.Context, c *conn, all bool) error {
 	}
 	for _, s := range list {
 		doing, there, restart := "set the sequence "+s.name.String(), s.inSource(&x.spec), "ALTER SEQUENCE "+quoteName(s.name)+" RESTART"
-		if s.counted() && slices.ContainsFunc(s.columns, func(col sequenceColumn) bool { e := x.tables[col.table]; return e != nil && (all || e.touched()) }) {
+		exchanged, touched := false, all
+		for _, col := range s.columns {
+			if e := x.tables[col.table]; e != nil {
+				exchanged, touched = true, touched || e.touched()
+			}
+		}
+		if exchanged && s.counted() && !touched { // somebody may have set it back
+			behind, err := c.value(ctx, doing, s.behind())
+			if err != nil {
+				return err
+			}
+			touched = behind == "1"
+		}
+		if exchanged && s.counted() && touched {
 			if err := c.exec(ctx, doing, restart); err != nil {
 				return err
 			}
