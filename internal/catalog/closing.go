@@ -524,10 +524,10 @@ func (p *planner) rebuilds(out *Comparison) {
 // remade tells how a table is made anew.
 func (p *planner) remade(out *Comparison, table, text string) Remade {
 	r := Remade{Table: bareLast(table), Declare: text, Taken: p.taken()}
-	renamed, there := make(map[string]bool), make(map[factID]bool)
+	renamed, there := make(map[string]bool), make(map[factID]Fact)
 	for _, d := range out.Differences {
 		if d.there != "" { // by another name
-			there[factID{d.Kind, d.Object}] = true
+			there[factID{d.Kind, d.Object}] = Fact{Kind: d.Kind, Table: table}
 		}
 		if d.rename != "" && d.Table == table {
 			renamed[d.Object] = true
@@ -535,19 +535,23 @@ func (p *planner) remade(out *Comparison, table, text string) Remade {
 		}
 	}
 	for _, f := range p.target.Facts {
-		there[factID{f.Kind, f.Object}] = true
+		there[factID{f.Kind, f.Object}] = f
 		if f.Kind == "table" && f.Object == table {
 			r.There = trimmed(f.Create)
 		}
 	}
 	for _, f := range p.source.Facts {
+		was := there[factID{f.Kind, f.Object}]
 		switch {
 		case f.Table != table:
 		case f.Kind == "column" && !computed(f):
-			if renamed[f.Object] || there[factID{f.Kind, f.Object}] { // else its default stands in
+			if renamed[f.Object] || was.Kind != "" { // else its default stands in
 				r.Copy = append(r.Copy, bareLast(f.Object))
 			}
-		case (f.Kind == "index" || f.Kind == "trigger") && f.Create != "" && there[factID{f.Kind, f.Object}]:
+		case (f.Kind == "index" || f.Kind == "trigger") && f.Create != "" && was.Kind != "":
+			if was.Table != table { // that does not take it along
+				r.After = append(r.After, trimmed(was.Drop))
+			}
 			r.After = append(r.After, trimmed(f.Create))
 		}
 	}

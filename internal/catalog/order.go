@@ -592,6 +592,21 @@ func (p *planner) arrange(out *Comparison) {
 			}
 		}
 	}
+	bears := make(map[string][]factID) // indexes there by their names, which all tables share
+	for was := range target.facts {
+		if p.source.dialect.Remake != nil && was.kind == "index" {
+			bears[foldedName(last(was.object))] = append(bears[foldedName(last(was.object))], was)
+		}
+	}
+	for is := range source.facts {
+		for _, was := range bears[foldedName(last(is.object))] {
+			if is.kind == "index" && is != was { // it comes once its name is free
+				for _, a := range comes(is) {
+					first(a, goes(was))
+				}
+			}
+		}
+	}
 	for i, d := range list { // an heir has to have the checks already that its table has, and keeps them
 		if d.Kind != "inheritance" {
 			continue

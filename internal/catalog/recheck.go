@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 )
@@ -38,28 +39,36 @@ func (p *planner) clearForNames(list []Difference, source, target *graph) {
 	names := func(sql, object string) bool { return hasWord(strings.ToLower(sql), strings.ToLower(bareLast(object))) }
 	create := func(id factID) string { return trimmed(source.facts[id].renamed(p.names).Create) }
 	fails := func(id factID) bool {
-		return source.facts[id].Fails || target.facts[id].Fails || slices.ContainsFunc(list, func(d Difference) bool {
-			return d.Change == Extra && holder(d.Kind) && d.Object != target.facts[id].Table && names(target.facts[id].Create, d.Object) // and has gone
+		f := target.facts[id]
+		_, told := at[id]
+		return source.facts[id].Fails || f.Fails || slices.ContainsFunc(list, func(d Difference) bool {
+			gone := d.Change == Extra && holder(d.Kind) && d.Object != f.Table
+			anew := told && strings.Contains(d.SQL, "\nDROP TABLE ") && d.Place < list[last].Place
+			return gone && names(f.Create, d.Object) || anew && names(f.Create, cmp.Or(d.Table, d.Object))
 		})
 	}
 	away := make(map[factID]bool) // that go for a while
+	bearer := func(f Fact) int {  // of the statement that drops it and makes what takes its place
+		return slices.IndexFunc(list, func(d Difference) bool { return strings.HasPrefix(d.SQL, trimmed(f.Drop)+";\n") })
+	}
+	can := func(f Fact) bool {
+		i, told := at[factID{f.Kind, f.Object}]
+		if !rechecked(f.Kind) || trimmed(f.Drop) == "" {
+			return false
+		}
+		b := bearer(f)
+		return !told || list[i].Change == Different && (b == i || Together(list[i].SQL)) || list[i].Change == Extra && b >= 0 && list[b].Place > list[first].Place
+	}
 	for _, f := range p.target.Facts {
 		id := factID{f.Kind, f.Object}
-		if !rechecked(f.Kind) || trimmed(f.Drop) == "" {
-			continue
-		}
-		if i, told := at[id]; told {
-			d := list[i]
-			away[id] = d.Change == Different && (named || fails(id)) && (Together(d.SQL) || strings.HasPrefix(d.SQL, trimmed(f.Drop)+";\n"))
-			continue
-		}
-		away[id] = fails(id) || named && create(id) != "" && create(id) != trimmed(f.Create)
+		_, told := at[id]
+		away[id] = can(f) && (fails(id) || named && (told || create(id) != "" && create(id) != trimmed(f.Create)))
 	}
 	for again := true; again; { // what names one that is away does not work either
 		again = false
 		for _, f := range p.target.Facts {
 			id := factID{f.Kind, f.Object}
-			if _, told := at[id]; told || away[id] || !rechecked(f.Kind) {
+			if away[id] || !can(f) {
 				continue
 			}
 			for of, is := range away {
@@ -75,17 +84,16 @@ func (p *planner) clearForNames(list []Difference, source, target *graph) {
 		for _, f := range p.target.Facts {
 			if id := (factID{f.Kind, f.Object}); f.Kind == kind && away[id] {
 				drops = append(drops, trimmed(f.Drop))
+				if b := bearer(f); b >= 0 {
+					list[b].SQL = strings.TrimPrefix(list[b].SQL, trimmed(f.Drop)+";\n")
+				}
 			}
 		}
 	}
 	for _, kind := range []string{"view", "trigger"} {
 		for i := range list { // that come too early
 			d := &list[i]
-			id := factID{d.Kind, d.Object}
-			if away[id] && d.Kind == kind {
-				d.SQL = strings.TrimPrefix(d.SQL, trimmed(target.facts[id].Drop)+";\n")
-			}
-			if d.Kind == kind && (away[id] || d.Change == Missing) && runs(*d) && d.Place < list[last].Place {
+			if d.Kind == kind && (away[factID{d.Kind, d.Object}] || d.Change == Missing) && runs(*d) && d.Place < list[last].Place {
 				makes = append(makes, d.SQL)
 				d.SQL, d.Destructive = together+list[last].Kind+" "+list[last].Object, false
 			}

@@ -179,6 +179,22 @@ func TestFilesForSQLite(t *testing.T) {
 			"CREATE TABLE t (id integer PRIMARY KEY, p int, q int); CREATE INDEX i ON t (p); CREATE TRIGGER g AFTER INSERT ON t BEGIN SELECT new.p; END; CREATE TABLE k (x)",
 			"CREATE TABLE u (id integer PRIMARY KEY, a int, b int); CREATE INDEX i ON u (a); CREATE TRIGGER g AFTER INSERT ON u BEGIN SELECT new.a; END; CREATE TABLE k (x); INSERT INTO k VALUES (1)",
 			"SELECT name FROM sqlite_schema WHERE tbl_name = 't'", "t\ni\ng\n"},
+		"tables that swap their names, with triggers, indexes and views": {
+			"CREATE TABLE a (id integer PRIMARY KEY, m text, n int); CREATE TABLE b (id integer PRIMARY KEY, q int CHECK (q > 0), r text); CREATE INDEX i ON a (m); CREATE TRIGGER s AFTER INSERT ON a BEGIN SELECT new.m; END; CREATE TRIGGER t AFTER INSERT ON b BEGIN SELECT new.r; END; CREATE VIEW v AS SELECT * FROM a; CREATE VIEW w AS SELECT m FROM v WHERE n IN (SELECT q FROM b); CREATE TABLE c (x int)",
+			"CREATE TABLE b (id integer PRIMARY KEY, m text, n int); CREATE TABLE a (id integer PRIMARY KEY, q int CHECK (q > 0), r text); CREATE INDEX i ON b (m); CREATE TRIGGER s AFTER INSERT ON b BEGIN SELECT new.m; END; CREATE TRIGGER t AFTER INSERT ON a BEGIN SELECT new.r; END; CREATE VIEW v AS SELECT * FROM b; CREATE VIEW w AS SELECT m FROM v WHERE n IN (SELECT q FROM a); CREATE TABLE c (x int, y int); INSERT INTO c VALUES (1, 2)",
+			"SELECT name, tbl_name FROM sqlite_schema WHERE type = 'trigger' ORDER BY name; SELECT * FROM c", "s|a\nt|b\n1\n"},
+		"a table in place of a view, which loses the view that it reads": {
+			"CREATE TABLE t (id integer PRIMARY KEY, b int); CREATE TABLE v (q int)",
+			"CREATE TABLE t (id integer PRIMARY KEY, b int, c int); INSERT INTO t VALUES (1, 2, 3); CREATE VIEW x AS SELECT b AS q FROM t; CREATE VIEW v AS SELECT q FROM x",
+			"SELECT * FROM t; SELECT count(*) FROM v", "1|2\n0\n"},
+		"views over one another that differ, beside a table that is renamed and one that goes": {
+			"CREATE TABLE orders (id integer PRIMARY KEY, a int, b int); CREATE TABLE n (z int, y int); CREATE VIEW v AS SELECT * FROM n; CREATE VIEW w AS SELECT z, y FROM v",
+			"CREATE TABLE orderss (id integer PRIMARY KEY, a int, b int); INSERT INTO orderss VALUES (1, 2, 3); CREATE TABLE g (z int, p int, q int); CREATE VIEW v AS SELECT * FROM g; CREATE VIEW w AS SELECT z FROM v",
+			"SELECT * FROM orders", "1|2|3\n"},
+		"an index of the name of one whose table becomes a view": {
+			"CREATE TABLE t (id integer PRIMARY KEY, a int, b int); CREATE INDEX i ON t (a); CREATE VIEW l AS SELECT a FROM t",
+			"CREATE TABLE t (id integer PRIMARY KEY, b int, a int); INSERT INTO t VALUES (1, 2, 3); CREATE TABLE l (x int); CREATE INDEX i ON l (x)",
+			"SELECT * FROM l", "3\n"},
 		"columns that come in their order": {
 			"CREATE TABLE c (id integer PRIMARY KEY, phone text, age int, b text)",
 			"CREATE TABLE c (id integer PRIMARY KEY); INSERT INTO c VALUES (1)",
