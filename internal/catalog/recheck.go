@@ -44,7 +44,7 @@ func (p *planner) clearForNames(list []Difference, source, target *graph) {
 		return source.facts[id].Fails || f.Fails || slices.ContainsFunc(list, func(d Difference) bool {
 			gone := d.Change == Extra && holder(d.Kind) && d.Object != f.Table
 			anew := told && strings.Contains(d.SQL, "\nDROP TABLE ") && d.Place < list[last].Place
-			return gone && names(f.Create, d.Object) || anew && names(f.Create, cmp.Or(d.Table, d.Object))
+			return gone && names(f.Definition, d.Object) || anew && names(f.Definition, cmp.Or(d.Table, d.Object))
 		})
 	}
 	away := make(map[factID]bool) // that go for a while
@@ -72,7 +72,7 @@ func (p *planner) clearForNames(list []Difference, source, target *graph) {
 				continue
 			}
 			for of, is := range away {
-				if is && of.kind == "view" && (f.Table == of.object || names(f.Create, of.object)) {
+				if is && of.kind == "view" && (f.Table == of.object || names(f.Definition, of.object)) {
 					away[id], again = true, true
 					break
 				}

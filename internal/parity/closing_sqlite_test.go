@@ -149,7 +149,7 @@ func TestFilesForSQLite(t *testing.T) {
 			"SELECT * FROM v2", "x\n"},
 		"a column that goes, and a view that loses the view it reads": {
 			"CREATE TABLE t (id integer PRIMARY KEY, a text, b text); CREATE VIEW v AS SELECT a FROM t; CREATE VIEW w AS SELECT a FROM v; CREATE TRIGGER g AFTER INSERT ON t BEGIN SELECT a FROM v; END",
-			"CREATE TABLE t (id integer PRIMARY KEY, a text, b text, c int); INSERT INTO t VALUES (1, 'x', 'y', 2); CREATE VIEW x AS SELECT a FROM t; CREATE VIEW v AS SELECT a FROM X; CREATE VIEW w AS SELECT a FROM v; CREATE TRIGGER g AFTER INSERT ON t BEGIN SELECT a FROM x; END",
+			"CREATE TABLE t (id integer PRIMARY KEY, a text, b text, c int); INSERT INTO t VALUES (1, 'x', 'y', 2); CREATE VIEW [x 1] AS SELECT a FROM t; CREATE VIEW v AS SELECT a FROM [X 1]; CREATE VIEW w AS SELECT a FROM [v]; CREATE TRIGGER g AFTER INSERT ON t BEGIN SELECT a FROM `x 1`; END",
 			"INSERT INTO t VALUES (2, 'z', 'y'); SELECT a FROM w", "x\nz\n"},
 		"a view that names a table which is nowhere, beside columns that go and are renamed": {
 			"CREATE TABLE t (id integer PRIMARY KEY, mail text, b text); CREATE VIEW v AS SELECT a FROM gone; CREATE VIEW w AS SELECT a FROM v; CREATE TRIGGER g INSTEAD OF INSERT ON w BEGIN INSERT INTO t (mail) VALUES (new.a); END",
