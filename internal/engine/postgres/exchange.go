@@ -75,7 +75,7 @@ func (x *exchange) begin(ctx context.Context) error {
 		return err
 	}
 	return x.pool.with(ctx, func(c *conn) error {
-		rows, err := c.query(ctx, "look for event triggers", `SELECT pg_catalog.quote_ident(evtname) FROM pg_catalog.pg_event_trigger WHERE evtenabled IN ('A', ` + firing + `) ORDER BY 1`)
+		rows, err := c.query(ctx, "look for event triggers", `SELECT pg_catalog.quote_ident(evtname) FROM pg_catalog.pg_event_trigger WHERE evtenabled IN ('A', `+firing+`) ORDER BY 1`)
 		if err != nil {
 			return err
 		}
