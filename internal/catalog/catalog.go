@@ -47,6 +47,9 @@ type Fact struct {
 	// by their words: the database turns labels into numbers by their places. Empty where
 	// they come so anyhow.
 	Halfway, Sort string
+	// Again gives the object again what it loses when a column gets another type: it, or one
+	// that it is over, by which the database makes it anew. Empty for nothing.
+	Again string
 	// Usual is what the object has where no such fact is told, if that can be said; empty
 	// else. It is not compared.
 	Usual string

@@ -136,6 +136,9 @@ func (p *planner) statements(out *Comparison) {
 		var piece []string
 		if d.Change == Different {
 			piece = piecewise(besides, parts[id], takes[there])
+			if again := trimmed(parts[id].Again); len(piece) > 0 && again != "" && recast(besides) {
+				piece = append(piece, again)
+			}
 		}
 		var rows, from []string // columns by which rows of its own come along
 		if p.source.dialect.Remake != nil && d.Change == Different {
@@ -405,6 +408,12 @@ func piecewise(pieces []Piece, source, target Fact) []string {
 		}
 	}
 	return once
+}
+
+// recast tells whether a column gets another type, or its values another order, or is
+// computed otherwise.
+func recast(pieces []Piece) bool {
+	return slices.ContainsFunc(pieces, func(p Piece) bool { return p.Name == "type" || p.Name == "collation" || p.Name == "generated" })
 }
 
 // family is a type without its length.

@@ -335,7 +335,7 @@ func (f Fact) renamed(names map[string]string) Fact {
 
 // rewritten gives the fact with every text of it written anew.
 func (f Fact) rewritten(write func(string) string) Fact {
-	for _, text := range []*string{&f.Object, &f.Table, &f.Definition, &f.Bare, &f.Create, &f.Drop, &f.Alter, &f.Clear, &f.Halfway, &f.Shape, &f.Through, &f.Under} {
+	for _, text := range []*string{&f.Object, &f.Table, &f.Definition, &f.Bare, &f.Create, &f.Drop, &f.Alter, &f.Clear, &f.Halfway, &f.Shape, &f.Again, &f.Through, &f.Under} {
 		*text = write(*text)
 	}
 	f.Parts = slices.Clone(f.Parts)

@@ -129,6 +129,9 @@ func (p *planner) inherit(h *handed, list []Difference, i int, at map[string]int
 		if !slices.ContainsFunc(d.Pieces, with) {
 			return
 		}
+		if is.Again != "" && recast(d.Pieces) {
+			around.after = append(around.after, trimmed(is.Again))
+		}
 		if !slices.ContainsFunc(d.Pieces, func(piece Piece) bool { return !with(piece) }) {
 			break
 		}

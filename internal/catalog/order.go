@@ -115,6 +115,7 @@ func (p *planner) around(out *Comparison, belongings func(*Difference) []string,
 			continue
 		}
 		var with, after []factID
+		var again []string        // what others lose by it
 		var stays *factID         // for which no statement is known
 		lost := map[factID]bool{} // columns that go for a while, or for good, with what they have
 		own := factID{cmp.Or(kind, d.Kind), cmp.Or(d.there, d.Object)}
@@ -168,6 +169,9 @@ func (p *planner) around(out *Comparison, belongings func(*Difference) []string,
 				stays = &of
 			case retyped: // whatever else has it does not mind
 			case !is || !stands(of.kind) && of.kind != ofDefault && !lost[of] && !(checked(of.kind) && (holds || differs)): // it goes with another
+				if sql := trimmed(source.facts[of].renamed(p.names).Again); sql != "" && checked(of.kind) && recast(d.Pieces) {
+					again = append(again, sql)
+				}
 			case differs && out.Differences[j].Change == Extra, source.facts[of].Kind == "" && slices.ContainsFunc(out.Differences, func(o Difference) bool {
 				return o.Change == Extra && holder(o.Kind) && o.Object == old.Table // with which it goes
 			}):
@@ -183,6 +187,9 @@ func (p *planner) around(out *Comparison, belongings func(*Difference) []string,
 			continue
 		}
 		d.with, d.after = with, after
+		if len(again) > 0 {
+			d.set(join(append([]string{d.SQL}, again...)))
+		}
 		if lost[own] {
 			d.set(join(append([]string{d.SQL}, p.regrant(source, factID{d.Kind, d.Object})...)))
 		}

@@ -272,6 +272,36 @@ func TestClosingBothWaysOnPostgres(t *testing.T) {
 		"an heir of a table that goes, and of its check": {
 			`CREATE TABLE p (a int CONSTRAINT ck CHECK (a > 0)); CREATE TABLE c (b int) INHERITS (p)`,
 			`CREATE TABLE c (a int, b int)`},
+		"the type of a column that is stored and counted in its own way": {
+			`CREATE TABLE t (a text COLLATE "C", b int, c text); ALTER TABLE t ALTER a SET STATISTICS 77, ALTER a SET (n_distinct = 5), ALTER a SET STORAGE EXTERNAL, ALTER a SET COMPRESSION pglz; COMMENT ON COLUMN t.a IS 'x'`,
+			`CREATE TABLE t (a varchar(5), b int, c text); ALTER TABLE t ALTER a SET STATISTICS 77, ALTER a SET (n_distinct = 5), ALTER a SET STORAGE EXTERNAL, ALTER a SET COMPRESSION pglz; COMMENT ON COLUMN t.a IS 'x'`},
+		"a type that is stored in another way": {
+			`CREATE TABLE t (a text, b int, c text); ALTER TABLE t ALTER a SET STATISTICS 77, ALTER a SET STORAGE MAIN, ALTER a SET COMPRESSION pglz`,
+			`CREATE TABLE t (a jsonb, b int, c text); ALTER TABLE t ALTER a SET STATISTICS 77, ALTER a SET STORAGE MAIN, ALTER a SET COMPRESSION pglz`},
+		"the type of a column under targets of statistics": {
+			`CREATE TABLE t (a bigint, b int); CREATE INDEX i ON t ((a + b)); ALTER INDEX i ALTER COLUMN 1 SET STATISTICS 500; CREATE STATISTICS s ON a, b FROM t; ALTER STATISTICS s SET STATISTICS 9; COMMENT ON STATISTICS s IS 'x'; COMMENT ON INDEX i IS 'y'`,
+			`CREATE TABLE t (a int, b int); CREATE INDEX i ON t ((a + b)); ALTER INDEX i ALTER COLUMN 1 SET STATISTICS 500; CREATE STATISTICS s ON a, b FROM t; ALTER STATISTICS s SET STATISTICS 9; COMMENT ON STATISTICS s IS 'x'; COMMENT ON INDEX i IS 'y'`},
+		"the type of a column that heirs store in their own way": {
+			`CREATE TABLE p (a text); CREATE TABLE c (b int) INHERITS (p); CREATE TABLE d () INHERITS (c); ALTER TABLE c ALTER a SET STORAGE EXTERNAL; ALTER TABLE d ALTER a SET STORAGE MAIN, ALTER a SET COMPRESSION pglz`,
+			`CREATE TABLE p (a varchar(9)); CREATE TABLE c (b int) INHERITS (p); CREATE TABLE d () INHERITS (c); ALTER TABLE c ALTER a SET STORAGE EXTERNAL; ALTER TABLE d ALTER a SET STORAGE EXTERNAL`},
+		"a computed column with comment and targets": {
+			`CREATE TABLE t (a int, g int GENERATED ALWAYS AS (a * 2) STORED, z int); ALTER TABLE t ALTER g SET STATISTICS 500, ALTER g SET (n_distinct = 5); COMMENT ON COLUMN t.g IS 'x'`,
+			`CREATE TABLE t (a int, g int GENERATED ALWAYS AS (a * 3) STORED, z int); ALTER TABLE t ALTER g SET STATISTICS 500, ALTER g SET (n_distinct = 5); COMMENT ON COLUMN t.g IS 'x'`},
+		"a computed column of partitions with comments of their own": {
+			`CREATE TABLE m (a int, g int GENERATED ALWAYS AS (a * 2) STORED) PARTITION BY LIST (a); CREATE TABLE m1 PARTITION OF m FOR VALUES IN (1); ALTER TABLE m1 ALTER g SET STATISTICS 500; COMMENT ON COLUMN m1.g IS 'y'; COMMENT ON COLUMN m.g IS 'x'`,
+			`CREATE TABLE m (a int, g int GENERATED ALWAYS AS (a * 3) STORED) PARTITION BY LIST (a); CREATE TABLE m1 PARTITION OF m FOR VALUES IN (1); ALTER TABLE m1 ALTER g SET STATISTICS 500; COMMENT ON COLUMN m1.g IS 'y'; COMMENT ON COLUMN m.g IS 'x'`},
+		"a computed column of heirs with comments of their own": {
+			`CREATE TABLE p (a int, g int GENERATED ALWAYS AS (a * 2) STORED); CREATE TABLE c (z int) INHERITS (p); ALTER TABLE c ALTER g SET STATISTICS 500; COMMENT ON COLUMN c.g IS 'y'`,
+			`CREATE TABLE p (a int, g int GENERATED ALWAYS AS (a * 3) STORED); CREATE TABLE c (z int) INHERITS (p); ALTER TABLE c ALTER g SET STATISTICS 500; COMMENT ON COLUMN c.g IS 'y'`},
+		"statistics over a computed column": {
+			`CREATE TABLE t (a int, b int, g int GENERATED ALWAYS AS (a * 2) STORED); CREATE STATISTICS s ON g, b FROM t; ALTER STATISTICS s SET STATISTICS 9; COMMENT ON STATISTICS s IS 'x'`,
+			`CREATE TABLE t (a int, b int, g int GENERATED ALWAYS AS (a * 3) STORED); CREATE STATISTICS s ON g, b FROM t; ALTER STATISTICS s SET STATISTICS 9; COMMENT ON STATISTICS s IS 'x'`},
+		"statistics over expressions of a column of another type": {
+			`CREATE TABLE t (a bigint, b int); CREATE STATISTICS s ON (a + b), b FROM t; ALTER STATISTICS s SET STATISTICS 9; CREATE STATISTICS u ON a, b FROM t; CREATE TABLE m (a bigint, b int) PARTITION BY LIST (b); CREATE TABLE m1 PARTITION OF m FOR VALUES IN (1); CREATE STATISTICS m1s ON (a + b), b FROM m1; ALTER STATISTICS m1s SET STATISTICS 9; `,
+			`CREATE TABLE t (a int, b int); CREATE STATISTICS s ON (a + b), b FROM t; ALTER STATISTICS s SET STATISTICS 9; CREATE STATISTICS u (mcv) ON a, b FROM t; CREATE TABLE m (a int, b int) PARTITION BY LIST (b); CREATE TABLE m1 PARTITION OF m FOR VALUES IN (1); CREATE STATISTICS m1s ON (a + b), b FROM m1; ALTER STATISTICS m1s SET STATISTICS 9; `},
+		"statistics over a function of other arguments": {
+			`CREATE FUNCTION f(a int, b text DEFAULT 'x') RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 1'; CREATE TABLE t (a int, b int); CREATE STATISTICS s ON f(a), b FROM t; ALTER STATISTICS s SET STATISTICS 9; COMMENT ON STATISTICS s IS 'x'`,
+			`CREATE FUNCTION f(a int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 1'; CREATE TABLE t (a int, b int); CREATE STATISTICS s ON f(a), b FROM t; ALTER STATISTICS s SET STATISTICS 9; COMMENT ON STATISTICS s IS 'x'`},
 		"a column that a publication has on one side": {
 			`CREATE TABLE t (id int PRIMARY KEY, a int, b int); CREATE PUBLICATION p FOR TABLE t (id, b) WHERE (id > 1)`,
 			`CREATE TABLE t (id int PRIMARY KEY, a int, c text); CREATE PUBLICATION p FOR TABLE t (id, c) WHERE (id > 1)`},

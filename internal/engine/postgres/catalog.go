@@ -154,6 +154,9 @@ func (k objectKind) fact(row [][]byte) catalog.Fact {
 	if k.kind == "publication" {
 		published(&f)
 	}
+	if _, target, ok := strings.Cut(f.Create, "; ALTER STATISTICS "); ok {
+		f.Again = "ALTER STATISTICS " + target
+	}
 	if k.kind == "composite type" {
 		f.Parts, f.Definition = attributes(f), ""
 	}

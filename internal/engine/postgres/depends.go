@@ -39,6 +39,7 @@ WITH named (class, id, sub, kind, nsp, name, part, tail) AS MATERIALIZED (
 	UNION ALL SELECT x.class, x.id, 0, 'operator family', f.opfnamespace, f.opfname, NULL, ' using ' || m.amname FROM (SELECT 'pg_catalog.pg_opfamily'::regclass::oid, f.oid, f.oid FROM pg_catalog.pg_opfamily f
 		UNION ALL SELECT 'pg_catalog.pg_amop'::regclass, o.oid, o.amopfamily FROM pg_catalog.pg_amop o UNION ALL SELECT 'pg_catalog.pg_amproc'::regclass, o.oid, o.amprocfamily FROM pg_catalog.pg_amproc o) x (class, id, family)
 		JOIN pg_catalog.pg_opfamily f ON f.oid = x.family JOIN pg_catalog.pg_am m ON m.oid = f.opfmethod WHERE x.id >= 16384
+	UNION ALL SELECT 'pg_catalog.pg_statistic_ext'::regclass, s.oid, 0, 'statistics object', s.stxnamespace, s.stxname, NULL, NULL FROM pg_catalog.pg_statistic_ext s
 	UNION ALL SELECT 'pg_catalog.pg_cast'::regclass, k.oid, 0, 'cast', NULL, format('%s as %s', k.castsource::regtype, k.casttarget::regtype), NULL, NULL FROM pg_catalog.pg_cast k WHERE k.oid >= 16384
 	UNION ALL SELECT 'pg_catalog.pg_language'::regclass, l.oid, 0, 'language', NULL, l.lanname, NULL, NULL FROM pg_catalog.pg_language l WHERE l.oid >= 16384
 	UNION ALL SELECT 'pg_catalog.pg_foreign_server'::regclass, s.oid, 0, 'foreign server', NULL, s.srvname, NULL, NULL FROM pg_catalog.pg_foreign_server s

@@ -565,6 +565,9 @@ func (r *factReader) columnFact(table string, row []string) catalog.Fact {
 	for _, p := range f.Parts {
 		if besideDeclared(p) {
 			f.Create += ";\n" + p.Alter
+			if p.Name == "storage" || p.Name == "compression" || row[5] != "" { // one that is computed goes and comes
+				f.Again = strings.TrimPrefix(f.Again+";\n"+p.Alter, ";\n")
+			}
 		}
 	}
 	return f
@@ -601,7 +604,7 @@ SELECT x.id::bigint::text, x.top::bigint::text, a.attname,
   CASE WHEN a.attgenerated = '' AND pg_get_expr(d.adbin, d.adrelid) IS DISTINCT FROM pg_get_expr(e.adbin, e.adrelid) THEN coalesce(pg_get_expr(d.adbin, d.adrelid), 'none') END, pg_get_expr(e.adbin, e.adrelid),
   CASE WHEN a.attnotnull AND NOT p.attnotnull THEN 'NOT NULL' END,
   col_description(x.id, a.attnum), CASE WHEN a.attstattarget >= 0 THEN a.attstattarget::text END,
-  (SELECT string_agg(o, ', ' ORDER BY o) FROM unnest(a.attoptions) o WHERE o NOT LIKE 'pg\_attver=%')
+  (SELECT string_agg(o, ', ' ORDER BY o) FROM unnest(a.attoptions) o WHERE o NOT LIKE 'pg\_attver=%'), nullif(a.attgenerated::text, '')
 FROM below x JOIN pg_attribute a ON a.attrelid = x.id AND a.attnum > 0 AND NOT a.attisdropped
 JOIN pg_attribute p ON p.attrelid = x.up AND p.attname = a.attname AND NOT p.attisdropped JOIN pg_attribute t ON t.attrelid = x.top AND t.attname = a.attname AND NOT t.attisdropped
 LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum LEFT JOIN pg_attrdef e ON e.adrelid = t.attrelid AND e.adnum = t.attnum
@@ -639,9 +642,13 @@ WHERE x.id::bigint = ANY ($1::text[]::bigint[]) ORDER BY 1, a.attname`, nonNil(r
 		own("default", "default", row[3], set(row[3]), set(row[4]))
 		own("not null", "null", row[5], alter+"SET NOT NULL", alter+"DROP NOT NULL")
 		on := "COMMENT ON COLUMN " + sqlName(f.Object) + "." + column + " IS "
-		own("comment", "", row[6], on+literal(row[6]), on+"NULL")
-		own("statistics target", "", row[7], alone+"SET STATISTICS "+row[7], alone+"SET STATISTICS -1")
-		own("options", "", row[8], alter+"SET ("+row[8]+")", alter+"RESET ("+optionNames(row[8])+")")
+		lost := ""
+		if row[9] != "" && r.version < 170000 { // it goes and comes where it is computed otherwise
+			lost = "generated"
+		}
+		own("comment", lost, row[6], on+literal(row[6]), on+"NULL")
+		own("statistics target", lost, row[7], alone+"SET STATISTICS "+row[7], alone+"SET STATISTICS -1")
+		own("options", lost, row[8], alter+"SET ("+row[8]+")", alter+"RESET ("+optionNames(row[8])+")")
 	}
 	return err
 }
@@ -748,6 +755,7 @@ WHERE x.indrelid::bigint = ANY ($1::text[]::bigint[])
 			column, target, _ := strings.Cut(of, " ")
 			set := "ALTER INDEX " + name + " ALTER COLUMN " + column + " SET STATISTICS "
 			part(&f.Parts, "statistics target of column "+column, target, set+target, set+"-1")
+			f.Again = strings.TrimPrefix(f.Again+";\n"+set+target, ";\n")
 		}
 		for _, p := range f.Parts {
 			if p.Alter != "" {
