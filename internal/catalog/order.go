@@ -41,6 +41,22 @@ type graph struct {
 // it depends on is the column's.
 const ofDefault = "default"
 
+// ofDomain is the kind of what a domain says of its values, where that is taken away and
+// said again by itself: whatever has the domain as its type does not mind.
+const ofDomain = "domain's own"
+
+// apart names of what depends on an object of a kind that which goes and comes by itself,
+// so that the column or the domain stays.
+func (g *graph) apart(of factID, kind string) factID {
+	switch {
+	case of.kind == "column" && !computed(g.facts[of]) && stands(kind):
+		of.kind = ofDefault
+	case of.kind == "domain" && stands(kind):
+		of.kind = ofDomain
+	}
+	return of
+}
+
 // countsOn is the part of a column that gives numbers, on products of which a table has
 // one such column.
 const countsOn = "auto increment"
@@ -50,6 +66,9 @@ func newGraph(c *Catalog, rename map[string]string) *graph {
 	for _, f := range c.Facts {
 		f.Object, f.Table = requalify(f.Object, rename), requalify(f.Table, rename)
 		g.facts[factID{f.Kind, f.Object}] = f
+		if f.Kind == "domain" && f.Alter != "" && f.Clear != "" {
+			g.facts[factID{ofDomain, f.Object}] = Fact{Kind: ofDomain, Object: f.Object, Create: f.Alter, Drop: f.Clear}
+		}
 		for _, p := range f.Parts {
 			if f.Kind == "column" && p.Name == "default" && p.Alter != "" && p.Clear != "" {
 				g.facts[factID{ofDefault, f.Object}] = Fact{Kind: ofDefault, Object: f.Object, Create: p.Alter, Drop: p.Clear}
@@ -81,7 +100,9 @@ func (g *graph) dependents(id factID) (out []factID) {
 		for _, of := range g.of[id] {
 			if !seen[of] {
 				seen[of] = true
-				visit(of)
+				if g.apart(of, id.kind).kind != ofDomain {
+					visit(of)
+				}
 				out = append(out, of)
 			}
 		}
@@ -149,8 +170,8 @@ func (p *planner) around(out *Comparison, belongings func(*Difference) []string,
 			}
 		}
 		for _, of := range all {
-			if of.kind == "column" && !lost[of] && stands(d.Kind) { // that is no more there when its default is set
-				of.kind = ofDefault
+			if !lost[of] { // else it is no more there when its default is set
+				of = target.apart(of, d.Kind)
 			}
 			if j, ok := named[of]; ok && target.facts[of].Drop != "" {
 				o := &out.Differences[j]
@@ -168,7 +189,7 @@ func (p *planner) around(out *Comparison, belongings func(*Difference) []string,
 			case ofType && of.kind == "column" && !lost[of], !retyped && bound(of.kind):
 				stays = &of
 			case retyped: // whatever else has it does not mind
-			case !is || !stands(of.kind) && of.kind != ofDefault && !lost[of] && !(checked(of.kind) && (holds || differs)): // it goes with another
+			case !is || !stands(of.kind) && of.kind != ofDefault && of.kind != ofDomain && !lost[of] && !(checked(of.kind) && (holds || differs)): // it goes with another
 				if sql := trimmed(source.facts[of].renamed(p.names).Again); sql != "" && checked(of.kind) && recast(d.Pieces) {
 					again = append(again, sql)
 				}
@@ -200,6 +221,7 @@ func (p *planner) around(out *Comparison, belongings func(*Difference) []string,
 				p.again[id] = belongings(&Difference{Kind: id.kind, Object: id.object})
 				p.again[id] = append(p.again[id], p.regrant(source, id)...)
 				p.again[id] = append(p.again[id], p.remarked(id)...)
+				p.again[id] = append(p.again[id], p.kept(id)...)
 				if p.again[id] == nil {
 					p.again[id] = []string{}
 				}
@@ -219,20 +241,25 @@ func (p *planner) rebind(out *Comparison, i int, at map[factID]int, belongings f
 	d := &out.Differences[i]
 	var comes []int // behind which they can be made
 	for _, of := range target.dependents(factID{d.Kind, d.Object}) {
-		if of.kind == "column" && !computed(target.facts[of]) {
-			of.kind = ofDefault
+		if of = target.apart(of, d.Kind); of.kind == "table" || of.kind == "partition" {
+			if _, differs := at[of]; !differs && slices.Contains(target.of[factID{d.Kind, d.Object}], of) {
+				d.SQL, d.Destructive, d.with = "-- no statement: "+of.kind+" "+of.object+" is parted by it", false, nil
+				return
+			}
 		}
-		if _, differs := at[of]; differs || target.facts[of].Drop == "" || source.facts[of].Create == "" || !stands(of.kind) && !checked(of.kind) && of.kind != ofDefault {
+		goes := stands(of.kind) || checked(of.kind) || of.kind == "primary key" || of.kind == ofDefault || of.kind == ofDomain ||
+			computed(target.facts[of]) && target.facts[of].Through == "" // else it goes with that
+		if _, differs := at[of]; differs || target.facts[of].Drop == "" || source.facts[of].Create == "" || !goes {
 			continue
 		}
 		d.with = append(d.with, of)
-		for _, on := range slices.Concat(source.on[of], source.on[factID{"column", of.object}]) {
+		for _, on := range slices.Concat(source.on[of], source.on[factID{"column", of.object}], source.on[factID{"domain", of.object}]) {
 			if j, ok := at[on]; ok && out.Differences[j].Change == Missing && runs(out.Differences[j]) && !slices.Contains(comes, j) {
 				comes = append(comes, j)
 			}
 		}
 		if p.again[of] == nil {
-			p.again[of] = append(append([]string{}, belongings(&Difference{Kind: of.kind, Object: of.object})...), p.remarked(of)...)
+			p.again[of] = slices.Concat([]string{}, belongings(&Difference{Kind: of.kind, Object: of.object}), p.regrant(source, of), p.remarked(of), p.kept(of))
 		}
 	}
 	for _, j := range comes {
@@ -290,6 +317,27 @@ func (p *planner) regrant(source *graph, id factID) []string {
 		return nil
 	}
 	return []string{trimmed(grant.renamed(p.names).Create)}
+}
+
+// kept gives again what heirs and partitions have otherwise than the column that went for a
+// while, or only its default did.
+func (p *planner) kept(id factID) (list []string) {
+	for _, f := range p.source.Facts {
+		f = f.renamed(p.names)
+		switch column := requalify(id.object, p.names); {
+		case id.kind == ofDefault && f.Kind == "partition":
+			for _, part := range f.Parts {
+				if part.Follows.Column == column && part.Follows.Part == "default" {
+					list = append(list, trimmed(part.Alter))
+				}
+			}
+		case id.kind == "column" && f.Kind == "column" && f.Through == column && f.Again != "":
+			list = append(list, trimmed(f.Again))
+		case id.kind == ofDomain && f.Kind == "comment" && strings.Contains(f.Create, " ON DOMAIN "+column+" IS "):
+			list = append(list, trimmed(f.Create))
+		}
+	}
+	return list
 }
 
 // remarked gives again the comment on what belongs to a table and bears no schema.

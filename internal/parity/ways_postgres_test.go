@@ -302,6 +302,33 @@ func TestClosingBothWaysOnPostgres(t *testing.T) {
 		"statistics over a function of other arguments": {
 			`CREATE FUNCTION f(a int, b text DEFAULT 'x') RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 1'; CREATE TABLE t (a int, b int); CREATE STATISTICS s ON f(a), b FROM t; ALTER STATISTICS s SET STATISTICS 9; COMMENT ON STATISTICS s IS 'x'`,
 			`CREATE FUNCTION f(a int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 1'; CREATE TABLE t (a int, b int); CREATE STATISTICS s ON f(a), b FROM t; ALTER STATISTICS s SET STATISTICS 9; COMMENT ON STATISTICS s IS 'x'`},
+		"a function of other arguments in a computed column": {
+			`CREATE FUNCTION f(a int, b text DEFAULT 'x') RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT a'; CREATE TABLE t (a int, g int GENERATED ALWAYS AS (f(a)) STORED); COMMENT ON COLUMN t.g IS 'x'; CREATE INDEX gi ON t (g); CREATE VIEW v AS SELECT g FROM t; GRANT SELECT (g) ON t TO PUBLIC`,
+			`CREATE FUNCTION f(a int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT a'; CREATE TABLE t (a int, g int GENERATED ALWAYS AS (f(a)) STORED); COMMENT ON COLUMN t.g IS 'x'; CREATE INDEX gi ON t (g); CREATE VIEW v AS SELECT g FROM t; GRANT SELECT (g) ON t TO PUBLIC`},
+		"a function of other arguments in a domain's check": {
+			`CREATE FUNCTION f(a int, b text DEFAULT 'x') RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT a'; CREATE DOMAIN d AS int CONSTRAINT ck CHECK (f(VALUE) > 0) CONSTRAINT more CHECK (VALUE < 10); CREATE TABLE t (a d, b int); COMMENT ON CONSTRAINT ck ON DOMAIN d IS 'x'`,
+			`CREATE FUNCTION f(a int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT a'; CREATE DOMAIN d AS int CONSTRAINT ck CHECK (f(VALUE) > 0) CONSTRAINT more CHECK (VALUE < 10); CREATE TABLE t (a d, b int); COMMENT ON CONSTRAINT ck ON DOMAIN d IS 'x'`},
+		"a function of other arguments in a domain's default": {
+			`CREATE FUNCTION f(a int, b text DEFAULT 'x') RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT a'; CREATE DOMAIN d AS int DEFAULT f(1); CREATE TABLE t (a d, b int)`,
+			`CREATE FUNCTION f(a int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT a'; CREATE DOMAIN d AS int DEFAULT f(1); CREATE TABLE t (a d, b int)`},
+		"a function of other arguments in domains in use": {
+			`CREATE FUNCTION f(a int, b text DEFAULT 'x') RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT a'; CREATE DOMAIN d AS int CHECK (f(VALUE) > 0); CREATE DOMAIN e AS d CHECK (f(VALUE) > 0); CREATE FUNCTION g(x d) RETURNS d LANGUAGE sql AS 'SELECT x'; CREATE TABLE t (a d, b e DEFAULT f(2)); CREATE VIEW v AS SELECT a, b FROM t`,
+			`CREATE FUNCTION f(a int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT a'; CREATE DOMAIN d AS int CHECK (f(VALUE) > 0); CREATE DOMAIN e AS d CHECK (f(VALUE) > 0); CREATE FUNCTION g(x d) RETURNS d LANGUAGE sql AS 'SELECT x'; CREATE TABLE t (a d, b e DEFAULT f(2)); CREATE VIEW v AS SELECT a, b FROM t`},
+		"a function of other arguments in an exclusion's condition": {
+			`CREATE FUNCTION f(a int, b text DEFAULT 'x') RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT a'; CREATE TABLE t (a int, b int, CONSTRAINT ex EXCLUDE USING btree (b WITH =) WHERE (f(a) > 0)); COMMENT ON CONSTRAINT ex ON t IS 'x'`,
+			`CREATE FUNCTION f(a int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT a'; CREATE TABLE t (a int, b int, CONSTRAINT ex EXCLUDE USING btree (b WITH =) WHERE (f(a) > 0)); COMMENT ON CONSTRAINT ex ON t IS 'x'`},
+		"a function of other arguments in a computed column of partitions": {
+			`CREATE FUNCTION f(a int, b text DEFAULT 'x') RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT a'; CREATE TABLE t (a int, g int GENERATED ALWAYS AS (f(a)) STORED) PARTITION BY LIST (a); CREATE TABLE t1 PARTITION OF t FOR VALUES IN (1)`,
+			`CREATE FUNCTION f(a int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT a'; CREATE TABLE t (a int, g int GENERATED ALWAYS AS (f(a)) STORED) PARTITION BY LIST (a); CREATE TABLE t1 PARTITION OF t FOR VALUES IN (1)`},
+		"a function of other arguments in a computed column of heirs": {
+			`CREATE FUNCTION f(a int, b text DEFAULT 'x') RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT a'; CREATE TABLE t (a int, g int GENERATED ALWAYS AS (f(a)) STORED); CREATE TABLE t1 () INHERITS (t)`,
+			`CREATE FUNCTION f(a int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT a'; CREATE TABLE t (a int, g int GENERATED ALWAYS AS (f(a)) STORED); CREATE TABLE t1 () INHERITS (t)`},
+		"a function of other arguments in what partitions have otherwise": {
+			`CREATE FUNCTION f(a int, b text DEFAULT 'x') RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT a'; CREATE TABLE t (a int CONSTRAINT ck CHECK (f(a) > 0), b int DEFAULT f(2)) PARTITION BY LIST (a); CREATE TABLE t1 PARTITION OF t FOR VALUES IN (1); CREATE INDEX ti ON t (f(a)); ALTER TABLE t1 ALTER b SET DEFAULT f(3)`,
+			`CREATE FUNCTION f(a int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT a'; CREATE TABLE t (a int CONSTRAINT ck CHECK (f(a) > 0), b int DEFAULT f(2)) PARTITION BY LIST (a); CREATE TABLE t1 PARTITION OF t FOR VALUES IN (1); CREATE INDEX ti ON t (f(a)); ALTER TABLE t1 ALTER b SET DEFAULT f(3)`},
+		"a function of other arguments in a view's default": {
+			`CREATE FUNCTION f(a int, b text DEFAULT 'x') RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT a'; CREATE TABLE t (a int); CREATE VIEW v AS SELECT a FROM t; ALTER VIEW v ALTER a SET DEFAULT f(1)`,
+			`CREATE FUNCTION f(a int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT a'; CREATE TABLE t (a int); CREATE VIEW v AS SELECT a FROM t; ALTER VIEW v ALTER a SET DEFAULT f(1)`},
 		"a column that a publication has on one side": {
 			`CREATE TABLE t (id int PRIMARY KEY, a int, b int); CREATE PUBLICATION p FOR TABLE t (id, b) WHERE (id > 1)`,
 			`CREATE TABLE t (id int PRIMARY KEY, a int, c text); CREATE PUBLICATION p FOR TABLE t (id, c) WHERE (id > 1)`},
@@ -373,6 +400,9 @@ func TestNothingIsWrittenThatFailsOnPostgres(t *testing.T) {
 		"a class of a function that goes": {[2]string{
 			`CREATE TABLE t (a int)`,
 			`CREATE FUNCTION f(int, int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 1'; CREATE OPERATOR CLASS k FOR TYPE int USING btree AS OPERATOR 1 <, FUNCTION 1 f(int, int); CREATE TABLE t (a int)`}, "operator"},
+		"a function of other arguments that a table is parted by": {[2]string{
+			`CREATE FUNCTION f(a int, b text DEFAULT 'x') RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT a'; CREATE TABLE t (a int) PARTITION BY LIST (f(a))`,
+			`CREATE FUNCTION f(a int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT a'; CREATE TABLE t (a int) PARTITION BY LIST (f(a))`}, "table public.t is parted by it"},
 		"a function of a language that comes": {[2]string{
 			`CREATE LANGUAGE tongue HANDLER plpgsql_call_handler; CREATE FUNCTION f() RETURNS int LANGUAGE tongue AS 'BEGIN RETURN 1; END'; CREATE VIEW v AS SELECT f()`,
 			`CREATE TABLE t (a int)`}, "language tongue"},

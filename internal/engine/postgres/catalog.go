@@ -319,7 +319,7 @@ FROM pg_catalog.pg_inherits i` + ofTable + `i.inhrelid` + namespace + `c.relname
 FROM pg_catalog.pg_sequence s` + ofTable + `s.seqrelid` + namespace + `c.relnamespace
 WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'i')`, "pg_class"},
 		{"domain", `SELECT t.oid, n.nspname, t.typname, NULL, NULL, NULL,
-	array_to_string(ARRAY[pg_catalog.format_type(t.typbasetype, t.typtypmod), CASE WHEN t.typnotnull THEN 'NOT NULL' END, t.typdefault, nullif(l.collname, 'default'),
+	array_to_string(ARRAY[pg_catalog.format_type(t.typbasetype, t.typtypmod), CASE WHEN t.typnotnull THEN 'NOT NULL' END, pg_catalog.pg_get_expr(t.typdefaultbin, 0), nullif(l.collname, 'default'),
 		(SELECT string_agg(quote_ident(k.conname) || ' ' || pg_catalog.pg_get_constraintdef(k.oid), E'\n' ORDER BY k.conname) FROM pg_catalog.pg_constraint k WHERE k.contypid = t.oid AND k.contype = 'c')], E'\x1f', '')
 FROM pg_catalog.pg_type t` + namespace + `t.typnamespace LEFT JOIN pg_catalog.pg_collation l ON l.oid = t.typcollation WHERE t.typtype = 'd'`, "pg_type"},
 		{"composite type", `SELECT t.oid, n.nspname, t.typname, NULL, NULL, NULL,

@@ -23,12 +23,14 @@ WITH named (class, id, sub, kind, nsp, name, part, tail) AS MATERIALIZED (
 		FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indrelid JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid LEFT JOIN pg_catalog.pg_constraint k ON k.conindid = x.oid AND k.contype IN ('p', 'u', 'x') WHERE c.oid >= 16384
 	UNION ALL SELECT 'pg_catalog.pg_attrdef'::regclass, d.oid, 0, 'column', c.relnamespace, c.relname, a.attname, NULL
 		FROM pg_catalog.pg_attrdef d JOIN pg_catalog.pg_class c ON c.oid = d.adrelid JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = d.adnum WHERE c.relkind IN ('r', 'p', 'f')
+	UNION ALL SELECT 'pg_catalog.pg_attrdef'::regclass, d.oid, 0, 'view', c.relnamespace, c.relname, NULL, NULL FROM pg_catalog.pg_attrdef d JOIN pg_catalog.pg_class c ON c.oid = d.adrelid WHERE c.relkind = 'v'
 	UNION ALL SELECT 'pg_catalog.pg_rewrite'::regclass, r.oid, 0, CASE WHEN r.rulename = '_RETURN' THEN `+relation+` ELSE 'rule' END, c.relnamespace, c.relname, CASE WHEN r.rulename <> '_RETURN' THEN r.rulename END, NULL
 		FROM pg_catalog.pg_rewrite r JOIN pg_catalog.pg_class c ON c.oid = r.ev_class WHERE r.oid >= 16384
 	UNION ALL SELECT 'pg_catalog.pg_policy'::regclass, p.oid, 0, 'policy', c.relnamespace, c.relname, p.polname, NULL FROM pg_catalog.pg_policy p JOIN pg_catalog.pg_class c ON c.oid = p.polrelid
 	UNION ALL SELECT 'pg_catalog.pg_trigger'::regclass, t.oid, 0, 'trigger', c.relnamespace, c.relname, t.tgname, NULL FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid WHERE NOT t.tgisinternal
 	UNION ALL SELECT 'pg_catalog.pg_constraint'::regclass, k.oid, 0, `+constraint+`, c.relnamespace, c.relname, k.conname, NULL
 		FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_class c ON c.oid = k.conrelid WHERE k.contype IN ('c', 'f', 'x', 'u', 'p')
+	UNION ALL SELECT 'pg_catalog.pg_constraint'::regclass, k.oid, 0, 'domain', t.typnamespace, t.typname, NULL, NULL FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_type t ON t.oid = k.contypid WHERE t.oid >= 16384
 	UNION ALL SELECT 'pg_catalog.pg_proc'::regclass, p.oid, 0, CASE p.prokind WHEN 'p' THEN 'procedure' WHEN 'a' THEN 'aggregate' ELSE 'function' END, p.pronamespace, p.proname, NULL, '(' || pg_catalog.oidvectortypes(p.proargtypes) || ')' FROM pg_catalog.pg_proc p WHERE p.oid >= 16384
 	UNION ALL SELECT 'pg_catalog.pg_type'::regclass, t.oid, 0, CASE coalesce(e.typtype, t.typtype) WHEN 'e' THEN 'enum' WHEN 'd' THEN 'domain' WHEN 'r' THEN 'range type' WHEN 'c' THEN CASE WHEN c.relkind = 'c' THEN 'composite type' ELSE `+relation+` END ELSE 'base type' END,
 		coalesce(e.typnamespace, t.typnamespace), coalesce(e.typname, t.typname), NULL, NULL
