@@ -136,7 +136,9 @@ func (p *planner) statements(out *Comparison) {
 		var piece []string
 		if d.Change == Different {
 			piece = piecewise(besides, parts[id], takes[there])
-			if again := trimmed(parts[id].Again); len(piece) > 0 && again != "" && recast(besides) {
+			if i := slices.IndexFunc(piece, func(sql string) bool { return strings.HasPrefix(sql, "-- ") }); i >= 0 { // nothing closes it
+				piece = piece[i : i+1]
+			} else if again := trimmed(parts[id].Again); len(piece) > 0 && again != "" && recast(besides) {
 				piece = append(piece, again)
 			}
 		}

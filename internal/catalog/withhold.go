@@ -40,7 +40,9 @@ func (p *planner) withhold(list []Difference, source, target *graph, comes, goes
 		for _, of := range sorted(target.on) {
 			for _, on := range target.on[of] {
 				for _, b := range goes(on) {
-					if list[b].Change == Extra && runs(list[b]) && slices.ContainsFunc(goes(of), func(a int) bool { return a != b && (stays(a, Extra) || bound(of.kind) && stays(a, Different)) }) {
+					if list[b].Change == Extra && runs(list[b]) && slices.ContainsFunc(goes(of), func(a int) bool {
+						return a != b && (stays(a, Extra) || (bound(of.kind) || of.kind == "column") && stays(a, Different))
+					}) {
 						leave(b, on, of.kind+" "+of.object+" depends on it, which no statement takes away")
 					}
 				}

@@ -400,6 +400,9 @@ func TestNothingIsWrittenThatFailsOnPostgres(t *testing.T) {
 		"a class of a function that goes": {[2]string{
 			`CREATE TABLE t (a int)`,
 			`CREATE FUNCTION f(int, int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 1'; CREATE OPERATOR CLASS k FOR TYPE int USING btree AS OPERATOR 1 <, FUNCTION 1 f(int, int); CREATE TABLE t (a int)`}, "operator"},
+		"an enum of another name that a table is parted by": {[2]string{
+			`CREATE TYPE mood AS ENUM ('a', 'b'); CREATE TABLE t (a mood, b int) PARTITION BY LIST (a)`,
+			`CREATE TYPE feel AS ENUM ('a', 'b'); CREATE TABLE t (a feel, b int) PARTITION BY LIST (a)`}, "its table is parted by it"},
 		"a function of other arguments that a table is parted by": {[2]string{
 			`CREATE FUNCTION f(a int, b text DEFAULT 'x') RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT a'; CREATE TABLE t (a int) PARTITION BY LIST (f(a))`,
 			`CREATE FUNCTION f(a int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT a'; CREATE TABLE t (a int) PARTITION BY LIST (f(a))`}, "table public.t is parted by it"},

@@ -448,6 +448,7 @@ SELECT a.attrelid::bigint::text, a.attname, format_type(a.atttypid, a.atttypmod)
   CASE WHEN a.attstorage <> t.typstorage THEN a.attstorage::text END,
   col_description(a.attrelid, a.attnum), `+compression+`, CASE WHEN a.attstattarget >= 0 THEN a.attstattarget::text END,
   (SELECT string_agg(o, ', ' ORDER BY o) FROM unnest(a.attoptions) o WHERE o NOT LIKE 'pg\_attver=%'), `+harmless("a.attfdwoptions")+`, `+forced+`,
+  (SELECT 'key' FROM pg_partitioned_table q WHERE q.partrelid = a.attrelid AND a.attnum = ANY (q.partattrs)),
   (SELECT 'by its text' WHERE EXISTS (SELECT FROM pg_type e WHERE e.oid IN (t.oid, t.typelem, t.typbasetype) AND e.typtype IN ('e', 'c', 'r', 'm'))),
   CASE WHEN a.attinhcount > 0 THEN (SELECT i.inhparent::bigint::text FROM pg_inherits i JOIN pg_attribute p ON p.attrelid = i.inhparent AND p.attname = a.attname AND NOT p.attisdropped WHERE i.inhrelid = a.attrelid ORDER BY i.inhseqno LIMIT 1) END,
   CASE WHEN a.attislocal THEN 'own' END, t.typstorage::text, CASE WHEN o.relhassubclass THEN o.relkind::text END
@@ -493,6 +494,10 @@ func (r *factReader) columnFact(table string, row []string) catalog.Fact {
 		}
 		switch name {
 		case "type":
+			if row[16] != "" {
+				part(&f.Parts, name, text, "-- no statement: its table is parted by it, and is to be made anew", "")
+				continue
+			}
 			as := alter + "TYPE " + text
 			if row[8] != "" {
 				as += " COLLATE " + row[8]
