@@ -144,7 +144,10 @@ func (e *exchanged) same(a, b string) string {
 
 // written gives, in brackets for a FROM clause, the table's rows under the keys of those that wait.
 func (e *exchanged) written() string {
-	if e.copied {
+	switch {
+	case e.copied && e.stayed:
+		return e.metRows()
+	case e.copied:
 		return quoteName(e.writtenCopy())
 	}
 	which := "false"
@@ -187,8 +190,12 @@ const copiedShare = 10
 // copyWritten copies what was written, as it stands in the table now, to a table of its
 // own, in the transaction that wrote it: to find it costs as much as a question does.
 func (e *exchanged) copyWritten(ctx context.Context, c *conn, table *schema.Table) error {
-	e.copied = false
+	e.copied, e.stayed = false, false
 	if e.continued == nil || !e.waiting || e.sent > e.continued.rows/copiedShare {
+		return nil
+	}
+	if !e.touched() && e.met > 0 && e.met == e.sent && table != nil && len(table.Columns) == len(e.columns) && !asksTable(table) {
+		e.copied, e.stayed = true, true
 		return nil
 	}
 	if table == nil || asksTable(table) {
@@ -300,11 +307,39 @@ func (e *exchanged) keepMet(ctx context.Context, c *conn) (from string, err erro
 		}
 		e.met = e.sent
 	}
+	return e.metRows(), nil
+}
+
+// metRows gives, in brackets for a FROM clause, what stood under the keys of those that wait.
+func (e *exchanged) metRows() string {
 	columns := e.places()
 	for i, name := range e.columns {
 		columns[i] += " AS " + quote(name)
 	}
-	return "(SELECT " + strings.Join(columns, ", ") + " FROM " + quoteName(e.metCopy()) + ")", nil
+	return "(SELECT " + strings.Join(columns, ", ") + " FROM " + quoteName(e.metCopy()) + ")"
+}
+
+// referring gives, in brackets for a FROM clause, those of the rows that were written
+// that do not refer to what they referred to before, by the columns as SQL names them:
+// the others are as good as rows that were not written.
+func (e *exchanged) referring(columns []string) string {
+	if e.met == 0 || e.met != e.sent {
+		return e.written()
+	}
+	was, is := make([]string, len(columns)), prefixed("w.", columns)
+	for i, column := range columns {
+		at := slices.IndexFunc(e.columns, func(c string) bool { return column == c || column == quote(c) })
+		if at < 0 {
+			return e.written()
+		}
+		was[i] = "m." + e.places()[at]
+	}
+	var on []string
+	for _, m := range e.match {
+		on = append(on, "m."+e.place(m)+" "+e.equals[m]+" w."+quote(m))
+	}
+	return "(SELECT w.* FROM " + e.written() + " w WHERE NOT EXISTS (SELECT FROM " + quoteName(e.metCopy()) + " m WHERE " + strings.Join(on, " AND ") +
+		" AND ROW(" + strings.Join(was, ", ") + ")::record OPERATOR(pg_catalog.*=) ROW(" + strings.Join(is, ", ") + ")::record))"
 }
 
 // Gone gives the rows that stand there and are to go.
@@ -511,9 +546,9 @@ func (e *exchanged) countContinued(ctx context.Context, c *conn, facts *tableFac
 const provedBefore = "those that came: counted; the others: by the refresh before, and not written to since"
 
 // keyProof tells how a foreign key is proved when rows are exchanged, and of which
-// of the child's rows, c by the columns that refer to p, it is still to be asked; none
-// where it is proved already. An empty method leaves it at all of them.
-func (x *exchange) keyProof(child, parent schema.Name, name string, matches []string) (method, rows string) {
+// of the child's rows, by its columns that refer and by how these of c match p, it is still
+// to be asked; none where it is proved already. An empty method leaves it at all of them.
+func (x *exchange) keyProof(child, parent schema.Name, name string, columns, matches []string) (method, rows string) {
 	if slices.Contains(x.again[child], name) {
 		return "added to the exchanged rows", ""
 	}
@@ -524,10 +559,10 @@ func (x *exchange) keyProof(child, parent schema.Name, name string, matches []st
 	// What the parent's rows are referred to by has not changed: that would have
 	// set the key aside (see inTheWay).
 	if to.gone == 0 {
-		return "anti-join of the rows that came; the others: by the refresh before, and not written to since", from.written()
+		return "anti-join of the rows that came or refer to another one; the others: by the refresh before, and not written to since", from.referring(columns)
 	}
-	return "anti-join of the rows that came and of those that referred to what went; the others: by the refresh before, and not written to since",
-		"(SELECT * FROM " + from.written() + " w UNION ALL SELECT c.* FROM " + from.from() + " c WHERE EXISTS (SELECT FROM " + quoteName(to.referred()) + " p WHERE " + strings.Join(matches, " AND ") + "))"
+	return "anti-join of the rows that came or refer to another one, and of those that referred to what went; the others: by the refresh before, and not written to since",
+		"(SELECT * FROM " + from.referring(columns) + " w UNION ALL SELECT c.* FROM " + from.from() + " c WHERE EXISTS (SELECT FROM " + quoteName(to.referred()) + " p WHERE " + strings.Join(matches, " AND ") + "))"
 }
 
 // settled is how long Left waits for others' transactions to end, whose later

@@ -264,78 +264,145 @@ func TestWritesThatStatisticsKnow(t *testing.T) {
 	}
 }
 
+// familyOf40 has the tables of a family with 40 rows each, of which a load takes only what
+// changed, and a third that is partitioned.
+const familyOf40 = `CREATE TABLE parents (id int PRIMARY KEY, note text); CREATE TABLE children (id int PRIMARY KEY, parent int NOT NULL REFERENCES parents);
+	CREATE TABLE spread (id int, part int, v text, PRIMARY KEY (id, part)) PARTITION BY LIST (part); CREATE TABLE spread1 PARTITION OF spread FOR VALUES IN (1); CREATE TABLE spread2 PARTITION OF spread DEFAULT;`
+
+var spreads = schema.Name{Schema: "public", Table: "spread"}
+
+// third begins a load that takes up a family of 40, and what more there is, where a load
+// before it left it. It is given up at the test's end.
+func third(t *testing.T, more string) *exchange {
+	t.Helper()
+	staging := scratchtest.Database(t)
+	scratchtest.SQL(t, staging, familyOf40+more)
+	tg := openInPlace(t, staging)
+	l, err := tg.Begin(t.Context(), quietSpec("r1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var notes, pairs, parts strings.Builder
+	for i := range 40 {
+		fmt.Fprintf(&notes, "%d\told\n", i)
+		fmt.Fprintf(&pairs, "%d\t%d\n", i, i)
+		fmt.Fprintf(&parts, "%d\t1\told\n", i)
+	}
+	write(t, l, parents, []string{"id", "note"}, notes.String())
+	write(t, l, children, []string{"id", "parent"}, pairs.String())
+	write(t, l, spreads, []string{"id", "part", "v"}, parts.String())
+	if err := l.Finish(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	names := []schema.Name{parents, children, spreads}
+	for _, name := range names {
+		if _, _, err := l.Count(t.Context(), name, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	words, err := l.(engine.Continuing).Left(t.Context(), names)
+	if err != nil || len(words) != 3 {
+		t.Fatalf("words: %v, %v", words, err)
+	}
+	if err := l.Switch(t.Context(), []byte("{}")); err != nil {
+		t.Fatal(err)
+	}
+	abort(t, l)
+	next, err := tg.Begin(t.Context(), quietSpec("r2"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { abort(t, next) })
+	if !continues(t, next, words) {
+		t.Fatal("the tables are not taken up")
+	}
+	return next.(*exchange)
+}
+
 // What was written is set apart right after its statement. Where a later statement writes
 // to the table once more, it is set apart again: what is proved is what stands there in the
 // end.
 func TestWrittenIsSetApartAsItStandsInTheEnd(t *testing.T) {
-	const structure = `CREATE TABLE parents (id int PRIMARY KEY, note text); CREATE TABLE children (id int PRIMARY KEY, parent int NOT NULL REFERENCES parents);
-		CREATE TABLE moving (id int, part int, v text, PRIMARY KEY (id, part)) PARTITION BY LIST (part); CREATE TABLE moving1 PARTITION OF moving FOR VALUES IN (1); CREATE TABLE moving2 PARTITION OF moving DEFAULT;`
 	const touching = `CREATE FUNCTION touch(child int) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN UPDATE public.parents SET note = 'touched' WHERE child = 5 AND id = 3; RETURN true; END $$;
 		ALTER TABLE children ADD CHECK (touch(id));`
-	moving := schema.Name{Schema: "public", Table: "moving"}
-	for what, c := range map[string]struct{ structure, note string }{
-		"nobody writes again": {structure, "new"},
-		"a check does":        {structure + touching, "touched"},
+	for what, c := range map[string]struct{ more, note string }{
+		"nobody writes again": {"", "new"},
+		"a check does":        {touching, "touched"},
 	} {
 		t.Run(what, func(t *testing.T) {
-			staging := scratchtest.Database(t)
-			scratchtest.SQL(t, staging, c.structure)
-			tg := openInPlace(t, staging)
-			l, err := tg.Begin(t.Context(), quietSpec("r1"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			var notes, pairs, parts strings.Builder
-			for i := range 40 {
-				fmt.Fprintf(&notes, "%d\told\n", i)
-				fmt.Fprintf(&pairs, "%d\t%d\n", i, i)
-				fmt.Fprintf(&parts, "%d\t1\told\n", i)
-			}
-			write(t, l, parents, []string{"id", "note"}, notes.String())
-			write(t, l, children, []string{"id", "parent"}, pairs.String())
-			write(t, l, moving, []string{"id", "part", "v"}, parts.String())
+			l := third(t, c.more)
+			write(t, l, parents, []string{"id", "note"}, "3\tnew\n")
+			write(t, l, children, []string{"id", "parent"}, "5\t3\n")
+			write(t, l, spreads, []string{"id", "part", "v"}, "7\t1\tnew\n8\t2\tnew\n")
 			if err := l.Finish(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			names := []schema.Name{parents, children, moving}
-			for _, name := range names {
-				if _, _, err := l.Count(t.Context(), name, nil); err != nil {
-					t.Fatal(err)
-				}
-			}
-			words, err := l.(engine.Continuing).Left(t.Context(), names)
-			if err != nil || len(words) != 3 {
-				t.Fatalf("words: %v, %v", words, err)
-			}
-			if err := l.Switch(t.Context(), []byte("{}")); err != nil {
-				t.Fatal(err)
-			}
-
-			abort(t, l)
-			next, err := tg.Begin(t.Context(), quietSpec("r2"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer abort(t, next)
-			if !continues(t, next, words) {
-				t.Fatal("the tables are not taken up")
-			}
-			write(t, next, parents, []string{"id", "note"}, "3\tnew\n")
-			write(t, next, children, []string{"id", "parent"}, "5\t3\n")
-			write(t, next, moving, []string{"id", "part", "v"}, "7\t1\tnew\n8\t2\tnew\n")
-			if err := next.Finish(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			x := next.(*exchange)
-			for name, want := range map[schema.Name]string{parents: "(3," + c.note + ")", children: "(5,3)", moving: "(7,1,new) (8,2,new)"} {
-				e := x.tables[name]
-				got, err := x.main.value(t.Context(), "look", "SELECT string_agg(w::text, ' ' ORDER BY w::text) FROM "+quoteName(e.writtenCopy())+" w")
+			for name, want := range map[schema.Name]string{parents: "(3," + c.note + ")", children: "(5,3)", spreads: "(7,1,new) (8,2,new)"} {
+				e := l.tables[name]
+				got, err := l.main.value(t.Context(), "look", "SELECT string_agg(w::text, ' ' ORDER BY w::text) FROM "+quoteName(e.writtenCopy())+" w")
 				if !e.copied || err != nil || got != want {
 					t.Errorf("set apart of %s: %q (%t), %v; want %q", name, got, e.copied, err, want)
 				}
-				if rows, _, err := next.Count(t.Context(), name, nil); err != nil || rows < 40 {
+			}
+			for _, name := range []schema.Name{children, spreads} {
+				if rows, _, err := l.Count(t.Context(), name, nil); err != nil || rows < 40 {
 					t.Errorf("%d rows of %s, %v", rows, name, err)
 				}
+			}
+			// One row of the parents was to be written, and is; that it was written twice shows.
+			if rows, _, err := l.Count(t.Context(), parents, nil); err != nil || rows != 40 {
+				t.Errorf("%d parents, %v", rows, err)
+			}
+		})
+	}
+}
+
+// A row that was written and refers to what it referred to before is as good as one that
+// stays; one that refers elsewhere is asked about. What anybody else writes meanwhile in
+// the transaction is found.
+func TestProofOfWhatRefersElsewhere(t *testing.T) {
+	for what, c := range map[string]struct {
+		written, secretly string
+		failures          int64
+		wrong             string // with the count
+	}{
+		"nothing":                   {"5\t3\n6\t6\n", "", 0, ""},
+		"what refers elsewhere":     {"5\t3\n6\t6\n", "UPDATE public.children SET parent = 4711 WHERE id = 5", 1, ""},
+		"what referred there":       {"5\t3\n6\t6\n", "UPDATE public.children SET parent = 4711 WHERE id = 6", 1, "were to be written"},
+		"nothing changed":           {"5\t5\n6\t6\n", "", 0, ""},
+		"nothing changed, and then": {"5\t5\n6\t6\n", "UPDATE public.children SET parent = 4711 WHERE id = 6", 1, "were to be written"},
+		"of what stays":             {"5\t5\n6\t6\n", "UPDATE public.children SET parent = 4711 WHERE id = 7", 0, "were to be written"},
+	} {
+		t.Run(what, func(t *testing.T) {
+			l := third(t, "")
+			write(t, l, children, []string{"id", "parent"}, c.written)
+			for b, err := range l.Met(t.Context(), children, engine.Read{Columns: []string{"id", "parent"}}) {
+				if err != nil || b.Rows != 2 {
+					t.Fatalf("met: %d, %v", b.Rows, err)
+				}
+			}
+			if err := l.Finish(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if e := l.tables[children]; !e.copied || e.stayed != strings.HasPrefix(c.written, "5\t5") {
+				t.Errorf("set apart: %t, %t", e.copied, e.stayed)
+			}
+			if c.secretly != "" {
+				if err := l.main.exec(t.Context(), "act secretly", "SET LOCAL session_replication_role = replica; "+c.secretly); err != nil {
+					t.Fatal(err)
+				}
+			}
+			_, _, err := l.Count(t.Context(), children, nil)
+			if wrong := fmt.Sprint(err); (c.wrong == "") != (err == nil) || !strings.Contains(wrong, c.wrong) {
+				t.Errorf("the count: %v", err)
+			}
+			proofs, err := l.Prove(t.Context(), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			i := slices.IndexFunc(proofs, func(p engine.Proof) bool { return p.Kind == "foreign-key" })
+			if p := proofs[i]; p.Failures != c.failures || !strings.Contains(p.Method, "refer to another one") {
+				t.Errorf("%+v", p)
 			}
 		})
 	}

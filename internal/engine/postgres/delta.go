@@ -41,6 +41,9 @@ type exchanged struct {
 	// copied: what was written stands once more in a table of its own, for the many
 	// questions that are asked of it alone.
 	copied bool
+	// stayed: what was to be written stood there already, so that what was met is what
+	// stands there.
+	stayed bool
 	// met: the rows that stood under the keys of so many that waited are in a table of their
 	// own, with their places, which stay theirs as long as nobody writes to the table.
 	met int64

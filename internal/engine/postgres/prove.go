@@ -261,7 +261,7 @@ func (p *prover) foreignKeys(ctx context.Context, c *conn, schemas []string, afr
 		}
 		child := tableKind{partitioned: letter(r[3]) == 'p'}.from(proof.Table)
 		if x := p.exchange; x != nil && isTrue(r[7]) {
-			method, rows := x.keyProof(proof.Table, schema.Name{Schema: string(r[4]), Table: string(r[5])}, proof.Name, names(r[10]))
+			method, rows := x.keyProof(proof.Table, schema.Name{Schema: string(r[4]), Table: string(r[5])}, proof.Name, names(r[9]), names(r[10]))
 			if proof.Method = cmp.Or(method, proof.Method); method != "" && rows == "" {
 				p.add(proof)
 				continue
