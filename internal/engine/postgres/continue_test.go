@@ -65,7 +65,13 @@ func second(t *testing.T) *exchange {
 	staging := scratchtest.Database(t)
 	scratchtest.SQL(t, staging, family)
 	tg := openInPlace(t, staging)
-	words := first(t, tg)
+	return takenUp(t, tg, first(t, tg))
+}
+
+// takenUp begins a load that takes tables up where they were left. It is given up at the
+// test's end.
+func takenUp(t *testing.T, tg *inPlace, words map[schema.Name]string) *exchange {
+	t.Helper()
 	l, err := tg.Begin(t.Context(), quietSpec("r2"))
 	if err != nil {
 		t.Fatal(err)
@@ -308,15 +314,7 @@ func third(t *testing.T, more string) *exchange {
 		t.Fatal(err)
 	}
 	abort(t, l)
-	next, err := tg.Begin(t.Context(), quietSpec("r2"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { abort(t, next) })
-	if !continues(t, next, words) {
-		t.Fatal("the tables are not taken up")
-	}
-	return next.(*exchange)
+	return takenUp(t, tg, words)
 }
 
 // What was written is set apart right after its statement. Where a later statement writes

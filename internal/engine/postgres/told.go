@@ -61,15 +61,15 @@ func overRows(err error) error {
 	return err
 }
 
-// unidentified says of a change or deletion that the server refused, for a publication
-// could not tell which row it was, how it gets to know.
+// unidentified says of a change or deletion that the server refused what most probably
+// stands behind it: a publication could not tell which row it was.
 func unidentified(err error) error {
 	var e *engine.Error
 	if !errors.As(err, &e) || e.State != "55000" && e.State != "42P10" {
 		return err
 	}
 	told := *e
-	told.Say = "a publication of the table takes no changed or deleted rows, for its replica identity does not tell them, or not what the publication's row filter asks"
-	told.Hint = "ALTER TABLE ... REPLICA IDENTITY FULL in the target, or take the table out of the publication"
+	told.Say = "the object is not in a state for this, as when a publication of the table takes no changed or deleted rows, for its replica identity does not tell them, or not what the publication's row filter asks"
+	told.Hint = "if it is that: ALTER TABLE ... REPLICA IDENTITY FULL in the target, or take the table out of the publication"
 	return &told
 }
